@@ -1,0 +1,65 @@
+"""The frequency axis as the network sees it: single bins below 4 kHz, mel bands above.
+
+Speech harmonics below 4 kHz need the full resolution of the transform, above it the ear's. Neighbouring
+bins or bands form groups; the network carries one feature vector a group and frame, as in band-split
+models (Luo and Yu, "Music Source Separation with Band-Split RNN", 2023).
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torchaudio
+from torch import Tensor
+
+from munsit_denoise.engine.stft import BIN_HZ, N_BINS, SAMPLE_RATE_HZ
+
+LOW_BINS = 128  # bins below 4 kHz, each with a complex mask of its own
+HIGH_BANDS = 32  # mel bands from 4 kHz to 24 kHz, each with a real gain
+
+
+@dataclass(frozen=True)
+class Section:
+    """A run of equally wide groups on the band axis; `complex_mask` says what each band is given."""
+
+    start: int
+    groups: int
+    width: int
+    complex_mask: bool
+
+    @property
+    def stop(self) -> int:
+        """The first band after the section."""
+        return self.start + self.groups * self.width
+
+    @property
+    def features(self) -> int:
+        """Input features a group: compressed real, imaginary and magnitude, or the magnitude alone."""
+        return self.width * (3 if self.complex_mask else 1)
+
+    @property
+    def outputs(self) -> int:
+        """Mask values a group: real and imaginary parts, or a gain."""
+        return self.width * (2 if self.complex_mask else 1)
+
+
+SECTIONS = (
+    Section(0, 16, 4, complex_mask=True),  # 0 to 2 kHz
+    Section(64, 8, 8, complex_mask=True),  # 2 to 4 kHz
+    Section(LOW_BINS, 8, 4, complex_mask=False),  # 4 to 24 kHz, mel bands
+)
+N_GROUPS = sum(section.groups for section in SECTIONS)
+
+
+def high_band_matrix() -> Tensor:
+    """Return triangular mel bands over the bins from 4 kHz up, each bin's weights summing to one.
+
+    Shape [N_BINS - LOW_BINS, HIGH_BANDS]. The first and the last band keep their full weight to the edge, so
+    that gains spread back over the bins with the transposed matrix leave no hole.
+    """
+    weights = torchaudio.functional.melscale_fbanks(
+        N_BINS, LOW_BINS * BIN_HZ, SAMPLE_RATE_HZ / 2, HIGH_BANDS, SAMPLE_RATE_HZ, norm=None, mel_scale="htk"
+    )[LOW_BINS:]
+    peaks = weights.argmax(dim=0)
+    weights[: peaks[0], 0] = 1.0
+    weights[peaks[-1] :, -1] = 1.0
+    return weights / weights.sum(dim=1, keepdim=True)

@@ -1,0 +1,1 @@
+"""Training of the mask network: imports the engine, and is never imported by it."""

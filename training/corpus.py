@@ -1,0 +1,97 @@
+"""Recordings as 48 kHz mono int16, decoded once into a cache and memory-mapped afterwards."""
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+from scipy.signal import resample_poly, welch
+
+from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
+
+Samples = NDArray[np.int16]
+Waveform = NDArray[np.float32]
+BAND_FLOOR_DB = -78.0  # below the loudest part of the long-term spectrum: nothing was recorded there
+MIN_SPEECH_SNR_DB = 20.0  # a noisier target would teach the network to keep noise
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One recording in the cache; `group` keeps a voice or a class of noise together."""
+
+    kind: str
+    group: str
+    start: int
+    samples: int
+    band_hz: float
+
+
+class Corpus:
+    """The clips of a training pack and their samples."""
+
+    def __init__(self, clips: list[Clip], samples: Samples) -> None:
+        self.clips = {kind: [c for c in clips if c.kind == kind] for kind in ("speech", "noise", "rir")}
+        self._samples = samples
+
+    def waveform(self, clip: Clip, offset: int = 0, samples: int | None = None) -> Waveform:
+        """Return float32 samples of a clip in -1 to 1, from `offset` on."""
+        start = clip.start + offset
+        stop = clip.start + clip.samples if samples is None else min(start + samples, clip.start + clip.samples)
+        return self._samples[start:stop].astype(np.float32) / 32768
+
+
+def open_corpus(root: Path, cache: Path) -> Corpus:
+    """Open the pack below `root` (a folder with MANIFEST.csv), decoding it into `cache` the first time."""
+    key = hashlib.sha256((root / "MANIFEST.csv").read_bytes()).hexdigest()[:12]
+    index, data = cache / f"{key}.json", cache / f"{key}.npy"
+    if not index.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        _build(root, index, data)
+    clips = [Clip(**row) for row in json.loads(index.read_text())]
+    return Corpus(clips, np.load(data, mmap_mode="r"))
+
+
+def _build(root: Path, index: Path, data: Path) -> None:
+    clips, pieces, start = [], [], 0
+    for row in _usable_rows(root):
+        waveform, rate_hz = soundfile.read(root / row["file"], dtype="float32", always_2d=True)
+        mono = waveform.mean(axis=1)
+        band_hz = bandwidth_hz(mono, rate_hz)
+        mono = _to_model_rate(mono, rate_hz)
+        if row["kind"] == "rir":
+            mono = mono / max(np.abs(mono).max(), 1e-9)
+        pieces.append((np.clip(mono, -1, 1) * 32767).astype(np.int16))
+        group = row["speaker_or_class"] if row["kind"] == "noise" else "/".join(row["file"].split("/")[1:2])
+        clips.append(Clip(row["kind"], group, start, len(mono), band_hz))
+        start += len(mono)
+    np.save(data, np.concatenate(pieces))
+    index.write_text(json.dumps([asdict(clip) for clip in clips]))
+
+
+def _usable_rows(root: Path) -> Iterator[dict[str, str]]:
+    with (root / "MANIFEST.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            snr_db = float(row["est_snr_db"] or 99)
+            if row["kind"] != "speech" or snr_db >= MIN_SPEECH_SNR_DB:
+                yield row
+
+
+def _to_model_rate(mono: Waveform, rate_hz: int) -> Waveform:
+    if rate_hz == SAMPLE_RATE_HZ:
+        return mono
+    divisor = np.gcd(rate_hz, SAMPLE_RATE_HZ)
+    resampled = resample_poly(mono, SAMPLE_RATE_HZ // divisor, rate_hz // divisor)
+    return resampled.astype(np.float32)
+
+
+def bandwidth_hz(mono: Waveform, rate_hz: int) -> float:
+    """Return the highest frequency at which a recording has energy; lossy sources end well below half their rate."""
+    frequency_hz, power = welch(mono, rate_hz, nperseg=min(2048, len(mono)))
+    level_db = 10 * np.log10(power / max(power.max(), 1e-20) + 1e-20)
+    audible = np.flatnonzero(level_db > BAND_FLOOR_DB)
+    return float(frequency_hz[audible[-1]]) if len(audible) else 0.0

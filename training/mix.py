@@ -1,0 +1,209 @@
+"""Noisy and clean pairs made on the fly: speech, rooms, noises, babble, hum, levels, band limits, clipping.
+
+An item is a pure function of the seed and its index, so a resumed run sees exactly the pairs that it would
+have seen.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+import torch
+from torch.utils.data import Dataset
+
+from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
+from training.corpus import Clip, Corpus, Waveform
+
+Pair = tuple[torch.Tensor, torch.Tensor, float]
+EQ_KNOTS = 8  # points of a random equaliser curve, evenly spaced in octaves
+BAND_LIMITS_HZ = (3_600.0, 5_000.0, 7_600.0, 11_000.0, 15_500.0)
+
+
+@dataclass(frozen=True)
+class MixConfig:
+    """How often and how far; probabilities unless the unit says otherwise."""
+
+    seconds: float = 3.0
+    snr_db: tuple[float, float] = (-6.0, 22.0)
+    level_db: tuple[float, float] = (-40.0, -14.0)
+    clean_only: float = 0.06
+    noise_only: float = 0.04
+    full_band_speech: float = 0.35
+    second_noise: float = 0.3
+    babble: float = 0.08
+    synthetic_noise: float = 0.1
+    room: float = 0.35
+    speech_eq: float = 0.3
+    noise_eq: float = 0.5
+    band_limit: float = 0.15
+    narrow_noise: float = 0.6
+    clipping: float = 0.05
+
+
+class Mixer(Dataset[Pair]):
+    """Items `(noisy, clean, band_hz)`: [samples], [samples], and the highest frequency the target speaks for."""
+
+    def __init__(self, corpus: Corpus, config: MixConfig, seed: int, items: int) -> None:
+        self.corpus, self.config, self.seed, self.items = corpus, config, seed, items
+        self.samples = int(config.seconds * SAMPLE_RATE_HZ)
+        speech = corpus.clips["speech"]
+        self.full_band = [c for c in speech if c.band_hz > 12_000]
+        self.narrow_band = [c for c in speech if c.band_hz <= 12_000]
+        self.by_group: dict[str, list[Clip]] = {}
+        for clip in speech:
+            self.by_group.setdefault(clip.group, []).append(clip)
+        self.noise_groups: dict[str, list[Clip]] = {}
+        for clip in corpus.clips["noise"]:
+            self.noise_groups.setdefault(clip.group, []).append(clip)
+
+    def __len__(self) -> int:
+        return self.items
+
+    def __getitem__(self, index: int) -> Pair:
+        draw = Draw(self, np.random.default_rng([self.seed, index]))
+        noisy, clean, band_hz = draw.pair()
+        return torch.from_numpy(noisy), torch.from_numpy(clean), band_hz
+
+
+class Draw:
+    """One item's worth of chance."""
+
+    def __init__(self, mixer: Mixer, rng: np.random.Generator) -> None:
+        self.m, self.c, self.rng = mixer, mixer.config, rng
+
+    def happens(self, probability: float) -> bool:
+        return bool(self.rng.random() < probability)
+
+    def pair(self) -> tuple[Waveform, Waveform, float]:
+        clean, band_hz = self.speech()
+        noise = self.noise()
+        if self.happens(self.c.room) and self.m.corpus.clips["rir"]:
+            clean = self.in_room(clean)
+            noise = self.in_room(noise) if self.happens(0.5) else noise
+        if band_hz < 9_000 and self.happens(self.c.narrow_noise):
+            noise = low_pass(noise, band_hz)
+        case = self.rng.random()
+        if case < self.c.clean_only:
+            noise = np.zeros_like(noise)
+        elif case < self.c.clean_only + self.c.noise_only:
+            clean = np.zeros_like(clean)
+            band_hz = SAMPLE_RATE_HZ / 2
+        noisy, clean = self.at_snr(clean, noise)
+        if self.happens(self.c.band_limit):
+            limit_hz = float(self.rng.choice(BAND_LIMITS_HZ))
+            noisy, clean, band_hz = low_pass(noisy, limit_hz), low_pass(clean, limit_hz), min(band_hz, limit_hz)
+        return self.at_level(noisy, clean, band_hz)
+
+    def speech(self) -> tuple[Waveform, float]:
+        """Return utterances of one voice, with pauses, and the band they were recorded in."""
+        full = self.happens(self.c.full_band_speech) and self.m.full_band
+        clip = self.pick(self.m.full_band if full else self.m.narrow_band)
+        out, band_hz = self.excerpt(clip), clip.band_hz
+        while len(out) < self.m.samples:
+            pause = np.zeros(int(self.rng.uniform(0.05, 0.6) * SAMPLE_RATE_HZ), np.float32)
+            clip = self.pick(self.m.by_group[clip.group])
+            band_hz = min(band_hz, clip.band_hz)
+            more = self.excerpt(clip)
+            more = more * (active_rms(out) / max(active_rms(more), 1e-5))
+            out = np.concatenate([out, pause, more])
+        out = out[: self.m.samples]
+        return (self.equalised(out, 6.0) if self.happens(self.c.speech_eq) else out), band_hz
+
+    def noise(self) -> Waveform:
+        if self.happens(self.c.synthetic_noise):
+            out = self.synthetic()
+        elif self.happens(self.c.babble):
+            out = np.sum([unit(self.speech()[0]) for _ in range(self.rng.integers(3, 7))], axis=0)
+        else:
+            out = unit(self.recorded())
+            if self.happens(self.c.second_noise):
+                out = out + unit(self.recorded()) * 10 ** (self.rng.uniform(-12, 0) / 20)
+        return self.equalised(out, 9.0) if self.happens(self.c.noise_eq) else out.astype(np.float32)
+
+    def recorded(self) -> Waveform:
+        group = self.m.noise_groups[str(self.rng.choice(list(self.m.noise_groups)))]
+        out = np.zeros(0, np.float32)
+        while len(out) < self.m.samples:
+            more = self.excerpt(self.pick(group))
+            out = np.concatenate([out, more]) if len(more) else np.zeros(self.m.samples, np.float32)
+        return out[: self.m.samples]
+
+    def synthetic(self) -> Waveform:
+        """Return hiss of a random spectral slope and, half of the time, mains hum with its harmonics."""
+        n = self.m.samples
+        spectrum = scipy.fft.rfft(self.rng.standard_normal(n, np.float32))
+        frequency_hz = scipy.fft.rfftfreq(n, 1 / SAMPLE_RATE_HZ)
+        out = unit(scipy.fft.irfft(spectrum * np.maximum(frequency_hz, 40) ** -self.rng.uniform(0, 1.2), n))
+        if self.happens(0.5):
+            t = np.arange(n) / SAMPLE_RATE_HZ
+            mains_hz = self.rng.choice([50.0, 60.0]) * self.rng.uniform(0.995, 1.005)
+            orders = self.rng.choice(np.arange(1, 16), size=6, replace=False)
+            hum = [self.rng.uniform(0.1, 1) / k**0.5 * np.sin(2 * np.pi * k * mains_hz * t + k) for k in orders]
+            out = out + unit(np.sum(hum, axis=0)) * 10 ** (self.rng.uniform(-6, 10) / 20)
+        return unit(out)
+
+    def at_snr(self, clean: Waveform, noise: Waveform) -> tuple[Waveform, Waveform]:
+        """Return noisy and clean at a random ratio of active speech to noise."""
+        speech_rms, noise_rms = active_rms(clean), rms(noise)
+        if speech_rms == 0 or noise_rms == 0:
+            return clean + noise, clean
+        gain = speech_rms / noise_rms * 10 ** (-self.rng.uniform(*self.c.snr_db) / 20)
+        return clean + gain * noise, clean
+
+    def at_level(self, noisy: Waveform, clean: Waveform, band_hz: float) -> tuple[Waveform, Waveform, float]:
+        gain = 10 ** (self.rng.uniform(*self.c.level_db) / 20) / max(rms(noisy), 1e-5)
+        noisy, clean = gain * noisy, gain * clean
+        if self.happens(self.c.clipping):
+            noisy = np.clip(noisy, *(np.array([-1, 1]) * np.abs(noisy).max() * self.rng.uniform(0.3, 0.9)))
+        return noisy.astype(np.float32), clean.astype(np.float32), band_hz
+
+    def pick(self, clips: list[Clip]) -> Clip:
+        """Return a clip, longer ones more often."""
+        weights = np.array([min(c.samples, 10 * SAMPLE_RATE_HZ) for c in clips], float)
+        return clips[int(self.rng.choice(len(clips), p=weights / weights.sum()))]
+
+    def excerpt(self, clip: Clip) -> Waveform:
+        spare = max(clip.samples - self.m.samples, 0)
+        offset = int(self.rng.integers(0, spare + 1))
+        return self.m.corpus.waveform(clip, offset, self.m.samples)
+
+    def in_room(self, dry: Waveform) -> Waveform:
+        """Return the sound in a random room, direct path first so that the timing stays."""
+        rir = self.m.corpus.waveform(self.pick(self.m.corpus.clips["rir"]))
+        rir = rir[int(np.abs(rir).argmax()) :]
+        size = scipy.fft.next_fast_len(len(dry) + len(rir) - 1, real=True)
+        wet = scipy.fft.irfft(scipy.fft.rfft(dry, size) * scipy.fft.rfft(rir, size), size)
+        return wet[: len(dry)].astype(np.float32)
+
+    def equalised(self, x: Waveform, depth_db: float) -> Waveform:
+        frequency_hz = scipy.fft.rfftfreq(len(x), 1 / SAMPLE_RATE_HZ)
+        octaves = np.log2(np.maximum(frequency_hz, 60) / 60)
+        gain_db = np.interp(octaves, np.linspace(0, 8.7, EQ_KNOTS), self.rng.uniform(-depth_db, depth_db, EQ_KNOTS))
+        return scipy.fft.irfft(scipy.fft.rfft(x) * (10 ** (gain_db / 20)).astype(np.float32), len(x)).astype(np.float32)
+
+
+def low_pass(x: Waveform, limit_hz: float) -> Waveform:
+    """Return x without what lies above a frequency, by a raised-cosine edge 5 % wide."""
+    frequency_hz = scipy.fft.rfftfreq(len(x), 1 / SAMPLE_RATE_HZ)
+    ramp = np.clip((limit_hz - frequency_hz) / (0.05 * limit_hz), 0, 1)
+    edge = (0.5 - 0.5 * np.cos(np.pi * ramp)).astype(np.float32)
+    return scipy.fft.irfft(scipy.fft.rfft(x) * edge, len(x)).astype(np.float32)
+
+
+def rms(x: Waveform) -> float:
+    """Return the root mean square of a waveform."""
+    return float(np.sqrt(np.mean(np.square(x), dtype=np.float64)))
+
+
+def unit(x: Waveform) -> Waveform:
+    """Return the waveform at an RMS of one; silence stays silence."""
+    level = rms(x)
+    return x / level if level > 1e-7 else x
+
+
+def active_rms(x: Waveform) -> float:
+    """Return the RMS over the 20 ms frames within 35 dB of the loudest, so that pauses do not count."""
+    frames = x[: len(x) // 960 * 960].reshape(-1, 960)
+    power = np.mean(np.square(frames), axis=1, dtype=np.float64) if len(frames) else np.zeros(1)
+    active = power[power > power.max() * 10**-3.5]
+    return float(np.sqrt(active.mean())) if len(active) else 0.0

@@ -1,0 +1,164 @@
+"""`python -m training.train CONFIG`: train the mask network, resuming from its checkpoint where there is one."""
+
+import argparse
+import json
+import time
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Subset
+
+from munsit_denoise.engine.model import MaskNetwork, ModelSize
+from munsit_denoise.engine.stft import Stft
+from training.corpus import open_corpus
+from training.loss import spectral_loss
+from training.mix import MixConfig, Mixer
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One run; every figure that its result depends on."""
+
+    corpus: str
+    cache: str
+    out: str
+    steps: int
+    batch: int = 8
+    learning_rate: float = 1.5e-3
+    warmup_steps: int = 100
+    decay_share: float = 0.25  # the last part of the run, in which the rate falls to zero linearly
+    ema_decay: float = 0.998
+    clip_norm: float = 1.0
+    validation_items: int = 48
+    every_steps: int = 250
+    seed: int = 1
+    threads: int = 1
+    workers: int = 1
+    device: str = "cpu"
+    model: ModelSize = field(default_factory=ModelSize)
+    mix: MixConfig = field(default_factory=MixConfig)
+
+
+def read_config(path: Path) -> TrainConfig:
+    """Read a TOML file with the tables `train`, `model` and `mix`."""
+    tables = tomllib.loads(path.read_text())
+    mix = {key: tuple(value) if isinstance(value, list) else value for key, value in tables.get("mix", {}).items()}
+    return TrainConfig(**tables["train"], model=ModelSize(**tables.get("model", {})), mix=MixConfig(**mix))
+
+
+def learning_rate(config: TrainConfig, step: int) -> float:
+    """Return the rate of a step: warm-up, constant, linear decay."""
+    left = (config.steps - step) / (config.steps * config.decay_share)
+    return config.learning_rate * min(1.0, (step + 1) / config.warmup_steps, max(left, 0.0))
+
+
+class Trainer:
+    """Model, optimiser, averaged weights and where the run stands."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        torch.manual_seed(config.seed)
+        self.config = config
+        self.device = torch.device(config.device)
+        self.stft = Stft().to(self.device)
+        self.model = MaskNetwork(config.model).to(self.device)
+        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=config.learning_rate, weight_decay=1e-3)
+        self.average = {name: p.detach().clone() for name, p in self.model.state_dict().items()}
+        self.step, self.elapsed_s = 0, 0.0
+        self.out = Path(config.out)
+        self.out.mkdir(parents=True, exist_ok=True)
+        if (self.out / "last.pt").exists():
+            self._resume()
+
+    def _resume(self) -> None:
+        state = torch.load(self.out / "last.pt", weights_only=True, map_location=self.device)
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.average, self.step, self.elapsed_s = state["average"], state["step"], state["elapsed_s"]
+
+    def save(self) -> None:
+        """Write the checkpoint to resume from, and the averaged weights as the package wants them."""
+        state = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict()}
+        state |= {"average": self.average, "step": self.step, "elapsed_s": self.elapsed_s}
+        torch.save(state, self.out / "last.tmp")
+        (self.out / "last.tmp").replace(self.out / "last.pt")
+        size = {"channels": self.config.model.channels, "hidden": self.config.model.hidden}
+        size |= {"blocks": self.config.model.blocks}
+        metadata = {"model": json.dumps(size), "step": str(self.step)}
+        save_file({k: v.cpu().contiguous() for k, v in self.average.items()}, self.out / "model.safetensors", metadata)
+
+    def loss(self, noisy: Tensor, clean: Tensor, band_hz: Tensor) -> Tensor:
+        """Return the loss of a batch of waveforms [batch, samples]."""
+        spectrum = self.stft.analyse(noisy.to(self.device))
+        target = self.stft.analyse(clean.to(self.device))
+        return spectral_loss(spectrum * self.model(spectrum), target, spectrum, band_hz.to(self.device))
+
+    def train_batch(self, batch: list[Tensor]) -> float:
+        """Take one step and return its loss."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.config, self.step)
+        loss = self.loss(*batch)
+        self.optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        self.optimiser.step()
+        decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for name, value in self.model.state_dict().items():
+                self.average[name].lerp_(value, 1 - decay)
+        self.step += 1
+        return loss.item()
+
+    @torch.inference_mode()
+    def validate(self, batches: list[list[Tensor]]) -> float:
+        """Return the mean loss of the averaged weights over fixed items."""
+        weights = {name: p.clone() for name, p in self.model.state_dict().items()}
+        self.model.load_state_dict(self.average)
+        losses = [self.loss(*batch).item() for batch in batches]
+        self.model.load_state_dict(weights)
+        return sum(losses) / len(losses)
+
+
+def run(config: TrainConfig) -> None:
+    """Train until the configured step, logging one JSON line an interval."""
+    torch.set_num_threads(config.threads)
+    trainer = Trainer(config)
+    corpus = open_corpus(Path(config.corpus), Path(config.cache))
+    held = Mixer(corpus, config.mix, config.seed + 1_000_003, config.validation_items)
+    validation: list[list[Tensor]] = list(DataLoader(held, batch_size=config.batch))
+    items = Mixer(corpus, config.mix, config.seed, config.steps * config.batch)
+    rest = Subset(items, range(trainer.step * config.batch, len(items)))
+    loader = DataLoader(rest, batch_size=config.batch, num_workers=config.workers)
+    started, losses = time.monotonic() - trainer.elapsed_s, list[float]()
+    for batch in loader:
+        losses.append(trainer.train_batch(batch))
+        if trainer.step % config.every_steps == 0 or trainer.step == config.steps:
+            trainer.elapsed_s = time.monotonic() - started
+            log(trainer, losses, validation)
+            losses.clear()
+
+
+def log(trainer: Trainer, losses: list[float], validation: list[list[Tensor]]) -> None:
+    """Append an interval's figures to the run's log, print them and save."""
+    row: dict[str, Any] = {"step": trainer.step, "elapsed_s": round(trainer.elapsed_s)}
+    row |= {"train_loss": round(sum(losses) / len(losses), 5), "validation_loss": round(trainer.validate(validation), 5)}
+    trainer.save()
+    line = json.dumps(row)
+    print(line, flush=True)
+    with (trainer.out / "log.jsonl").open("a") as file:
+        file.write(line + "\n")
+
+
+def main() -> None:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__)
+    parser.add_argument("config", type=Path)
+    run(read_config(parser.parse_args().config))
+
+
+if __name__ == "__main__":
+    main()
