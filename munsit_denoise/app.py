@@ -1,0 +1,39 @@
+"""The ASGI app: routes over services that live as long as it does."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypedDict
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount
+
+from munsit_denoise.errors import DenoiseError
+from munsit_denoise.routes import files, ops
+from munsit_denoise.routes.munsit.routes import create_munsit
+from munsit_denoise.services import Services, open_services
+from munsit_denoise.settings import Settings
+
+
+class State(TypedDict):
+    """What the lifespan hands to every request."""
+
+    services: Services
+
+
+def create_app(settings: Settings) -> Starlette:
+    """Return the app; its `state.stop` ends streams and refuses new work."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[State]:
+        async with open_services(settings) as services:
+            app.state.stop = services.stop
+            yield {"services": services}
+
+    routes = [Mount("/api/v1", create_munsit()), *files.routes, *ops.routes]
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={DenoiseError: _on_error})
+
+
+async def _on_error(_: Request, __: Exception) -> Response:
+    return PlainTextResponse("Service Unavailable", status_code=503, headers={"Retry-After": "5"})

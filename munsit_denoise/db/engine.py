@@ -1,0 +1,104 @@
+"""The connection to the database: short transactions, durable commits, one writer at a time."""
+
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import anyio
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from munsit_denoise.errors import DatabaseBusy, StorageFull
+
+BUSY_TIMEOUT_S = 5  # how long a request waits for another writer before it is told to come back
+
+
+class Database:
+    """Reads beside each other, writes one after the other.
+
+    SQLite lets one connection write; whoever reads first and writes later in a deferred transaction can lose
+    its update, so writers begin with BEGIN IMMEDIATE and queue here rather than in the driver.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._writer = anyio.Lock()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Yield a connection that sees one state of the database. Raises DatabaseBusy."""
+        with _translated(), anyio.CancelScope(shield=True):
+            async with self._engine.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Yield a connection whose changes are durable when the block ends. Raises DatabaseBusy, StorageFull."""
+        with anyio.move_on_after(BUSY_TIMEOUT_S) as waiting:
+            await self._writer.acquire()
+        if waiting.cancelled_caught:
+            raise DatabaseBusy
+        try:
+            with _translated(), anyio.CancelScope(shield=True):
+                async with self._engine.execution_options(writes=True).begin() as connection:
+                    yield connection
+        finally:
+            self._writer.release()
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        await self._engine.dispose()
+
+
+def open_database(url: str) -> Database:
+    """Open the SQLite database of a URL `sqlite:///path`; its schema must be there already."""
+    engine = create_async_engine(
+        url.replace("sqlite:", "sqlite+aiosqlite:", 1), pool_size=8, max_overflow=0, pool_timeout=30
+    )
+    prepare(engine.sync_engine)
+    return Database(engine)
+
+
+def prepare(engine: Engine) -> None:
+    """Make an engine's SQLite connections durable, checked and free of the driver's own transactions."""
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # the driver begins nothing: `_on_begin` does
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            f"busy_timeout={BUSY_TIMEOUT_S * 1000}",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            raise StorageFull from error
+        raise DatabaseBusy from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DatabaseBusy from error
+        raise
+
+
+def now_us() -> int:
+    """Return the time as the tables keep it."""
+    return time.time_ns() // 1000

@@ -1,0 +1,108 @@
+"""Users and their API keys: random, shown once, stored as hashes.
+
+A key is `mds_`, 32 random base-62 digits (190 bits) and the base-62 CRC-32 of what stands before, so that a
+mistyped key is told from an unknown one and secret scanners recognise it. With that much randomness one
+round of SHA-256 is the right hash.
+"""
+
+import hashlib
+import hmac
+import secrets
+import string
+import uuid
+import zlib
+from dataclasses import dataclass
+
+from sqlalchemy import insert, select, update
+
+from munsit_denoise.db.engine import Database, now_us
+from munsit_denoise.db.tables import api_keys, users
+
+ALPHABET = string.digits + string.ascii_letters
+RANDOM_DIGITS = 32
+CHECK_DIGITS = 6
+SHOWN_DIGITS = 12  # how much of a key is kept to recognise it by: `mds_` and 8 digits
+
+
+@dataclass(frozen=True)
+class KeyInfo:
+    """What a list of keys tells; never the key."""
+
+    prefix: str
+    user_name: str
+    created_at_us: int
+    revoked: bool
+
+
+class Keys:
+    """API keys in SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, user_name: str) -> str:
+        """Return a new key for a user, who is created with their first one. It cannot be shown again."""
+        key = new_key()
+        async with self._database.write() as connection:
+            user_id = await connection.scalar(select(users.c.id).where(users.c.name == user_name))
+            if user_id is None:
+                user_id = str(uuid.uuid4())
+                await connection.execute(insert(users).values(id=user_id, name=user_name, created_at=now_us()))
+            row = {"key_hash": hash_key(key), "prefix": key[:SHOWN_DIGITS], "user_id": user_id}
+            await connection.execute(insert(api_keys).values(**row, created_at=now_us()))
+        return key
+
+    async def find_user(self, key: str) -> str | None:
+        """Return the id of the user that a valid key belongs to."""
+        if not is_well_formed(key):
+            return None
+        digest = hash_key(key)
+        query = select(api_keys.c.key_hash, api_keys.c.user_id).where(
+            api_keys.c.key_hash == digest, api_keys.c.revoked_at.is_(None)
+        )
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        if row is None or not hmac.compare_digest(row.key_hash, digest):
+            return None
+        user_id: str = row.user_id
+        return user_id
+
+    async def list(self) -> list[KeyInfo]:
+        """Return all keys, oldest first."""
+        query = select(api_keys, users.c.name).join(users).order_by(api_keys.c.created_at)
+        async with self._database.read() as connection:
+            rows = await connection.execute(query)
+            return [KeyInfo(row.prefix, row.name, row.created_at, row.revoked_at is not None) for row in rows]
+
+    async def revoke(self, prefix: str) -> int:
+        """Revoke the keys that begin with this; return how many there were."""
+        live = api_keys.c.prefix.startswith(prefix, autoescape=True) & api_keys.c.revoked_at.is_(None)
+        async with self._database.write() as connection:
+            result = await connection.execute(update(api_keys).where(live).values(revoked_at=now_us()))
+        return result.rowcount
+
+
+def new_key() -> str:
+    """Return a random key."""
+    body = "mds_" + "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_DIGITS))
+    return body + _check_digits(body)
+
+
+def is_well_formed(key: str) -> bool:
+    """Say whether a string can be a key at all, by its form and check digits."""
+    body, check = key[:-CHECK_DIGITS], key[-CHECK_DIGITS:]
+    right_length = len(key) == len("mds_") + RANDOM_DIGITS + CHECK_DIGITS
+    return right_length and key.isascii() and hmac.compare_digest(check, _check_digits(body))
+
+
+def hash_key(key: str) -> str:
+    """Return what is stored of a key."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _check_digits(body: str) -> str:
+    value, digits = zlib.crc32(body.encode()), ""
+    for _ in range(CHECK_DIGITS):
+        value, digit = divmod(value, len(ALPHABET))
+        digits = ALPHABET[digit] + digits
+    return digits

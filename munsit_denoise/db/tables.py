@@ -1,0 +1,85 @@
+"""The tables. Times are microseconds since 1970, UTC, as integers: they sort and compare alike everywhere."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("key_hash", String(64), primary_key=True),
+    Column("prefix", String(16), nullable=False, index=True),
+    Column("user_id", String(36), ForeignKey("users.id"), nullable=False, index=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+)
+
+denoise_records = Table(
+    "denoise_records",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("user_id", String(36), ForeignKey("users.id"), nullable=False),
+    Column("origin", String(16), nullable=False),
+    Column("transaction_id", Text),
+    Column("secret", String(64), nullable=False, unique=True),
+    Column("file_name", Text, nullable=False),
+    Column("audio_format", String(16), nullable=False),
+    Column("source_type", String(8), nullable=False),
+    Column("audio_duration", Float, nullable=False),
+    Column("audio_size", BigInteger, nullable=False),
+    Column("original_key", Text, nullable=False),
+    Column("result_key", Text),
+    Column("status", String(8), nullable=False),
+    Column("error", Text),
+    Column("attempts", Integer, nullable=False),
+    Column("lease", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    CheckConstraint("status IN ('pending', 'success', 'failed')", name="status"),
+    CheckConstraint("source_type IN ('audio', 'video')", name="source_type"),
+    CheckConstraint("(status = 'success') = (result_key IS NOT NULL)", name="result_on_success"),
+    CheckConstraint("(status = 'failed') = (error IS NOT NULL)", name="error_on_failure"),
+    CheckConstraint("audio_size >= 0 AND audio_duration >= 0", name="sizes"),
+)
+
+# A page of history reads this index alone, newest first, whatever the table's size.
+Index(
+    "ix_denoise_records_history",
+    denoise_records.c.user_id,
+    denoise_records.c.created_at.desc(),
+    denoise_records.c.id.desc(),
+)
+Index(
+    "ix_denoise_records_pending",
+    denoise_records.c.created_at,
+    sqlite_where=denoise_records.c.status == "pending",
+    postgresql_where=denoise_records.c.status == "pending",
+)

@@ -1,0 +1,18 @@
+"""The engine for one process: the model loaded once, a denoiser for each recording."""
+
+from collections.abc import Callable
+
+from munsit_denoise.engine.device import choose_device, use_threads
+from munsit_denoise.engine.stream import Denoiser, Enhancer, StreamFormat
+from munsit_denoise.engine.weights import load_network
+
+
+def open_engine(device_name: str, threads: int, strength: float = 1.0) -> Callable[[int, int], Denoiser]:
+    """Return a maker of denoisers for a sample rate in hertz and a number of channels.
+
+    Raises RuntimeError when the device is not there.
+    """
+    use_threads(threads)
+    device = choose_device(device_name)
+    enhancer = Enhancer(load_network(device), device)
+    return lambda sample_rate_hz, channels: Denoiser(enhancer, StreamFormat(sample_rate_hz, channels), strength)

@@ -1,0 +1,128 @@
+"""A recording of any length through the network, window by window.
+
+Windows of whole seconds overlap by their context; each yields its core. The grid depends on the total length
+alone, never on how the samples came in, so any chunking gives the same output.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from munsit_denoise.engine.model import MaskNetwork
+from munsit_denoise.engine.resample import resample_window
+from munsit_denoise.engine.stft import SAMPLE_RATE_HZ, Stft
+
+Block = NDArray[np.float32]  # [frames, channels], full scale is 1
+CORE_S = 16  # what a window yields
+CONTEXT_S = 2  # what it sees before and after
+MAX_BATCH_CHANNELS = 2  # channels through the network at a time: bounds memory
+
+
+class Enhancer(nn.Module):
+    """Network and transforms on one device: a window in, the same window without noise out."""
+
+    def __init__(self, network: MaskNetwork, device: torch.device) -> None:
+        super().__init__()
+        self.network, self.device = network, device
+        self.stft = Stft().to(device)
+
+    @torch.inference_mode()
+    def enhance(self, window: Tensor, sample_rate_hz: int, strength: float) -> Tensor:
+        """Return a window [channels, samples] of whole seconds with its noise reduced.
+
+        `strength` mixes inside the mask domain, 0 leaving the window as it is. Two channels share one mask,
+        the mean of their masks weighted by energy, so that the stereo image stays. What lies above the
+        model's band follows the gain of the highest band.
+        """
+        seconds = window.shape[-1] // sample_rate_hz
+        inside = resample_window(window.to(self.device), seconds * SAMPLE_RATE_HZ)
+        spectrogram = self.stft.analyse(inside)  # [channels, frames, bins]
+        mask = torch.cat([self.network(part) for part in spectrogram.split(MAX_BATCH_CHANNELS)])
+        if len(mask) == 2:
+            mask = _shared_mask(spectrogram, mask)
+        mask = 1 + strength * (mask - 1)
+        clean = self.stft.synthesise(spectrogram.mul_(mask), inside.shape[-1])
+        out = resample_window(clean, window.shape[-1])
+        if sample_rate_hz > SAMPLE_RATE_HZ:
+            above = window.to(self.device) - resample_window(inside, window.shape[-1])
+            gain = functional.interpolate(mask[:, None, :, -1].real, size=window.shape[-1], mode="linear")
+            out = out + above * gain[:, 0]
+        return out.cpu()
+
+
+def _shared_mask(spectrogram: Tensor, mask: Tensor) -> Tensor:
+    power = spectrogram.real.square() + spectrogram.imag.square() + 1e-20
+    shared = (power * mask).sum(dim=0, keepdim=True) / power.sum(dim=0, keepdim=True)
+    return shared.expand_as(mask)
+
+
+@dataclass(frozen=True)
+class StreamFormat:
+    """What a stream of blocks is: rate in hertz and number of channels."""
+
+    sample_rate_hz: int
+    channels: int
+
+
+class Denoiser:
+    """One recording's worth of state: `feed` blocks, then `flush`; the outputs together have the input's length."""
+
+    def __init__(self, enhancer: Enhancer, stream: StreamFormat, strength: float = 1.0) -> None:
+        self._enhancer, self._stream, self._strength = enhancer, stream, strength
+        self._core = CORE_S * stream.sample_rate_hz
+        self._context = CONTEXT_S * stream.sample_rate_hz
+        self._pending: list[Block] = []  # fed but not yet in the buffer
+        self._fed = 0  # frames of the recording seen so far
+        self._done = 0  # frames of the recording returned so far
+        self._buffer: Block = np.zeros((0, stream.channels), np.float32)
+        self._buffer_start = 0  # position of the buffer in the recording, frames
+
+    def feed(self, block: Block) -> Block:
+        """Take [frames, channels] and return the frames that are ready, often none."""
+        self._pending.append(block)
+        self._fed += len(block)
+        ready = []
+        while self._fed >= self._done + self._core + self._context:
+            ready.append(self._window(self._done + self._core))
+        return self._joined(ready)
+
+    def flush(self) -> Block:
+        """Return the rest; the recording ends here."""
+        ready = []
+        while self._done < self._fed:
+            ready.append(self._window(min(self._done + self._core, self._fed)))
+        return self._joined(ready)
+
+    def _joined(self, blocks: list[Block]) -> Block:
+        return np.concatenate(blocks) if blocks else np.zeros((0, self._stream.channels), np.float32)
+
+    def _window(self, stop: int) -> Block:
+        """Return the frames from what was done so far to `stop`."""
+        start, self._done = self._done, stop
+        window = self._excerpt(start - self._context, self._whole_seconds(start, stop))
+        tensor = torch.from_numpy(np.ascontiguousarray(window.T))
+        if self._strength == 0:
+            out = tensor
+        else:
+            out = self._enhancer.enhance(tensor, self._stream.sample_rate_hz, self._strength)
+        return out[:, self._context : self._context + stop - start].T.contiguous().numpy()
+
+    def _whole_seconds(self, start: int, stop: int) -> int:
+        rate_hz = self._stream.sample_rate_hz
+        return -(-(stop - start + 2 * self._context) // rate_hz) * rate_hz
+
+    def _excerpt(self, start: int, frames: int) -> Block:
+        """Return [frames, channels] from `start` on; beyond the recording's ends it is mirrored."""
+        if self._pending:
+            self._buffer = np.concatenate([self._buffer, *self._pending])
+            self._pending = []
+        keep = max(start, 0)  # windows only move on: nothing before is needed again
+        self._buffer = self._buffer[keep - self._buffer_start :]
+        self._buffer_start = keep
+        inside = self._buffer[: start + frames - keep]
+        before, after = max(-start, 0), frames - max(-start, 0) - len(inside)
+        return np.pad(inside, ((before, after), (0, 0)), mode="symmetric")

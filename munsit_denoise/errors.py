@@ -1,0 +1,131 @@
+"""Everything that can go wrong, as classes; each dialect maps them to its own status and body.
+
+DenoiseError
+├── InvalidKey               the API key is missing or unknown
+├── JobNotFound              no such job, or somebody else's
+├── InvalidPage              offset or limit is no number that makes sense
+├── InvalidUpload            the request cannot become a job; the message says why
+│   ├── MissingFile
+│   ├── FileTooLarge
+│   ├── AudioTooLong
+│   ├── NotMedia
+│   └── UploadTooSlow
+├── Unavailable              try again after `retry_after_s`
+│   ├── QueueFull
+│   ├── DatabaseBusy
+│   ├── StorageFull
+│   └── ShuttingDown
+├── ProcessingFailed         the job ends; its message is the record's error
+└── Interrupted              the server stops; the job goes back to the queue
+"""
+
+
+class DenoiseError(Exception):
+    """Base of all; the message is a sentence for people."""
+
+    message = "Something went wrong"
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or self.message)
+        self.message = message or self.message
+
+
+class InvalidKey(DenoiseError):
+    """The API key is missing, unknown or revoked."""
+
+    message = "Invalid or missing API key"
+
+
+class JobNotFound(DenoiseError):
+    """There is no such job for this user."""
+
+    message = "Denoising job not found"
+
+
+class InvalidPage(DenoiseError):
+    """A paging parameter is out of range."""
+
+
+class InvalidUpload(DenoiseError):
+    """The request cannot become a job."""
+
+
+class MissingFile(InvalidUpload):
+    """The form has no file where one is needed."""
+
+    message = "audio is required and must be a file"
+
+
+class FileTooLarge(InvalidUpload):
+    """The file is over the configured size."""
+
+    def __init__(self, limit_mb: int, size_bytes: int) -> None:
+        size = f"{size_bytes / 2**20:.2f}".rstrip("0").rstrip(".")
+        super().__init__(f"File size exceeds the maximum limit of {limit_mb}MB. File size: {size}MB")
+
+
+class AudioTooLong(InvalidUpload):
+    """The recording is over the configured duration."""
+
+    def __init__(self, limit_minutes: float, duration_s: float) -> None:
+        duration = f"{duration_s / 60:.2f}".rstrip("0").rstrip(".")
+        super().__init__(
+            f"Duration exceeds the maximum limit of {limit_minutes:g} minutes. Duration: {duration} minutes"
+        )
+
+
+class NotMedia(InvalidUpload):
+    """No audio that can be decoded was found in the file."""
+
+    message = "No audio could be found in the file. Please send a recording or a video with sound."
+
+
+class UploadTooSlow(InvalidUpload):
+    """The body arrives so slowly that it holds a connection for nothing."""
+
+    message = "The upload was too slow and has been stopped. Please try again on a faster connection."
+
+
+class Unavailable(DenoiseError):
+    """Not now; the same request may succeed later."""
+
+    retry_after_s = 10
+
+
+class QueueFull(Unavailable):
+    """As many jobs wait as may."""
+
+    message = "The queue is full. Please try again later."
+    retry_after_s = 30
+
+
+class DatabaseBusy(Unavailable):
+    """The database is locked or out of reach."""
+
+    message = "The server is busy. Please try again in a moment."
+    retry_after_s = 5
+
+
+class StorageFull(Unavailable):
+    """There is no room for another file."""
+
+    message = "The server has run out of disk space. Please try again later."
+    retry_after_s = 60
+
+
+class ShuttingDown(Unavailable):
+    """The server is about to stop."""
+
+    message = "The server is restarting. Please try again in a moment."
+
+
+class ProcessingFailed(DenoiseError):
+    """The job cannot succeed, however often it is tried."""
+
+    message = "The file could not be processed."
+
+
+class Interrupted(DenoiseError):
+    """The server stops while the job runs."""
+
+    message = "The server is stopping."

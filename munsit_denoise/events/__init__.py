@@ -1,0 +1,1 @@
+"""The bell: tells who listens that a job moved. It may lose events, never invents them."""

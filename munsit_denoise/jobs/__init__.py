@@ -1,0 +1,1 @@
+"""What a denoise job is: submitted, watched, run, recovered."""

@@ -1,0 +1,117 @@
+"""The only subprocess call: ffmpeg and ffprobe, confined to one local file.
+
+A playlist or concat script under a harmless name makes ffmpeg read other files, so demuxers are allowed by
+name and `file` is the only protocol. Processor time, memory, output and descriptors are bounded by prlimit
+where the system has it; the process group is killed when the block around it ends, however it ends.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import anyio
+from anyio.abc import Process
+from pydub.utils import get_encoder_name, get_prober_name
+
+from munsit_denoise.errors import ProcessingFailed
+
+DEMUXERS = (
+    "aac,ac3,adx,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,dtshd,eac3,flac,flv,gsm,iff,matroska,mlp,mov,mp3,"
+    "mpc,mpc8,mpeg,mpegts,mxf,nut,ogg,oma,rm,tak,truehd,tta,voc,w64,wav,wv,xwma"
+)
+STALL_TIMEOUT_S = 60  # a program that neither reads nor writes for so long is broken
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one program may use."""
+
+    cpu_s: int = 60
+    memory_bytes: int = 2 * 2**30  # address space
+    file_bytes: int = 64 * 2**30
+    open_files: int = 64
+
+
+class MissingProgram(Exception):
+    """ffmpeg is not installed."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a program left behind."""
+
+    code: int
+    stdout: bytes
+
+
+@cache
+def program(name: str) -> str:
+    """Return the path of `ffmpeg` or `ffprobe`. Raises MissingProgram."""
+    found = get_encoder_name() if name == "ffmpeg" else get_prober_name()
+    path = shutil.which(found)
+    if path is None:
+        raise MissingProgram(f"{name} was not found; install FFmpeg, on Debian with: apt-get install ffmpeg")
+    return path
+
+
+def input_options(path: Path) -> list[str]:
+    """Return the options that open one local file and nothing else."""
+    return ["-protocol_whitelist", "file", "-format_whitelist", DEMUXERS, "-i", f"file:{path.absolute()}"]
+
+
+@asynccontextmanager
+async def running(name: str, arguments: list[str], limits: Limits, *, feeds: bool = False) -> AsyncIterator[Process]:
+    """Run a program while the block lasts; afterwards it and its children are gone."""
+    process = await anyio.open_process(
+        [*_confined(limits), program(name), *arguments],
+        stdin=subprocess.PIPE if feeds else subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL if feeds else subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        with anyio.CancelScope(shield=True):
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            await process.aclose()
+
+
+async def finish(name: str, arguments: list[str], limits: Limits, *, timeout_s: float) -> Finished:
+    """Run a program to its end and return what it wrote. Raises ProcessingFailed when it takes too long."""
+    try:
+        with anyio.fail_after(timeout_s):
+            async with running(name, arguments, limits) as process:
+                assert process.stdout is not None  # piped above
+                chunks = [chunk async for chunk in process.stdout]
+                return Finished(await process.wait(), b"".join(chunks))
+    except TimeoutError:
+        raise ProcessingFailed("The file took too long to read.") from None
+
+
+@cache
+def _prlimit() -> str | None:
+    return shutil.which("prlimit")
+
+
+def _confined(limits: Limits) -> list[str]:
+    prlimit = _prlimit()
+    if prlimit is None:
+        return []
+    return [
+        prlimit,
+        f"--cpu={limits.cpu_s}",
+        f"--as={limits.memory_bytes}",
+        f"--fsize={limits.file_bytes}",
+        f"--nofile={limits.open_files}",
+        "--core=0",
+        "--",
+    ]

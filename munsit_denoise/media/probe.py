@@ -1,0 +1,95 @@
+"""What a file holds: its first audio track, before anything is decoded."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from munsit_denoise.errors import NotMedia, ProcessingFailed
+from munsit_denoise.media.ffmpeg import Limits, finish, input_options
+
+RATES_HZ = range(2_000, 192_001)
+MAX_CHANNELS = 64
+MAX_SAMPLES_A_SECOND = 8 * 192_000  # over all channels: bounds the memory of a window
+PROBE_TIMEOUT_S = 60
+FLOAT_CODECS = ("pcm_f", "wavpack_f")
+
+
+@dataclass(frozen=True)
+class AudioTrack:
+    """The first audio track of a file."""
+
+    sample_rate_hz: int
+    channels: int
+    layout: str | None  # ffmpeg's name for the order of the channels, None when the file does not say
+    codec: str
+    bits: int  # of a sample, 0 where the codec has no such thing
+    is_float: bool
+    duration_s: float
+    container: str
+
+
+async def probe(path: Path) -> AudioTrack:
+    """Return the first audio track of a file. Raises NotMedia when there is none that can be decoded."""
+    arguments = ["-v", "quiet", "-of", "json", "-show_format", "-show_streams", "-select_streams", "a:0"]
+    try:
+        done = await finish("ffprobe", arguments + input_options(path), Limits(), timeout_s=PROBE_TIMEOUT_S)
+        found = json.loads(done.stdout or b"{}")
+    except (ProcessingFailed, ValueError):
+        raise NotMedia from None
+    if not found.get("streams"):
+        raise NotMedia
+    track = _read_track(found["streams"][0], found.get("format", {}))
+    if track.channels > MAX_CHANNELS or track.sample_rate_hz not in RATES_HZ:
+        raise NotMedia(
+            f"Sound at {track.sample_rate_hz} Hz with {track.channels} channels is not supported: "
+            f"{RATES_HZ.start} to {RATES_HZ.stop - 1} Hz and up to {MAX_CHANNELS} channels are."
+        )
+    if track.channels * track.sample_rate_hz > MAX_SAMPLES_A_SECOND:
+        raise NotMedia("The file has more channels than can be processed at its sample rate.")
+    measured_s = await _measured_duration_s(path)
+    if abs(measured_s - track.duration_s) > max(0.1, 0.005 * measured_s):  # the header lies, or says nothing
+        track = AudioTrack(**{**vars(track), "duration_s": measured_s})
+    return track
+
+
+def _read_track(stream: dict[str, Any], container: dict[str, Any]) -> AudioTrack:
+    try:
+        codec = str(stream.get("codec_name", ""))
+        track = AudioTrack(
+            sample_rate_hz=int(stream["sample_rate"]),
+            channels=int(stream["channels"]),
+            layout=stream.get("channel_layout"),
+            codec=codec,
+            bits=int(stream.get("bits_per_raw_sample") or stream.get("bits_per_sample") or 0),
+            is_float=codec.startswith("pcm_f") or (codec == "wavpack" and stream.get("sample_fmt", "").startswith("flt")),
+            duration_s=float(stream.get("duration") or container.get("duration") or 0),
+            container=str(container.get("format_name", "")).partition(",")[0],
+        )
+    except (KeyError, ValueError, TypeError):
+        raise NotMedia from None
+    if codec in ("", "none", "unknown") or track.channels < 1:
+        raise NotMedia
+    return track
+
+
+async def _measured_duration_s(path: Path) -> float:
+    """Return the duration by reading the track's packets to the end, without decoding all of them.
+
+    The first second is decoded as well, so that noise under a media name is told from sound. Raises NotMedia.
+    """
+    copied = ["-map", "0:a:0", "-c", "copy", "-f", "null", "-"]
+    decoded = ["-map", "0:a:0", "-t", "1", "-f", "framehash", "-hash", "adler32", "pipe:1"]
+    arguments = ["-v", "quiet", "-nostdin", "-progress", "pipe:1", "-vn", "-sn", "-dn", *input_options(path)]
+    try:
+        done = await finish("ffmpeg", [*arguments, *decoded, *copied], Limits(), timeout_s=PROBE_TIMEOUT_S)
+    except ProcessingFailed:
+        raise NotMedia from None
+    lines = done.stdout.decode(errors="replace").splitlines()
+    if not any(line.startswith("0,") for line in lines):
+        raise NotMedia
+    times_us = [line.partition("=")[2] for line in lines if line.startswith("out_time_us=")]
+    ends = [int(value) for value in times_us if value.lstrip("-").isdigit()]
+    if not ends or ends[-1] <= 0:
+        raise NotMedia
+    return ends[-1] / 1e6

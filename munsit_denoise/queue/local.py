@@ -1,0 +1,39 @@
+"""The queue of a server that runs its own jobs: in memory, rebuilt from the records at every start."""
+
+from collections import OrderedDict, deque
+
+import anyio
+
+
+class LocalQueue:
+    """Job ids, first in first out for one user, users in turn.
+
+    A user with a long queue of their own delays another one's next job by one job at the most.
+    """
+
+    def __init__(self) -> None:
+        self._turns: OrderedDict[str, deque[str]] = OrderedDict()  # user id to job ids; the first user is next
+        self._waiting = 0
+        self._arrived = anyio.Condition()
+
+    def __len__(self) -> int:
+        return self._waiting
+
+    async def put(self, user_id: str, job_id: str) -> None:
+        """Add a job."""
+        async with self._arrived:
+            self._turns.setdefault(user_id, deque()).append(job_id)
+            self._waiting += 1
+            self._arrived.notify()
+
+    async def take(self) -> str:
+        """Remove and return the next job, waiting for one."""
+        async with self._arrived:
+            while not self._turns:
+                await self._arrived.wait()
+            user_id, jobs = self._turns.popitem(last=False)
+            job_id = jobs.popleft()
+            self._waiting -= 1
+            if jobs:
+                self._turns[user_id] = jobs  # to the end of the line
+            return job_id

@@ -1,0 +1,97 @@
+"""What a denoise job is, in plain values that every layer shares."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+VIDEO_EXTENSIONS = frozenset({"mp4", "mov", "mkv", "webm", "avi", "m4v"})
+
+
+class Status(StrEnum):
+    """Where a record stands; it leaves `PENDING` once and for all."""
+
+    PENDING = "pending"
+    SUCCESS = "success"
+    FAILED = "failed"
+
+
+class SourceType(StrEnum):
+    """What was sent, by its extension."""
+
+    AUDIO = "audio"
+    VIDEO = "video"
+
+
+class Origin(StrEnum):
+    """The dialect that a record came in through."""
+
+    MUNSIT = "munsit"
+
+
+@dataclass(frozen=True)
+class DenoiseRecord:
+    """One row of a user's history; times are microseconds since 1970, UTC."""
+
+    id: str
+    user_id: str
+    origin: Origin
+    secret: str  # stands in the download paths: who knows it may fetch the files
+    file_name: str
+    audio_format: str  # lower-case extension without the dot
+    source_type: SourceType
+    audio_duration_s: float
+    audio_size_bytes: int
+    original_key: str  # where storage holds the upload
+    created_at_us: int
+    updated_at_us: int
+    transaction_id: str | None = None
+    result_key: str | None = None  # where storage holds the result, once there is one
+    status: Status = Status.PENDING
+    error: str | None = None  # a sentence for people, when failed
+    attempts: int = 0  # how often a run of this job began and was not given back
+    lease: int = 0  # grows with each run; a run that holds an older one has lost the job
+
+
+@dataclass(frozen=True)
+class Processing:
+    """The job moves: `percent` of the work is done."""
+
+    percent: int
+    message: str | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """The job ended well; its result can be fetched."""
+
+    record: DenoiseRecord
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The job ended without a result."""
+
+    message: str
+
+
+Event = Processing | Done | Failed
+
+
+def terminal_event(record: DenoiseRecord) -> Done | Failed | None:
+    """Return the event that ends a record's stream, None while it is pending."""
+    if record.status is Status.SUCCESS:
+        return Done(record)
+    if record.status is Status.FAILED:
+        return Failed(record.error or "")
+    return None
+
+
+def extension_of(file_name: str) -> str:
+    """Return the lower-case extension of a client's file name without the dot, empty where there is none."""
+    stem, dot, extension = file_name.rpartition(".")
+    usable = bool(dot) and extension.isascii() and extension.isalnum() and len(extension) <= 8
+    return extension.lower() if usable else ""
+
+
+def source_type_of(extension: str) -> SourceType:
+    """Return what a file with this extension counts as."""
+    return SourceType.VIDEO if extension in VIDEO_EXTENSIONS else SourceType.AUDIO

@@ -1,0 +1,1 @@
+"""The only HTTP: dialects, files, health. Thin; what a job is, `jobs/` knows."""

@@ -1,0 +1,1 @@
+"""The Munsit dialect, below /api/v1."""

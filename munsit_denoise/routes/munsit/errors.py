@@ -1,0 +1,56 @@
+"""Every error as Munsit's clients know it: a status and a code a class, one body shape but for unknown jobs."""
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from munsit_denoise import errors
+from munsit_denoise.errors import DenoiseError, JobNotFound, Unavailable
+
+STATUS_AND_CODE: dict[type[DenoiseError], tuple[int, str]] = {
+    errors.DenoiseError: (500, "50001"),
+    errors.InvalidKey: (401, "40101"),
+    errors.JobNotFound: (404, "40401"),
+    errors.InvalidPage: (400, "40001"),
+    errors.InvalidUpload: (400, "40001"),
+    errors.MissingFile: (400, "40001"),
+    errors.FileTooLarge: (400, "40001"),
+    errors.AudioTooLong: (400, "40001"),
+    errors.NotMedia: (400, "40001"),
+    errors.UploadTooSlow: (408, "40801"),
+    errors.Unavailable: (503, "50301"),
+    errors.QueueFull: (503, "50301"),
+    errors.DatabaseBusy: (503, "50301"),
+    errors.StorageFull: (503, "50301"),
+    errors.ShuttingDown: (503, "50301"),
+    errors.ProcessingFailed: (400, "40001"),
+}
+
+
+async def on_denoise_error(_: Request, error: Exception) -> Response:
+    """Answer with the error's status and sentence."""
+    assert isinstance(error, DenoiseError)  # registered for nothing else
+    status, code = STATUS_AND_CODE[type(error)]
+    if isinstance(error, JobNotFound):
+        return JSONResponse({"message": error.message}, status_code=status)
+    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Unavailable) else None
+    return error_response(status, code, error.message, headers)
+
+
+async def on_http_exception(_: Request, error: Exception) -> Response:
+    """Answer what the router refuses in the dialect's shape."""
+    assert isinstance(error, HTTPException)  # registered for nothing else
+    return error_response(error.status_code, f"{error.status_code}01", error.detail, dict(error.headers or {}))
+
+
+async def on_crash(_: Request, __: Exception) -> Response:
+    """Answer when the server has a bug: in the dialect's shape, and without details."""
+    return error_response(500, "50001", DenoiseError.message)
+
+
+def error_response(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
+    """Return the body that all errors but one have."""
+    return JSONResponse({"errorCode": code, "errorMessage": message}, status_code=status, headers=headers)
+
+
+handlers = {DenoiseError: on_denoise_error, HTTPException: on_http_exception, 500: on_crash}

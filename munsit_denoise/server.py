@@ -1,0 +1,77 @@
+"""The HTTP server: uvicorn that lets streams end before it waits for them, and cuts trickled headers."""
+
+import socket
+from asyncio import TimerHandle
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from munsit_denoise.app import create_app
+from munsit_denoise.settings import Settings
+
+HEADER_TIMEOUT_S = 30  # from the connection, or the request before, to the end of the headers
+GRACE_S = 5  # how long shutdown waits for open connections
+
+
+class HeaderDeadlineProtocol(HttpToolsProtocol):
+    """Closes a connection that does not complete its headers in time: uvicorn itself would wait for ever."""
+
+    _deadline: TimerHandle | None = None
+
+    def on_message_begin(self) -> None:
+        """Start the clock with the first byte of a request."""
+        self._deadline = self.loop.call_later(HEADER_TIMEOUT_S, self.transport.close)
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Stop the clock."""
+        self._stop_clock()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the clock with its connection."""
+        self._stop_clock()
+        super().connection_lost(exc)
+
+    def _stop_clock(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+class Server(uvicorn.Server):
+    """Uvicorn runs the lifespan's end only after open connections are gone, so streams must end before."""
+
+    def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell the app to stop, then shut down as usual."""
+        stop: Any = getattr(self._app.state, "stop", None)
+        if stop is not None:
+            stop()
+        await super().shutdown(sockets)
+
+
+def create_server(settings: Settings) -> Server:
+    """Return a server for these settings, ready to `run`."""
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=HeaderDeadlineProtocol,
+        ws="none",
+        lifespan="on",
+        log_level=settings.log_level,
+        log_config=None,
+        access_log=False,  # download paths hold secrets
+        proxy_headers=True,
+        forwarded_allow_ips=settings.trusted_proxies,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    return Server(config, app)
