@@ -87,7 +87,7 @@ def terminal_event(record: DenoiseRecord) -> Done | Failed | None:
 
 def extension_of(file_name: str) -> str:
     """Return the lower-case extension of a client's file name without the dot, empty where there is none."""
-    stem, dot, extension = file_name.rpartition(".")
+    _, dot, extension = file_name.rpartition(".")
     usable = bool(dot) and extension.isascii() and extension.isalnum() and len(extension) <= 8
     return extension.lower() if usable else ""
 

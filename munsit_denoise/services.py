@@ -53,7 +53,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     with _only_server(settings.data_dir):
         started_s = time.time()
         database = open_database(settings.database)
-        records, storage, queue, bell = Records(database), LocalStorage(settings.storage_root), LocalQueue(), MemoryBell()
+        records, storage, queue, bell = (
+            Records(database),
+            LocalStorage(settings.storage_root),
+            LocalQueue(),
+            MemoryBell(),
+        )
         limits = Limits(
             settings.max_upload_mb, settings.max_duration_minutes, settings.max_pending_jobs, settings.disk_reserve_mb
         )

@@ -12,13 +12,17 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="DENOISE_", env_file=".env", extra="ignore", frozen=True)
 
-    data_dir: Path = Field(Path("data"), description="Folder of the database and the files unless the URLs say otherwise")
+    data_dir: Path = Field(
+        Path("data"), description="Folder of the database and the files unless the URLs say otherwise"
+    )
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in DATA_DIR")
     storage_url: str = Field("", description="Where recordings lie, file:///path; empty: a folder in DATA_DIR")
     public_url: str = Field("", description="Base of the URLs in answers; empty: taken from each request")
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one")
-    trusted_proxies: str = Field("127.0.0.1", description="Addresses whose X-Forwarded-* headers count, comma-separated")
+    trusted_proxies: str = Field(
+        "127.0.0.1", description="Addresses whose X-Forwarded-* headers count, comma-separated"
+    )
     max_upload_mb: int = Field(200, ge=0, description="Largest file, MiB; 0: any")
     max_duration_minutes: float = Field(15, ge=0, description="Longest recording, minutes; 0: any")
     max_pending_jobs: int = Field(1000, ge=0, description="Jobs that may wait before uploads get a 503; 0: any")
@@ -64,7 +68,9 @@ class Settings(BaseSettings):
     @property
     def storage_root(self) -> Path:
         """The folder in force for recordings and results."""
-        return Path(self.storage_url.removeprefix("file://")) if self.storage_url else self.data_dir.absolute() / "files"
+        return (
+            Path(self.storage_url.removeprefix("file://")) if self.storage_url else self.data_dir.absolute() / "files"
+        )
 
 
 class SettingsError(Exception):

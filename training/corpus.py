@@ -42,7 +42,7 @@ class Corpus:
         """Return float32 samples of a clip in -1 to 1, from `offset` on."""
         start = clip.start + offset
         stop = clip.start + clip.samples if samples is None else min(start + samples, clip.start + clip.samples)
-        return self._samples[start:stop].astype(np.float32) / 32768
+        return self._samples[start:stop].astype(np.float32) / np.float32(32768)
 
 
 def open_corpus(root: Path, cache: Path) -> Corpus:
@@ -86,7 +86,7 @@ def _to_model_rate(mono: Waveform, rate_hz: int) -> Waveform:
         return mono
     divisor = np.gcd(rate_hz, SAMPLE_RATE_HZ)
     resampled = resample_poly(mono, SAMPLE_RATE_HZ // divisor, rate_hz // divisor)
-    return resampled.astype(np.float32)
+    return np.asarray(resampled, np.float32)
 
 
 def bandwidth_hz(mono: Waveform, rate_hz: int) -> float:

@@ -1,4 +1,8 @@
-"""The training loss: compressed complex and magnitude spectra, weighted as the ear is, only where the target speaks."""
+"""The training loss: compressed spectra weighted as the ear is, and the SNR of the output.
+
+Both see only the band that the target speaks for. Compression makes quiet sounds count; the SNR holds the level
+of loud ones, which compression alone lets the network lower.
+"""
 
 import torch
 from torch import Tensor
@@ -7,6 +11,8 @@ from munsit_denoise.engine.model import COMPRESSION
 from munsit_denoise.engine.stft import BIN_HZ, N_BINS
 
 COMPLEX_SHARE = 0.3  # weight of the complex term beside the magnitude term (Braun and Tashev, 2020)
+SNR_SHARE = 0.004  # of a dB beside the spectral error
+SNR_CEILING = 1e-3  # noise-to-signal power below which nothing is gained: 30 dB
 FLOOR = 1e-6  # power; keeps the gradient of the root finite where the spectrum is empty
 
 
@@ -17,23 +23,37 @@ def bin_weights() -> Tensor:
     return weights / weights.mean()
 
 
-def spectral_loss(estimate: Tensor, target: Tensor, reference: Tensor, band_hz: Tensor) -> Tensor:
+def denoising_loss(estimate: Tensor, target: Tensor, reference: Tensor, band_hz: Tensor) -> Tensor:
     """Return the mean loss of a batch of complex spectrograms [batch, frames, bins].
 
     `reference` (the noisy input) sets each item's level; bins above `band_hz` [batch] do not count: a
     band-limited target says nothing about them.
     """
     level = reference.abs().square().mean(dim=(1, 2), keepdim=True).sqrt() + 1e-7
+    inside = torch.arange(N_BINS, device=band_hz.device) * BIN_HZ <= band_hz[:, None]  # [batch, bins]
     estimate, target = estimate / level, target / level
+    return (spectral_error(estimate, target, inside) + SNR_SHARE * negative_snr_db(estimate, target, inside)).mean()
+
+
+def spectral_error(estimate: Tensor, target: Tensor, inside: Tensor) -> Tensor:
+    """Return the error of the compressed spectra [batch], by magnitude and by real and imaginary part."""
     magnitude, wanted = _magnitude(estimate), _magnitude(target)
     compressed, compressed_wanted = magnitude**COMPRESSION, wanted**COMPRESSION
     error = (compressed - compressed_wanted).square() * (1 - COMPLEX_SHARE)
     difference = estimate * (compressed / magnitude) - target * (compressed_wanted / wanted)
     error = error + COMPLEX_SHARE * (difference.real.square() + difference.imag.square())
-    inside = torch.arange(N_BINS, device=error.device) * BIN_HZ <= band_hz[:, None]
-    weights = bin_weights().to(error.device) * inside  # [batch, bins]
-    per_item = (error.mean(dim=1) * weights).sum(dim=1) / weights.sum(dim=1)
-    return per_item.mean()
+    weights = bin_weights().to(error.device) * inside
+    return (error.mean(dim=1) * weights).sum(dim=1) / weights.sum(dim=1)
+
+
+def negative_snr_db(estimate: Tensor, target: Tensor, inside: Tensor) -> Tensor:
+    """Return minus the SNR [batch] in dB, which stops to grow at 30 dB; 0 for a silent target."""
+    signal = (target.abs().square() * inside[:, None]).sum(dim=(1, 2))
+    difference = estimate - target
+    noise = ((difference.real.square() + difference.imag.square()) * inside[:, None]).sum(dim=(1, 2))
+    audible = signal > FLOOR * target.shape[1] * target.shape[2]
+    ratio = torch.where(audible, noise / signal.clamp_min(FLOOR), torch.ones_like(noise)) + SNR_CEILING
+    return torch.where(audible, 10 * ratio.log10(), torch.zeros_like(ratio))
 
 
 def _magnitude(spectrogram: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.fft
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
@@ -173,13 +174,15 @@ class Draw:
         rir = rir[int(np.abs(rir).argmax()) :]
         size = scipy.fft.next_fast_len(len(dry) + len(rir) - 1, real=True)
         wet = scipy.fft.irfft(scipy.fft.rfft(dry, size) * scipy.fft.rfft(rir, size), size)
-        return wet[: len(dry)].astype(np.float32)
+        return np.asarray(wet[: len(dry)], np.float32)
 
     def equalised(self, x: Waveform, depth_db: float) -> Waveform:
         frequency_hz = scipy.fft.rfftfreq(len(x), 1 / SAMPLE_RATE_HZ)
         octaves = np.log2(np.maximum(frequency_hz, 60) / 60)
         gain_db = np.interp(octaves, np.linspace(0, 8.7, EQ_KNOTS), self.rng.uniform(-depth_db, depth_db, EQ_KNOTS))
-        return scipy.fft.irfft(scipy.fft.rfft(x) * (10 ** (gain_db / 20)).astype(np.float32), len(x)).astype(np.float32)
+        return np.asarray(
+            scipy.fft.irfft(scipy.fft.rfft(x) * (10 ** (gain_db / 20)).astype(np.float32), len(x)), np.float32
+        )
 
 
 def low_pass(x: Waveform, limit_hz: float) -> Waveform:
@@ -187,7 +190,7 @@ def low_pass(x: Waveform, limit_hz: float) -> Waveform:
     frequency_hz = scipy.fft.rfftfreq(len(x), 1 / SAMPLE_RATE_HZ)
     ramp = np.clip((limit_hz - frequency_hz) / (0.05 * limit_hz), 0, 1)
     edge = (0.5 - 0.5 * np.cos(np.pi * ramp)).astype(np.float32)
-    return scipy.fft.irfft(scipy.fft.rfft(x) * edge, len(x)).astype(np.float32)
+    return np.asarray(scipy.fft.irfft(scipy.fft.rfft(x) * edge, len(x)), np.float32)
 
 
 def rms(x: Waveform) -> float:
@@ -204,6 +207,6 @@ def unit(x: Waveform) -> Waveform:
 def active_rms(x: Waveform) -> float:
     """Return the RMS over the 20 ms frames within 35 dB of the loudest, so that pauses do not count."""
     frames = x[: len(x) // 960 * 960].reshape(-1, 960)
-    power = np.mean(np.square(frames), axis=1, dtype=np.float64) if len(frames) else np.zeros(1)
+    power: NDArray[np.float64] = np.square(frames, dtype=np.float64).mean(axis=1) if len(frames) else np.zeros(1)
     active = power[power > power.max() * 10**-3.5]
     return float(np.sqrt(active.mean())) if len(active) else 0.0

@@ -4,7 +4,7 @@ import argparse
 import json
 import time
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Subset
 from munsit_denoise.engine.model import MaskNetwork, ModelSize
 from munsit_denoise.engine.stft import Stft
 from training.corpus import open_corpus
-from training.loss import spectral_loss
+from training.loss import denoising_loss
 from training.mix import MixConfig, Mixer
 
 
@@ -47,7 +47,8 @@ class TrainConfig:
 def read_config(path: Path) -> TrainConfig:
     """Read a TOML file with the tables `train`, `model` and `mix`."""
     tables = tomllib.loads(path.read_text())
-    mix = {key: tuple(value) if isinstance(value, list) else value for key, value in tables.get("mix", {}).items()}
+    mix: dict[str, Any] = tables.get("mix", {})
+    mix |= {key: tuple(value) for key, value in mix.items() if isinstance(value, list)}
     return TrainConfig(**tables["train"], model=ModelSize(**tables.get("model", {})), mix=MixConfig(**mix))
 
 
@@ -82,20 +83,18 @@ class Trainer:
 
     def save(self) -> None:
         """Write the checkpoint to resume from, and the averaged weights as the package wants them."""
-        state = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict()}
+        state: dict[str, Any] = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict()}
         state |= {"average": self.average, "step": self.step, "elapsed_s": self.elapsed_s}
         torch.save(state, self.out / "last.tmp")
         (self.out / "last.tmp").replace(self.out / "last.pt")
-        size = {"channels": self.config.model.channels, "hidden": self.config.model.hidden}
-        size |= {"blocks": self.config.model.blocks}
-        metadata = {"model": json.dumps(size), "step": str(self.step)}
+        metadata = {"model": json.dumps(asdict(self.config.model)), "step": str(self.step)}
         save_file({k: v.cpu().contiguous() for k, v in self.average.items()}, self.out / "model.safetensors", metadata)
 
     def loss(self, noisy: Tensor, clean: Tensor, band_hz: Tensor) -> Tensor:
         """Return the loss of a batch of waveforms [batch, samples]."""
         spectrum = self.stft.analyse(noisy.to(self.device))
         target = self.stft.analyse(clean.to(self.device))
-        return spectral_loss(spectrum * self.model(spectrum), target, spectrum, band_hz.to(self.device))
+        return denoising_loss(spectrum * self.model(spectrum), target, spectrum, band_hz.to(self.device))
 
     def train_batch(self, batch: list[Tensor]) -> float:
         """Take one step and return its loss."""
@@ -103,7 +102,7 @@ class Trainer:
             group["lr"] = learning_rate(self.config, self.step)
         loss = self.loss(*batch)
         self.optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
         self.optimiser.step()
         decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
@@ -145,7 +144,8 @@ def run(config: TrainConfig) -> None:
 def log(trainer: Trainer, losses: list[float], validation: list[list[Tensor]]) -> None:
     """Append an interval's figures to the run's log, print them and save."""
     row: dict[str, Any] = {"step": trainer.step, "elapsed_s": round(trainer.elapsed_s)}
-    row |= {"train_loss": round(sum(losses) / len(losses), 5), "validation_loss": round(trainer.validate(validation), 5)}
+    row["train_loss"] = round(sum(losses) / len(losses), 5)
+    row["validation_loss"] = round(trainer.validate(validation), 5)
     trainer.save()
     line = json.dumps(row)
     print(line, flush=True)

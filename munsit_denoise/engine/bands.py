@@ -7,7 +7,6 @@ models (Luo and Yu, "Music Source Separation with Band-Split RNN", 2023).
 
 from dataclasses import dataclass
 
-import torch
 import torchaudio
 from torch import Tensor
 
@@ -56,7 +55,7 @@ def high_band_matrix() -> Tensor:
     Shape [N_BINS - LOW_BINS, HIGH_BANDS]. The first and the last band keep their full weight to the edge, so
     that gains spread back over the bins with the transposed matrix leave no hole.
     """
-    weights = torchaudio.functional.melscale_fbanks(
+    weights: Tensor = torchaudio.functional.melscale_fbanks(
         N_BINS, LOW_BINS * BIN_HZ, SAMPLE_RATE_HZ / 2, HIGH_BANDS, SAMPLE_RATE_HZ, norm=None, mel_scale="htk"
     )[LOW_BINS:]
     peaks = weights.argmax(dim=0)

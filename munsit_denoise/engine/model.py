@@ -128,7 +128,8 @@ class MaskNetwork(nn.Module):
     def forward(self, spectrogram: Tensor) -> Tensor:
         """Return the mask for a complex spectrogram [batch, frames, bins]."""
         low, high = self.features(spectrogram)
-        x = torch.cat([encode(self._section_input(encode.section, low, high)) for encode in self.encoders], dim=2)
+        inputs = [self._section_input(section, low, high) for section in SECTIONS]
+        x = torch.cat([encode(i) for encode, i in zip(self.encoders, inputs, strict=True)], dim=2)
         x = x + self.position
         for block in self.blocks:
             x = block(x)
@@ -153,7 +154,9 @@ class MaskNetwork(nn.Module):
 
     def _mask(self, x: Tensor) -> Tensor:
         """Return the complex mask [batch, frames, bins] of the last features [batch, frames, groups, channels]."""
-        low, high, first = [], [], 0
+        low: list[Tensor] = []
+        high: list[Tensor] = []
+        first = 0
         for section, decode in zip(SECTIONS, self.decoders, strict=True):
             values = decode(x[:, :, first : first + section.groups])
             (low if section.complex_mask else high).append(values)

@@ -19,4 +19,5 @@ def resample_window(window: Tensor, samples: int) -> Tensor:
     bins = (min(samples, length) - 1) // 2 + 1  # without the Nyquist bin, whose phase is lost
     out = spectrum.new_zeros((*spectrum.shape[:-1], samples // 2 + 1))
     out[..., :bins] = spectrum[..., :bins] * (samples / length)
-    return torch.fft.irfft(out, samples)
+    resampled: Tensor = torch.fft.irfft(out, samples)
+    return resampled

@@ -41,7 +41,7 @@ class Enhancer(nn.Module):
         seconds = window.shape[-1] // sample_rate_hz
         inside = resample_window(window.to(self.device), seconds * SAMPLE_RATE_HZ)
         spectrogram = self.stft.analyse(inside)  # [channels, frames, bins]
-        mask = torch.cat([self.network(part) for part in spectrogram.split(MAX_BATCH_CHANNELS)])
+        mask = torch.cat([self.network(part) for part in torch.split(spectrogram, MAX_BATCH_CHANNELS)])
         if len(mask) == 2:
             mask = _shared_mask(spectrogram, mask)
         mask = 1 + strength * (mask - 1)

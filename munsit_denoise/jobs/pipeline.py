@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import anyio
 import numpy as np
 from anyio import to_thread
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ Report = Callable[[int, str], None]  # percent of the work done, message
 EXTRACTING = "Extracting audio"
 REDUCING = "Running noise reduction"
 SAVING = "Saving the result"
+REPORT_INTERVAL_S = 0.25
 EXTRACTED_PERCENT = 5  # while audio comes in and no window is complete yet
 REDUCED_PERCENT = 98  # the rest is finishing the file
 
@@ -50,7 +52,8 @@ class _Progress:
 
     def __init__(self, track: AudioTrack, report: Report) -> None:
         self._total = max(track.duration_s * track.sample_rate_hz, 1)
-        self._report, self._percent = report, -1
+        self._report, self._told = report, (0, EXTRACTING)
+        self._told_at_s = -1.0
         self.read = self.written = 0
 
     def tell(self) -> None:
@@ -62,16 +65,18 @@ class _Progress:
 
     def begin_reducing(self) -> None:
         if self.written == 0:
-            self._percent = -1
             self._tell(EXTRACTED_PERCENT, REDUCING)
 
     def saving(self) -> None:
         self._tell(99, SAVING)
 
     def _tell(self, percent: float, message: str) -> None:
-        if int(percent) > self._percent:
-            self._percent = int(percent)
-            self._report(self._percent, message)
+        state, now_s = (int(percent), message), anyio.current_time()
+        same_stage = message == self._told[1]
+        if state == self._told or (same_stage and now_s - self._told_at_s < REPORT_INTERVAL_S):
+            return
+        self._told, self._told_at_s = state, now_s
+        self._report(*state)
 
 
 async def enhance_file(work: Work, denoiser: Denoiser, report: Report) -> None:

@@ -10,7 +10,7 @@ import anyio
 from munsit_denoise.db.records import Lease, Records
 from munsit_denoise.errors import DatabaseBusy, DenoiseError, StorageFull
 from munsit_denoise.events.base import Bell
-from munsit_denoise.jobs.pipeline import Denoiser, Work, enhance_file
+from munsit_denoise.jobs.pipeline import EXTRACTING, Denoiser, Work, enhance_file
 from munsit_denoise.media.encode import wav_encoding
 from munsit_denoise.media.probe import AudioTrack, probe
 from munsit_denoise.queue.local import LocalQueue
@@ -79,7 +79,7 @@ class Runner:
             self.storage.local_file(record.original_key) as source,
             self.storage.new_file(result_key) as target,
         ):
-            report(0, "Extracting audio")
+            report(0, EXTRACTING)
             track = await probe(source)
             work = Work(source, target, track, wav_encoding(track))
             await enhance_file(work, self.make_denoiser(track), report)

@@ -48,9 +48,7 @@ Receive = Callable[[Path], Awaitable[Received]]  # writes an upload to a path
 class DenoiseService:
     """The jobs of all users; every method acts for one."""
 
-    def __init__(
-        self, records: Records, storage: LocalStorage, queue: LocalQueue, bell: Bell, limits: Limits
-    ) -> None:
+    def __init__(self, records: Records, storage: LocalStorage, queue: LocalQueue, bell: Bell, limits: Limits) -> None:
         self.records, self.storage, self.queue, self.bell, self.limits = records, storage, queue, bell, limits
         self._stopping = False
         self._probing = anyio.CapacityLimiter(PROBES_AT_ONCE)
@@ -74,7 +72,9 @@ class DenoiseService:
             raise ShuttingDown
         if self.limits.pending_jobs and len(self.queue) >= self.limits.pending_jobs:
             raise QueueFull
-        reserve = max(2 * min(announced_bytes or 0, self.max_upload_bytes or 2**62), self.limits.disk_reserve_mb * 2**20)
+        reserve = max(
+            2 * min(announced_bytes or 0, self.max_upload_bytes or 2**62), self.limits.disk_reserve_mb * 2**20
+        )
         if self.storage.free_bytes() < reserve:
             raise StorageFull
 
@@ -130,9 +130,7 @@ class DenoiseService:
         return watch(job_id, read, self.bell, patience)
 
 
-def _new_record(
-    job_id: str, user_id: str, origin: Origin, received: Received, track: AudioTrack
-) -> DenoiseRecord:
+def _new_record(job_id: str, user_id: str, origin: Origin, received: Received, track: AudioTrack) -> DenoiseRecord:
     created_at_us = now_us()
     extension = extension_of(received.file_name)
     return DenoiseRecord(

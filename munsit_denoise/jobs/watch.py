@@ -30,7 +30,7 @@ async def watch(job_id: str, read: ReadRecord, bell: Bell, patience: Patience) -
     early. Raises what `read` raises.
     """
     with bell.subscribe(job_id) as subscription:
-        event = await _end(read) or subscription.take() or QUEUED
+        event: Event | None = await _end(read) or subscription.take() or QUEUED
         shown, idle_at = -1, anyio.current_time() + patience.idle_s
         while True:
             if isinstance(event, Processing):

@@ -47,10 +47,7 @@ class Encoding:
 
 def wav_encoding(track: AudioTrack) -> Encoding:
     """Return a WAV that keeps the resolution of the source: 16 or 24 bits, or float."""
-    if track.is_float:
-        codec = "pcm_f32le"
-    else:
-        codec = "pcm_s24le" if track.bits > 16 else "pcm_s16le"
+    codec = "pcm_f32le" if track.is_float else "pcm_s24le" if track.bits > 16 else "pcm_s16le"
     return Encoding("wav", ("-c:a", codec, "-rf64", "auto"))
 
 

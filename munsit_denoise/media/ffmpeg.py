@@ -53,7 +53,7 @@ class Finished:
 @cache
 def program(name: str) -> str:
     """Return the path of `ffmpeg` or `ffprobe`. Raises MissingProgram."""
-    found = get_encoder_name() if name == "ffmpeg" else get_prober_name()
+    found: str = get_encoder_name() if name == "ffmpeg" else get_prober_name()
     path = shutil.which(found)
     if path is None:
         raise MissingProgram(f"{name} was not found; install FFmpeg, on Debian with: apt-get install ffmpeg")

@@ -62,7 +62,8 @@ def _read_track(stream: dict[str, Any], container: dict[str, Any]) -> AudioTrack
             layout=stream.get("channel_layout"),
             codec=codec,
             bits=int(stream.get("bits_per_raw_sample") or stream.get("bits_per_sample") or 0),
-            is_float=codec.startswith("pcm_f") or (codec == "wavpack" and stream.get("sample_fmt", "").startswith("flt")),
+            is_float=codec.startswith("pcm_f")
+            or (codec == "wavpack" and stream.get("sample_fmt", "").startswith("flt")),
             duration_s=float(stream.get("duration") or container.get("duration") or 0),
             container=str(container.get("format_name", "")).partition(",")[0],
         )

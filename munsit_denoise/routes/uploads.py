@@ -179,4 +179,3 @@ class _Meter:
             if self._bytes < PATIENCE_BYTES:
                 raise UploadTooSlow
             self._since, self._bytes = now, 0
-

@@ -1,0 +1,5 @@
+"""`python -m munsit_denoise`."""
+
+from munsit_denoise.cli import main
+
+main()
