@@ -108,7 +108,8 @@ class Trainer:
         decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             for name, value in self.model.state_dict().items():
-                self.average[name].lerp_(value, 1 - decay)
+                if value.is_floating_point():
+                    self.average[name].lerp_(value, 1 - decay)
         self.step += 1
         return loss.item()
 
@@ -117,8 +118,10 @@ class Trainer:
         """Return the mean loss of the averaged weights over fixed items."""
         weights = {name: p.clone() for name, p in self.model.state_dict().items()}
         self.model.load_state_dict(self.average)
+        self.model.eval()
         losses = [self.loss(*batch).item() for batch in batches]
         self.model.load_state_dict(weights)
+        self.model.train()
         return sum(losses) / len(losses)
 
 

@@ -1,9 +1,10 @@
-"""The mask network: band-split features, dual-path LSTMs over time and frequency, a mask a bin or band.
+"""The mask network: band-split features, dilated convolutions over time and bands, a mask a bin or band.
 
-Both directions of time are read (the service works on files), so the network sees past and future. The
-dual-path layout follows Luo, Chen and Yoshioka, "Dual-path RNN" (2020), and its band-split form; power-law
-compression follows Braun and Tashev, "Data augmentation and loss normalization for deep noise
-suppression" (2020).
+It looks as far ahead as back (the service works on files), and no farther than `REACH_FRAMES`: what a window
+of the recording yields is the same wherever its neighbours begin, which a recurrent network cannot promise.
+Dilated residual convolutions follow Bai, Kolter and Koltun, "An empirical evaluation of generic convolutional
+and recurrent networks for sequence modeling" (2018); power-law compression follows Braun and Tashev, "Data
+augmentation and loss normalization for deep noise suppression" (2020).
 """
 
 from dataclasses import dataclass
@@ -15,17 +16,19 @@ from torch.nn import functional
 from munsit_denoise.engine.bands import LOW_BINS, N_GROUPS, SECTIONS, Section, high_band_matrix
 
 COMPRESSION = 0.3  # exponent on magnitudes, in features and loss
-LEVEL_FRAMES = 125  # frames of the moving average that the input is levelled with: 2 s
-POWER_FLOOR = 1e-12  # keeps digital silence finite: far below 24-bit rounding
+LEVEL_FRAMES = 121  # frames of the moving average that the input is levelled with: 2 s
+LEVEL_FLOOR = 1e-12  # of a bin's power: far below 24-bit rounding, keeps digital silence finite
+FEATURE_FLOOR = 1e-8  # below the level by 80 dB: what resampling leaves in an empty band is no feature
+DILATIONS = (1, 2, 4, 8, 16, 1, 2, 4, 8, 16)  # of the blocks, in frames
+MIXED_AFTER = (1, 5)  # blocks after which all bands see each other
+REACH_FRAMES = sum(DILATIONS) + LEVEL_FRAMES // 2  # how far a frame of the mask sees, each way
 
 
 @dataclass(frozen=True)
 class ModelSize:
     """What a checkpoint must say for the network to be built again."""
 
-    channels: int = 32
-    hidden: int = 32
-    blocks: int = 2
+    channels: int = 48
 
 
 class GroupLinear(nn.Module):
@@ -41,37 +44,32 @@ class GroupLinear(nn.Module):
         return torch.einsum("btgi,gio->btgo", x, self.weight) + self.bias
 
 
-class SequenceLayer(nn.Module):
-    """A residual bidirectional LSTM along the second axis of [sequences, steps, channels]."""
+class Block(nn.Module):
+    """A residual convolution over three groups and three frames `dilation` apart."""
 
-    def __init__(self, size: ModelSize) -> None:
+    def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(size.channels)
-        self.lstm = nn.LSTM(size.channels, size.hidden, batch_first=True, bidirectional=True)
-        self.project = nn.Linear(2 * size.hidden, size.channels)
+        padding = (dilation, 1)
+        self.conv = nn.Conv2d(channels, channels, 3, padding=padding, dilation=(dilation, 1), bias=False)
+        self.norm = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x plus what the sequence says about it."""
-        y, _ = self.lstm(self.norm(x))
-        out: Tensor = x + self.project(y)
+        """Map [batch, channels, frames, groups] to the same shape."""
+        return x + functional.silu(self.norm(self.conv(x)))
+
+
+class BandMixer(nn.Module):
+    """A residual linear layer across all groups: harmonics stand far apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(N_GROUPS, N_GROUPS)
+        nn.init.zeros_(self.linear.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [batch, channels, frames, groups] to the same shape."""
+        out: Tensor = x + self.linear(x)
         return out
-
-
-class DualPathBlock(nn.Module):
-    """One look along time in every group, one across the groups of every frame."""
-
-    def __init__(self, size: ModelSize) -> None:
-        super().__init__()
-        self.along_time = SequenceLayer(size)
-        self.across_bands = SequenceLayer(size)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [batch, frames, groups, channels] to the same shape."""
-        batch, frames, groups, channels = x.shape
-        x = x.transpose(1, 2).reshape(batch * groups, frames, channels)
-        x = self.along_time(x).view(batch, groups, frames, channels).transpose(1, 2)
-        x = self.across_bands(x.reshape(batch * frames, groups, channels))
-        return x.view(batch, frames, groups, channels)
 
 
 class SectionEncoder(nn.Module):
@@ -121,30 +119,35 @@ class MaskNetwork(nn.Module):
         self.register_buffer("high_matrix", high_band_matrix(), persistent=False)
         self.encoders = nn.ModuleList(SectionEncoder(s, self.size.channels) for s in SECTIONS)
         self.position = nn.Parameter(torch.zeros(N_GROUPS, self.size.channels))
-        self.blocks = nn.ModuleList(DualPathBlock(self.size) for _ in range(self.size.blocks))
+        self.blocks = nn.ModuleList(Block(self.size.channels, dilation) for dilation in DILATIONS)
+        self.mixers = nn.ModuleList(BandMixer() for _ in MIXED_AFTER)
         self.norm = nn.LayerNorm(self.size.channels)
         self.decoders = nn.ModuleList(SectionDecoder(s, self.size.channels) for s in SECTIONS)
+        self.to(memory_format=torch.channels_last)  # three times as fast on CPUs
 
     def forward(self, spectrogram: Tensor) -> Tensor:
         """Return the mask for a complex spectrogram [batch, frames, bins]."""
         low, high = self.features(spectrogram)
         inputs = [self._section_input(section, low, high) for section in SECTIONS]
         x = torch.cat([encode(i) for encode, i in zip(self.encoders, inputs, strict=True)], dim=2)
-        x = x + self.position
-        for block in self.blocks:
+        x = (x + self.position).permute(0, 3, 1, 2)  # [batch, channels, frames, groups], channels last in memory
+        mixers = dict(zip(MIXED_AFTER, self.mixers, strict=True))
+        for number, block in enumerate(self.blocks):
             x = block(x)
-        return self._mask(self.norm(x))
+            if number in mixers:
+                x = mixers[number](x)
+        return self._mask(self.norm(x.permute(0, 2, 3, 1)))
 
     def features(self, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
         """Return levelled, compressed features: [batch, frames, low bins, 3] and [batch, frames, high bands]."""
         real, imag = spectrogram.real, spectrogram.imag
         power = real.square() + imag.square()  # [batch, frames, bins]
         level = local_level(power.mean(dim=-1))[..., None]  # [batch, frames, 1]
-        low = (power[..., :LOW_BINS] / level + POWER_FLOOR).unsqueeze(-1)
+        low = (power[..., :LOW_BINS] / level + FEATURE_FLOOR).unsqueeze(-1)
         parts = torch.stack([real[..., :LOW_BINS], imag[..., :LOW_BINS]], dim=-1) / level.sqrt()[..., None]
         low = torch.cat([parts * low ** ((COMPRESSION - 1) / 2), low ** (COMPRESSION / 2)], dim=-1)
         high = (power[..., LOW_BINS:] / level) @ (self.high_matrix / self.high_matrix.sum(dim=0))
-        return low, (high + POWER_FLOOR) ** (COMPRESSION / 2)
+        return low, (high + FEATURE_FLOOR) ** (COMPRESSION / 2)
 
     @staticmethod
     def _section_input(section: Section, low: Tensor, high: Tensor) -> Tensor:
@@ -171,4 +174,4 @@ def local_level(frame_power: Tensor) -> Tensor:
     mean = functional.avg_pool1d(
         frame_power[:, None], LEVEL_FRAMES, stride=1, padding=LEVEL_FRAMES // 2, count_include_pad=False
     )
-    return mean[:, 0] + POWER_FLOOR
+    return mean[:, 0] + LEVEL_FLOOR

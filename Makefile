@@ -1,0 +1,53 @@
+# `make serve` and `make test` set up everything that they need; `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PEERS := .venv-bench
+SHARED ?= ../shared
+TORCH_INDEX ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install serve test lint types check format lock clean bench-quality bench-speed bench-api
+
+help: ## Explain the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## Create .venv with the locked packages; install ffmpeg where it is missing
+
+$(STAMP): requirements.lock requirements-torch.lock pyproject.toml scripts/install.sh
+	@PYTHON=$(PYTHON) VENV=$(VENV) TORCH_INDEX=$(TORCH_INDEX) sh scripts/install.sh
+	@touch $@
+
+serve: install ## Migrate, create a first key, serve on 127.0.0.1:8000
+	@$(BIN)/munsit-denoise serve
+
+test: install lint types ## Lint, types, all tests with coverage
+	@$(BIN)/python -m pytest --cov --cov-report=term
+
+lint: install ## ruff: rules and format
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q .
+
+types: install ## mypy --strict
+	@$(BIN)/mypy
+
+format: install ## Mend what ruff can
+	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
+
+lock: install ## Resolve the packages anew
+	@$(BIN)/python scripts/lock.py
+
+bench-quality: install $(PEERS)/.installed ## Scores beside other denoisers, through the whole service
+	@$(BIN)/python -m benchmarks.quality --shared $(SHARED) --peers $(PEERS)/bin/python
+
+bench-speed: install $(PEERS)/.installed ## Speed and memory beside DeepFilterNet3
+	@$(BIN)/python -m benchmarks.speed --shared $(SHARED) --peers $(PEERS)/bin/python
+
+bench-api: install ## A thousand listeners; pages of a long history
+	@$(BIN)/python -m benchmarks.api
+
+$(PEERS)/.installed: benchmarks/requirements.txt
+	@$(PYTHON) -m venv $(PEERS) && $(PEERS)/bin/pip install -q --disable-pip-version-check -r $< && touch $@
+
+clean: ## Remove what was built; data stays
+	@rm -rf $(VENV) $(PEERS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -1,0 +1,29 @@
+"""A live server for those who need real sockets, and recordings of our own making."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.audio import write_noisy
+from tests.live import Live, run_live
+
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", "build/hypothesis")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """One server for all tests that only add to it."""
+    with run_live(tmp_path_factory.mktemp("live")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def noisy_wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_noisy(tmp_path_factory.mktemp("audio") / "noisy.wav", seconds=2.0)

@@ -1,0 +1,174 @@
+"""Servers on real sockets: in a thread of this process, or as a process that can be killed."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+
+from munsit_denoise.db.engine import open_database
+from munsit_denoise.db.keys import Keys
+from munsit_denoise.db.migrate import upgrade
+from munsit_denoise.server import create_server
+from munsit_denoise.settings import Settings
+
+READY_TIMEOUT_S = 60
+
+
+@dataclass
+class Live:
+    """A running server and a key for it."""
+
+    url: str
+    key: str
+    settings: Settings
+    client: httpx.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        headers = {"x-api-key": self.key}
+        self.client = httpx.Client(base_url=self.url + "/api/v1", headers=headers, timeout=60)
+
+    def new_key(self, user: str) -> str:
+        """Return a key for a user."""
+        return create_key(self.settings, user)
+
+    def client_for(self, user: str) -> httpx.Client:
+        """Return a client of another user."""
+        return httpx.Client(base_url=self.url + "/api/v1", headers={"x-api-key": self.new_key(user)}, timeout=60)
+
+    def upload(self, path: Path, name: str | None = None, client: httpx.Client | None = None) -> str:
+        """Upload a file that must be accepted; return its id."""
+        with path.open("rb") as file:
+            answer = (client or self.client).post("/denoise", files={"audio": (name or path.name, file)})
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["denoiseId"])
+
+    def events(self, job_id: str, client: httpx.Client | None = None) -> list[dict[str, Any]]:
+        """Follow a job to its end."""
+        with (client or self.client).stream("GET", f"/denoise/{job_id}/progress") as answer:
+            assert answer.status_code == 200, answer.read()
+            lines = [line for line in answer.iter_lines() if line.startswith("data: ")]
+        return [json.loads(line.removeprefix("data: ")) for line in lines]
+
+    def record(self, job_id: str) -> dict[str, Any]:
+        """Return a job's record from the list."""
+        found: list[dict[str, Any]] = [r for r in self.client.get("/denoise").json() if r["id"] == job_id]
+        return found[0]
+
+    def files(self) -> list[Path]:
+        """Return every file that the server keeps."""
+        return [path for path in self.settings.storage_root.rglob("*") if path.is_file()]
+
+
+def make_settings(folder: Path, **overrides: Any) -> Settings:
+    """Return settings for a server that lives in a folder."""
+    return Settings(_env_file=None, data_dir=folder, **({"disk_reserve_mb": 0, "threads": 1} | overrides))
+
+
+def create_key(settings: Settings, user: str) -> str:
+    """Return a new key straight from the database."""
+
+    async def create() -> str:
+        database = open_database(settings.database)
+        try:
+            return await Keys(database).create(user)
+        finally:
+            await database.close()
+
+    return anyio.run(create)
+
+
+@contextmanager
+def run_live(folder: Path, **overrides: Any) -> Iterator[Live]:
+    """Run a server in a thread until the block ends."""
+    settings = make_settings(folder, **overrides)
+    upgrade(settings.database)
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = create_server(settings)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    live = Live(f"http://127.0.0.1:{listener.getsockname()[1]}", create_key(settings, "tester"), settings)
+    try:
+        wait_ready(live.url)
+        yield live
+    finally:
+        live.client.close()
+        server.should_exit = True
+        thread.join(timeout=30)
+        listener.close()
+        assert not thread.is_alive(), "the server did not stop"
+
+
+def wait_ready(url: str, path: str = "/readyz") -> None:
+    """Wait until a server answers 200."""
+    end = time.monotonic() + READY_TIMEOUT_S
+    while time.monotonic() < end:
+        try:
+            if httpx.get(url + path).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.02)
+    raise TimeoutError(f"{url} did not become ready")
+
+
+class ServerProcess:
+    """`munsit-denoise serve` as its own process group, to be signalled and started again on the same data."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.settings = make_settings(folder)
+        self._log = (folder.parent / f"{folder.name}.log").open("ab")
+        port = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{port.getsockname()[1]}"
+        settings = {
+            "DATA_DIR": str(folder),
+            "PORT": self.url.rpartition(":")[2],
+            "THREADS": "1",
+            "DISK_RESERVE_MB": "0",
+        }
+        port.close()
+        self._environment = os.environ | {f"DENOISE_{k}": v for k, v in (settings | environment).items()}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, path: str = "/healthz") -> None:
+        """Start and wait until it answers."""
+        command = [sys.executable, "-m", "munsit_denoise", "serve"]
+        self._process = subprocess.Popen(
+            command, env=self._environment, stdout=self._log, stderr=self._log, start_new_session=True
+        )
+        wait_ready(self.url, path)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal: SIGKILL to the whole group, anything else to the server alone."""
+        assert self._process is not None
+        if number is signal.SIGKILL:
+            os.killpg(self._process.pid, number)
+        else:
+            self._process.send_signal(number)
+
+    def wait(self, timeout_s: float = 30) -> int:
+        """Return the exit code."""
+        assert self._process is not None
+        return self._process.wait(timeout_s)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self._process is not None and self._process.poll() is None:
+            self.signal(signal.SIGKILL)
+            self.wait()
+
+    def close(self) -> None:
+        """Kill and clean up."""
+        self.kill()
+        self._log.close()

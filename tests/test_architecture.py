@@ -1,0 +1,91 @@
+"""Who may import whom, and what a node without workers does not load."""
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent.parent / "munsit_denoise"
+LEAVES = {"db", "queue", "storage", "events", "media", "engine"}
+COMMON = {"records", "errors"}
+ONLY_IN = {
+    "torch": {"engine"},
+    "torchaudio": {"engine"},
+    "safetensors": {"engine"},
+    "sqlalchemy": {"db"},
+    "alembic": {"db"},
+    "starlette": {"routes", "app", "server"},
+    "uvicorn": {"server"},
+    "pydub": {"media"},
+    "subprocess": {"media"},
+}
+
+
+def modules() -> dict[str, set[str]]:
+    """Return what each module of the package imports, by full name."""
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        name = ".".join(["munsit_denoise", *path.relative_to(PACKAGE).with_suffix("").parts])
+        imports = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imports |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imports |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        found[name.removesuffix(".__init__")] = imports
+    return found
+
+
+def part(module: str) -> str:
+    """Return the first part of a module's name below the package."""
+    return ([*module.split("."), ""])[1]
+
+
+def test_leaves_know_only_records_and_errors() -> None:
+    for module, imports in modules().items():
+        if part(module) not in LEAVES:
+            continue
+        own = {part(name) for name in imports if name.startswith("munsit_denoise.")}
+        assert own <= COMMON | {part(module)}, module
+
+
+def test_common_modules_know_the_standard_library_only() -> None:
+    for name in COMMON:
+        imports = modules()[f"munsit_denoise.{name}"]
+        assert {i.split(".")[0] for i in imports} <= set(sys.stdlib_module_names), name
+
+
+def test_libraries_stay_where_they_belong() -> None:
+    for module, imports in modules().items():
+        for library in {name.split(".")[0] for name in imports} & set(ONLY_IN):
+            assert part(module) in ONLY_IN[library], f"{module} imports {library}"
+
+
+def test_core_does_not_know_the_edge_nor_dialects_each_other() -> None:
+    for module, imports in modules().items():
+        if part(module) in LEAVES | {"jobs"}:
+            assert not any(name.startswith("munsit_denoise.routes") for name in imports), module
+
+
+def test_imports_form_no_cycle() -> None:
+    graph = modules()
+    edges = {name: {i for i in imports if i in graph and i != name} for name, imports in graph.items()}
+    assert list(TopologicalSorter(edges).static_order())
+
+
+def test_modules_stay_small() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        assert len(path.read_text().splitlines()) <= 250, path
+
+
+def test_the_app_loads_no_torch() -> None:
+    code = "import sys, munsit_denoise.app; sys.exit('torch' in sys.modules or 'torchaudio' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_nothing_runs_at_import() -> None:
+    """No module of the package opens files, threads or sockets when imported: `-W error` stays silent."""
+    code = "import munsit_denoise.cli, munsit_denoise.serve, munsit_denoise.server, threading; print(threading.active_count())"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "1"
