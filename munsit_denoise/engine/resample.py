@@ -16,8 +16,11 @@ def resample_window(window: Tensor, samples: int) -> Tensor:
     if samples == length:
         return window
     spectrum = torch.fft.rfft(window)
-    bins = (min(samples, length) - 1) // 2 + 1  # without the Nyquist bin, whose phase is lost
+    shorter = min(samples, length)
+    bins = shorter // 2 + 1
     out = spectrum.new_zeros((*spectrum.shape[:-1], samples // 2 + 1))
     out[..., :bins] = spectrum[..., :bins] * (samples / length)
+    if shorter % 2 == 0:  # the shorter one's Nyquist bin stands for two bins of the longer one
+        out[..., bins - 1] *= 2.0 if samples < length else 0.5
     resampled: Tensor = torch.fft.irfft(out, samples)
     return resampled
