@@ -127,7 +127,6 @@ async def _use_keys(settings: Settings, use: Callable[[Keys], Awaitable[Result]]
 
 
 def _upgrade(settings: Settings) -> None:
-    Path(settings.database.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     upgrade(settings.database)
 
 

@@ -85,7 +85,7 @@ def test_the_app_loads_no_torch() -> None:
 
 
 def test_nothing_runs_at_import() -> None:
-    """No module of the package opens files, threads or sockets when imported: `-W error` stays silent."""
-    code = "import munsit_denoise.cli, munsit_denoise.serve, munsit_denoise.server, threading; print(threading.active_count())"
+    """Importing everything starts no thread."""
+    code = "import munsit_denoise.cli, munsit_denoise.server, threading; print(threading.active_count())"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "1"

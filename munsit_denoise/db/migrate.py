@@ -25,6 +25,7 @@ def downgrade(url: str, revision: str = "base") -> None:
 
 def _run(url: str, act: Callable[[Config], None]) -> None:
     engine = create_engine(url)
+    Path(engine.url.database or "").parent.mkdir(parents=True, exist_ok=True)
     prepare(engine)
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()))

@@ -53,18 +53,18 @@ class Records:
         return await self._many(_history(user_id).offset(offset).limit(limit))
 
     async def all(self, user_id: str, offset: int, limit: int) -> AsyncIterator[Sequence[DenoiseRecord]]:
-        """Yield a user's records, newest first, in batches of bounded size.
+        """Yield a user's records, newest first, in batches of bounded size; the first may be empty.
 
         Each batch continues after the last record of the one before it: no transaction stays open while a
         client reads slowly, and records that come in meanwhile shift nothing.
         """
         batch = await self.page(user_id, offset, min(limit, PAGE_BATCH))
-        while batch:
-            yield batch
-            limit -= len(batch)
+        yield batch
+        while batch and (limit := limit - len(batch)) > 0:
             last = tuple_(t.c.created_at, t.c.id) < (batch[-1].created_at_us, batch[-1].id)
             query = _history(user_id).where(last).limit(min(limit, PAGE_BATCH))
-            batch = await self._many(query) if limit else []
+            batch = await self._many(query)
+            yield batch
 
     async def pending(self) -> list[tuple[str, str]]:
         """Return id and user of every job that has not ended, oldest first."""

@@ -51,7 +51,7 @@ async def history(request: Request) -> Response:
         page = await records.page(user_id, offset or 0, limit)
         return JSONResponse([record_json(record, base) for record in page])
     batches = records.all(user_id, offset or 0, limit or LARGEST)
-    first = await anext(batches, ())  # what can go wrong does so before the answer begins
+    first = await anext(batches)  # what can go wrong does so before the answer begins
     return StreamingResponse(_array(first, batches, base), media_type="application/json")
 
 

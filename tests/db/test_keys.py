@@ -1,0 +1,57 @@
+"""API keys: shown once, stored as hashes, revocable."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from munsit_denoise.db.engine import open_database
+from munsit_denoise.db.keys import Keys, hash_key, is_well_formed, new_key
+from munsit_denoise.db.migrate import upgrade
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def keys(tmp_path: Path) -> AsyncIterator[Keys]:
+    upgrade(f"sqlite:///{tmp_path / 'keys.db'}")
+    database = open_database(f"sqlite:///{tmp_path / 'keys.db'}")
+    yield Keys(database)
+    await database.close()
+
+
+def test_keys_have_their_form_and_check_digits() -> None:
+    key = new_key()
+    assert is_well_formed(key)
+    assert key.startswith("mds_")
+    assert len(key) == 42
+    for wrong in (key[:-1], key + "0", key[:-1] + ("0" if key[-1] != "0" else "1"), "", "mds_", "é" * 42):
+        assert not is_well_formed(wrong)
+    assert len({new_key() for _ in range(1000)}) == 1000
+
+
+async def test_two_keys_may_share_a_user(keys: Keys) -> None:
+    one, two, other = await keys.create("a"), await keys.create("a"), await keys.create("b")
+    assert await keys.find_user(one) == await keys.find_user(two) != await keys.find_user(other)
+
+
+async def test_unknown_and_malformed_keys_belong_to_nobody(keys: Keys) -> None:
+    assert await keys.find_user(new_key()) is None
+    assert await keys.find_user("mds_' OR 1=1 --") is None
+
+
+async def test_revoked_keys_are_dead_and_stay_in_the_list(keys: Keys) -> None:
+    one, two = await keys.create("a"), await keys.create("a")
+    assert await keys.revoke(one[:12]) == 1
+    assert await keys.revoke(one[:12]) == 0
+    assert await keys.find_user(one) is None
+    assert await keys.find_user(two)
+    assert [(k.prefix, k.revoked) for k in await keys.list()] == [(one[:12], True), (two[:12], False)]
+
+
+async def test_the_key_itself_is_nowhere_in_the_database(keys: Keys, tmp_path: Path) -> None:
+    key = await keys.create("a")
+    stored = list(sqlite3.connect(tmp_path / "keys.db").iterdump())
+    assert not any(key in line for line in stored)
+    assert any(hash_key(key) in line for line in stored)
