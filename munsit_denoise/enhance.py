@@ -10,11 +10,10 @@ from anyio import to_thread
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from munsit_denoise.engine.open import open_engine
 from munsit_denoise.errors import DenoiseError
 from munsit_denoise.jobs.pipeline import Denoiser, Report, Work, enhance_file
 from munsit_denoise.media.encode import encoding_for
-from munsit_denoise.media.probe import probe
+from munsit_denoise.media.probe import AudioTrack, probe
 from munsit_denoise.settings import Settings
 
 
@@ -24,7 +23,7 @@ async def enhance_paths(settings: Settings, source: Path, target: Path, strength
     Raises OSError and DenoiseError when there is but one file.
     """
     pairs = _pairs(source, target)
-    make = await to_thread.run_sync(open_engine, settings.device, settings.threads, strength)
+    engine = _Engine(settings, strength)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
     failed = 0
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
@@ -32,24 +31,39 @@ async def enhance_paths(settings: Settings, source: Path, target: Path, strength
             task = bar.add_task(one_source.name, total=100)
             report = partial(_show, bar, task)
             try:
-                await _enhance_one(one_source, one_target, make, report)
+                await _enhance_one(one_source, one_target, engine, report)
             except (DenoiseError, OSError) as error:
                 if len(pairs) == 1:
                     raise
                 failed += 1
-                bar.console.print(f"{one_source}: {error}", markup=False, highlight=False)
+                bar.console.print(f"{one_source}: {error}", markup=False, highlight=False, soft_wrap=True)
     return failed
+
+
+class _Engine:
+    """Loads PyTorch and the model when the first recording turns out to be one."""
+
+    def __init__(self, settings: Settings, strength: float) -> None:
+        self._settings, self._strength = settings, strength
+        self._make: Callable[[int, int], Denoiser] | None = None
+
+    def denoiser(self, track: AudioTrack) -> Denoiser:
+        if self._make is None:
+            from munsit_denoise.engine.open import open_engine
+
+            self._make = open_engine(self._settings.device, self._settings.threads, self._strength)
+        return self._make(track.sample_rate_hz, track.channels)
 
 
 def _show(bar: Progress, task: TaskID, percent: int, _: str) -> None:
     bar.update(task, completed=percent)
 
 
-async def _enhance_one(source: Path, target: Path, make: Callable[[int, int], Denoiser], report: Report) -> None:
+async def _enhance_one(source: Path, target: Path, engine: _Engine, report: Report) -> None:
     track = await probe(source)
     encoding = encoding_for(target.suffix[1:].lower(), track, source)
     with _appearing(target) as part:
-        denoiser = make(track.sample_rate_hz, track.channels)
+        denoiser = await to_thread.run_sync(engine.denoiser, track)
         await enhance_file(Work(source, part, track, encoding), denoiser, report)
     report(100, "")
 

@@ -56,10 +56,15 @@ class Live:
 
     def events(self, job_id: str, client: httpx.Client | None = None) -> list[dict[str, Any]]:
         """Follow a job to its end."""
+        return list(self.follow(job_id, client))
+
+    def follow(self, job_id: str, client: httpx.Client | None = None) -> Iterator[dict[str, Any]]:
+        """Yield a job's events as they come."""
         with (client or self.client).stream("GET", f"/denoise/{job_id}/progress") as answer:
             assert answer.status_code == 200, answer.read()
-            lines = [line for line in answer.iter_lines() if line.startswith("data: ")]
-        return [json.loads(line.removeprefix("data: ")) for line in lines]
+            for line in answer.iter_lines():
+                if line.startswith("data: "):
+                    yield json.loads(line.removeprefix("data: "))
 
     def record(self, job_id: str) -> dict[str, Any]:
         """Return a job's record from the list."""
@@ -110,8 +115,8 @@ def run_live(folder: Path, **overrides: Any) -> Iterator[Live]:
         assert not thread.is_alive(), "the server did not stop"
 
 
-def wait_ready(url: str, path: str = "/readyz") -> None:
-    """Wait until a server answers 200."""
+def wait_ready(url: str, path: str = "/readyz", process: subprocess.Popen[bytes] | None = None) -> None:
+    """Wait until a server answers 200. Raises CalledProcessError when its process ends instead."""
     end = time.monotonic() + READY_TIMEOUT_S
     while time.monotonic() < end:
         try:
@@ -119,6 +124,8 @@ def wait_ready(url: str, path: str = "/readyz") -> None:
                 return
         except httpx.TransportError:
             pass
+        if process is not None and process.poll() is not None:
+            raise subprocess.CalledProcessError(process.returncode, process.args)
         time.sleep(0.02)
     raise TimeoutError(f"{url} did not become ready")
 
@@ -147,7 +154,7 @@ class ServerProcess:
         self._process = subprocess.Popen(
             command, env=self._environment, stdout=self._log, stderr=self._log, start_new_session=True
         )
-        wait_ready(self.url, path)
+        wait_ready(self.url, path, self._process)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal: SIGKILL to the whole group, anything else to the server alone."""

@@ -96,7 +96,12 @@ class TestSubmit:
 
     def test_other_fields_are_ignored(self, live: Live, noisy_wav: Path) -> None:
         data = {"language": "ar", "notes": "x" * 5000}
-        assert live.client.post("/denoise", data=data, files={"audio": (noisy_wav.name, noisy_wav.read_bytes())}).status_code == 200
+        assert (
+            live.client.post(
+                "/denoise", data=data, files={"audio": (noisy_wav.name, noisy_wav.read_bytes())}
+            ).status_code
+            == 200
+        )
 
     def test_by_the_answer_the_original_is_stored_and_the_record_is_listed(self, live: Live, noisy_wav: Path) -> None:
         record = live.record(live.upload(noisy_wav))
@@ -121,7 +126,9 @@ class TestSubmit:
         with run_live(tmp_path / "data", max_upload_mb=1, max_duration_minutes=0.5) as live:
             big = write_silence(tmp_path / "big.wav", 100)  # 1.5 MiB
             long = write_silence(tmp_path / "long.wav", 45)
-            answers = [live.client.post("/denoise", files={"audio": (path.name, path.read_bytes())}) for path in (big, long)]
+            answers = [
+                live.client.post("/denoise", files={"audio": (path.name, path.read_bytes())}) for path in (big, long)
+            ]
             assert [(a.status_code, a.json()["errorCode"]) for a in answers] == [(400, "40001")] * 2
             size = r"File size exceeds the maximum limit of 1MB\. File size: 1\.5\d*MB"
             assert re.fullmatch(size, answers[0].json()["errorMessage"])

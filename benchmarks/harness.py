@@ -1,0 +1,88 @@
+"""A server to measure, on data of its own."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ANSWERS_WITHIN_S = 60
+
+
+@dataclass
+class Served:
+    """A running server, a key for it, and its process."""
+
+    url: str
+    key: str
+    pid: int
+    data_dir: Path
+
+    def client(self) -> httpx.Client:
+        """Return a client that carries the key."""
+        return httpx.Client(base_url=self.url + "/api/v1", headers={"x-api-key": self.key}, timeout=600)
+
+
+@contextmanager
+def serving(**settings: Any) -> Iterator[Served]:
+    """Run `munsit-denoise serve` with these settings while the block lasts."""
+    with tempfile.TemporaryDirectory() as folder:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        values = {"data_dir": f"{folder}/data", "port": port, "max_duration_minutes": 0, "max_upload_mb": 0} | settings
+        environment = os.environ | {f"DENOISE_{name.upper()}": str(value) for name, value in values.items()}
+        log = Path(folder, "log")
+        with log.open("wb") as file:
+            command = [sys.executable, "-m", "munsit_denoise", "serve"]
+            process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait_ready(url, process)
+            found = re.search(r"mds_\w+", log.read_text())
+            assert found, log.read_text()
+            yield Served(url, found[0], process.pid, Path(folder, "data"))
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+
+
+def _wait_ready(url: str, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + ANSWERS_WITHIN_S
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            if httpx.get(url + "/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    raise TimeoutError("the server did not become ready")
+
+
+def denoise(client: httpx.Client, path: Path) -> bytes:
+    """Upload a file, follow the job and return the result."""
+    with path.open("rb") as file:
+        answer = client.post("/denoise", files={"audio": (path.name, file)})
+    answer.raise_for_status()
+    with client.stream("GET", f"/denoise/{answer.json()['denoiseId']}/progress") as stream:
+        last = [line for line in stream.iter_lines() if line.startswith("data: ")][-1]
+    found = re.search(r'"url":"([^"]+)"', last)
+    assert found, last
+    return httpx.get(found[1]).content
+
+
+def peak_mib(pid: int) -> float:
+    """Return the largest resident set of a process so far, MiB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(r"VmHWM:\s+(\d+)", status)
+    assert found
+    return int(found[1]) / 1024

@@ -1,0 +1,115 @@
+"""`make bench-quality`: scores through the whole service, beside other denoisers on the same pairs."""
+
+import argparse
+import csv
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from benchmarks.harness import denoise, serving
+
+PEERS = ("none", "noisereduce", "webrtc", "rnnoise", "dfn3")
+SHOWN = ("pesq_wb", "stoi", "estoi", "si_sdr", "dns_sig", "dns_bak", "dns_ovrl", "si_sdr_48k", "lsd_48k", "lsd_8_24k")
+MUST_BEAT = {"none", "noisereduce", "webrtc"}
+BARS = ("pesq_wb", "estoi", "si_sdr")
+
+
+def main() -> None:
+    """Enhance the development pairs with everybody and print one table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
+    parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument("--peers", default=".venv-bench/bin/python", help="Python with the peers and the scores")
+    parser.add_argument("--keep", type=Path, help="keep our output in this folder")
+    arguments = parser.parse_args()
+    os.environ.setdefault("DNSMOS_HOPS", "1")
+    dev = arguments.shared / "audio" / "dev"
+    with tempfile.TemporaryDirectory() as folder:
+        work = arguments.keep or Path(folder)
+        ours, clean = work / "ours", work / "ours_on_clean"
+        enhance_with_service(dev / "noisy", ours)
+        enhance_with_service(dev / "clean", clean)
+        scores = {"ours": score(arguments, dev / "clean", ours)}
+        for peer in PEERS:
+            run_peer(arguments, peer, dev / "noisy", Path(folder) / peer)
+            scores[peer] = score(arguments, dev / "clean", Path(folder) / peer)
+        untouched = score(arguments, dev / "clean", clean)
+    print_table(scores)
+    print_by_snr(scores, dev / "pairs.csv")
+    print_clean(untouched)
+
+
+Rows = dict[str, dict[str, float]]  # file to metric to value
+
+
+def enhance_with_service(source: Path, target: Path) -> None:
+    """Send every file of a folder over HTTP and keep the results."""
+    target.mkdir(parents=True, exist_ok=True)
+    with serving() as server, server.client() as client:
+        for path in sorted(source.iterdir()):
+            (target / f"{path.stem}.wav").write_bytes(denoise(client, path))
+
+
+def run_peer(arguments: argparse.Namespace, peer: str, source: Path, target: Path) -> None:
+    """Enhance a folder with another denoiser."""
+    script = arguments.shared / "bench" / "run_peer.py"
+    subprocess.run([arguments.peers, script, peer, source, target], check=True, stdout=subprocess.DEVNULL)
+
+
+def score(arguments: argparse.Namespace, clean: Path, enhanced: Path) -> Rows:
+    """Return the scores of a folder, by file."""
+    with tempfile.NamedTemporaryFile(suffix=".csv") as table:
+        script = arguments.shared / "bench" / "score.py"
+        command = [arguments.peers, script, "--clean", clean, "--enhanced", enhanced, "--csv", table.name]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        with Path(table.name).open(newline="") as file:
+            return {row.pop("file"): {k: float(v) for k, v in row.items()} for row in csv.DictReader(file)}
+
+
+def mean(rows: Rows, metric: str, names: set[str] | None = None) -> float:
+    """Return a metric's mean over files, without those that it refuses."""
+    values = [row[metric] for name, row in rows.items() if names is None or name in names]
+    real = [value for value in values if value == value]
+    return sum(real) / len(real) if real else float("nan")
+
+
+def print_table(scores: dict[str, Rows]) -> None:
+    """Print the means, and our distance to each rival."""
+    print(
+        f"\n{len(scores['ours'])} development pairs, HTTP upload to downloaded WAV; DNSMOS_HOPS={os.environ['DNSMOS_HOPS']}"
+    )
+    print(f"{'':14}" + "".join(f"{metric:>11}" for metric in SHOWN))
+    for name, rows in scores.items():
+        print(f"{name:14}" + "".join(f"{mean(rows, metric):11.3f}" for metric in SHOWN))
+    for name, rows in scores.items():
+        if name == "ours":
+            continue
+        distances = [mean(scores["ours"], metric) - mean(rows, metric) for metric in SHOWN]
+        print(f"vs {name:11}" + "".join(f"{distance:+11.3f}" for distance in distances))
+        if name in MUST_BEAT:
+            beaten = all(mean(scores["ours"], metric) > mean(rows, metric) for metric in BARS)
+            print(f"   above {name} in PESQ, ESTOI and SI-SDR: {'yes' if beaten else 'NO'}")
+
+
+def print_by_snr(scores: dict[str, Rows], pairs: Path) -> None:
+    """Print the three bars by input SNR, ours beside the input."""
+    with pairs.open(newline="") as file:
+        snr = {row["id"]: row["target_snr_db"] or "real" for row in csv.DictReader(file)}
+    print(f"\n{'input SNR':12}{'pairs':>6}" + "".join(f"{metric + ' in/out':>22}" for metric in BARS))
+    for level in sorted(set(snr.values()), key=lambda v: float(v) if v != "real" else 99):
+        names = {name for name in scores["ours"] if snr.get(name) == level}
+        pairs_of = [f"{mean(scores['none'], m, names):9.2f} ->{mean(scores['ours'], m, names):8.2f}" for m in BARS]
+        print(f"{level:12}{len(names):6}" + "".join(f"{text:>22}" for text in pairs_of))
+
+
+def print_clean(untouched: Rows) -> None:
+    """Print what happens to clean speech."""
+    values = sorted((row["si_sdr"], name) for name, row in untouched.items())
+    average = sum(value for value, _ in values) / len(values)
+    above = sum(value > 20 for value, _ in values)
+    print(f"\nclean speech in: SI-SDR of the output, mean {average:.1f} dB, {above} of {len(values)} files above 20 dB")
+    print("  lowest: " + ", ".join(f"{name} {value:.1f}" for value, name in values[:5]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""`make bench-speed`: seconds of audio a second of wall time, beside DeepFilterNet3 in the same run; peak memory."""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from benchmarks.harness import denoise, peak_mib, serving
+
+RATE_HZ = 48_000
+SPEECH_S = 120
+REPEATS = 3
+MEMORY_S = {"10 s": 10, "10 min": 600, "3 h": 10_800}
+
+ENHANCER = """
+import sys, time, numpy, soundfile
+from munsit_denoise.engine.open import open_engine
+make = open_engine("cpu", int(sys.argv[2]))
+x, rate = soundfile.read(sys.argv[1], dtype="float32", always_2d=True)
+def run(seconds):
+    denoiser = make(rate, x.shape[1])
+    for start in range(0, seconds * rate, rate):
+        denoiser.feed(x[start : start + rate])
+    denoiser.flush()
+run(20)
+started = time.perf_counter()
+run(len(x) // rate)
+print(len(x) / rate / (time.perf_counter() - started))
+"""
+
+
+def main() -> None:
+    """Print the speed table and the memory table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
+    parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument("--peers", default=".venv-bench/bin/python", help="Python with DeepFilterNet3")
+    parser.add_argument("--no-memory", action="store_true", help="skip the memory table, which takes minutes")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        speech = write_speech(arguments.shared / "audio" / "dev" / "noisy", Path(folder) / "speech.wav", SPEECH_S)
+        print(f"\n{SPEECH_S} s of 48 kHz mono speech, median of {REPEATS}; seconds of audio a second of wall time")
+        peer = median(lambda: peer_speed(arguments, speech))
+        print(f"{'DeepFilterNet3, native, 1 thread':44}{peer:8.1f}")
+        for threads in (1, 2):
+            enhancer = median(lambda threads=threads: enhancer_speed(speech, threads))
+            job = job_speed(speech, threads)
+            for what, speed in (("enhancer", enhancer), ("whole job, upload to download", job)):
+                print(f"{f'ours, {what}, {threads} thread(s)':44}{speed:8.1f}{speed / peer:8.1f} x DeepFilterNet3")
+        if not arguments.no_memory:
+            memory_table(speech, Path(folder))
+
+
+def write_speech(source: Path, target: Path, seconds: int) -> Path:
+    """Write noisy recordings one after the other, at 48 kHz."""
+    pieces, total = [], 0
+    for path in sorted(source.glob("*48k*")) + sorted(source.glob("*16k*")):
+        samples, rate_hz = soundfile.read(path, dtype="float32")
+        pieces.append(np.repeat(samples, RATE_HZ // rate_hz))
+        total += len(pieces[-1])
+    whole = np.tile(np.concatenate(pieces), -(-seconds * RATE_HZ // total))[: seconds * RATE_HZ]
+    soundfile.write(target, whole, RATE_HZ, subtype="PCM_16")
+    return target
+
+
+def median(measure: object) -> float:
+    """Return the median of some runs."""
+    assert callable(measure)
+    return statistics.median(measure() for _ in range(REPEATS))
+
+
+def peer_speed(arguments: argparse.Namespace, speech: Path) -> float:
+    """Return DeepFilterNet3's speed by its own runner, file reading and model loading left out."""
+    script = arguments.shared / "bench" / "run_peer.py"
+    command = [arguments.peers, script, "--json", "--threads", "1", "dfn3", speech, speech.with_name("peer.wav")]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return float(json.loads(done.stdout)["x_real_time"])
+
+
+def enhancer_speed(speech: Path, threads: int) -> float:
+    """Return the enhancer's speed alone, in a process of its own."""
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    command = [sys.executable, "-c", ENHANCER, str(speech), str(threads)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
+
+
+def job_speed(speech: Path, threads: int) -> float:
+    """Return the speed of a job as a client sees it: upload, events, download."""
+    with serving(threads=threads) as server, server.client() as client:
+        denoise(client, speech)
+        times = []
+        for _ in range(REPEATS):
+            started = time.perf_counter()
+            denoise(client, speech)
+            times.append(time.perf_counter() - started)
+    return SPEECH_S / statistics.median(times)
+
+
+def memory_table(speech: Path, folder: Path) -> None:
+    """Print the server's peak memory after a short, a long and a very long file, each in a fresh server."""
+    print("\npeak resident memory of the server process")
+    samples, _ = soundfile.read(speech, dtype="int16")
+    first = 0.0
+    for name, seconds in MEMORY_S.items():
+        path = folder / "long.wav"
+        with soundfile.SoundFile(path, "w", RATE_HZ, 1, "PCM_16") as file:
+            for start in range(0, seconds, SPEECH_S):
+                file.write(samples[: min(SPEECH_S, seconds - start) * RATE_HZ])
+        with serving() as server, server.client() as client:
+            started = time.perf_counter()
+            size = submit_and_measure(client, path)
+            took_s = time.perf_counter() - started
+            peak = peak_mib(server.pid)
+        first = first or peak
+        assert size == seconds * RATE_HZ, "the result is not as long as its source"
+        print(f"{name:10}{peak:8.0f} MiB{peak - first:+8.0f} MiB{seconds / took_s:10.1f} x real time")
+
+
+def submit_and_measure(client: object, path: Path) -> int:
+    """Run a job and return the frames of its result."""
+    result = path.with_name("result.wav")
+    result.write_bytes(denoise(client, path))  # type: ignore[arg-type]
+    return int(soundfile.info(result).frames)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""Whatever was accepted ends well, however the server ends."""
+
+import random
+import signal
+import sqlite3
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+import soundfile
+
+from tests.audio import write_noisy, write_silence
+from tests.live import Live, ServerProcess, create_key
+
+KILLS = 20
+SEED = 20
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ServerProcess]:
+    server = ServerProcess(tmp_path / "data")
+    yield server
+    server.close()
+
+
+def connect(server: ServerProcess) -> Live:
+    return Live(server.url, create_key(server.settings, "tester"), server.settings)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_kill_at_random_moments_loses_nothing(server: ServerProcess, tmp_path: Path) -> None:
+    """Twenty times kill -9 during uploads and jobs: every id that was answered succeeds, nothing else stays."""
+    rng = random.Random(SEED)
+    paths = [write_noisy(tmp_path / f"{seconds}.wav", seconds, 16_000) for seconds in (1.5, 4.0, 9.0)]
+    promised: dict[str, Path] = {}
+    stop = threading.Event()
+    server.start()
+    live = connect(server)
+
+    def upload_for_ever() -> None:
+        while not stop.is_set():
+            path = rng.choice(paths)
+            try:
+                promised[live.upload(path)] = path
+            except httpx.TransportError:
+                time.sleep(0.02)
+            stop.wait(rng.uniform(0.1, 1.2))
+
+    uploaders = [threading.Thread(target=upload_for_ever) for _ in range(2)]
+    for thread in uploaders:
+        thread.start()
+    for _ in range(KILLS):
+        time.sleep(rng.uniform(0.05, 2.5))
+        server.kill()
+        server.start()
+    stop.set()
+    for thread in uploaders:
+        thread.join()
+    assert len(promised) >= KILLS / 2
+    for job_id in promised:
+        assert live.events(job_id)[-1]["stage"] == "done"
+    check_everything(live, promised, tmp_path)
+    live.client.close()
+
+
+def check_everything(live: Live, promised: dict[str, Path], folder: Path) -> None:
+    records = {record["id"]: record for record in live.client.get("/denoise").json()}
+    assert {record["status"] for record in records.values()} == {"success"}
+    assert set(promised) <= set(records)  # an answer may be lost on the way, a record behind an answer not
+    for job_id, path in promised.items():
+        assert httpx.get(records[job_id]["original_audio_url"]).content == path.read_bytes()
+        (folder / "result.wav").write_bytes(httpx.get(records[job_id]["audio_url"]).content)
+        assert soundfile.read(folder / "result.wav")[0].shape == soundfile.read(path)[0].shape
+    assert {file.parent.name for file in live.files()} == set(records)
+    assert len(live.files()) == 2 * len(records)
+    database = sqlite3.connect(live.settings.database.removeprefix("sqlite:///"))
+    assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    database.close()
+
+
+def test_sigterm_with_open_streams_is_quick_and_loses_nothing(server: ServerProcess, tmp_path: Path) -> None:
+    server.start("/readyz")
+    live = connect(server)
+    path = write_silence(tmp_path / "long.wav", 890)
+    job_ids = [live.upload(path) for _ in range(2)]
+    live.client.close()
+    limits, headers = httpx.Limits(max_connections=100), {"x-api-key": live.key}
+    live.client = httpx.Client(base_url=live.url + "/api/v1", headers=headers, timeout=60, limits=limits)
+    listening = threading.Semaphore(0)
+    streams: list[list[dict[str, object]]] = []
+
+    def listen(job_id: str) -> None:
+        events = []
+        for event in live.follow(job_id):
+            events.append(event)
+            if len(events) == 1:
+                listening.release()
+        streams.append(events)
+
+    threads = [threading.Thread(target=listen, args=(job_ids[n % 2],)) for n in range(50)]
+    for thread in threads:
+        thread.start()
+    for _ in threads:
+        assert listening.acquire(timeout=30)
+    server.signal(signal.SIGTERM)
+    started = time.monotonic()
+    code = server.wait(30)
+    took_s = time.monotonic() - started
+    for thread in threads:
+        thread.join()
+    assert code in (0, -signal.SIGTERM)
+    assert took_s < 15  # a hang would be for ever; the figure itself is measured by hand
+    assert len(streams) == 50  # every stream ended in order, none was broken off
+    assert all(events[-1]["stage"] == "processing" for events in streams)
+    server.start("/readyz")
+    for job_id in job_ids:
+        assert live.events(job_id)[-1]["stage"] == "done"
+        assert live.record(job_id)["status"] == "success"
+    attempts = sqlite3.connect(live.settings.database.removeprefix("sqlite:///"))
+    assert attempts.execute("SELECT max(attempts) FROM denoise_records").fetchone() == (1,)
+    attempts.close()
+    live.client.close()
+
+
+def test_a_file_that_kills_the_server_is_given_up(server: ServerProcess, tmp_path: Path) -> None:
+    """Three runs that never came back: the fourth start ends the job with a sentence and runs the others."""
+    server.start("/readyz")
+    live = connect(server)
+    poison = live.upload(write_silence(tmp_path / "long.wav", 890))
+    other = live.upload(write_noisy(tmp_path / "a.wav", 1))
+    for attempt in (1, 2, 3):
+        while attempts_of(server, poison) < attempt:
+            time.sleep(0.02)
+        server.kill()
+        server.start("/readyz")
+    end = {"stage": "error", "message": "The file could not be processed after 3 attempts."}
+    assert live.events(poison)[-1] == end
+    assert live.record(poison)["error"] == end["message"]
+    assert live.events(other)[-1]["stage"] == "done"
+    live.client.close()
+
+
+def attempts_of(server: ServerProcess, job_id: str) -> int:
+    with closing(sqlite3.connect(server.settings.database.removeprefix("sqlite:///"))) as database:
+        found: int = database.execute("SELECT attempts FROM denoise_records WHERE id = ?", (job_id,)).fetchone()[0]
+    return found
+
+
+def test_a_second_server_on_the_same_data_is_refused(server: ServerProcess, tmp_path: Path) -> None:
+    server.start()
+    second = ServerProcess(tmp_path / "data")
+    with pytest.raises(subprocess.CalledProcessError):
+        second.start()
+    second.close()
+    assert "already running" in (tmp_path / "data.log").read_text()
