@@ -75,9 +75,8 @@ def mean(rows: Rows, metric: str, names: set[str] | None = None) -> float:
 
 def print_table(scores: dict[str, Rows]) -> None:
     """Print the means, and our distance to each rival."""
-    print(
-        f"\n{len(scores['ours'])} development pairs, HTTP upload to downloaded WAV; DNSMOS_HOPS={os.environ['DNSMOS_HOPS']}"
-    )
+    hops = os.environ["DNSMOS_HOPS"]
+    print(f"\n{len(scores['ours'])} development pairs, HTTP upload to downloaded WAV; DNSMOS_HOPS={hops}")
     print(f"{'':14}" + "".join(f"{metric:>11}" for metric in SHOWN))
     for name, rows in scores.items():
         print(f"{name:14}" + "".join(f"{mean(rows, metric):11.3f}" for metric in SHOWN))

@@ -8,8 +8,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import httpx
 import numpy as np
 import soundfile
 
@@ -50,7 +53,7 @@ def main() -> None:
         peer = median(lambda: peer_speed(arguments, speech))
         print(f"{'DeepFilterNet3, native, 1 thread':44}{peer:8.1f}")
         for threads in (1, 2):
-            enhancer = median(lambda threads=threads: enhancer_speed(speech, threads))
+            enhancer = median(partial(enhancer_speed, speech, threads))
             job = job_speed(speech, threads)
             for what, speed in (("enhancer", enhancer), ("whole job, upload to download", job)):
                 print(f"{f'ours, {what}, {threads} thread(s)':44}{speed:8.1f}{speed / peer:8.1f} x DeepFilterNet3")
@@ -70,9 +73,8 @@ def write_speech(source: Path, target: Path, seconds: int) -> Path:
     return target
 
 
-def median(measure: object) -> float:
+def median(measure: Callable[[], float]) -> float:
     """Return the median of some runs."""
-    assert callable(measure)
     return statistics.median(measure() for _ in range(REPEATS))
 
 
@@ -123,10 +125,10 @@ def memory_table(speech: Path, folder: Path) -> None:
         print(f"{name:10}{peak:8.0f} MiB{peak - first:+8.0f} MiB{seconds / took_s:10.1f} x real time")
 
 
-def submit_and_measure(client: object, path: Path) -> int:
+def submit_and_measure(client: httpx.Client, path: Path) -> int:
     """Run a job and return the frames of its result."""
     result = path.with_name("result.wav")
-    result.write_bytes(denoise(client, path))  # type: ignore[arg-type]
+    result.write_bytes(denoise(client, path))
     return int(soundfile.info(result).frames)
 
 

@@ -87,7 +87,7 @@ def check_everything(live: Live, promised: dict[str, Path], folder: Path) -> Non
 def test_sigterm_with_open_streams_is_quick_and_loses_nothing(server: ServerProcess, tmp_path: Path) -> None:
     server.start("/readyz")
     live = connect(server)
-    path = write_silence(tmp_path / "long.wav", 890)
+    path = write_silence(tmp_path / "long.wav", 200)
     job_ids = [live.upload(path) for _ in range(2)]
     live.client.close()
     limits, headers = httpx.Limits(max_connections=100), {"x-api-key": live.key}
