@@ -95,7 +95,7 @@ def create_key(settings: Settings, user: str) -> str:
 
 
 @contextmanager
-def run_live(folder: Path, **overrides: Any) -> Iterator[Live]:
+def run_live(folder: Path, ready_path: str = "/readyz", **overrides: Any) -> Iterator[Live]:
     """Run a server in a thread until the block ends."""
     settings = make_settings(folder, **overrides)
     upgrade(settings.database)
@@ -105,7 +105,7 @@ def run_live(folder: Path, **overrides: Any) -> Iterator[Live]:
     thread.start()
     live = Live(f"http://127.0.0.1:{listener.getsockname()[1]}", create_key(settings, "tester"), settings)
     try:
-        wait_ready(live.url)
+        wait_ready(live.url, ready_path)
         yield live
     finally:
         live.client.close()
