@@ -23,6 +23,8 @@ serve: install ## Migrate, create a first key, serve on 127.0.0.1:8000
 	@$(BIN)/munsit-denoise serve
 
 test: install lint types ## Lint, types, all tests with coverage
+	@sh scripts/system.sh node nodejs || echo "node is missing: the JavaScript snippets are skipped"
+	@sh scripts/system.sh curl curl
 	@$(BIN)/python -m pytest --cov --cov-report=term
 
 lint: install ## ruff: rules and format

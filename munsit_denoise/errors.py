@@ -12,11 +12,11 @@ DenoiseError
 │   └── UploadTooSlow
 ├── Unavailable              try again after `retry_after_s`
 │   ├── QueueFull
+│   ├── TooManyJobs
 │   ├── DatabaseBusy
 │   ├── StorageFull
 │   └── ShuttingDown
-├── ProcessingFailed         the job ends; its message is the record's error
-└── Interrupted              the server stops; the job goes back to the queue
+└── ProcessingFailed         the job ends; its message is the record's error
 """
 
 
@@ -99,6 +99,13 @@ class QueueFull(Unavailable):
     retry_after_s = 30
 
 
+class TooManyJobs(Unavailable):
+    """As many jobs of this user wait as may."""
+
+    message = "Too many of your recordings are waiting. Please try again when some are done."
+    retry_after_s = 30
+
+
 class DatabaseBusy(Unavailable):
     """The database is locked or out of reach."""
 
@@ -123,9 +130,3 @@ class ProcessingFailed(DenoiseError):
     """The job cannot succeed, however often it is tried."""
 
     message = "The file could not be processed."
-
-
-class Interrupted(DenoiseError):
-    """The server stops while the job runs."""
-
-    message = "The server is stopping."

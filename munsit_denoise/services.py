@@ -60,7 +60,11 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             MemoryBell(),
         )
         limits = Limits(
-            settings.max_upload_mb, settings.max_duration_minutes, settings.max_pending_jobs, settings.disk_reserve_mb
+            settings.max_upload_mb,
+            settings.max_duration_minutes,
+            settings.max_pending_jobs,
+            settings.max_pending_jobs_per_user,
+            settings.disk_reserve_mb,
         )
         services = Services(settings, Keys(database), DenoiseService(records, storage, queue, bell, limits))
         await requeue(records, queue)

@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     max_upload_mb: int = Field(200, ge=0, description="Largest file, MiB; 0: any")
     max_duration_minutes: float = Field(15, ge=0, description="Longest recording, minutes; 0: any")
     max_pending_jobs: int = Field(1000, ge=0, description="Jobs that may wait before uploads get a 503; 0: any")
+    max_pending_jobs_per_user: int = Field(100, ge=0, description="The same for one user, who gets a 429; 0: any")
     disk_reserve_mb: int = Field(500, ge=0, description="Free space below which uploads get a 503, MiB")
     sse_idle_timeout_s: float = Field(900, gt=0, description="A progress stream without an event is closed after, s")
     sse_ping_s: float = Field(15, gt=0, description="Interval of keep-alive comments, s")

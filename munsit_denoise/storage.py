@@ -97,7 +97,7 @@ def _publish(part: Path, target: Path) -> None:
     with part.open("rb") as file:
         os.fsync(file.fileno())
     part.replace(target)
-    for folder in (target.parent, target.parent.parent):  # the file's name, and the job folder's own
+    for folder in list(target.parents)[:3]:  # the file's name, and those of the folders made for it
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -4,22 +4,14 @@ set -eu
 python=${PYTHON:-python3} venv=${VENV:-.venv} torch_index=${TORCH_INDEX:-}
 
 say() { printf '%s\n' "$*" >&2; }
-may_install() { command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; }
-apt() { DEBIAN_FRONTEND=noninteractive apt-get "$@" >/dev/null; }
 
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { say "Python 3.11 or newer is needed: make install PYTHON=python3.11"; exit 1; }
 
-if ! command -v ffmpeg >/dev/null 2>&1 || ! command -v ffprobe >/dev/null 2>&1; then
-  may_install || { say "FFmpeg is missing. Install it, for example with: sudo apt-get install ffmpeg"; exit 1; }
-  say "Installing ffmpeg ..."
-  apt update && apt install -y --no-install-recommends ffmpeg
-fi
+sh scripts/system.sh ffmpeg ffmpeg
+sh scripts/system.sh ffprobe ffmpeg
 
 if [ ! -x "$venv/bin/pip" ]; then
-  if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
-    may_install || { say "The venv module is missing. Install it, for example with: sudo apt-get install python3-venv"; exit 1; }
-    apt update && apt install -y --no-install-recommends python3-venv
-  fi
+  "$python" -c 'import ensurepip, venv' 2>/dev/null || sh scripts/system.sh --always python3-venv
   "$python" -m venv "$venv"
 fi
 

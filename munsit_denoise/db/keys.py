@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import secrets
 import string
+import time
 import uuid
 import zlib
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from munsit_denoise.db.tables import api_keys, users
 ALPHABET = string.digits + string.ascii_letters
 RANDOM_DIGITS = 32
 CHECK_DIGITS = 6
+MEMORY_S = 2.0  # how long a key that was found counts as valid without another look: a revocation takes this long
+MEMORY_SIZE = 10_000
 SHOWN_DIGITS = 12  # how much of a key is kept to recognise it by: `mds_` and 8 digits
 
 
@@ -39,6 +42,7 @@ class Keys:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._known: dict[str, tuple[str, float]] = {}  # key hash to user id, and until when
 
     async def create(self, user_name: str) -> str:
         """Return a new key for a user, who is created with their first one. It cannot be shown again."""
@@ -53,10 +57,21 @@ class Keys:
         return key
 
     async def find_user(self, key: str) -> str | None:
-        """Return the id of the user that a valid key belongs to."""
+        """Return the id of the user that a valid key belongs to; a revoked one is dead after `MEMORY_S`."""
         if not is_well_formed(key):
             return None
         digest = hash_key(key)
+        user_id, until = self._known.get(digest, ("", 0.0))
+        if time.monotonic() < until:
+            return user_id
+        found = await self._look_up(digest)
+        if len(self._known) >= MEMORY_SIZE:
+            self._known.clear()
+        if found is not None:
+            self._known[digest] = (found, time.monotonic() + MEMORY_S)
+        return found
+
+    async def _look_up(self, digest: str) -> str | None:
         query = select(api_keys.c.key_hash, api_keys.c.user_id).where(
             api_keys.c.key_hash == digest, api_keys.c.revoked_at.is_(None)
         )

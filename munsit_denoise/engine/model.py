@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import fuse_conv_bn_eval
 
 from munsit_denoise.engine.bands import LOW_BINS, N_GROUPS, SECTIONS, Section, high_band_matrix
 
@@ -51,11 +52,17 @@ class Block(nn.Module):
         super().__init__()
         padding = (dilation, 1)
         self.conv = nn.Conv2d(channels, channels, 3, padding=padding, dilation=(dilation, 1), bias=False)
-        self.norm = nn.BatchNorm2d(channels)
+        self.norm: nn.Module = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [batch, channels, frames, groups] to the same shape."""
-        return x + functional.silu(self.norm(self.conv(x)))
+        return x + functional.silu(self.norm(self.conv(x)), inplace=not self.training)
+
+    def fuse(self) -> None:
+        """Fold the normalisation into the convolution, for inference alone."""
+        assert isinstance(self.norm, nn.BatchNorm2d)  # not fused yet
+        self.conv = fuse_conv_bn_eval(self.conv.eval(), self.norm.eval())
+        self.norm = nn.Identity()
 
 
 class BandMixer(nn.Module):
@@ -68,8 +75,9 @@ class BandMixer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [batch, channels, frames, groups] to the same shape."""
-        out: Tensor = x + self.linear(x)
-        return out
+        groups_last = x.permute(0, 2, 3, 1)  # [batch, frames, groups, channels], as it lies in memory
+        mixed = self.linear.weight @ groups_last + self.linear.bias[:, None]
+        return x + mixed.permute(0, 3, 1, 2)
 
 
 class SectionEncoder(nn.Module):
@@ -137,6 +145,12 @@ class MaskNetwork(nn.Module):
             if number in mixers:
                 x = mixers[number](x)
         return self._mask(self.norm(x.permute(0, 2, 3, 1)))
+
+    def fuse(self) -> None:
+        """Make the network faster and unable to learn."""
+        for block in self.blocks:
+            assert isinstance(block, Block)  # a ModuleList forgets the type
+            block.fuse()
 
     def features(self, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
         """Return levelled, compressed features: [batch, frames, low bins, 3] and [batch, frames, high bands]."""

@@ -3,6 +3,7 @@
 import torch
 import torchaudio
 from torch import Tensor, nn
+from torch.nn import functional
 
 SAMPLE_RATE_HZ = 48_000
 N_FFT = 1_536  # samples: 32 ms, 31.25 Hz a bin
@@ -19,21 +20,30 @@ def sqrt_hann(window_length: int) -> Tensor:
 class Stft(nn.Module):
     """A transform pair whose inverse restores the waveform to rounding error."""
 
+    window: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.forward_transform = torchaudio.transforms.Spectrogram(
             n_fft=N_FFT, hop_length=HOP_LENGTH, window_fn=sqrt_hann, power=None, pad_mode="constant"
         )
-        self.inverse_transform = torchaudio.transforms.InverseSpectrogram(
-            n_fft=N_FFT, hop_length=HOP_LENGTH, window_fn=sqrt_hann
-        )
+        self.register_buffer("window", sqrt_hann(N_FFT), persistent=False)
 
     def analyse(self, waveform: Tensor) -> Tensor:
-        """Return the complex spectrogram [batch, frames, bins] of a waveform [batch, samples]."""
-        spectrogram: Tensor = self.forward_transform(waveform)
+        """Return the complex spectrogram [batch, frames, bins] of a waveform [batch, samples].
+
+        Frame t is centred on sample t * HOP_LENGTH; the last one lies at or behind the end.
+        """
+        whole_hops = functional.pad(waveform, (0, -waveform.shape[-1] % HOP_LENGTH))
+        spectrogram: Tensor = self.forward_transform(whole_hops)
         return spectrogram.transpose(1, 2)
 
     def synthesise(self, spectrogram: Tensor, samples: int) -> Tensor:
-        """Return the waveform [batch, samples] of a complex spectrogram [batch, frames, bins]."""
-        waveform: Tensor = self.inverse_transform(spectrogram.transpose(1, 2), samples)
-        return waveform
+        """Return the waveform [batch, samples] of a complex spectrogram [batch, frames, bins].
+
+        Frames overlap by half and their squared windows sum to one, so each stretch of a hop is the end of one frame
+        plus the beginning of the next: an eighth of the time that a general overlap-add takes.
+        """
+        frames: Tensor = torch.fft.irfft(spectrogram, N_FFT) * self.window  # [batch, frames, N_FFT]
+        hops = frames[:, :-1, HOP_LENGTH:] + frames[:, 1:, :HOP_LENGTH]
+        return hops.flatten(1)[:, :samples]

@@ -26,4 +26,5 @@ def _read(path: Path, device: torch.device) -> MaskNetwork:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     network = MaskNetwork(size)
     network.load_state_dict(tensors)
-    return network.to(device).eval().requires_grad_(False)
+    network.eval().fuse()
+    return network.to(device).requires_grad_(False)

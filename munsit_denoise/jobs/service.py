@@ -11,7 +11,7 @@ import anyio
 
 from munsit_denoise.db.engine import now_us
 from munsit_denoise.db.records import Records
-from munsit_denoise.errors import AudioTooLong, FileTooLarge, QueueFull, ShuttingDown, StorageFull
+from munsit_denoise.errors import AudioTooLong, FileTooLarge, QueueFull, ShuttingDown, StorageFull, TooManyJobs
 from munsit_denoise.events.base import Bell
 from munsit_denoise.jobs.watch import Patience, watch
 from munsit_denoise.media.probe import AudioTrack, probe
@@ -31,6 +31,7 @@ class Limits:
     upload_mb: int
     duration_minutes: float
     pending_jobs: int
+    pending_jobs_per_user: int
     disk_reserve_mb: int
 
 
@@ -63,15 +64,17 @@ class DenoiseService:
         """The largest file that is accepted, None for any."""
         return self.limits.upload_mb * 2**20 or None
 
-    def admit(self, announced_bytes: int | None) -> None:
+    def admit(self, user_id: str, announced_bytes: int | None) -> None:
         """Refuse a request before its body is read, by what it announces.
 
-        Raises ShuttingDown, QueueFull, StorageFull.
+        Raises ShuttingDown, QueueFull, TooManyJobs, StorageFull.
         """
         if self._stopping:
             raise ShuttingDown
         if self.limits.pending_jobs and len(self.queue) >= self.limits.pending_jobs:
             raise QueueFull
+        if self.limits.pending_jobs_per_user and self.queue.waiting(user_id) >= self.limits.pending_jobs_per_user:
+            raise TooManyJobs
         reserve = max(
             2 * min(announced_bytes or 0, self.max_upload_bytes or 2**62), self.limits.disk_reserve_mb * 2**20
         )

@@ -19,6 +19,10 @@ class LocalQueue:
     def __len__(self) -> int:
         return self._waiting
 
+    def waiting(self, user_id: str) -> int:
+        """Return how many jobs of a user wait."""
+        return len(self._turns.get(user_id, ()))
+
     async def put(self, user_id: str, job_id: str) -> None:
         """Add a job."""
         async with self._arrived:

@@ -28,12 +28,12 @@ def announced_bytes(request: Request) -> int | None:
     return int(value) if re.fullmatch(r"\d{1,18}", value, re.ASCII) else None
 
 
-def refuse_announced(request: Request, service: DenoiseService) -> None:
+def refuse_announced(request: Request, user_id: str, service: DenoiseService) -> None:
     """Refuse by headers alone. Raises FileTooLarge, MissingFile and what `DenoiseService.admit` raises."""
     size_bytes, limit_bytes = announced_bytes(request), service.max_upload_bytes
     if limit_bytes and size_bytes and size_bytes > limit_bytes + FORM_OVERHEAD_BYTES:
         raise service.too_large(size_bytes)
-    service.admit(size_bytes)
+    service.admit(user_id, size_bytes)
     boundary_of(request)
 
 

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import anyio
 import pytest
 
 from munsit_denoise.db.engine import open_database
@@ -41,9 +42,12 @@ async def test_unknown_and_malformed_keys_belong_to_nobody(keys: Keys) -> None:
     assert await keys.find_user("mds_' OR 1=1 --") is None
 
 
-async def test_revoked_keys_are_dead_and_stay_in_the_list(keys: Keys) -> None:
+async def test_revoked_keys_are_dead_soon_and_stay_in_the_list(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("munsit_denoise.db.keys.MEMORY_S", 0.05)
     one, two = await keys.create("a"), await keys.create("a")
+    assert await keys.find_user(one)
     assert await keys.revoke(one[:12]) == 1
+    await anyio.sleep(0.1)
     assert await keys.revoke(one[:12]) == 0
     assert await keys.find_user(one) is None
     assert await keys.find_user(two)

@@ -80,6 +80,7 @@ class TestKeys:
             subprocess.run(command, env=environment, check=True, capture_output=True)
             thread.join(timeout=20)
             assert not thread.is_alive()
+            assert answers[0][-1]["stage"] == "processing"
             assert live.client.get("/denoise").status_code == 401
 
 
@@ -170,6 +171,16 @@ class TestSubmit:
                     assert int(answer.headers["retry-after"]) > 0
             assert codes[0] == 200
             assert codes[-1] == 503
+
+    def test_a_user_with_too_many_waiting_jobs_gets_a_429_and_others_do_not(self, tmp_path: Path) -> None:
+        with run_live(tmp_path / "data", max_pending_jobs_per_user=1) as live:
+            long, answers = write_silence(tmp_path / "long.wav", 200), []
+            for _ in range(4):
+                answers.append(live.client.post("/denoise", files={"audio": ("a.wav", long.read_bytes())}))
+            assert (answers[-1].status_code, answers[-1].json()["errorCode"]) == (429, "42901")
+            assert int(answers[-1].headers["retry-after"]) > 0
+            with live.client_for("other") as other:
+                assert other.post("/denoise", files={"audio": ("a.wav", long.read_bytes())}).status_code == 200
 
     @pytest.mark.parametrize(
         ("name", "source_type", "audio_format"),

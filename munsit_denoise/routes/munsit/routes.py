@@ -29,7 +29,7 @@ async def submit(request: Request) -> Response:
     """POST /denoise: take a recording in."""
     user_id = await authenticate(request)
     service = services_of(request).denoise
-    refuse_announced(request, service)
+    refuse_announced(request, user_id, service)
 
     async def receive(path: Path) -> Received:
         return await receive_file(request, path, FIELDS, service)

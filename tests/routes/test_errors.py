@@ -1,0 +1,24 @@
+"""Every error has its place in the dialect's table; the settings are all in the README."""
+
+from pathlib import Path
+
+from munsit_denoise.errors import DenoiseError
+from munsit_denoise.routes.munsit.errors import STATUS_AND_CODE
+from munsit_denoise.settings import Settings
+
+
+def family(error: type[DenoiseError]) -> set[type[DenoiseError]]:
+    return {error}.union(*(family(child) for child in error.__subclasses__()))
+
+
+def test_every_error_class_has_a_status_and_a_code_that_fit() -> None:
+    assert set(STATUS_AND_CODE) == family(DenoiseError)
+    for status, code in STATUS_AND_CODE.values():
+        assert code.startswith(str(status))
+        assert len(code) == 5
+
+
+def test_every_setting_is_in_the_readme() -> None:
+    readme = Path("README.md").read_text()
+    for name in Settings.model_fields:
+        assert f"`DENOISE_{name.upper()}`" in readme, name

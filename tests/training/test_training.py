@@ -1,0 +1,159 @@
+"""Training: pairs are a function of seed and index, the loss knows what is right, a resumed run is the same run."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from munsit_denoise.engine.model import ModelSize
+from munsit_denoise.engine.stft import SAMPLE_RATE_HZ, Stft
+from munsit_denoise.engine.weights import load_network
+from tests.audio import hiss, voice
+from training import train
+from training.corpus import Corpus, bandwidth_hz, open_corpus
+from training.loss import denoising_loss
+from training.mix import MixConfig, Mixer, active_rms, low_pass, rms
+from training.train import TrainConfig, learning_rate, read_config
+
+CONFIG = MixConfig(seconds=0.8)
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training pack in miniature: two voices, two noises, a room."""
+    root = tmp_path_factory.mktemp("pack")
+    rows = []
+    for number, rate_hz in enumerate((16_000, 44_100)):
+        soundfile.write(root / f"speech{number}.wav", voice(1.5, rate_hz), rate_hz)
+        soundfile.write(root / f"noise{number}.wav", hiss(rate_hz, seed=number), rate_hz)
+        rows += [(f"speech{number}.wav", "speech", f"voice{number}"), (f"noise{number}.wav", "noise", f"class{number}")]
+    room = np.zeros(4_800)
+    room[100], room[1_000] = 1, 0.3
+    soundfile.write(root / "rir.wav", room, 48_000)
+    rows.append(("rir.wav", "rir", ""))
+    with (root / "MANIFEST.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "kind", "speaker_or_class", "est_snr_db"])
+        writer.writerows([(*row, "") for row in rows])
+    return root
+
+
+@pytest.fixture(scope="module")
+def corpus(pack: Path) -> Corpus:
+    return open_corpus(pack, pack / "cache")
+
+
+def test_the_cache_holds_every_recording_at_the_models_rate(corpus: Corpus, pack: Path) -> None:
+    again = open_corpus(pack, pack / "cache")
+    for kind, count in (("speech", 2), ("noise", 2), ("rir", 1)):
+        assert len(corpus.clips[kind]) == len(again.clips[kind]) == count
+    for clip in corpus.clips["speech"]:
+        assert clip.samples == pytest.approx(1.5 * SAMPLE_RATE_HZ, abs=2)
+        assert corpus.waveform(clip).std() == pytest.approx(voice(1.5).std(), rel=0.1)
+
+
+def test_pairs_are_a_function_of_seed_and_index(corpus: Corpus) -> None:
+    one, two = Mixer(corpus, CONFIG, 3, 20), Mixer(corpus, CONFIG, 3, 20)
+    for index in (0, 7, 19):
+        assert torch.equal(one[index][0], two[index][0])
+        assert torch.equal(one[index][1], two[index][1])
+    assert not torch.equal(one[0][0], Mixer(corpus, CONFIG, 4, 20)[0][0])
+
+
+def test_pairs_are_finite_levelled_and_aligned(corpus: Corpus) -> None:
+    mixer = Mixer(corpus, replace(CONFIG, clipping=0, clean_only=0, noise_only=0), 1, 30)
+    for index in range(30):
+        noisy, clean, band_hz = mixer[index]
+        assert noisy.shape == clean.shape == (int(0.8 * SAMPLE_RATE_HZ),)
+        assert torch.isfinite(noisy).all()
+        assert 0.005 < rms(noisy.numpy()) < 0.3
+        assert 3_000 < band_hz <= SAMPLE_RATE_HZ / 2
+
+
+def test_the_mixture_has_the_ratio_it_was_drawn_with(corpus: Corpus) -> None:
+    mixer = Mixer(corpus, replace(CONFIG, snr_db=(7, 7), clipping=0, clean_only=0, noise_only=0, band_limit=0), 1, 10)
+    for index in range(10):
+        noisy, clean, _ = mixer[index]
+        noise = (noisy - clean).numpy()
+        assert 20 * np.log10(active_rms(clean.numpy()) / rms(noise)) == pytest.approx(7, abs=0.1)
+
+
+def test_clean_only_and_noise_only_are_what_they_say(corpus: Corpus) -> None:
+    noisy, clean, _ = Mixer(corpus, replace(CONFIG, clean_only=1, clipping=0), 1, 1)[0]
+    assert torch.equal(noisy, clean)
+    noisy, clean, band_hz = Mixer(corpus, replace(CONFIG, clean_only=0, noise_only=1, band_limit=0), 1, 1)[0]
+    assert not clean.any()
+    assert noisy.any()
+    assert band_hz == SAMPLE_RATE_HZ / 2
+
+
+def test_bandwidth_is_found_and_cut() -> None:
+    x = hiss(48_000)
+    assert bandwidth_hz(x, 48_000) > 23_000
+    assert bandwidth_hz(low_pass(x, 8_000), 48_000) == pytest.approx(8_000, rel=0.05)
+    assert bandwidth_hz(np.zeros(4_800, np.float32), 48_000) >= 0
+
+
+def spectra(snr_db: float) -> tuple[torch.Tensor, torch.Tensor]:
+    stft, clean = Stft(), torch.from_numpy(voice(1, 48_000))[None]
+    noise = torch.from_numpy(hiss(48_000, rms=float(clean.std()) * 10 ** (-snr_db / 20)))[None]
+    return stft.analyse(clean + noise), stft.analyse(clean)
+
+
+def test_the_loss_is_least_for_the_target_and_grows_with_the_noise() -> None:
+    band_hz = torch.tensor([24_000.0])
+    losses = []
+    for snr_db in (30, 20, 10, 0):
+        noisy, clean = spectra(snr_db)
+        assert denoising_loss(clean, clean, noisy, band_hz) < denoising_loss(noisy, clean, noisy, band_hz)
+        losses.append(float(denoising_loss(noisy, clean, noisy, band_hz)))
+    assert losses == sorted(losses)
+
+
+def test_the_loss_does_not_see_what_the_target_does_not_speak_for() -> None:
+    noisy, clean = spectra(10)
+    changed = noisy.clone()
+    changed[:, :, 400:] *= 3
+    band_hz = torch.tensor([400 * 31.25 - 1])
+    assert torch.allclose(denoising_loss(noisy, clean, noisy, band_hz), denoising_loss(changed, clean, noisy, band_hz))
+
+
+def config(pack: Path, out: Path) -> TrainConfig:
+    files = {"corpus": str(pack), "cache": str(pack / "cache"), "out": str(out)}
+    small = {"batch": 2, "validation_items": 2, "every_steps": 2, "workers": 0, "warmup_steps": 2}
+    return TrainConfig(**files, steps=4, **small, model=ModelSize(8), mix=CONFIG)
+
+
+def test_a_resumed_run_is_the_same_run(pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train.run(config(pack, tmp_path / "straight"))
+    step = train.Trainer.train_batch
+
+    def interrupted(self: train.Trainer, batch: list[torch.Tensor]) -> float:
+        if self.step == 3:
+            raise KeyboardInterrupt
+        return step(self, batch)
+
+    monkeypatch.setattr(train.Trainer, "train_batch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train.run(config(pack, tmp_path / "resumed"))
+    monkeypatch.undo()
+    train.run(config(pack, tmp_path / "resumed"))
+    one, two = (
+        load_network(torch.device("cpu"), tmp_path / run / "model.safetensors") for run in ("straight", "resumed")
+    )
+    for name, value in one.state_dict().items():
+        assert torch.equal(value, two.state_dict()[name]), name
+
+
+def test_the_rate_warms_up_stays_and_falls() -> None:
+    plan = TrainConfig("", "", "", steps=1000, warmup_steps=100, learning_rate=1.0, decay_share=0.2)
+    rates = [learning_rate(plan, step) for step in (0, 99, 500, 800, 900, 1000)]
+    assert rates == pytest.approx([0.01, 1, 1, 1, 0.5, 0])
+
+
+def test_the_configuration_that_ships_can_be_read() -> None:
+    assert read_config(Path("training/configs/first.toml")).mix.snr_db == (-6.0, 28.0)
