@@ -1,0 +1,215 @@
+"""Each job ends once: by success, by a sentence, or back in the queue; and what a crash left is swept."""
+
+import os
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from munsit_denoise.db.engine import Database, open_database
+from munsit_denoise.db.keys import Keys
+from munsit_denoise.db.migrate import upgrade
+from munsit_denoise.db.records import Records
+from munsit_denoise.errors import ProcessingFailed, StorageFull
+from munsit_denoise.events.memory import MemoryBell
+from munsit_denoise.jobs.runner import LOST_ORIGINAL, Runner
+from munsit_denoise.jobs.sweeper import requeue, sweep
+from munsit_denoise.queue.local import LocalQueue
+from munsit_denoise.records import DenoiseRecord, Done, Failed, Processing, Status
+from munsit_denoise.storage import LocalStorage
+from tests.audio import write_noisy
+from tests.db.test_records import make_record
+
+pytestmark = pytest.mark.anyio
+
+
+class Passthrough:
+    """A denoiser that returns what it is fed, or does what a test wants instead."""
+
+    def __init__(self, act: Any = None) -> None:
+        self._act = act
+
+    def feed(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self._act is not None:
+            self._act()
+        return block
+
+    def flush(self) -> NDArray[np.float32]:
+        return np.zeros((0, 1), np.float32)
+
+
+@dataclass
+class House:
+    """All leaves of one server, real, in a temporary folder."""
+
+    database: Database
+    records: Records
+    storage: LocalStorage
+    queue: LocalQueue
+    bell: MemoryBell
+    record: DenoiseRecord
+
+    def runner(self, denoiser: Passthrough | None = None, max_attempts: int = 3) -> Runner:
+        make = lambda _: denoiser or Passthrough()  # noqa: E731
+        return Runner(self.records, self.storage, self.queue, self.bell, make, max_attempts)
+
+    async def now(self) -> DenoiseRecord:
+        found = await self.records.get(self.record.id)
+        assert found
+        return found
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    url = f"sqlite:///{tmp_path / 'test.db'}"
+    upgrade(url)
+    database = open_database(url)
+    records, storage = Records(database), LocalStorage(tmp_path / "files")
+    keys = Keys(database)
+    user_id = await keys.find_user(await keys.create("somebody"))
+    assert user_id
+    record = replace(make_record(user_id), original_key=f"{make_record(user_id).id}/original")
+    async with storage.new_file(record.original_key) as path:
+        write_noisy(path.with_suffix(".wav"), 1).replace(path)
+    await records.insert(record)
+    yield House(database, records, storage, LocalQueue(), MemoryBell(), record)
+    await database.close()
+
+
+async def test_a_good_job_ends_with_a_file_then_a_row_then_a_ring(house: House) -> None:
+    with house.bell.subscribe(house.record.id) as subscription:
+        await house.runner().run(house.record.id)
+        event = subscription.take()
+    record = await house.now()
+    assert event == Done(record)
+    assert record.status is Status.SUCCESS
+    assert record.result_key
+    assert house.storage.path(record.result_key).stat().st_size > 16_000
+
+
+@pytest.mark.parametrize("error", [ProcessingFailed("Why it failed."), StorageFull()])
+async def test_an_error_with_a_sentence_ends_the_job_at_once(house: House, error: Exception) -> None:
+    def fail() -> None:
+        raise error
+
+    await house.runner(Passthrough(fail)).run(house.record.id)
+    record = await house.now()
+    assert (record.status, record.error, record.attempts) == (Status.FAILED, str(error), 1)
+    assert [path.name for path in house.storage.path(house.record.id).iterdir()] == ["original"]
+
+
+async def test_a_job_that_breaks_is_tried_again_and_given_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("munsit_denoise.jobs.runner.RETRY_PAUSE_S", 0)
+
+    def break_down() -> None:
+        raise ZeroDivisionError
+
+    runner = house.runner(Passthrough(break_down))
+    await house.queue.put(house.record.user_id, house.record.id)
+    for _ in range(4):
+        with anyio.fail_after(5):
+            await runner.run(await house.queue.take())
+    record = await house.now()
+    assert record.error == "The file could not be processed after 3 attempts."
+    assert len(house.queue) == 0
+
+
+async def test_a_lost_original_is_told(house: House) -> None:
+    house.storage.path(house.record.original_key).unlink()
+    await house.runner().run(house.record.id)
+    assert (await house.now()).error == LOST_ORIGINAL
+
+
+async def test_an_interrupted_job_goes_back_uncounted(house: House) -> None:
+    with anyio.CancelScope() as scope:
+        await house.runner(Passthrough(lambda: anyio.from_thread.run_sync(scope.cancel))).run(house.record.id)
+    record = await house.now()
+    assert (record.status, record.attempts, record.lease) == (Status.PENDING, 0, 1)
+    await requeue(house.records, house.queue)
+    assert await house.queue.take() == house.record.id
+    await house.runner().run(house.record.id)
+    assert (await house.now()).status is Status.SUCCESS
+
+
+async def test_a_late_attempt_leaves_neither_end_nor_file(house: House) -> None:
+    """While one attempt runs, another one claims and finishes the job."""
+
+    async def overtake() -> None:
+        await house.runner().run(house.record.id)
+
+    acted: list[bool] = []
+
+    def act() -> None:
+        if not acted:
+            acted.append(True)
+            anyio.from_thread.run(overtake)
+
+    await house.runner(Passthrough(act)).run(house.record.id)
+    record = await house.now()
+    assert record.result_key == f"{house.record.id}/denoised-2.wav"
+    assert sorted(p.name for p in house.storage.path(house.record.id).iterdir()) == ["denoised-2.wav", "original"]
+
+
+async def test_an_end_is_written_even_if_the_database_is_busy_for_a_while(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("munsit_denoise.db.engine.BUSY_TIMEOUT_S", 0.1)
+    database = open_database(f"sqlite:///{tmp_path / 'test.db'}")
+    impatient = replace(house.runner(), records=Records(database))
+    other = sqlite3.connect(tmp_path / "test.db", isolation_level=None)
+    async with anyio.create_task_group() as tasks:
+        other.execute("BEGIN IMMEDIATE")
+        tasks.start_soon(impatient.run, house.record.id)
+        await anyio.sleep(0.8)
+        other.execute("ROLLBACK")
+    other.close()
+    await database.close()
+    assert (await house.now()).status is Status.SUCCESS
+
+
+async def test_progress_reaches_listeners_while_the_job_runs(house: House) -> None:
+    heard: list[Any] = []
+
+    def listen() -> None:
+        topic = house.bell._topics.get(house.record.id)
+        heard.append(topic and topic.progress)
+
+    await house.runner(Passthrough(listen)).run(house.record.id)
+    assert isinstance(heard[0], Processing)
+
+
+async def test_an_unknown_or_ended_job_is_skipped(house: House) -> None:
+    runner = house.runner()
+    await runner.run("nobody")
+    await runner.run(house.record.id)
+    first = await house.now()
+    await runner.run(house.record.id)
+    assert await house.now() == first
+    assert not isinstance(first, Failed)
+
+
+async def test_orphans_go_and_everything_else_stays(house: House) -> None:
+    await house.runner().run(house.record.id)
+    job = house.storage.path(house.record.id)
+    (job / "denoised-9.wav").write_bytes(b"never committed")
+    (job / "denoised-1.wav.part").write_bytes(b"half")
+    lost = house.storage.path("ffffffff-0000-4000-8000-000000000000")
+    lost.mkdir(parents=True)
+    (lost / "original.part").write_bytes(b"never answered")
+    past = time.time() - 100
+    for path in [*job.iterdir(), *lost.iterdir(), lost]:
+        os.utime(path, (past, past))
+    fresh = house.storage.path("eeeeeeee-0000-4000-8000-000000000000")
+    fresh.mkdir(parents=True)
+    (fresh / "original.part").write_bytes(b"coming in now")
+    assert await sweep(house.records, house.storage, time.time() - 50) == 3
+    assert sorted(path.name for path in job.iterdir()) == ["denoised-1.wav", "original"]
+    assert not lost.exists()
+    assert (fresh / "original.part").exists()
