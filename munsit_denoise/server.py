@@ -1,7 +1,9 @@
 """The HTTP server: uvicorn that lets streams end before it waits for them, and cuts trickled headers."""
 
+import signal
 import socket
 from asyncio import TimerHandle
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -47,6 +49,11 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
         super().__init__(config)
         self._app = app
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop in order; a second Ctrl-C stops at once. The signal is not raised again: the exit code is 0."""
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Tell the app to stop, then shut down as usual."""

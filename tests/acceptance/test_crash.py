@@ -114,7 +114,7 @@ def test_sigterm_with_open_streams_is_quick_and_loses_nothing(server: ServerProc
     took_s = time.monotonic() - started
     for thread in threads:
         thread.join()
-    assert code in (0, -signal.SIGTERM)
+    assert code == 0
     assert took_s < 15  # a hang would be for ever; the figure itself is measured by hand
     assert len(streams) == 50  # every stream ended in order, none was broken off
     assert all(events[-1]["stage"] == "processing" for events in streams)
