@@ -8,7 +8,7 @@ SHARED ?= ../shared
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test lint types check format lock clean bench-quality bench-speed bench-api
+.PHONY: help install serve test lint types check format lock clean bench-quality bench-speed bench-api bench-seams
 
 help: ## Explain the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -45,8 +45,11 @@ bench-quality: install $(PEERS)/.installed ## Scores beside other denoisers, thr
 bench-speed: install $(PEERS)/.installed ## Speed and memory beside DeepFilterNet3
 	@$(BIN)/python -m benchmarks.speed --shared $(SHARED) --peers $(PEERS)/bin/python
 
+bench-seams: install ## Ten minutes in other windows; clicks at the joints
+	@$(BIN)/python -m benchmarks.seams --shared $(SHARED)
+
 bench-api: install ## A thousand listeners; pages of a long history
-	@$(BIN)/python -m benchmarks.api
+	@$(BIN)/python -m benchmarks.api --shared $(SHARED)
 
 $(PEERS)/.installed: benchmarks/requirements.txt
 	@$(PYTHON) -m venv $(PEERS) && $(PEERS)/bin/pip install -q --disable-pip-version-check -r $< && touch $@
