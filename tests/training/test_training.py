@@ -156,4 +156,4 @@ def test_the_rate_warms_up_stays_and_falls() -> None:
 
 
 def test_the_configuration_that_ships_can_be_read() -> None:
-    assert read_config(Path("training/configs/first.toml")).mix.snr_db == (-6.0, 28.0)
+    assert read_config(Path("training/configs/first.toml")).mix.snr_db == (-6.0, 32.0)
