@@ -18,7 +18,9 @@ handed = context.config.attributes.get("connection")
 if handed is not None:
     run(handed)
 else:
-    engine = create_engine(read_settings().database)
+    settings = read_settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(settings.database)
     prepare(engine)
     with engine.execution_options(writes=True).begin() as own:
         run(own)
