@@ -131,7 +131,7 @@ class MaskNetwork(nn.Module):
         self.mixers = nn.ModuleList(BandMixer() for _ in MIXED_AFTER)
         self.norm = nn.LayerNorm(self.size.channels)
         self.decoders = nn.ModuleList(SectionDecoder(s, self.size.channels) for s in SECTIONS)
-        self.to(memory_format=torch.channels_last)  # three times as fast on CPUs
+        self.to(memory_format=torch.channels_last)  # the layout that CPU convolutions are fast in
 
     def forward(self, spectrogram: Tensor) -> Tensor:
         """Return the mask for a complex spectrogram [batch, frames, bins]."""

@@ -42,7 +42,7 @@ class Stft(nn.Module):
         """Return the waveform [batch, samples] of a complex spectrogram [batch, frames, bins].
 
         Frames overlap by half and their squared windows sum to one, so each stretch of a hop is the end of one frame
-        plus the beginning of the next: an eighth of the time that a general overlap-add takes.
+        plus the beginning of the next; a general overlap-add does more work for the same result.
         """
         frames: Tensor = torch.fft.irfft(spectrogram, N_FFT) * self.window  # [batch, frames, N_FFT]
         hops = frames[:, :-1, HOP_LENGTH:] + frames[:, 1:, :HOP_LENGTH]

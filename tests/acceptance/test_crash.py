@@ -109,13 +109,10 @@ def test_sigterm_with_open_streams_is_quick_and_loses_nothing(server: ServerProc
     for _ in threads:
         assert listening.acquire(timeout=30)
     server.signal(signal.SIGTERM)
-    started = time.monotonic()
-    code = server.wait(30)
-    took_s = time.monotonic() - started
+    code = server.wait(15)  # raises where a stream keeps it up
     for thread in threads:
         thread.join()
     assert code == 0
-    assert took_s < 15  # a hang would be for ever; the figure itself is measured by hand
     assert len(streams) == 50  # every stream ended in order, none was broken off
     assert all(events[-1]["stage"] == "processing" for events in streams)
     server.start("/readyz")
