@@ -67,9 +67,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             settings.disk_reserve_mb,
         )
         services = Services(settings, Keys(database), DenoiseService(records, storage, queue, bell, limits))
-        await requeue(records, queue)
         try:
             async with anyio.create_task_group() as tasks:
+                await requeue(records, queue, tasks, settings.job_retry_delay_s)
                 tasks.start_soon(sweep, records, storage, started_s)
                 tasks.start_soon(_run_jobs, services, tasks)
                 yield services

@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     sse_recheck_s: float = Field(5, gt=0, description="A stream looks at its record again after, s")
     job_concurrency: int = Field(1, ge=1, le=64, description="Jobs that run at the same time")
     job_max_attempts: int = Field(3, ge=1, description="Runs of a job before it is given up")
+    job_retry_delay_s: float = Field(15, ge=0, description="Wait before a job runs that was cut off twice or more, s")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs")
     threads: int = Field(0, ge=0, le=1024, description="Cores the model uses; 0: all")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged")

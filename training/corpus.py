@@ -9,13 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+import torch
 from numpy.typing import NDArray
-from scipy.signal import resample_poly, welch
+from scipy.signal import welch
 
+from munsit_denoise.engine.resample import resample_window
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 
 Samples = NDArray[np.int16]
 Waveform = NDArray[np.float32]
+CACHE_VERSION = 2  # of what `_build` writes
 BAND_FLOOR_DB = -78.0  # below the loudest part of the long-term spectrum: nothing was recorded there
 MIN_SPEECH_SNR_DB = 20.0  # a noisier target would teach the network to keep noise
 
@@ -47,7 +50,7 @@ class Corpus:
 
 def open_corpus(root: Path, cache: Path) -> Corpus:
     """Open the pack below `root` (a folder with MANIFEST.csv), decoding it into `cache` the first time."""
-    key = hashlib.sha256((root / "MANIFEST.csv").read_bytes()).hexdigest()[:12]
+    key = hashlib.sha256(bytes([CACHE_VERSION]) + (root / "MANIFEST.csv").read_bytes()).hexdigest()[:12]
     index, data = cache / f"{key}.json", cache / f"{key}.npy"
     if not index.exists():
         cache.mkdir(parents=True, exist_ok=True)
@@ -82,11 +85,13 @@ def _usable_rows(root: Path) -> Iterator[dict[str, str]]:
 
 
 def _to_model_rate(mono: Waveform, rate_hz: int) -> Waveform:
+    """Resample as the enhancer does: what lies above the source's band is as empty in training as in use."""
     if rate_hz == SAMPLE_RATE_HZ:
         return mono
-    divisor = np.gcd(rate_hz, SAMPLE_RATE_HZ)
-    resampled = resample_poly(mono, SAMPLE_RATE_HZ // divisor, rate_hz // divisor)
-    return np.asarray(resampled, np.float32)
+    seconds = -(-len(mono) // rate_hz) + 1
+    padded = torch.from_numpy(np.pad(mono, (0, seconds * rate_hz - len(mono))))
+    resampled = resample_window(padded, seconds * SAMPLE_RATE_HZ)[: round(len(mono) * SAMPLE_RATE_HZ / rate_hz)]
+    return resampled.numpy()
 
 
 def bandwidth_hz(mono: Waveform, rate_hz: int) -> float:

@@ -4,6 +4,7 @@ An item is a pure function of the seed and its index, so a resumed run sees exac
 have seen.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +13,16 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from munsit_denoise.engine.resample import resample_window
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from training.corpus import Clip, Corpus, Waveform
 
 Pair = tuple[torch.Tensor, torch.Tensor, float]
 EQ_KNOTS = 8  # points of a random equaliser curve, evenly spaced in octaves
 BAND_LIMITS_HZ = (3_600.0, 5_000.0, 7_600.0, 11_000.0, 15_500.0)
+SOURCE_RATES_HZ = (8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # that recordings are made at
+SOFTEST_EDGE = 0.06  # of the limit: the widest transition of a resampler's low-pass
+MU = 255  # of the telephone's companding (ITU-T G.711)
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,14 @@ class MixConfig:
     speech_eq: float = 0.3
     noise_eq: float = 0.5
     band_limit: float = 0.15
-    narrow_noise: float = 0.6
+    narrow_noise: float = 0.75
+    playback_rate: float = 0.5
+    noise_rate: tuple[float, float] = (0.6, 1.6)  # factor
+    speech_rate: tuple[float, float] = (0.88, 1.14)  # factor
     clipping: float = 0.05
+    companding: float = 0.03
+    dropout: float = 0.03
+    gap_s: tuple[float, float] = (0.005, 0.06)
 
 
 class Mixer(Dataset[Pair]):
@@ -56,6 +67,9 @@ class Mixer(Dataset[Pair]):
         self.noise_groups: dict[str, list[Clip]] = {}
         for clip in corpus.clips["noise"]:
             self.noise_groups.setdefault(clip.group, []).append(clip)
+        # a class with more recordings comes more often, yet by far less than in proportion
+        weights = np.sqrt([sum(c.samples for c in clips) for clips in self.noise_groups.values()])
+        self.noise_weights = weights / weights.sum()
 
     def __len__(self) -> int:
         return self.items
@@ -82,7 +96,7 @@ class Draw:
             clean = self.in_room(clean)
             noise = self.in_room(noise) if self.happens(0.5) else noise
         if band_hz < 9_000 and self.happens(self.c.narrow_noise):
-            noise = low_pass(noise, band_hz)
+            noise = self.at_source_rate(noise, band_hz)
         case = self.rng.random()
         if case < self.c.clean_only:
             noise = np.zeros_like(noise)
@@ -91,23 +105,27 @@ class Draw:
             band_hz = SAMPLE_RATE_HZ / 2
         noisy, clean = self.at_snr(clean, noise)
         if self.happens(self.c.band_limit):
-            limit_hz = float(self.rng.choice(BAND_LIMITS_HZ))
-            noisy, clean, band_hz = low_pass(noisy, limit_hz), low_pass(clean, limit_hz), min(band_hz, limit_hz)
-        return self.at_level(noisy, clean, band_hz)
+            limit_hz, edge = float(self.rng.choice(BAND_LIMITS_HZ)), self.edge()
+            noisy, clean = low_pass(noisy, limit_hz, edge), low_pass(clean, limit_hz, edge)
+            band_hz = min(band_hz, limit_hz)
+        noisy, clean = self.at_level(noisy, clean)
+        return self.damaged(noisy), clean, band_hz
 
     def speech(self) -> tuple[Waveform, float]:
         """Return utterances of one voice, with pauses, and the band they were recorded in."""
         full = self.happens(self.c.full_band_speech) and self.m.full_band
         clip = self.pick(self.m.full_band if full else self.m.narrow_band)
-        out, band_hz = self.excerpt(clip), clip.band_hz
+        rate = self.rng.uniform(*self.c.speech_rate) if self.happens(self.c.playback_rate) else 1.0
+        out, band_hz = self.excerpt(clip, rate), clip.band_hz
         while len(out) < self.m.samples:
             pause = np.zeros(int(self.rng.uniform(0.05, 0.6) * SAMPLE_RATE_HZ), np.float32)
             clip = self.pick(self.m.by_group[clip.group])
             band_hz = min(band_hz, clip.band_hz)
-            more = self.excerpt(clip)
+            more = self.excerpt(clip, rate)
             more = more * (active_rms(out) / max(active_rms(more), 1e-5))
             out = np.concatenate([out, pause, more])
         out = out[: self.m.samples]
+        band_hz = min(band_hz * rate, SAMPLE_RATE_HZ / 2)
         return (self.equalised(out, 6.0) if self.happens(self.c.speech_eq) else out), band_hz
 
     def noise(self) -> Waveform:
@@ -122,10 +140,12 @@ class Draw:
         return self.equalised(out, 9.0) if self.happens(self.c.noise_eq) else out.astype(np.float32)
 
     def recorded(self) -> Waveform:
-        group = self.m.noise_groups[str(self.rng.choice(list(self.m.noise_groups)))]
+        """Return one class of noise, played at a speed of its own: a few recordings stand for many."""
+        group = self.m.noise_groups[str(self.rng.choice(list(self.m.noise_groups), p=self.m.noise_weights))]
+        rate = np.exp(self.rng.uniform(*np.log(self.c.noise_rate))) if self.happens(self.c.playback_rate) else 1.0
         out = np.zeros(0, np.float32)
         while len(out) < self.m.samples:
-            more = self.excerpt(self.pick(group))
+            more = self.excerpt(self.pick(group), rate)
             out = np.concatenate([out, more]) if len(more) else np.zeros(self.m.samples, np.float32)
         return out[: self.m.samples]
 
@@ -151,22 +171,48 @@ class Draw:
         gain = speech_rms / noise_rms * 10 ** (-self.rng.uniform(*self.c.snr_db) / 20)
         return clean + gain * noise, clean
 
-    def at_level(self, noisy: Waveform, clean: Waveform, band_hz: float) -> tuple[Waveform, Waveform, float]:
+    def at_source_rate(self, noise: Waveform, band_hz: float) -> Waveform:
+        """Return the noise as the device that recorded a voice of this band would have recorded it."""
+        limit_hz = next(rate for rate in SOURCE_RATES_HZ if rate / 2 > 0.97 * band_hz) / 2
+        return low_pass(noise, limit_hz, self.edge())
+
+    def edge(self) -> float:
+        """Return the width of a low-pass's transition, half of the time none, relative to its frequency."""
+        return self.rng.uniform(0, SOFTEST_EDGE) if self.happens(0.5) else 0.0
+
+    def at_level(self, noisy: Waveform, clean: Waveform) -> tuple[Waveform, Waveform]:
         gain = 10 ** (self.rng.uniform(*self.c.level_db) / 20) / max(rms(noisy), 1e-5)
-        noisy, clean = gain * noisy, gain * clean
+        return (gain * noisy).astype(np.float32), (gain * clean).astype(np.float32)
+
+    def damaged(self, noisy: Waveform) -> Waveform:
+        """Return what a poor recording chain or line makes of the mixture: clipped, companded, with gaps."""
+        peak = max(float(np.abs(noisy).max()), 1e-5)
         if self.happens(self.c.clipping):
-            noisy = np.clip(noisy, *(np.array([-1, 1]) * np.abs(noisy).max() * self.rng.uniform(0.3, 0.9)))
-        return noisy.astype(np.float32), clean.astype(np.float32), band_hz
+            noisy = np.clip(noisy, *(np.array([-1, 1]) * peak * self.rng.uniform(0.3, 0.9)))
+        if self.happens(self.c.companding):
+            companded = np.sign(noisy) * np.log1p(MU * np.abs(noisy) / peak) / np.log1p(MU)
+            rounded = np.round(companded * 127) / 127
+            noisy = np.sign(rounded) * np.expm1(np.abs(rounded) * np.log1p(MU)) / MU * peak
+        if self.happens(self.c.dropout):
+            noisy = noisy.copy()
+            for _ in range(self.rng.integers(1, 6)):
+                start = int(self.rng.integers(0, len(noisy)))
+                noisy[start : start + int(self.rng.uniform(*self.c.gap_s) * SAMPLE_RATE_HZ)] = 0
+        return np.asarray(noisy, np.float32)
 
     def pick(self, clips: list[Clip]) -> Clip:
         """Return a clip, longer ones more often."""
         weights = np.array([min(c.samples, 10 * SAMPLE_RATE_HZ) for c in clips], float)
         return clips[int(self.rng.choice(len(clips), p=weights / weights.sum()))]
 
-    def excerpt(self, clip: Clip) -> Waveform:
-        spare = max(clip.samples - self.m.samples, 0)
-        offset = int(self.rng.integers(0, spare + 1))
-        return self.m.corpus.waveform(clip, offset, self.m.samples)
+    def excerpt(self, clip: Clip, rate: float = 1.0) -> Waveform:
+        """Return up to an item's length of a clip, from anywhere in it, played `rate` times as fast."""
+        length = self.m.samples if rate == 1 else scipy.fft.next_fast_len(int(self.m.samples * rate), real=True)
+        offset = int(self.rng.integers(0, max(clip.samples - length, 0) + 1))
+        x = self.m.corpus.waveform(clip, offset, length)
+        if rate == 1 or not len(x):
+            return x
+        return resample_window(torch.from_numpy(x), math.ceil(len(x) / rate)).numpy()
 
     def in_room(self, dry: Waveform) -> Waveform:
         """Return the sound in a random room, direct path first so that the timing stays."""
@@ -185,12 +231,12 @@ class Draw:
         )
 
 
-def low_pass(x: Waveform, limit_hz: float) -> Waveform:
-    """Return x without what lies above a frequency, by a raised-cosine edge 5 % wide."""
+def low_pass(x: Waveform, limit_hz: float, edge: float = 0.05) -> Waveform:
+    """Return x without what lies above a frequency, by a raised cosine `edge` times the frequency wide."""
     frequency_hz = scipy.fft.rfftfreq(len(x), 1 / SAMPLE_RATE_HZ)
-    ramp = np.clip((limit_hz - frequency_hz) / (0.05 * limit_hz), 0, 1)
-    edge = (0.5 - 0.5 * np.cos(np.pi * ramp)).astype(np.float32)
-    return np.asarray(scipy.fft.irfft(scipy.fft.rfft(x) * edge, len(x)), np.float32)
+    ramp = np.clip((limit_hz - frequency_hz) / max(edge * limit_hz, 1e-3), 0, 1)
+    gain = (0.5 - 0.5 * np.cos(np.pi * ramp)).astype(np.float32)
+    return np.asarray(scipy.fft.irfft(scipy.fft.rfft(x) * gain, len(x)), np.float32)
 
 
 def rms(x: Waveform) -> float:

@@ -22,6 +22,15 @@ class Lease:
     number: int
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """A job that has not ended."""
+
+    id: str
+    user_id: str
+    attempts: int
+
+
 class Records:
     """Denoise records in SQL. Every method may raise DatabaseBusy; those that write, StorageFull as well."""
 
@@ -66,11 +75,11 @@ class Records:
             batch = await self._many(query)
             yield batch
 
-    async def pending(self) -> list[tuple[str, str]]:
-        """Return id and user of every job that has not ended, oldest first."""
-        query = select(t.c.id, t.c.user_id).where(t.c.status == Status.PENDING).order_by(t.c.created_at)
+    async def pending(self) -> list[Waiting]:
+        """Return every job that has not ended, oldest first."""
+        query = select(t.c.id, t.c.user_id, t.c.attempts).where(t.c.status == Status.PENDING).order_by(t.c.created_at)
         async with self._database.read() as connection:
-            return [(row.id, row.user_id) for row in await connection.execute(query)]
+            return [Waiting(row.id, row.user_id, row.attempts) for row in await connection.execute(query)]
 
     async def storage_keys(self, record_ids: Sequence[str]) -> dict[str, set[str]]:
         """Return the storage keys that each of these records uses; unknown ids are left out."""

@@ -22,26 +22,30 @@ SEED = 20
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ServerProcess]:
-    server = ServerProcess(tmp_path / "data")
+def server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
+    """A server that is yet to start; a parameter gives it settings."""
+    server = ServerProcess(tmp_path / "data", **getattr(request, "param", {}))
     yield server
     server.close()
 
 
-def connect(server: ServerProcess) -> Live:
-    return Live(server.url, create_key(server.settings, "tester"), server.settings)
+@pytest.fixture
+def live(server: ServerProcess) -> Iterator[Live]:
+    """A client of the server, which starts here."""
+    server.start("/readyz")
+    live = Live(server.url, create_key(server.settings, "tester"), server.settings)
+    yield live
+    live.client.close()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_kill_at_random_moments_loses_nothing(server: ServerProcess, tmp_path: Path) -> None:
+def test_kill_at_random_moments_loses_nothing(server: ServerProcess, live: Live, tmp_path: Path) -> None:
     """Twenty times kill -9 during uploads and jobs: every id that was answered succeeds, nothing else stays."""
     rng = random.Random(SEED)
     paths = [write_noisy(tmp_path / f"{seconds}.wav", seconds, 16_000) for seconds in (1.5, 4.0, 9.0)]
     promised: dict[str, Path] = {}
     stop = threading.Event()
-    server.start()
-    live = connect(server)
 
     def upload_for_ever() -> None:
         while not stop.is_set():
@@ -66,7 +70,6 @@ def test_kill_at_random_moments_loses_nothing(server: ServerProcess, tmp_path: P
     for job_id in promised:
         assert live.events(job_id)[-1]["stage"] == "done"
     check_everything(live, promised, tmp_path)
-    live.client.close()
 
 
 def check_everything(live: Live, promised: dict[str, Path], folder: Path) -> None:
@@ -84,9 +87,9 @@ def check_everything(live: Live, promised: dict[str, Path], folder: Path) -> Non
     database.close()
 
 
-def test_sigterm_with_open_streams_is_quick_and_loses_nothing(server: ServerProcess, tmp_path: Path) -> None:
-    server.start("/readyz")
-    live = connect(server)
+def test_sigterm_with_open_streams_is_quick_and_loses_nothing(
+    server: ServerProcess, live: Live, tmp_path: Path
+) -> None:
     path = write_silence(tmp_path / "long.wav", 200)
     job_ids = [live.upload(path) for _ in range(2)]
     live.client.close()
@@ -122,13 +125,11 @@ def test_sigterm_with_open_streams_is_quick_and_loses_nothing(server: ServerProc
     attempts = sqlite3.connect(live.settings.database.removeprefix("sqlite:///"))
     assert attempts.execute("SELECT max(attempts) FROM denoise_records").fetchone() == (1,)
     attempts.close()
-    live.client.close()
 
 
-def test_a_file_that_kills_the_server_is_given_up(server: ServerProcess, tmp_path: Path) -> None:
+@pytest.mark.parametrize("server", [{"JOB_RETRY_DELAY_S": "0.2"}], indirect=True)
+def test_a_file_that_kills_the_server_is_given_up(server: ServerProcess, live: Live, tmp_path: Path) -> None:
     """Three runs that never came back: the fourth start ends the job with a sentence and runs the others."""
-    server.start("/readyz")
-    live = connect(server)
     poison = live.upload(write_silence(tmp_path / "long.wav", 890))
     other = live.upload(write_noisy(tmp_path / "a.wav", 1))
     for attempt in (1, 2, 3):
@@ -140,7 +141,6 @@ def test_a_file_that_kills_the_server_is_given_up(server: ServerProcess, tmp_pat
     assert live.events(poison)[-1] == end
     assert live.record(poison)["error"] == end["message"]
     assert live.events(other)[-1]["stage"] == "done"
-    live.client.close()
 
 
 def attempts_of(server: ServerProcess, job_id: str) -> int:

@@ -1,8 +1,10 @@
 """Each job ends once: by success, by a sentence, or back in the queue; and what a crash left is swept."""
 
 import os
+import secrets
 import sqlite3
 import time
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -132,10 +134,25 @@ async def test_an_interrupted_job_goes_back_uncounted(house: House) -> None:
         await house.runner(Passthrough(lambda: anyio.from_thread.run_sync(scope.cancel))).run(house.record.id)
     record = await house.now()
     assert (record.status, record.attempts, record.lease) == (Status.PENDING, 0, 1)
-    await requeue(house.records, house.queue)
+    async with anyio.create_task_group() as tasks:
+        await requeue(house.records, house.queue, tasks, 0)
     assert await house.queue.take() == house.record.id
     await house.runner().run(house.record.id)
     assert (await house.now()).status is Status.SUCCESS
+
+
+async def test_jobs_that_were_cut_off_come_behind_the_others(house: House) -> None:
+    """Once: at the end of the line. Twice: after a while, in which the others run."""
+    records = [replace(house.record, id=str(uuid.uuid4()), secret=secrets.token_hex(16)) for _ in range(3)]
+    for attempts, record in zip((2, 1, 0), records, strict=True):
+        await house.records.insert(record)
+        for _ in range(attempts):
+            await house.records.claim(record.id)
+    async with anyio.create_task_group() as tasks:
+        await requeue(house.records, house.queue, tasks, 0.2)
+        assert len(house.queue) == 3
+    order = [await house.queue.take() for _ in range(4)]
+    assert order == [house.record.id, *(record.id for record in reversed(records))]
 
 
 async def test_a_late_attempt_leaves_neither_end_nor_file(house: House) -> None:

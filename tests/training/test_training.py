@@ -71,7 +71,7 @@ def test_pairs_are_finite_levelled_and_aligned(corpus: Corpus) -> None:
         assert noisy.shape == clean.shape == (int(0.8 * SAMPLE_RATE_HZ),)
         assert torch.isfinite(noisy).all()
         assert 0.005 < rms(noisy.numpy()) < 0.3
-        assert 3_000 < band_hz <= SAMPLE_RATE_HZ / 2
+        assert 2_500 < band_hz <= SAMPLE_RATE_HZ / 2
 
 
 def test_the_mixture_has_the_ratio_it_was_drawn_with(corpus: Corpus) -> None:
