@@ -46,7 +46,7 @@ def main() -> None:
 
 def enhance(samples: Waveform) -> Waveform:
     """Return the denoised first channel."""
-    denoiser = open_engine("cpu", 0)(RATE_HZ, 1)
+    denoiser = open_engine("cpu", 0)(RATE_HZ, 1, 1.0)
     return np.concatenate([denoiser.feed(samples), denoiser.flush()])[:, 0]
 
 

@@ -29,7 +29,7 @@ from munsit_denoise.engine.open import open_engine
 make = open_engine("cpu", int(sys.argv[2]))
 x, rate = soundfile.read(sys.argv[1], dtype="float32", always_2d=True)
 def run(seconds):
-    denoiser = make(rate, x.shape[1])
+    denoiser = make(rate, x.shape[1], 1.0)
     for start in range(0, seconds * rate, rate):
         denoiser.feed(x[start : start + rate])
     denoiser.flush()

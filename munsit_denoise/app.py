@@ -11,6 +11,7 @@ from starlette.routing import Mount
 
 from munsit_denoise.errors import DenoiseError
 from munsit_denoise.routes import files, ops
+from munsit_denoise.routes.audo.routes import create_audo, glued_routes
 from munsit_denoise.routes.munsit.routes import create_munsit
 from munsit_denoise.services import Services, open_services
 from munsit_denoise.settings import Settings
@@ -31,7 +32,13 @@ def create_app(settings: Settings) -> Starlette:
             app.state.stop = services.stop
             yield {"services": services}
 
-    routes = [Mount("/api/v1", create_munsit()), *files.routes, *ops.routes]
+    routes = [
+        Mount("/api/v1", create_munsit()),
+        Mount("/v1", create_audo()),
+        *glued_routes,
+        *files.routes,
+        *ops.routes,
+    ]
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers={DenoiseError: _on_error})
 
 

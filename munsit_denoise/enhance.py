@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from munsit_denoise.errors import DenoiseError
 from munsit_denoise.jobs.pipeline import Denoiser, Report, Work, enhance_file
-from munsit_denoise.media.encode import encoding_for
+from munsit_denoise.media.formats import result_extension
 from munsit_denoise.media.probe import AudioTrack, probe
 from munsit_denoise.settings import Settings
 
@@ -45,14 +45,14 @@ class _Engine:
 
     def __init__(self, settings: Settings, strength: float) -> None:
         self._settings, self._strength = settings, strength
-        self._make: Callable[[int, int], Denoiser] | None = None
+        self._make: Callable[[int, int, float], Denoiser] | None = None
 
     def denoiser(self, track: AudioTrack) -> Denoiser:
         if self._make is None:
             from munsit_denoise.engine.open import open_engine
 
-            self._make = open_engine(self._settings.device, self._settings.threads, self._strength)
-        return self._make(track.sample_rate_hz, track.channels)
+            self._make = open_engine(self._settings.device, self._settings.threads)
+        return self._make(track.sample_rate_hz, track.channels, self._strength)
 
 
 def _show(bar: Progress, task: TaskID, percent: int, _: str) -> None:
@@ -61,10 +61,10 @@ def _show(bar: Progress, task: TaskID, percent: int, _: str) -> None:
 
 async def _enhance_one(source: Path, target: Path, engine: _Engine, report: Report) -> None:
     track = await probe(source)
-    encoding = encoding_for(target.suffix[1:].lower(), track, source)
+    extension = result_extension(target.suffix, "")
     with _appearing(target) as part:
         denoiser = await to_thread.run_sync(engine.denoiser, track)
-        await enhance_file(Work(source, part, track, encoding), denoiser, report)
+        await enhance_file(Work(source, part, track, extension), denoiser, report)
     report(100, "")
 
 

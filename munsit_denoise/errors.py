@@ -3,12 +3,14 @@
 DenoiseError
 ├── InvalidKey               the API key is missing or unknown
 ├── JobNotFound              no such job, or somebody else's
+├── UploadNotFound           no such upload, or somebody else's
 ├── InvalidPage              offset or limit is no number that makes sense
 ├── InvalidUpload            the request cannot become a job; the message says why
 │   ├── MissingFile
 │   ├── FileTooLarge
 │   ├── AudioTooLong
 │   ├── NotMedia
+│   ├── InvalidOption
 │   └── UploadTooSlow
 ├── Unavailable              try again after `retry_after_s`
 │   ├── QueueFull
@@ -40,6 +42,12 @@ class JobNotFound(DenoiseError):
     """There is no such job for this user."""
 
     message = "Denoising job not found"
+
+
+class UploadNotFound(DenoiseError):
+    """There is no such upload for this user."""
+
+    message = "There is no such file. Please upload it again."
 
 
 class InvalidPage(DenoiseError):
@@ -78,6 +86,10 @@ class NotMedia(InvalidUpload):
     """No audio that can be decoded was found in the file."""
 
     message = "No audio could be found in the file. Please send a recording or a video with sound."
+
+
+class InvalidOption(InvalidUpload):
+    """An option of the job makes no sense; the message says which."""
 
 
 class UploadTooSlow(InvalidUpload):

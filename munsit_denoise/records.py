@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 VIDEO_EXTENSIONS = frozenset({"mp4", "mov", "mkv", "webm", "avi", "m4v"})
+DELETED = "The recording was deleted."
 
 
 class Status(StrEnum):
@@ -25,6 +26,39 @@ class Origin(StrEnum):
     """The dialect that a record came in through."""
 
     MUNSIT = "munsit"
+    AUDO_FORM = "audo-form"  # a file posted with the request
+    AUDO = "audo"  # a file uploaded before, or a URL
+
+
+class Delivery(StrEnum):
+    """How it went to send a result to the URL that was given for it."""
+
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a client wants of the result."""
+
+    extension: str | None = None  # of the file, without the dot; None until the source is known: the source's own
+    strength: float = 1.0  # share of the noise reduction, 0 leaves the sound alone
+    level_lufs: float | None = None  # integrated loudness to bring it to, None leaves the level alone
+    output_url: str | None = None  # where to PUT it
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that waits to become a job, or several."""
+
+    id: str
+    user_id: str
+    file_name: str
+    audio_format: str
+    audio_duration_s: float
+    audio_size_bytes: int
+    storage_key: str
+    created_at_us: int
 
 
 @dataclass(frozen=True)
@@ -49,6 +83,23 @@ class DenoiseRecord:
     error: str | None = None  # a sentence for people, when failed
     attempts: int = 0  # how often a run of this job began and was not given back
     lease: int = 0  # grows with each run; a run that holds an older one has lost the job
+    options: Options = Options()
+    source_url: str | None = None  # where the original still has to be fetched from
+    upload_id: str | None = None  # the upload that the original came from
+    delivery: Delivery | None = None
+    deleted_at_us: int | None = None  # since then the files are gone
+
+
+@dataclass(frozen=True)
+class Downloading:
+    """The original is being fetched from its URL."""
+
+
+@dataclass(frozen=True)
+class Queued:
+    """The job waits; so many jobs run before it, 0 is the next."""
+
+    jobs_ahead: int
 
 
 @dataclass(frozen=True)
@@ -73,7 +124,7 @@ class Failed:
     message: str
 
 
-Event = Processing | Done | Failed
+Event = Downloading | Queued | Processing | Done | Failed
 
 
 def terminal_event(record: DenoiseRecord) -> Done | Failed | None:

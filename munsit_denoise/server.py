@@ -14,6 +14,8 @@ from munsit_denoise.app import create_app
 from munsit_denoise.settings import Settings
 
 HEADER_TIMEOUT_S = 30  # from the connection, or the request before, to the end of the headers
+WS_MESSAGE_BYTES = 64 * 1024  # of a client, which has nothing to say
+WS_PING_S = 20  # protocol pings: a client that answers none is dropped
 GRACE_S = 5  # how long shutdown waits for open connections
 
 
@@ -71,7 +73,11 @@ def create_server(settings: Settings) -> Server:
         host=settings.host,
         port=settings.port,
         http=HeaderDeadlineProtocol,
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=WS_MESSAGE_BYTES,
+        ws_per_message_deflate=False,
+        ws_ping_interval=WS_PING_S,
+        ws_ping_timeout=WS_PING_S,
         lifespan="on",
         log_level=settings.log_level,
         log_config=None,

@@ -11,19 +11,27 @@ from pathlib import Path
 import anyio
 from anyio import to_thread
 from anyio.abc import TaskGroup
+from httpx import AsyncClient
 
 from munsit_denoise.db.engine import open_database
 from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.records import Records
+from munsit_denoise.db.uploads import Uploads
 from munsit_denoise.events.memory import MemoryBell
+from munsit_denoise.jobs.fetcher import Fetcher
+from munsit_denoise.jobs.intake import Limits
 from munsit_denoise.jobs.runner import MakeDenoiser, Runner
-from munsit_denoise.jobs.service import DenoiseService, Limits
-from munsit_denoise.jobs.sweeper import requeue, sweep
-from munsit_denoise.queue.local import LocalQueue
+from munsit_denoise.jobs.service import DenoiseService
+from munsit_denoise.jobs.sweeper import expire_uploads, requeue, sweep
+from munsit_denoise.media.formats import media_type
+from munsit_denoise.remote.client import open_client
+from munsit_denoise.remote.guard import AddressPolicy
+from munsit_denoise.remote.transfer import Patience, deliver, fetch
 from munsit_denoise.settings import Settings
 from munsit_denoise.storage import LocalStorage
 
 log = logging.getLogger(__name__)
+FETCHES_AT_ONCE = 4
 
 
 class AlreadyRunning(Exception):
@@ -53,25 +61,19 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     with _only_server(settings.data_dir):
         started_s = time.time()
         database = open_database(settings.database)
-        records, storage, queue, bell = (
-            Records(database),
-            LocalStorage(settings.storage_root),
-            LocalQueue(),
-            MemoryBell(),
+        service = DenoiseService(
+            Records(database), Uploads(database), LocalStorage(settings.storage_root), MemoryBell(), _limits(settings)
         )
-        limits = Limits(
-            settings.max_upload_mb,
-            settings.max_duration_minutes,
-            settings.max_pending_jobs,
-            settings.max_pending_jobs_per_user,
-            settings.disk_reserve_mb,
-        )
-        services = Services(settings, Keys(database), DenoiseService(records, storage, queue, bell, limits))
+        services = Services(settings, Keys(database), service)
         try:
-            async with anyio.create_task_group() as tasks:
-                await requeue(records, queue, tasks, settings.job_retry_delay_s)
-                tasks.start_soon(sweep, records, storage, started_s)
-                tasks.start_soon(_run_jobs, services, tasks)
+            async with open_client(AddressPolicy(settings.networks)) as client, anyio.create_task_group() as tasks:
+                await requeue(service, tasks, settings.job_retry_delay_s)
+                tasks.start_soon(sweep, service, started_s)
+                tasks.start_soon(expire_uploads, service, settings.upload_hours)
+                fetcher = _fetcher(service, settings, client)
+                for _ in range(FETCHES_AT_ONCE):
+                    tasks.start_soon(fetcher.run_forever)
+                tasks.start_soon(_run_jobs, services, client, tasks)
                 yield services
                 services.stop()
                 tasks.cancel_scope.cancel()  # running jobs go back into the queue
@@ -80,17 +82,52 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 await database.close()
 
 
-async def _run_jobs(services: Services, tasks: TaskGroup) -> None:
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        settings.max_upload_mb,
+        settings.max_duration_minutes,
+        settings.max_pending_jobs,
+        settings.max_pending_jobs_per_user,
+        settings.disk_reserve_mb,
+    )
+
+
+def _fetcher(service: DenoiseService, settings: Settings, client: AsyncClient) -> Fetcher:
+    patience = Patience(settings.transfer_timeout_s, service.limits.upload_bytes)
+
+    async def download(url: str, path: Path) -> int:
+        return await fetch(client, url, path, patience, service.limits.too_large)
+
+    return Fetcher(
+        service.records,
+        service.storage,
+        service.inbox,
+        service.queue,
+        service.bell,
+        service.running,
+        service.examiner,
+        download,
+    )
+
+
+async def _run_jobs(services: Services, client: AsyncClient, tasks: TaskGroup) -> None:
     make_denoiser = await load_engine(services.settings)
     services.model_ready = True
-    service = services.denoise
+    service, patience = services.denoise, Patience(services.settings.transfer_timeout_s)
+
+    async def send(path: Path, url: str) -> str | None:
+        return await deliver(client, path, url, media_type(path.suffix[1:]), patience)
+
     runner = Runner(
         service.records,
         service.storage,
         service.queue,
         service.bell,
+        service.running,
         make_denoiser,
         services.settings.job_max_attempts,
+        send,
+        tasks,
     )
     for _ in range(services.settings.job_concurrency):
         tasks.start_soon(runner.run_forever)
@@ -103,7 +140,7 @@ async def load_engine(settings: Settings) -> MakeDenoiser:
         from munsit_denoise.engine.open import open_engine  # PyTorch is loaded here and by nobody else
 
         make = open_engine(settings.device, settings.threads)
-        return lambda track: make(track.sample_rate_hz, track.channels)
+        return lambda track, strength: make(track.sample_rate_hz, track.channels, strength)
 
     return await to_thread.run_sync(load)
 

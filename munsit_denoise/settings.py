@@ -1,5 +1,6 @@
 """Settings: the only reader of the environment. `DENOISE_` and the upper-case field name, or a line in `.env`."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +29,11 @@ class Settings(BaseSettings):
     max_pending_jobs: int = Field(1000, ge=0, description="Jobs that may wait before uploads get a 503; 0: any")
     max_pending_jobs_per_user: int = Field(100, ge=0, description="The same for one user, who gets a 429; 0: any")
     disk_reserve_mb: int = Field(500, ge=0, description="Free space below which uploads get a 503, MiB")
+    upload_hours: float = Field(
+        24, ge=0, description="An upload that waits for a job is deleted after, hours; 0: never"
+    )
+    transfer_timeout_s: float = Field(600, gt=0, description="Longest download from a URL or upload to one, s")
+    allowed_networks: str = Field("", description="Private networks that URLs may lead to, CIDR, comma-separated")
     sse_idle_timeout_s: float = Field(900, gt=0, description="A progress stream without an event is closed after, s")
     sse_ping_s: float = Field(15, gt=0, description="Interval of keep-alive comments, s")
     sse_recheck_s: float = Field(5, gt=0, description="A stream looks at its record again after, s")
@@ -44,6 +50,16 @@ class Settings(BaseSettings):
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
         return value.rstrip("/")
+
+    @field_validator("allowed_networks")
+    @classmethod
+    def _check_allowed_networks(cls, value: str) -> str:
+        for network in _listed(value):
+            try:
+                ip_network(network)
+            except ValueError:
+                raise ValueError(f"{network!r} is no network; one is written like 10.0.0.0/8") from None
+        return value
 
     @field_validator("database_url")
     @classmethod
@@ -62,6 +78,11 @@ class Settings(BaseSettings):
         return value
 
     @property
+    def networks(self) -> tuple[str, ...]:
+        """The private networks that URLs may lead to."""
+        return tuple(_listed(self.allowed_networks))
+
+    @property
     def database(self) -> str:
         """The database URL in force, without a driver."""
         url = self.database_url or f"sqlite:///{self.data_dir.absolute() / 'denoise.db'}"
@@ -73,6 +94,10 @@ class Settings(BaseSettings):
         return (
             Path(self.storage_url.removeprefix("file://")) if self.storage_url else self.data_dir.absolute() / "files"
         )
+
+
+def _listed(value: str) -> list[str]:
+    return [item.strip() for item in value.split(",") if item.strip()]
 
 
 class SettingsError(Exception):

@@ -47,6 +47,14 @@ class LocalStorage:
             with anyio.CancelScope(shield=True):
                 await to_thread.run_sync(lambda: part.unlink(missing_ok=True))
 
+    async def share(self, key: str, new_key: str) -> None:
+        """Give a file a second key, under which it stays when the first one goes.
+
+        Raises FileNotFoundError, StorageFull.
+        """
+        with disk_errors():
+            await to_thread.run_sync(_link, self.path(key), self.path(new_key))
+
     @asynccontextmanager
     async def local_file(self, key: str) -> AsyncIterator[Path]:
         """Yield a path under which the file can be read for a while. Raises FileNotFoundError."""
@@ -97,6 +105,16 @@ def _publish(part: Path, target: Path) -> None:
     with part.open("rb") as file:
         os.fsync(file.fileno())
     part.replace(target)
+    _flush_name(target)
+
+
+def _link(source: Path, target: Path) -> None:
+    _make_folder(target.parent)
+    target.hardlink_to(source)
+    _flush_name(target)
+
+
+def _flush_name(target: Path) -> None:
     for folder in list(target.parents)[:3]:  # the file's name, and those of the folders made for it
         descriptor = os.open(folder, os.O_RDONLY)
         try:

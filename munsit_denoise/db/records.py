@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, insert, select, tuple_, update
+from sqlalchemy import Row, Select, case, func, insert, select, tuple_, update
 
 from munsit_denoise.db.engine import Database, now_us
 from munsit_denoise.db.tables import denoise_records as t
 from munsit_denoise.errors import JobNotFound
-from munsit_denoise.records import DenoiseRecord, Origin, SourceType, Status
+from munsit_denoise.records import DELETED, Delivery, DenoiseRecord, Options, Origin, SourceType, Status
 
 PAGE_BATCH = 500  # records of an unlimited list that are in memory at a time
 
@@ -29,6 +29,7 @@ class Waiting:
     id: str
     user_id: str
     attempts: int
+    source_url: str | None  # set where the original is not here yet
 
 
 class Records:
@@ -53,9 +54,9 @@ class Records:
             raise JobNotFound
         return record
 
-    async def get_by_secret(self, user_id: str, secret: str) -> DenoiseRecord | None:
+    async def get_by_secret(self, secret: str) -> DenoiseRecord | None:
         """Return the record that a download path names."""
-        return await self._one(select(t).where(t.c.secret == secret, t.c.user_id == user_id))
+        return await self._one(select(t).where(t.c.secret == secret))
 
     async def page(self, user_id: str, offset: int, limit: int) -> list[DenoiseRecord]:
         """Return a user's records, newest first."""
@@ -77,13 +78,15 @@ class Records:
 
     async def pending(self) -> list[Waiting]:
         """Return every job that has not ended, oldest first."""
-        query = select(t.c.id, t.c.user_id, t.c.attempts).where(t.c.status == Status.PENDING).order_by(t.c.created_at)
+        columns = (t.c.id, t.c.user_id, t.c.attempts, t.c.source_url)
+        query = select(*columns).where(t.c.status == Status.PENDING).order_by(t.c.created_at)
         async with self._database.read() as connection:
-            return [Waiting(row.id, row.user_id, row.attempts) for row in await connection.execute(query)]
+            return [Waiting(*row) for row in await connection.execute(query)]
 
     async def storage_keys(self, record_ids: Sequence[str]) -> dict[str, set[str]]:
-        """Return the storage keys that each of these records uses; unknown ids are left out."""
-        query = select(t.c.id, t.c.original_key, t.c.result_key).where(t.c.id.in_(record_ids))
+        """Return the storage keys that each of these records uses; unknown and deleted ones are left out."""
+        kept = (t.c.id.in_(record_ids), t.c.deleted_at.is_(None))
+        query = select(t.c.id, t.c.original_key, t.c.result_key).where(*kept)
         async with self._database.read() as connection:
             rows = await connection.execute(query)
             return {row.id: {row.original_key, row.result_key} - {None} for row in rows}
@@ -100,13 +103,48 @@ class Records:
         """End a run that was interrupted through no fault of the job: it does not count."""
         await self._settle(lease, attempts=t.c.attempts - 1)
 
-    async def succeed(self, lease: Lease, result_key: str) -> DenoiseRecord | None:
+    async def succeed(self, lease: Lease, result_key: str, delivery: Delivery | None = None) -> DenoiseRecord | None:
         """End the job well; None when the lease was void, and then nothing changed."""
-        return await self._settle(lease, status=Status.SUCCESS, result_key=result_key)
+        return await self._settle(lease, status=Status.SUCCESS, result_key=result_key, delivery=delivery)
 
     async def fail(self, lease: Lease, message: str) -> DenoiseRecord | None:
         """End the job with a sentence; None when the lease was void, and then nothing changed."""
         return await self._settle(lease, status=Status.FAILED, error=message)
+
+    async def fetched(self, record: DenoiseRecord) -> bool:
+        """Note that a job's original has come in; False when the job has ended meanwhile."""
+        change = _to_row(record) | {"source_url": None, "updated_at": now_us()}
+        names = ("source_url", "updated_at", "audio_format", "source_type", "audio_duration", "audio_size", "extension")
+        return await self._update_fetching(record.id, {name: change[name] for name in names}) is not None
+
+    async def fail_fetch(self, record_id: str, message: str) -> DenoiseRecord | None:
+        """End a job whose original cannot be had; None when it has ended meanwhile."""
+        change = {"status": Status.FAILED, "error": message, "updated_at": now_us()}
+        return await self._update_fetching(record_id, change)
+
+    async def delete_files(self, user_id: str, record_id: str) -> DenoiseRecord:
+        """Note that a job's files go, ending it when it is pending. Raises JobNotFound."""
+        pending = t.c.status == Status.PENDING
+        change = {
+            "deleted_at": func.coalesce(t.c.deleted_at, now_us()),
+            "updated_at": case((t.c.deleted_at.is_(None), now_us()), else_=t.c.updated_at),
+            "error": case((pending, DELETED), else_=t.c.error),
+            "status": case((pending, Status.FAILED), else_=t.c.status),
+            "source_url": None,
+        }
+        query = update(t).where(t.c.id == record_id, t.c.user_id == user_id).values(change).returning(t)
+        async with self._database.write() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        if row is None:
+            raise JobNotFound
+        return _from_row(row)
+
+    async def _update_fetching(self, record_id: str, change: dict[str, Any]) -> DenoiseRecord | None:
+        own = (t.c.id == record_id, t.c.status == Status.PENDING, t.c.source_url.is_not(None))
+        query = update(t).where(*own).values(change).returning(t)
+        async with self._database.write() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return _from_row(row) if row else None
 
     async def _settle(self, lease: Lease, **change: Any) -> DenoiseRecord | None:
         own = (t.c.id == lease.record.id, t.c.status == Status.PENDING, t.c.lease == lease.number)
@@ -130,7 +168,8 @@ def _history(user_id: str) -> Select[Any]:
 
 
 def _to_row(record: DenoiseRecord) -> dict[str, Any]:
-    fields = dict(vars(record))
+    fields = dict(vars(record)) | vars(record.options)
+    del fields["options"]
     for name, column in _COLUMN_OF_FIELD.items():
         fields[column] = fields.pop(name)
     return fields
@@ -141,6 +180,7 @@ _COLUMN_OF_FIELD = {
     "audio_size_bytes": "audio_size",
     "created_at_us": "created_at",
     "updated_at_us": "updated_at",
+    "deleted_at_us": "deleted_at",
 }
 
 
@@ -148,7 +188,9 @@ def _from_row(row: Row[Any]) -> DenoiseRecord:
     fields = dict(row._mapping)
     for name, column in _COLUMN_OF_FIELD.items():
         fields[name] = fields.pop(column)
+    fields["options"] = Options(**{name: fields.pop(name) for name in vars(Options())})
     fields["status"] = Status(fields["status"])
     fields["origin"] = Origin(fields["origin"])
     fields["source_type"] = SourceType(fields["source_type"])
+    fields["delivery"] = Delivery(fields["delivery"]) if fields["delivery"] else None
     return DenoiseRecord(**fields)

@@ -63,11 +63,33 @@ denoise_records = Table(
     Column("lease", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
+    Column("extension", String(8)),
+    Column("strength", Float, nullable=False, server_default="1"),
+    Column("level_lufs", Float),
+    Column("output_url", Text),
+    Column("source_url", Text),
+    Column("upload_id", String(36)),
+    Column("delivery", String(16)),
+    Column("deleted_at", BigInteger),
     CheckConstraint("status IN ('pending', 'success', 'failed')", name="status"),
     CheckConstraint("source_type IN ('audio', 'video')", name="source_type"),
     CheckConstraint("(status = 'success') = (result_key IS NOT NULL)", name="result_on_success"),
     CheckConstraint("(status = 'failed') = (error IS NOT NULL)", name="error_on_failure"),
     CheckConstraint("audio_size >= 0 AND audio_duration >= 0", name="sizes"),
+    CheckConstraint("strength >= 0 AND strength <= 1", name="strength"),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("user_id", String(36), ForeignKey("users.id"), nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("audio_format", String(16), nullable=False),
+    Column("audio_duration", Float, nullable=False),
+    Column("audio_size", BigInteger, nullable=False),
+    Column("storage_key", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False, index=True),
 )
 
 # A page of history reads this index alone, newest first, whatever the table's size.

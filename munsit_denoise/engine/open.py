@@ -7,12 +7,12 @@ from munsit_denoise.engine.stream import Denoiser, Enhancer, StreamFormat
 from munsit_denoise.engine.weights import load_network
 
 
-def open_engine(device_name: str, threads: int, strength: float = 1.0) -> Callable[[int, int], Denoiser]:
-    """Return a maker of denoisers for a sample rate in hertz and a number of channels.
+def open_engine(device_name: str, threads: int) -> Callable[[int, int, float], Denoiser]:
+    """Return a maker of denoisers for a sample rate in hertz, a number of channels and a strength from 0 to 1.
 
     Raises RuntimeError when the device is not there.
     """
     use_threads(threads)
     device = choose_device(device_name)
     enhancer = Enhancer(load_network(device), device)
-    return lambda sample_rate_hz, channels: Denoiser(enhancer, StreamFormat(sample_rate_hz, channels), strength)
+    return lambda rate_hz, channels, strength: Denoiser(enhancer, StreamFormat(rate_hz, channels), strength)

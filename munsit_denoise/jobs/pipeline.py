@@ -1,6 +1,7 @@
 """One file through decoder, model and encoder, block by block."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +12,9 @@ from anyio import to_thread
 from numpy.typing import NDArray
 
 from munsit_denoise.media.decode import decoding
-from munsit_denoise.media.encode import Encoder, Encoding, encoding_to
+from munsit_denoise.media.encode import Encoder, encoding_to
+from munsit_denoise.media.formats import WITH_PICTURE, Encoding, encoding_for, lossless_encoding
+from munsit_denoise.media.mux import write_result
 from munsit_denoise.media.probe import AudioTrack
 
 Block = NDArray[np.float32]  # [frames, channels]
@@ -21,6 +24,7 @@ EXTRACTING = "Extracting audio"
 REDUCING = "Running noise reduction"
 SAVING = "Saving the result"
 REPORT_INTERVAL_S = 0.25
+SOUND_SUFFIX = ".sound"  # of a file beside the target that holds the sound until the last step
 EXTRACTED_PERCENT = 5  # while audio comes in and no window is complete yet
 REDUCED_PERCENT = 98  # the rest is finishing the file
 
@@ -44,7 +48,18 @@ class Work:
     source: Path
     target: Path
     track: AudioTrack
-    encoding: Encoding
+    extension: str  # one of FORMATS
+    level_lufs: float | None = None
+
+    @property
+    def encoding(self) -> Encoding:
+        """The encoding of the target."""
+        return encoding_for(self.extension, self.track)
+
+    @property
+    def picture(self) -> Path | None:
+        """The video whose other streams go along, if it is one and the target can hold them."""
+        return self.source if self.track.has_picture and self.extension in WITH_PICTURE else None
 
 
 class _Progress:
@@ -85,10 +100,25 @@ async def enhance_file(work: Work, denoiser: Denoiser, report: Report) -> None:
     Cancelling ends it within one window of the model. Raises ProcessingFailed, StorageFull.
     """
     progress = _Progress(work.track, report)
+    if work.picture is None and work.level_lufs is None:
+        await _enhance_sound(work, work.target, work.encoding, denoiser, progress)
+        return
+    sound = anyio.Path(work.target.with_name(work.target.name + SOUND_SUFFIX))
+    try:
+        await _enhance_sound(work, Path(sound), lossless_encoding(), denoiser, progress)
+        await write_result(
+            Path(sound), work.target, work.track, work.encoding, picture=work.picture, level_lufs=work.level_lufs
+        )
+    finally:
+        with anyio.CancelScope(shield=True), suppress(FileNotFoundError):
+            await sound.unlink()
+
+
+async def _enhance_sound(work: Work, target: Path, encoding: Encoding, denoiser: Denoiser, progress: _Progress) -> None:
     progress.tell()
     async with (
-        decoding(work.source, work.track) as blocks,
-        encoding_to(work.target, work.track, work.encoding) as encoder,
+        decoding(work.source, work.track, timed=work.picture is not None) as blocks,
+        encoding_to(target, work.track, encoding) as encoder,
     ):
         async for block in blocks:
             progress.read += len(block)

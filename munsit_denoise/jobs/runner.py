@@ -3,26 +3,31 @@
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import anyio
+from anyio.abc import TaskGroup
 
 from munsit_denoise.db.records import Lease, Records
 from munsit_denoise.errors import DatabaseBusy, DenoiseError, StorageFull
 from munsit_denoise.events.base import Bell
 from munsit_denoise.jobs.pipeline import EXTRACTING, Denoiser, Work, enhance_file
-from munsit_denoise.media.encode import wav_encoding
+from munsit_denoise.jobs.running import RunningJobs
 from munsit_denoise.media.probe import AudioTrack, probe
 from munsit_denoise.queue.local import LocalQueue
-from munsit_denoise.records import DenoiseRecord, Processing, terminal_event
+from munsit_denoise.records import Delivery, DenoiseRecord, Processing, terminal_event
 from munsit_denoise.storage import LocalStorage
 
 log = logging.getLogger(__name__)
 RETRY_PAUSE_S = 1.0
+DELIVERING = "Sending the result"
+DELIVERING_PERCENT = 99
 LOST_ORIGINAL = "The original recording is no longer on the server."
 
 Result = TypeVar("Result")
-MakeDenoiser = Callable[[AudioTrack], Denoiser]
+MakeDenoiser = Callable[[AudioTrack, float], Denoiser]  # for a track, at a strength
+Deliver = Callable[[Path, str], Awaitable[str | None]]  # a file to a URL; returns why it failed
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,11 @@ class Runner:
     storage: LocalStorage
     queue: LocalQueue
     bell: Bell
+    running: RunningJobs
     make_denoiser: MakeDenoiser
     max_attempts: int
+    deliver: Deliver
+    tasks: TaskGroup  # of what goes on after a job has left its place to the next one
 
     async def run_forever(self) -> None:
         """Run one job after the other."""
@@ -42,7 +50,7 @@ class Runner:
             await self.run(await self.queue.take())
 
     async def run(self, job_id: str) -> None:
-        """Run a job to its end, or put it back into the queue."""
+        """Run a job to its end, put it back into the queue, or leave it to its delivery."""
         lease = await _persist(lambda: self.records.claim(job_id))
         if lease is None:
             return
@@ -50,8 +58,21 @@ class Runner:
         if record.attempts > self.max_attempts:
             await self._fail(lease, f"The file could not be processed after {self.max_attempts} attempts.")
             return
+        result_key = None
+        with self.running.working(job_id):
+            result_key = await self._attempt(lease)
+        if result_key is None:
+            return
+        if record.options.output_url is None:
+            await self._succeed(lease, result_key)
+        else:
+            self.tasks.start_soon(self._deliver, lease, result_key, record.options.output_url)
+
+    async def _attempt(self, lease: Lease) -> str | None:
+        """Return the key of the result, None when there is none and that has been settled."""
+        record = lease.record
         try:
-            result_key = await self._denoise(lease)
+            return await self._denoise(lease)
         except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True):
                 await self.records.give_back(lease)
@@ -61,16 +82,16 @@ class Runner:
         except FileNotFoundError:
             await self._fail(lease, LOST_ORIGINAL)
         except Exception:  # the one boundary: whatever a job breaks on, the next one runs
-            log.exception("job %s broke in attempt %d", job_id, record.attempts)
+            log.exception("job %s broke in attempt %d", record.id, record.attempts)
             await anyio.sleep(RETRY_PAUSE_S)
-            await self.queue.put(record.user_id, job_id)
-        else:
-            await self._succeed(lease, result_key)
+            await self.queue.put(record.user_id, record.id)
+        return None
 
     async def _denoise(self, lease: Lease) -> str:
         """Make the result durable in storage and return its key, which no other attempt uses."""
-        record = lease.record
-        result_key = f"{record.id}/denoised-{lease.number}.wav"
+        record, options = lease.record, lease.record.options
+        extension = options.extension or "wav"
+        result_key = f"{record.id}/denoised-{lease.number}.{extension}"
 
         def report(percent: int, message: str) -> None:
             self.bell.publish(record.id, Processing(percent, message))
@@ -81,12 +102,31 @@ class Runner:
         ):
             report(0, EXTRACTING)
             track = await probe(source)
-            work = Work(source, target, track, wav_encoding(track))
-            await enhance_file(work, self.make_denoiser(track), report)
+            work = Work(source, target, track, extension, options.level_lufs)
+            await enhance_file(work, self.make_denoiser(track, options.strength), report)
         return result_key
 
-    async def _succeed(self, lease: Lease, result_key: str) -> None:
-        ended = await _persist(lambda: self.records.succeed(lease, result_key))
+    async def _deliver(self, lease: Lease, result_key: str, url: str) -> None:
+        """Send the result where the client wants it, then end the job: well, however the sending went."""
+        record = lease.record
+        self.bell.publish(record.id, Processing(DELIVERING_PERCENT, DELIVERING))
+        try:
+            with self.running.working(record.id):
+                reason = await self.deliver(self.storage.path(result_key), url)
+                delivery = Delivery.DELIVERED if reason is None else Delivery.FAILED
+                if reason is not None:
+                    log.warning("job %s: its result could not be sent: %s", record.id, reason)
+                await self._succeed(lease, result_key, delivery)
+        except anyio.get_cancelled_exc_class():
+            with anyio.CancelScope(shield=True):
+                await self.records.give_back(lease)
+            raise
+        except Exception:  # a boundary as well: the job has its result
+            log.exception("job %s: its delivery broke", record.id)
+            await self._succeed(lease, result_key, Delivery.FAILED)
+
+    async def _succeed(self, lease: Lease, result_key: str, delivery: Delivery | None = None) -> None:
+        ended = await _persist(lambda: self.records.succeed(lease, result_key, delivery))
         if ended is None:
             await self.storage.delete(result_key)
         self._ring(ended)

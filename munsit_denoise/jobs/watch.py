@@ -7,57 +7,97 @@ import anyio
 
 from munsit_denoise.errors import DatabaseBusy
 from munsit_denoise.events.base import Bell, BellClosed, Subscription
-from munsit_denoise.records import DenoiseRecord, Event, Processing, terminal_event
-
-QUEUED = Processing(0, "Waiting in the queue")
+from munsit_denoise.records import (
+    DenoiseRecord,
+    Done,
+    Downloading,
+    Event,
+    Failed,
+    Processing,
+    Queued,
+    terminal_event,
+)
 
 ReadRecord = Callable[[], Awaitable[DenoiseRecord]]
+Standing = Callable[[DenoiseRecord], Queued | None]  # where a job waits, None when it does not
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a listener waits, in seconds: for the bell before it looks at the record, for any event at all."""
+    """How long a listener waits, in seconds: for the bell before it looks at the record, for any event at all.
+
+    `queue_s`: how often one that waits in the queue looks at its place there.
+    """
 
     recheck_s: float
     idle_s: float
+    queue_s: float = 0.5
 
 
-async def watch(job_id: str, read: ReadRecord, bell: Bell, patience: Patience) -> AsyncIterator[Event]:
-    """Yield the latest state of a job, then its changes; the last event is its end.
+def present(record: DenoiseRecord, heard: Event | None, standing: Standing) -> Event:
+    """Return what a job does at present, by its record, what the bell said last, and the queue."""
+    return terminal_event(record) or heard or (Downloading() if record.source_url else _waiting(record, standing))
+
+
+def _waiting(record: DenoiseRecord, standing: Standing) -> Queued:
+    return standing(record) or Queued(0)  # what was taken out of the queue is about to run
+
+
+async def watch(
+    job_id: str, read: ReadRecord, standing: Standing, bell: Bell, patience: Patience
+) -> AsyncIterator[Event]:
+    """Yield the latest state of a job, then its changes, never backwards; the last event is its end.
 
     Listens first and reads the record then, so nothing falls between; reads it again now and then, so a bell
     that loses everything costs time only. Without an event for `idle_s`, or when the bell closes, it ends
     early. Raises what `read` raises.
     """
     with bell.subscribe(job_id) as subscription:
-        event: Event | None = await _end(read) or subscription.take() or QUEUED
-        shown, idle_at = -1, anyio.current_time() + patience.idle_s
+        record, heard = await _look(read), subscription.take()
+        event: Event | None = present(record, heard, standing) if record else heard or Queued(0)
+        shown, idle_at = (-1, 0), anyio.current_time() + patience.idle_s
+        recheck_at = anyio.current_time() + patience.recheck_s
         while True:
-            if isinstance(event, Processing):
-                if event.percent >= shown:
-                    shown, idle_at = event.percent, anyio.current_time() + patience.idle_s
-                    yield event
-            elif event is not None:
+            if isinstance(event, Done | Failed):
                 yield event
                 return
-            wait_s = min(patience.recheck_s, idle_at - anyio.current_time())
-            if wait_s <= 0:
+            if event is not None and _rank(event) > shown:
+                shown, idle_at = _rank(event), anyio.current_time() + patience.idle_s
+                yield event
+            wait_s = min(recheck_at, idle_at) - anyio.current_time()
+            if idle_at <= anyio.current_time():
                 return
+            waits_in_queue = shown[0] == _rank(Queued(0))[0]
             try:
-                event = await _heard(subscription, wait_s) or await _end(read)
+                event = await _heard(subscription, min(wait_s, patience.queue_s) if waits_in_queue else wait_s)
             except BellClosed:
                 return
+            if event is None and waits_in_queue and record:
+                event = standing(record)
+            if anyio.current_time() >= recheck_at:
+                recheck_at = anyio.current_time() + patience.recheck_s
+                record = await _look(read) or record
+                event = (terminal_event(record) if record else None) or event
+
+
+def _rank(event: Event) -> tuple[int, int]:
+    """Return how far a job has come, as what can be compared."""
+    if isinstance(event, Queued):
+        return 1, -event.jobs_ahead
+    if isinstance(event, Processing):
+        return 2, event.percent
+    return 0, 0
 
 
 async def _heard(subscription: Subscription, wait_s: float) -> Event | None:
-    with anyio.move_on_after(wait_s):
+    with anyio.move_on_after(max(wait_s, 0)):
         return await subscription.next()
     return None
 
 
-async def _end(read: ReadRecord) -> Event | None:
-    """Return the event that ended the job; a database that is busy is asked again later."""
+async def _look(read: ReadRecord) -> DenoiseRecord | None:
+    """Return the record; a database that is busy is asked again later."""
     try:
-        return terminal_event(await read())
+        return await read()
     except DatabaseBusy:
         return None

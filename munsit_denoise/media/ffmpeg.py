@@ -17,6 +17,7 @@ from pathlib import Path
 
 import anyio
 from anyio.abc import Process
+from imageio_ffmpeg import get_ffmpeg_exe
 from pydub.utils import get_encoder_name, get_prober_name
 
 from munsit_denoise.errors import ProcessingFailed
@@ -52,7 +53,9 @@ class Finished:
 
 @cache
 def program(name: str) -> str:
-    """Return the path of `ffmpeg` or `ffprobe`. Raises MissingProgram."""
+    """Return the path of `ffmpeg`, `ffprobe`, or `ffmpeg-amr`, an ffmpeg that writes AMR. Raises MissingProgram."""
+    if name == "ffmpeg-amr":
+        return str(get_ffmpeg_exe())
     found: str = get_encoder_name() if name == "ffmpeg" else get_prober_name()
     path = shutil.which(found)
     if path is None:
@@ -66,13 +69,18 @@ def input_options(path: Path) -> list[str]:
 
 
 @asynccontextmanager
-async def running(name: str, arguments: list[str], limits: Limits, *, feeds: bool = False) -> AsyncIterator[Process]:
-    """Run a program while the block lasts; afterwards it and its children are gone."""
+async def running(
+    name: str, arguments: list[str], limits: Limits, *, feeds: bool = False, tells: bool = False
+) -> AsyncIterator[Process]:
+    """Run a program while the block lasts; afterwards it and its children are gone.
+
+    `feeds` opens its input instead of its output; `tells` puts its messages into its output.
+    """
     process = await anyio.open_process(
         [*_confined(limits), program(name), *arguments],
         stdin=subprocess.PIPE if feeds else subprocess.DEVNULL,
         stdout=subprocess.DEVNULL if feeds else subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT if tells else subprocess.DEVNULL,
         start_new_session=True,
     )
     try:
@@ -85,11 +93,11 @@ async def running(name: str, arguments: list[str], limits: Limits, *, feeds: boo
             await process.aclose()
 
 
-async def finish(name: str, arguments: list[str], limits: Limits, *, timeout_s: float) -> Finished:
+async def finish(name: str, arguments: list[str], limits: Limits, *, timeout_s: float, tells: bool = False) -> Finished:
     """Run a program to its end and return what it wrote. Raises ProcessingFailed when it takes too long."""
     try:
         with anyio.fail_after(timeout_s):
-            async with running(name, arguments, limits) as process:
+            async with running(name, arguments, limits, tells=tells) as process:
                 assert process.stdout is not None  # piped above
                 chunks = [chunk async for chunk in process.stdout]
                 return Finished(await process.wait(), b"".join(chunks))

@@ -27,19 +27,22 @@ class AudioTrack:
     is_float: bool
     duration_s: float
     container: str
+    has_picture: bool = False  # a video stream that is more than a cover
 
 
 async def probe(path: Path) -> AudioTrack:
     """Return the first audio track of a file. Raises NotMedia when there is none that can be decoded."""
-    arguments = ["-v", "quiet", "-of", "json", "-show_format", "-show_streams", "-select_streams", "a:0"]
+    arguments = ["-v", "quiet", "-of", "json", "-show_format", "-show_streams"]
     try:
         done = await finish("ffprobe", arguments + input_options(path), Limits(), timeout_s=PROBE_TIMEOUT_S)
         found = json.loads(done.stdout or b"{}")
     except (ProcessingFailed, ValueError):
         raise NotMedia from None
-    if not found.get("streams"):
+    streams = found.get("streams", [])
+    sounds = [stream for stream in streams if stream.get("codec_type") == "audio"]
+    if not sounds:
         raise NotMedia
-    track = _read_track(found["streams"][0], found.get("format", {}))
+    track = _read_track(sounds[0], found.get("format", {}), has_picture=any(map(_is_picture, streams)))
     if track.channels > MAX_CHANNELS or track.sample_rate_hz not in RATES_HZ:
         raise NotMedia(
             f"Sound at {track.sample_rate_hz} Hz with {track.channels} channels is not supported: "
@@ -53,7 +56,12 @@ async def probe(path: Path) -> AudioTrack:
     return track
 
 
-def _read_track(stream: dict[str, Any], container: dict[str, Any]) -> AudioTrack:
+def _is_picture(stream: dict[str, Any]) -> bool:
+    covers = stream.get("disposition", {}).get("attached_pic")
+    return stream.get("codec_type") == "video" and not covers
+
+
+def _read_track(stream: dict[str, Any], container: dict[str, Any], *, has_picture: bool) -> AudioTrack:
     try:
         codec = str(stream.get("codec_name", ""))
         track = AudioTrack(
@@ -66,6 +74,7 @@ def _read_track(stream: dict[str, Any], container: dict[str, Any]) -> AudioTrack
             or (codec == "wavpack" and stream.get("sample_fmt", "").startswith("flt")),
             duration_s=float(stream.get("duration") or container.get("duration") or 0),
             container=str(container.get("format_name", "")).partition(",")[0],
+            has_picture=has_picture,
         )
     except (KeyError, ValueError, TypeError):
         raise NotMedia from None

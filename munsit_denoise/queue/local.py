@@ -23,6 +23,29 @@ class LocalQueue:
         """Return how many jobs of a user wait."""
         return len(self._turns.get(user_id, ()))
 
+    def position(self, user_id: str, job_id: str) -> int | None:
+        """Return how many jobs will be taken before one, None when it does not wait here."""
+        jobs = self._turns.get(user_id, deque())
+        if job_id not in jobs:
+            return None
+        own, ahead, passed = jobs.index(job_id), 0, False
+        for other, waiting in self._turns.items():
+            if other == user_id:
+                passed = True
+                ahead += own
+            else:
+                ahead += min(len(waiting), own if passed else own + 1)
+        return ahead
+
+    def discard(self, user_id: str, job_id: str) -> None:
+        """Take a job out; one that does not wait here is fine."""
+        jobs = self._turns.get(user_id, deque())
+        if job_id in jobs:
+            jobs.remove(job_id)
+            self._waiting -= 1
+            if not jobs:
+                del self._turns[user_id]
+
     async def put(self, user_id: str, job_id: str) -> None:
         """Add a job."""
         async with self._arrived:

@@ -8,28 +8,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from munsit_denoise.media.formats import media_type
 from munsit_denoise.records import DenoiseRecord
 from munsit_denoise.routes.state import services_of
 
 NAME = re.compile(r"([0-9a-f]{32})_(denoised|original)\.([a-z0-9]{1,16})", re.ASCII)
-MEDIA_TYPES = {
-    "wav": "audio/wav",
-    "mp3": "audio/mpeg",
-    "m4a": "audio/mp4",
-    "aac": "audio/aac",
-    "flac": "audio/flac",
-    "ogg": "audio/ogg",
-    "oga": "audio/ogg",
-    "opus": "audio/ogg",
-    "amr": "audio/amr",
-    "wma": "audio/x-ms-wma",
-    "mp4": "video/mp4",
-    "m4v": "video/mp4",
-    "mov": "video/quicktime",
-    "mkv": "video/x-matroska",
-    "webm": "video/webm",
-    "avi": "video/x-msvideo",
-}
+UNKNOWN = "bin"  # the extension of an original that is still being fetched
 HEADERS = {
     "Cache-Control": "private, max-age=3600",
     "Content-Security-Policy": "sandbox; default-src 'none'; media-src 'self'",
@@ -40,39 +24,57 @@ HEADERS = {
 
 def original_path(record: DenoiseRecord) -> str:
     """Return the path under which a record's upload is fetched."""
-    return f"/denoising/{record.user_id}/{record.secret}_original.{record.audio_format}"
+    return f"/denoising/{record.user_id}/{record.secret}_original.{record.audio_format or UNKNOWN}"
 
 
 def result_path(record: DenoiseRecord) -> str:
     """Return the path under which a record's result is fetched, once there is one."""
-    return f"/denoising/{record.user_id}/{record.secret}_denoised.wav"
+    return f"/denoising/{record.user_id}/{record.secret}_denoised.{record.options.extension}"
 
 
 async def download(request: Request) -> Response:
     """Answer with a file, whole or in ranges; 404 for every path that names none."""
     match = NAME.fullmatch(request.path_params["name"])
-    service = services_of(request).denoise
-    record = await service.records.get_by_secret(request.path_params["user_id"], match[1]) if match else None
-    if match is None or record is None:
-        return _not_found()
-    wants_result = match[2] == "denoised"
-    key = record.result_key if wants_result else record.original_key
-    if key is None or match[3] != ("wav" if wants_result else record.audio_format):
-        return _not_found()
-    path = anyio.Path(service.storage.path(key))
+    record = await services_of(request).denoise.records.get_by_secret(match[1]) if match else None
+    if match is None or record is None or record.user_id != request.path_params["user_id"]:
+        return not_found()
+    stem = f"{stem_of(record)}_{match[2]}"
+    if match[2] == "denoised":
+        return await send_file(request, record, record.result_key, stem, (match[3], record.options.extension))
+    return await send_file(request, record, record.original_key, stem, (match[3], record.audio_format))
+
+
+async def send_file(
+    request: Request, record: DenoiseRecord, key: str | None, stem: str, extensions: tuple[str, str | None]
+) -> Response:
+    """Answer with a file of a record under a name that ends in its extension; the asked one must be the true one.
+
+    410 when it was deleted, 404 when it is not there.
+    """
+    asked, true = extensions
+    if record.deleted_at_us is not None:
+        return PlainTextResponse("Gone", status_code=410)
+    if key is None or asked != true:
+        return not_found()
+    path = anyio.Path(services_of(request).denoise.storage.path(key))
     if not await path.is_file():
-        return _not_found()
-    stem = PurePosixPath(record.file_name).stem or "recording"
+        return not_found()
     return FileResponse(
         path,
         headers=HEADERS,
-        media_type=MEDIA_TYPES.get(match[3], "application/octet-stream"),
-        filename=f"{stem}_{match[2]}.{match[3]}",
+        media_type=media_type(asked),
+        filename=f"{stem}.{asked}",
         content_disposition_type="inline",
     )
 
 
-def _not_found() -> Response:
+def stem_of(record: DenoiseRecord) -> str:
+    """Return the client's own file name without its extension."""
+    return PurePosixPath(record.file_name).stem or "recording"
+
+
+def not_found() -> Response:
+    """Return the answer for a path that names nothing."""
     return PlainTextResponse("Not Found", status_code=404)
 
 

@@ -12,7 +12,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
 from munsit_denoise.errors import InvalidUpload, MissingFile, UploadTooSlow
-from munsit_denoise.jobs.service import DenoiseService, Received
+from munsit_denoise.jobs.intake import Limits, Received
+from munsit_denoise.jobs.service import DenoiseService
 
 FORM_OVERHEAD_BYTES = 64 * 1024  # boundaries, headers and small fields beside the file
 MAX_PARTS = 100
@@ -28,12 +29,12 @@ def announced_bytes(request: Request) -> int | None:
     return int(value) if re.fullmatch(r"\d{1,18}", value, re.ASCII) else None
 
 
-def refuse_announced(request: Request, user_id: str, service: DenoiseService) -> None:
-    """Refuse by headers alone. Raises FileTooLarge, MissingFile and what `DenoiseService.admit` raises."""
-    size_bytes, limit_bytes = announced_bytes(request), service.max_upload_bytes
-    if limit_bytes and size_bytes and size_bytes > limit_bytes + FORM_OVERHEAD_BYTES:
-        raise service.too_large(size_bytes)
-    service.admit(user_id, size_bytes)
+def refuse_announced(request: Request, service: DenoiseService) -> None:
+    """Refuse by headers alone. Raises FileTooLarge, MissingFile and what `DenoiseService.admit_bytes` raises."""
+    size_bytes, limits = announced_bytes(request), service.limits
+    if limits.upload_bytes and size_bytes and size_bytes > limits.upload_bytes + FORM_OVERHEAD_BYTES:
+        raise limits.too_large(size_bytes)
+    service.admit_bytes(size_bytes)
     boundary_of(request)
 
 
@@ -130,21 +131,21 @@ class _Form:
         self.complete = True
 
 
-async def receive_file(request: Request, path: Path, fields: Sequence[bytes], service: DenoiseService) -> Received:
+async def receive_file(request: Request, path: Path, fields: Sequence[bytes], limits: Limits) -> Received:
     """Write the first file in one of these form fields to a path.
 
     Raises MissingFile, FileTooLarge as soon as the limit is passed, UploadTooSlow, InvalidUpload for a broken
     form, ClientDisconnect.
     """
     form, meter, size_bytes = _Form(boundary_of(request), fields), _Meter(), 0
-    limit_bytes = service.max_upload_bytes
+    limit_bytes = limits.upload_bytes
     async with await anyio.open_file(path, "wb", buffering=WRITE_BYTES) as file:
         async for chunk in _body(request):
             meter.count(len(chunk))
             for data in form.feed(chunk):
                 size_bytes += len(data)
                 if limit_bytes and size_bytes > limit_bytes:
-                    raise service.too_large(max(size_bytes, announced_bytes(request) or 0))
+                    raise limits.too_large(max(size_bytes, announced_bytes(request) or 0))
                 await file.write(data)
     if form.file_name is None:
         raise MissingFile

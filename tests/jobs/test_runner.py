@@ -13,17 +13,20 @@ from typing import Any
 import anyio
 import numpy as np
 import pytest
+from anyio.abc import TaskGroup
 from numpy.typing import NDArray
 
 from munsit_denoise.db.engine import Database, open_database
 from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.migrate import upgrade
 from munsit_denoise.db.records import Records
+from munsit_denoise.db.uploads import Uploads
 from munsit_denoise.errors import ProcessingFailed, StorageFull
 from munsit_denoise.events.memory import MemoryBell
-from munsit_denoise.jobs.runner import LOST_ORIGINAL, Runner
+from munsit_denoise.jobs.intake import Limits
+from munsit_denoise.jobs.runner import LOST_ORIGINAL, Deliver, Runner
+from munsit_denoise.jobs.service import DenoiseService
 from munsit_denoise.jobs.sweeper import requeue, sweep
-from munsit_denoise.queue.local import LocalQueue
 from munsit_denoise.records import DenoiseRecord, Done, Failed, Processing, Status
 from munsit_denoise.storage import LocalStorage
 from tests.audio import write_noisy
@@ -47,20 +50,38 @@ class Passthrough:
         return np.zeros((0, 1), np.float32)
 
 
+async def no_delivery(_: Path, __: str) -> str | None:
+    """Deliver nothing, well."""
+    return None
+
+
 @dataclass
 class House:
     """All leaves of one server, real, in a temporary folder."""
 
     database: Database
-    records: Records
-    storage: LocalStorage
-    queue: LocalQueue
+    service: DenoiseService
     bell: MemoryBell
     record: DenoiseRecord
+    tasks: TaskGroup
+    deliver: Deliver = no_delivery
+
+    def __post_init__(self) -> None:
+        self.records, self.storage, self.queue = self.service.records, self.service.storage, self.service.queue
 
     def runner(self, denoiser: Passthrough | None = None, max_attempts: int = 3) -> Runner:
-        make = lambda _: denoiser or Passthrough()  # noqa: E731
-        return Runner(self.records, self.storage, self.queue, self.bell, make, max_attempts)
+        service = self.service
+        return Runner(
+            service.records,
+            service.storage,
+            service.queue,
+            self.bell,
+            service.running,
+            lambda _, __: denoiser or Passthrough(),
+            max_attempts,
+            self.deliver,
+            self.tasks,
+        )
 
     async def now(self) -> DenoiseRecord:
         found = await self.records.get(self.record.id)
@@ -73,7 +94,8 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     url = f"sqlite:///{tmp_path / 'test.db'}"
     upgrade(url)
     database = open_database(url)
-    records, storage = Records(database), LocalStorage(tmp_path / "files")
+    records, storage, bell = Records(database), LocalStorage(tmp_path / "files"), MemoryBell()
+    service = DenoiseService(records, Uploads(database), storage, bell, Limits(200, 15, 1000, 100, 0))
     keys = Keys(database)
     user_id = await keys.find_user(await keys.create("somebody"))
     assert user_id
@@ -81,7 +103,9 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     async with storage.new_file(record.original_key) as path:
         write_noisy(path.with_suffix(".wav"), 1).replace(path)
     await records.insert(record)
-    yield House(database, records, storage, LocalQueue(), MemoryBell(), record)
+    async with anyio.create_task_group() as tasks:
+        yield House(database, service, bell, record, tasks)
+        tasks.cancel_scope.cancel()
     await database.close()
 
 
@@ -135,7 +159,7 @@ async def test_an_interrupted_job_goes_back_uncounted(house: House) -> None:
     record = await house.now()
     assert (record.status, record.attempts, record.lease) == (Status.PENDING, 0, 1)
     async with anyio.create_task_group() as tasks:
-        await requeue(house.records, house.queue, tasks, 0)
+        await requeue(house.service, tasks, 0)
     assert await house.queue.take() == house.record.id
     await house.runner().run(house.record.id)
     assert (await house.now()).status is Status.SUCCESS
@@ -149,7 +173,7 @@ async def test_jobs_that_were_cut_off_come_behind_the_others(house: House) -> No
         for _ in range(attempts):
             await house.records.claim(record.id)
     async with anyio.create_task_group() as tasks:
-        await requeue(house.records, house.queue, tasks, 0.2)
+        await requeue(house.service, tasks, 0.2)
         assert len(house.queue) == 3
     order = [await house.queue.take() for _ in range(4)]
     assert order == [house.record.id, *(record.id for record in reversed(records))]
@@ -226,7 +250,7 @@ async def test_orphans_go_and_everything_else_stays(house: House) -> None:
     fresh = house.storage.path("eeeeeeee-0000-4000-8000-000000000000")
     fresh.mkdir(parents=True)
     (fresh / "original.part").write_bytes(b"coming in now")
-    assert await sweep(house.records, house.storage, time.time() - 50) == 3
+    assert await sweep(house.service, time.time() - 50) == 3
     assert sorted(path.name for path in job.iterdir()) == ["denoised-1.wav", "original"]
     assert not lost.exists()
     assert (fresh / "original.part").exists()

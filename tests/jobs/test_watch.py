@@ -10,8 +10,8 @@ import pytest
 
 from munsit_denoise.errors import DatabaseBusy, JobNotFound
 from munsit_denoise.events.memory import MemoryBell, SlotSubscription
-from munsit_denoise.jobs.watch import QUEUED, Patience, watch
-from munsit_denoise.records import DenoiseRecord, Done, Event, Failed, Processing, Status
+from munsit_denoise.jobs.watch import Patience, watch
+from munsit_denoise.records import DenoiseRecord, Done, Downloading, Event, Failed, Processing, Queued, Status
 from tests.db.test_records import make_record
 
 pytestmark = pytest.mark.anyio
@@ -32,6 +32,10 @@ class Row:
         self.record = replace(self.record, **change)
 
 
+def nowhere(_: DenoiseRecord) -> None:
+    """Say of every job that it does not wait in the queue."""
+
+
 class DeafBell(MemoryBell):
     """Loses every event."""
 
@@ -41,7 +45,7 @@ class DeafBell(MemoryBell):
 
 async def collect(row: Row, bell: MemoryBell, patience: Patience = PATIENCE) -> list[Event]:
     with anyio.fail_after(10):
-        return [event async for event in watch(row.record.id, row.read, bell, patience)]
+        return [event async for event in watch(row.record.id, row.read, nowhere, bell, patience)]
 
 
 async def test_a_finished_job_is_one_event_for_ever() -> None:
@@ -60,7 +64,7 @@ async def test_a_bell_that_loses_everything_costs_time_only() -> None:
             row.end(status=Status.FAILED, error="a sentence")
 
         tasks.start_soon(finish)
-        assert await collect(row, DeafBell()) == [QUEUED, Failed("a sentence")]
+        assert await collect(row, DeafBell()) == [Queued(0), Failed("a sentence")]
 
 
 async def test_an_end_between_reading_and_listening_is_not_lost() -> None:
@@ -74,7 +78,7 @@ async def test_an_end_between_reading_and_listening_is_not_lost() -> None:
         return before
 
     with anyio.fail_after(5):
-        events = [event async for event in watch(row.record.id, read, bell, Patience(30, 30))]
+        events = [event async for event in watch(row.record.id, read, nowhere, bell, Patience(30, 30))]
     assert events == [Failed("in between")]
 
 
@@ -102,7 +106,7 @@ async def test_progress_is_passed_on_and_never_falls() -> None:
 
 async def test_without_an_event_the_stream_ends() -> None:
     row = Row()
-    assert await collect(row, MemoryBell(), Patience(recheck_s=0.02, idle_s=0.2)) == [QUEUED]
+    assert await collect(row, MemoryBell(), Patience(recheck_s=0.02, idle_s=0.2)) == [Queued(0)]
     assert row.reads > 3
 
 
@@ -116,7 +120,7 @@ async def test_a_busy_database_does_not_end_the_stream() -> None:
         return row.record
 
     with anyio.fail_after(5):
-        events = [event async for event in watch(row.record.id, read, MemoryBell(), PATIENCE)]
+        events = [event async for event in watch(row.record.id, read, nowhere, MemoryBell(), PATIENCE)]
     assert events[-1] == Failed("a sentence")
 
 
@@ -125,7 +129,7 @@ async def test_what_reading_raises_ends_the_stream() -> None:
         raise JobNotFound
 
     with pytest.raises(JobNotFound):
-        [event async for event in watch("a", read, MemoryBell(), PATIENCE)]
+        [event async for event in watch("a", read, nowhere, MemoryBell(), PATIENCE)]
 
 
 async def test_a_closing_bell_ends_the_stream() -> None:
@@ -137,13 +141,13 @@ async def test_a_closing_bell_ends_the_stream() -> None:
             bell.close()
 
         tasks.start_soon(close)
-        assert await collect(row, bell, Patience(30, 30)) == [QUEUED]
+        assert await collect(row, bell, Patience(30, 30)) == [Queued(0)]
 
 
 async def test_a_listener_that_leaves_is_forgotten() -> None:
     row, bell = Row(), CountingBell()
-    stream = watch(row.record.id, row.read, bell, PATIENCE)
-    assert await anext(stream) == QUEUED
+    stream = watch(row.record.id, row.read, nowhere, bell, PATIENCE)
+    assert await anext(stream) == Queued(0)
     assert bell.listening == 1
     await stream.aclose()  # type: ignore[attr-defined]
     assert bell.listening == 0
@@ -162,3 +166,29 @@ class CountingBell(MemoryBell):
                 yield subscription
             finally:
                 self.listening -= 1
+
+
+async def test_a_waiting_job_tells_how_it_comes_forward_and_never_falls_back() -> None:
+    row, places = Row(), iter([Queued(3), Queued(3), Queued(1), Queued(2), None])
+
+    def standing(_: DenoiseRecord) -> Queued | None:
+        place = next(places, None)
+        if place is None:
+            row.end(status=Status.FAILED, error="a sentence")
+        return place
+
+    with anyio.fail_after(5):
+        stream = watch(row.record.id, row.read, standing, MemoryBell(), Patience(0.2, 30, queue_s=0.01))
+        assert [event async for event in stream] == [Queued(3), Queued(1), Failed("a sentence")]
+
+
+async def test_a_job_whose_original_is_fetched_says_so_first() -> None:
+    row, bell = Row(), MemoryBell()
+    row.end(source_url="https://example.org/a.wav")
+    stream = watch(row.record.id, row.read, nowhere, bell, PATIENCE)
+    with anyio.fail_after(5):
+        assert await anext(stream) == Downloading()
+        bell.publish(row.record.id, Queued(0))
+        assert await anext(stream) == Queued(0)
+        row.end(source_url=None, status=Status.SUCCESS, result_key="a/b")
+        assert await anext(stream) == Done(row.record)

@@ -10,9 +10,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from munsit_denoise.errors import DenoiseError, InvalidPage
-from munsit_denoise.jobs.service import Received
+from munsit_denoise.jobs.intake import Received
 from munsit_denoise.jobs.watch import Patience
-from munsit_denoise.records import DenoiseRecord, Origin
+from munsit_denoise.records import DenoiseRecord, Options, Origin
 from munsit_denoise.routes.auth import authenticate
 from munsit_denoise.routes.munsit.errors import handlers
 from munsit_denoise.routes.munsit.wire import accepted, compact, frame, record_json
@@ -29,13 +29,14 @@ async def submit(request: Request) -> Response:
     """POST /denoise: take a recording in."""
     user_id = await authenticate(request)
     service = services_of(request).denoise
-    refuse_announced(request, user_id, service)
+    service.admit_job(user_id)
+    refuse_announced(request, service)
 
     async def receive(path: Path) -> Received:
-        return await receive_file(request, path, FIELDS, service)
+        return await receive_file(request, path, FIELDS, service.limits)
 
     try:
-        record = await service.submit(user_id, Origin.MUNSIT, receive)
+        record = await service.submit(user_id, Origin.MUNSIT, Options(extension="wav"), receive)
     except ClientDisconnect:
         return Response(status_code=400)  # nobody is there to read it
     return JSONResponse(accepted(record))
@@ -67,9 +68,13 @@ async def progress(request: Request) -> Response:
         await authenticate(request)
 
     async def frames() -> AsyncIterator[bytes]:
+        sent = b""
         try:
             async for event in services.denoise.watch(user_id, job_id, authorise, patience):
-                yield frame(event, base)
+                message = frame(event, base)
+                if message != sent:  # a step forward in the queue is not told
+                    yield message
+                sent = message
         except DenoiseError:
             return  # the key was revoked, the record went: the stream ends
 

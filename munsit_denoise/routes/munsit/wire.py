@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from munsit_denoise.records import DenoiseRecord, Done, Event, Processing
+from munsit_denoise.records import DenoiseRecord, Done, Downloading, Event, Processing, Queued
 from munsit_denoise.routes.files import original_path, result_path
+
+BEFORE: dict[type[Event], str] = {Downloading: "Downloading the recording", Queued: "Waiting in the queue"}
 
 
 def accepted(record: DenoiseRecord) -> dict[str, Any]:
@@ -44,7 +46,9 @@ def timestamp(time_us: int) -> str:
 def frame(event: Event, base: str) -> bytes:
     """Return an event as one SSE message; listeners of the same job share the bytes."""
     body: dict[str, Any]
-    if isinstance(event, Processing):
+    if isinstance(event, Downloading | Queued):
+        body = {"stage": "processing", "pct": 0, "message": BEFORE[type(event)]}
+    elif isinstance(event, Processing):
         body = {"stage": "processing", "pct": event.percent}
         if event.message is not None:
             body["message"] = event.message

@@ -1,0 +1,59 @@
+"""Files that were uploaded before the jobs that use them."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, insert, select
+
+from munsit_denoise.db.engine import Database
+from munsit_denoise.db.tables import uploads as t
+from munsit_denoise.errors import UploadNotFound
+from munsit_denoise.records import Upload
+
+
+class Uploads:
+    """Uploads in SQL. Every method may raise DatabaseBusy; those that write, StorageFull as well."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def insert(self, upload: Upload) -> None:
+        """Commit a new upload."""
+        values = dict(vars(upload))
+        for name in ("audio_duration_s", "audio_size_bytes", "created_at_us"):
+            values[name.rpartition("_")[0]] = values.pop(name)
+        async with self._database.write() as connection:
+            await connection.execute(insert(t).values(values))
+
+    async def get_own(self, user_id: str, upload_id: str) -> Upload:
+        """Return a user's upload. Raises UploadNotFound, also for one that is not theirs."""
+        query = select(t).where(t.c.id == upload_id, t.c.user_id == user_id)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        if row is None:
+            raise UploadNotFound
+        return Upload(
+            row.id,
+            row.user_id,
+            row.file_name,
+            row.audio_format,
+            row.audio_duration,
+            row.audio_size,
+            row.storage_key,
+            row.created_at,
+        )
+
+    async def delete(self, upload_id: str) -> None:
+        """Forget an upload; one that is not there is fine."""
+        async with self._database.write() as connection:
+            await connection.execute(delete(t).where(t.c.id == upload_id))
+
+    async def older_than(self, created_at_us: int) -> list[str]:
+        """Return the ids of the uploads that came before a time."""
+        async with self._database.read() as connection:
+            return list(await connection.scalars(select(t.c.id).where(t.c.created_at < created_at_us)))
+
+    async def storage_keys(self, upload_ids: Sequence[str]) -> dict[str, set[str]]:
+        """Return the storage key that each of these uploads uses; unknown ids are left out."""
+        query = select(t.c.id, t.c.storage_key).where(t.c.id.in_(upload_ids))
+        async with self._database.read() as connection:
+            return {row.id: {row.storage_key} for row in await connection.execute(query)}

@@ -1,0 +1,85 @@
+"""What comes in: how much may, and what it turns out to be."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import anyio
+
+from munsit_denoise.errors import AudioTooLong, FileTooLarge
+from munsit_denoise.media.formats import result_extension
+from munsit_denoise.media.probe import AudioTrack, probe
+from munsit_denoise.records import DenoiseRecord, extension_of, source_type_of
+
+PROBES_AT_ONCE = 4  # files that are looked at beside each other; the others wait their turn
+EXTENSIONS = {"matroska": "mkv", "mov": "mp4", "asf": "wma", "mpegts": "mpg"}  # of containers that are called otherwise
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an upload may be; 0 is any."""
+
+    upload_mb: int
+    duration_minutes: float
+    pending_jobs: int
+    pending_jobs_per_user: int
+    disk_reserve_mb: int
+
+    @property
+    def upload_bytes(self) -> int | None:
+        """The largest file that is accepted, None for any."""
+        return self.upload_mb * 2**20 or None
+
+    def too_large(self, size_bytes: int) -> FileTooLarge:
+        """Return the error for a file of this size."""
+        return FileTooLarge(self.upload_mb, size_bytes)
+
+
+@dataclass(frozen=True)
+class Received:
+    """A file that was written to disk, and the name that the client gave it."""
+
+    file_name: str
+    size_bytes: int
+
+
+Receive = Callable[[Path], Awaitable[Received]]  # writes an upload to a path
+
+
+class Examiner:
+    """Looks at files, a few at a time."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._probing = anyio.CapacityLimiter(PROBES_AT_ONCE)
+
+    async def examine(self, path: Path) -> AudioTrack:
+        """Return a file's audio track. Raises NotMedia, AudioTooLong."""
+        async with self._probing:
+            track = await probe(path)
+        minutes = self._limits.duration_minutes
+        if minutes and track.duration_s > 60 * minutes:
+            raise AudioTooLong(minutes, track.duration_s)
+        return track
+
+
+def format_of(file_name: str, track: AudioTrack) -> str:
+    """Return what a file is, by the extension of its name, else by its container."""
+    return extension_of(file_name) or EXTENSIONS.get(track.container, track.container)[:16]
+
+
+def described(record: DenoiseRecord, received: Received, track: AudioTrack) -> DenoiseRecord:
+    """Return a record that knows its original, and so what its result will be.
+
+    Raises InvalidOption for a result that cannot be written.
+    """
+    audio_format = format_of(received.file_name, track)
+    return replace(
+        record,
+        audio_format=audio_format,
+        source_type=source_type_of(audio_format),
+        audio_duration_s=round(track.duration_s, 6),
+        audio_size_bytes=received.size_bytes,
+        source_url=None,
+        options=replace(record.options, extension=result_extension(record.options.extension, audio_format)),
+    )

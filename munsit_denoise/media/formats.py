@@ -1,0 +1,178 @@
+"""The files that results can be: by extension, the container, the codec and what they can hold."""
+
+from dataclasses import dataclass
+
+from munsit_denoise.errors import InvalidOption
+from munsit_denoise.media.probe import AudioTrack
+
+MP3_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+MP2_RATES_HZ = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+AAC_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000)
+WMA_RATES_HZ = (8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000)
+FLV_RATES_HZ = (11_025, 22_050, 44_100)
+AC3_RATES_HZ = (32_000, 44_100, 48_000)
+ANY = 64  # channels
+
+
+@dataclass(frozen=True)
+class Codec:
+    """An encoder, its bit rate for one channel (None: by quality, or lossless), and its limits."""
+
+    encoder: str
+    options: tuple[str, ...] = ()
+    bits_per_second: int | None = None
+    rates_hz: tuple[int, ...] = ()  # none: any
+    max_channels: int = 2
+
+
+MP3 = Codec("libmp3lame", ("-q:a", "2"), rates_hz=MP3_RATES_HZ)
+MP2 = Codec("mp2", bits_per_second=128_000, rates_hz=MP2_RATES_HZ)
+AAC = Codec("aac", bits_per_second=96_000, rates_hz=AAC_RATES_HZ, max_channels=8)
+VORBIS = Codec("libvorbis", ("-q:a", "6"), max_channels=8)
+OPUS = Codec("libopus", bits_per_second=64_000, max_channels=8)
+FLAC = Codec("flac", max_channels=8)
+WMA = Codec("wmav2", bits_per_second=96_000, rates_hz=WMA_RATES_HZ)
+AC3 = Codec("ac3", bits_per_second=128_000, rates_hz=AC3_RATES_HZ, max_channels=6)
+AMR = Codec("libopencore_amrnb", bits_per_second=12_200, rates_hz=(8_000,), max_channels=1)
+PCM = Codec("pcm_s16le", max_channels=ANY)
+PCM_BIG_ENDIAN = Codec("pcm_s16be", max_channels=ANY)
+
+FORMATS: dict[str, tuple[str, Codec]] = {  # extension: ffmpeg's name of the container, codec
+    "wav": ("wav", PCM),
+    "flac": ("flac", FLAC),
+    "aiff": ("aiff", PCM_BIG_ENDIAN),
+    "aif": ("aiff", PCM_BIG_ENDIAN),
+    "mp3": ("mp3", MP3),
+    "mp2": ("mp2", MP2),
+    "m4a": ("ipod", AAC),
+    "m4b": ("ipod", AAC),
+    "aac": ("adts", AAC),
+    "ogg": ("ogg", VORBIS),
+    "oga": ("oga", VORBIS),
+    "opus": ("opus", OPUS),
+    "wma": ("asf", WMA),
+    "asf": ("asf", WMA),
+    "amr": ("amr", AMR),
+    "ac3": ("ac3", AC3),
+    "mka": ("matroska", FLAC),
+    "caf": ("caf", PCM),
+    "au": ("au", PCM_BIG_ENDIAN),
+    "w64": ("w64", PCM),
+    "mp4": ("mp4", AAC),
+    "m4v": ("mp4", AAC),
+    "mov": ("mov", AAC),
+    "3gp": ("3gp", AAC),
+    "ts": ("mpegts", AAC),
+    "mkv": ("matroska", AAC),
+    "webm": ("webm", OPUS),
+    "avi": ("avi", Codec("libmp3lame", ("-b:a", "192k"), rates_hz=MP3_RATES_HZ)),
+    "wmv": ("asf", WMA),
+    "flv": ("flv", Codec("libmp3lame", ("-q:a", "2"), rates_hz=FLV_RATES_HZ)),
+    "mpg": ("mpeg", MP2),
+    "mpeg": ("mpeg", MP2),
+}
+WITH_PICTURE = frozenset({"mp4", "m4v", "mov", "mkv", "webm", "avi", "wmv", "asf", "flv", "mpg", "mpeg", "3gp", "ts"})
+
+
+MEDIA_TYPES = {  # by extension (IANA's registry where it has one)
+    "wav": "audio/wav",
+    "flac": "audio/flac",
+    "aiff": "audio/aiff",
+    "aif": "audio/aiff",
+    "mp3": "audio/mpeg",
+    "mp2": "audio/mpeg",
+    "m4a": "audio/mp4",
+    "m4b": "audio/mp4",
+    "aac": "audio/aac",
+    "ogg": "audio/ogg",
+    "oga": "audio/ogg",
+    "opus": "audio/ogg",
+    "wma": "audio/x-ms-wma",
+    "amr": "audio/amr",
+    "ac3": "audio/ac3",
+    "mka": "audio/x-matroska",
+    "caf": "audio/x-caf",
+    "au": "audio/basic",
+    "mp4": "video/mp4",
+    "m4v": "video/mp4",
+    "mov": "video/quicktime",
+    "3gp": "video/3gpp",
+    "ts": "video/mp2t",
+    "mkv": "video/x-matroska",
+    "webm": "video/webm",
+    "avi": "video/x-msvideo",
+    "wmv": "video/x-ms-wmv",
+    "asf": "video/x-ms-asf",
+    "flv": "video/x-flv",
+    "mpg": "video/mpeg",
+    "mpeg": "video/mpeg",
+}
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What becomes of the samples: ffmpeg's name of the container, and its options for the first audio track."""
+
+    muxer: str
+    options: tuple[str, ...]
+    encoder: str = ""
+
+
+def result_extension(wanted: str | None, own: str) -> str:
+    """Return the extension of a result: what a client wants, else the source's own, else WAV.
+
+    Raises InvalidOption for a wanted one that cannot be written.
+    """
+    if not wanted:
+        return own if own in FORMATS else "wav"
+    extension = wanted.removeprefix(".").lower()
+    if extension not in FORMATS:
+        known = ", ".join(sorted(FORMATS))
+        raise InvalidOption(f"Files of the type {extension[:20]!r} cannot be written. These can: {known}.")
+    return extension
+
+
+def media_type(extension: str) -> str:
+    """Return the Content-Type of a file."""
+    return MEDIA_TYPES.get(extension, "application/octet-stream")
+
+
+def encoding_for(extension: str, track: AudioTrack) -> Encoding:
+    """Return the encoding for one of FORMATS, as near to the source's rate and channels as it can be."""
+    muxer, codec = FORMATS[extension]
+    channels = min(track.channels, codec.max_channels) if track.channels <= codec.max_channels else 2
+    channels = min(channels, codec.max_channels)
+    encoder = _pcm(codec.encoder, track) if codec.encoder.startswith("pcm_") else codec.encoder
+    options = ["-c:a:0", encoder, *codec.options]
+    if codec.bits_per_second:
+        options += ["-b:a:0", str(_bit_rate(codec.bits_per_second, channels, track.sample_rate_hz))]
+    if encoder == "flac" and (track.bits > 16 or track.is_float):
+        options += ["-sample_fmt:a:0", "s32", "-bits_per_raw_sample:a:0", "24"]
+    if codec.rates_hz and track.sample_rate_hz not in codec.rates_hz:
+        higher = [rate for rate in codec.rates_hz if rate > track.sample_rate_hz]
+        options += ["-ar:a:0", str(min(higher, default=codec.rates_hz[-1]))]
+    if channels != track.channels:
+        options += ["-ac:a:0", str(channels)]
+    if muxer == "wav":
+        options += ["-rf64", "auto"]
+    return Encoding(muxer, tuple(options), encoder)
+
+
+def wav_encoding(track: AudioTrack) -> Encoding:
+    """Return a WAV that keeps the resolution of the source: 16 or 24 bits, or float."""
+    return encoding_for("wav", track)
+
+
+def lossless_encoding() -> Encoding:
+    """Return a WAV of 32-bit float, for what goes on to another step."""
+    return Encoding("wav", ("-c:a:0", "pcm_f32le", "-rf64", "auto"))
+
+
+def _pcm(encoder: str, track: AudioTrack) -> str:
+    ending = encoder[-2:]
+    return f"pcm_f32{ending}" if track.is_float else f"pcm_s24{ending}" if track.bits > 16 else encoder
+
+
+def _bit_rate(bits_per_second: int, channels: int, sample_rate_hz: int) -> int:
+    """Return a rate that a slowly sampled source can fill: no codec needs six bits a sample."""
+    return channels * min(bits_per_second, max(6 * sample_rate_hz, 12_200))

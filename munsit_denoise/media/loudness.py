@@ -1,0 +1,76 @@
+"""How loud a recording is: integrated loudness and true peak (ITU-R BS.1770), measured by ffmpeg's ebur128."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from munsit_denoise.errors import ProcessingFailed
+from munsit_denoise.media.ffmpeg import Limits, finish, input_options
+from munsit_denoise.media.probe import AudioTrack
+
+CEILING_DBTP = -1.0  # no result goes above
+SILENCE_LUFS = -60.0  # below, there is nothing to bring to a level
+MAX_GAIN_DB = 40.0
+OVERSAMPLED_HZ = 192_000  # the limiter sees what lies between the samples
+
+
+@dataclass(frozen=True)
+class Loudness:
+    """What a meter shows."""
+
+    integrated_lufs: float
+    true_peak_dbtp: float
+
+
+async def measure_loudness(path: Path, track: AudioTrack) -> Loudness:
+    """Measure a file's first audio track. Raises ProcessingFailed."""
+    arguments = ["-hide_banner", "-nostats", "-nostdin", "-threads", "1", *input_options(path)]
+    arguments += ["-map", "0:a:0", "-af", "ebur128=peak=true:framelog=verbose", "-f", "null", "-"]
+    limits = Limits(cpu_s=60 + int(track.duration_s))
+    done = await finish("ffmpeg", arguments, limits, timeout_s=60 + track.duration_s, tells=True)
+    summary = done.stdout.decode(errors="replace").rpartition("Summary:")[2]
+    integrated = re.search(r"I:\s+(-?[\d.]+|-inf|nan) LUFS", summary)
+    peak = re.search(r"Peak:\s+(-?[\d.]+|-inf|nan) dBFS", summary)
+    if done.code != 0 or integrated is None or peak is None:
+        raise ProcessingFailed("The loudness of the result could not be measured.")
+    return Loudness(_decibels(integrated[1]), _decibels(peak[1]))
+
+
+def _decibels(text: str) -> float:
+    return -120.0 if text in ("-inf", "nan") else float(text)
+
+
+@dataclass(frozen=True)
+class Levelling:
+    """A gain and a ceiling for what it lifts too high."""
+
+    gain_db: float
+    ceiling_dbtp: float = CEILING_DBTP - 0.2
+
+    @staticmethod
+    def towards(target_lufs: float, loudness: Loudness) -> "Levelling":
+        """Return the gain that brings a recording to a loudness; silence stays silence."""
+        if loudness.integrated_lufs < SILENCE_LUFS:
+            return Levelling(0.0)
+        return Levelling(min(target_lufs - loudness.integrated_lufs, MAX_GAIN_DB))
+
+    def corrected(self, target_lufs: float, written: Loudness) -> "Levelling | None":
+        """Return what should have been done instead, None when the result is as it should be.
+
+        A codec overshoots, and what the limiter takes away is missing in the loudness.
+        """
+        over_db = written.true_peak_dbtp - CEILING_DBTP
+        short_db = target_lufs - written.integrated_lufs if written.integrated_lufs >= SILENCE_LUFS else 0.0
+        if over_db <= 0 and abs(short_db) <= 0.2:
+            return None
+        ceiling = self.ceiling_dbtp - max(over_db + 0.1, 0.0) if over_db > 0 else self.ceiling_dbtp
+        return Levelling(min(self.gain_db + short_db, MAX_GAIN_DB), ceiling)
+
+    def filters(self, track: AudioTrack) -> str:
+        """Return ffmpeg's filters: gain, then a limiter at four times the rate of speech and more."""
+        limit = 10 ** (self.ceiling_dbtp / 20)
+        return (
+            f"volume={self.gain_db:.3f}dB:precision=float,aresample={OVERSAMPLED_HZ},"
+            f"alimiter=limit={limit:.5f}:level=false:attack=5:release=80:latency=true,"
+            f"aresample={track.sample_rate_hz}"
+        )

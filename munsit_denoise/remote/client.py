@@ -1,0 +1,98 @@
+"""The HTTP client for other people's servers."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self
+
+import httpcore
+import httpx
+
+from munsit_denoise.remote.guard import AddressPolicy, AddressRefused, GuardedBackend
+
+STALL_TIMEOUT_S = 30  # a server that says nothing for so long is given up
+MAX_REDIRECTS = 5
+HEADERS = {"User-Agent": "munsit-denoise", "Accept-Encoding": "identity"}
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, body: AsyncIterator[bytes], response: httpcore.Response) -> None:
+        self._body, self._response = body, response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with _translated():
+            async for chunk in self._body:
+                yield chunk
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
+
+
+class _translated:  # noqa: N801 - reads as a statement
+    """Turns httpcore's errors into httpx's, so that callers know one family."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if isinstance(error, AddressRefused):
+            raise RefusedAddress(str(error)) from error
+        if isinstance(error, httpcore.UnsupportedProtocol):
+            raise httpx.UnsupportedProtocol(str(error)) from error
+        if isinstance(error, httpcore.TimeoutException):
+            raise httpx.ReadTimeout(str(error)) from error
+        if isinstance(error, (httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError)):
+            raise httpx.NetworkError(str(error)) from error
+
+
+class RefusedAddress(httpx.ConnectError):
+    """The address is not one that this server speaks to."""
+
+
+class GuardedTransport(httpx.AsyncBaseTransport):
+    """Connections that were checked; see `guard`."""
+
+    def __init__(self, policy: AddressPolicy) -> None:
+        self._pool = httpcore.AsyncConnectionPool(network_backend=GuardedBackend(policy), max_connections=32)
+
+    async def __aenter__(self) -> Self:
+        await self._pool.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        await self._pool.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._pool.aclose()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request. Raises RefusedAddress and httpx's errors."""
+        url = request.url
+        target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+        outgoing = httpcore.Request(
+            request.method, target, headers=request.headers.raw, content=request.stream, extensions=request.extensions
+        )
+        with _translated():
+            response = await self._pool.handle_async_request(outgoing)
+        body: AsyncIterator[bytes] = response.aiter_stream()
+        return httpx.Response(response.status, headers=response.headers, stream=_Body(body, response))
+
+
+@asynccontextmanager
+async def open_client(policy: AddressPolicy) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client that speaks to permitted addresses only, also where it is redirected to."""
+    timeout = httpx.Timeout(STALL_TIMEOUT_S, connect=10)
+    async with httpx.AsyncClient(
+        transport=GuardedTransport(policy),
+        headers=HEADERS,
+        timeout=timeout,
+        max_redirects=MAX_REDIRECTS,
+        trust_env=False,
+    ) as client:
+        yield client

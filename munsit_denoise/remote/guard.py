@@ -1,0 +1,102 @@
+"""Which addresses may be spoken to: public ones, and those of networks that the operator allows.
+
+The check stands where a connection is made, on the address that is connected to, so neither a redirect nor a
+name that resolves anew gets around it (OWASP, "Server-Side Request Forgery Prevention").
+"""
+
+import socket
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
+
+import anyio
+import httpcore
+
+Address = IPv4Address | IPv6Address
+PORTS = (80, 443)  # of public addresses
+TRANSLATED = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))  # NAT64: an IPv4 address in the last 32 bits
+CONNECT_TIMEOUT_S = 10
+
+
+class AddressRefused(httpcore.ConnectError):
+    """The host is not one that this server speaks to."""
+
+
+@dataclass(frozen=True)
+class AddressPolicy:
+    """Public addresses on the web's ports, and networks (CIDR) that are allowed besides on any port."""
+
+    allowed_networks: tuple[str, ...] = ()
+
+    def permits(self, address: Address, port: int) -> bool:
+        """Say whether this server may connect there."""
+        if any(address in ip_network(network) for network in self.allowed_networks):
+            return True
+        return port in PORTS and all(_is_public(each) for each in _meanings(address))
+
+
+def _meanings(address: Address) -> Iterable[Address]:
+    """Yield the addresses that a network may take one for: itself, and an IPv4 address that it holds."""
+    if not isinstance(address, IPv6Address):
+        yield address
+        return
+    last_bits = IPv4Address(int(address) & 0xFFFFFFFF)
+    if address.ipv4_mapped or any(address in network for network in TRANSLATED):
+        yield last_bits
+        return
+    yield address
+    if address.sixtofour:
+        yield address.sixtofour
+    if address.teredo:
+        yield from address.teredo
+    if int(address) >> 32 == 0:  # IPv4-compatible, deprecated
+        yield last_bits
+
+
+def _is_public(address: Address) -> bool:
+    special = address.is_multicast or address.is_reserved or getattr(address, "is_site_local", False)
+    return address.is_global and not special
+
+
+class GuardedBackend(httpcore.AnyIOBackend):
+    """Resolves a name itself, refuses it if any of its addresses is refused, and connects to what was checked."""
+
+    def __init__(self, policy: AddressPolicy) -> None:
+        self._policy = policy
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - the interface of the base class
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Connect. Raises AddressRefused before a packet is sent, httpcore.ConnectError, ConnectTimeout."""
+        timeout_s = timeout or CONNECT_TIMEOUT_S
+        addresses = await _resolve(host, port, timeout_s)
+        if not all(self._policy.permits(address, port) for address in addresses):
+            raise AddressRefused(host)
+        error: Exception = httpcore.ConnectError(host)
+        for address in addresses:
+            try:
+                return await super().connect_tcp(str(address), port, timeout_s, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as failure:
+                error = failure
+        raise error
+
+    async def connect_unix_socket(self, *_: Any, **__: Any) -> httpcore.AsyncNetworkStream:
+        """Refuse. Raises AddressRefused."""
+        raise AddressRefused("unix")
+
+
+async def _resolve(host: str, port: int, timeout_s: float) -> Sequence[Address]:
+    try:
+        with anyio.fail_after(timeout_s):
+            found = await anyio.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    except TimeoutError:
+        raise httpcore.ConnectTimeout(host) from None
+    except (OSError, UnicodeError):
+        raise httpcore.ConnectError(host) from None
+    return list(dict.fromkeys(ip_address(str(entry[4][0]).partition("%")[0]) for entry in found))

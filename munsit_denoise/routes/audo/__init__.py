@@ -1,0 +1,1 @@
+"""Audo's dialect: both forms of it, over the same jobs."""

@@ -1,0 +1,61 @@
+"""Every error as Audo's clients know it: a status a class, and a sentence under `detail`.
+
+A 400 means to them that the account has no credit, so what is wrong with a request is a 422.
+"""
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from munsit_denoise import errors
+from munsit_denoise.errors import DenoiseError, Unavailable
+
+STATUS: dict[type[DenoiseError], int] = {
+    errors.DenoiseError: 500,
+    errors.InvalidKey: 401,
+    errors.JobNotFound: 404,
+    errors.UploadNotFound: 404,
+    errors.InvalidPage: 422,
+    errors.InvalidUpload: 422,
+    errors.MissingFile: 422,
+    errors.FileTooLarge: 413,
+    errors.AudioTooLong: 422,
+    errors.NotMedia: 422,
+    errors.InvalidOption: 422,
+    errors.UploadTooSlow: 408,
+    errors.Unavailable: 503,
+    errors.QueueFull: 503,
+    errors.TooManyJobs: 429,
+    errors.DatabaseBusy: 503,
+    errors.StorageFull: 503,
+    errors.ShuttingDown: 503,
+    errors.ProcessingFailed: 422,
+}
+MISSING_FILE = "file is required and must be a file"  # the field has another name than elsewhere
+
+
+def error_response(error: DenoiseError) -> Response:
+    """Return an error's status and sentence."""
+    detail = MISSING_FILE if isinstance(error, errors.MissingFile) else error.message
+    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Unavailable) else None
+    return JSONResponse({"detail": detail}, status_code=STATUS[type(error)], headers=headers)
+
+
+async def on_denoise_error(_: Request, error: Exception) -> Response:
+    """Answer with the error's status and sentence."""
+    assert isinstance(error, DenoiseError)  # registered for nothing else
+    return error_response(error)
+
+
+async def on_http_exception(_: Request, error: Exception) -> Response:
+    """Answer what the router refuses in the dialect's shape."""
+    assert isinstance(error, HTTPException)  # registered for nothing else
+    return JSONResponse({"detail": error.detail}, status_code=error.status_code, headers=dict(error.headers or {}))
+
+
+async def on_crash(_: Request, __: Exception) -> Response:
+    """Answer when the server has a bug: in the dialect's shape, and without details."""
+    return JSONResponse({"detail": DenoiseError.message}, status_code=500)
+
+
+handlers = {DenoiseError: on_denoise_error, HTTPException: on_http_exception, 500: on_crash}

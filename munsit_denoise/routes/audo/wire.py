@@ -1,0 +1,119 @@
+"""Audo's words: what its clients send, and what they expect back."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+from munsit_denoise.errors import InvalidOption
+from munsit_denoise.records import (
+    DenoiseRecord,
+    Done,
+    Downloading,
+    Event,
+    Failed,
+    Options,
+    Origin,
+    Processing,
+    Queued,
+)
+from munsit_denoise.remote.transfer import check_url
+
+AUTHORISED = {"status": "success", "detail": "Successfully authorized with api key"}
+DELETED = {"status": "success", "detail": "The files of this job were deleted"}
+FULL_AMOUNT = 100
+NORMAL_LUFS = -16.0
+LEVELS_LUFS = (-70.0, 0.0)
+
+
+def result_name(record: DenoiseRecord) -> str:
+    """Return the path of a result below the dialect's base, without a leading slash."""
+    return f"dl/artifacts/clean/audo_enhanced_{UUID(hex=record.secret)}.{record.options.extension}"
+
+
+def state_json(record: DenoiseRecord, event: Event) -> dict[str, Any]:
+    """Return what a job does as exactly one of the states; a path in the words of the form that it came in by."""
+    if isinstance(event, Downloading):
+        return {"state": "downloading"}
+    if isinstance(event, Queued):
+        return {"state": "queued", "jobsAhead": event.jobs_ahead}
+    if isinstance(event, Processing):
+        return {"state": "in_progress", "percent": event.percent}
+    if isinstance(event, Failed):
+        return {"state": "failed", "reason": event.message}
+    return _succeeded(event)
+
+
+def _succeeded(event: Done) -> dict[str, Any]:
+    record = event.record
+    if record.origin is Origin.AUDO_FORM:
+        return {"state": "succeeded", "processedPath": result_name(record)}
+    body = {"state": "succeeded", "downloadPath": f"/{result_name(record)}"}
+    return body | {"output": record.delivery.value} if record.delivery else body
+
+
+def read_job(body: bytes) -> tuple[str, Options]:
+    """Return what a JSON body wants denoised, an upload's id or a URL, and how. Raises InvalidOption."""
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError):
+        raise InvalidOption("The body must be JSON.") from None
+    if not isinstance(fields, dict):
+        raise InvalidOption("The body must be a JSON object.")
+    source = fields.get("input") or fields.get("fileId")
+    if not isinstance(source, str):
+        raise InvalidOption("input must be a fileId or a URL.")
+    options = Options(
+        extension=_text(fields, "outputExtension"),
+        strength=_strength(fields.get("noiseReductionAmount")),
+        level_lufs=_level(fields.get("autoVolume")),
+        output_url=_output_url(fields),
+    )
+    return source, options
+
+
+def is_url(source: str) -> bool:
+    """Say whether an input is a URL rather than the id of an upload."""
+    return "://" in source
+
+
+def _output_url(fields: dict[str, Any]) -> str | None:
+    url = _text(fields, "output")
+    return check_url(url) if url else None
+
+
+def _text(fields: dict[str, Any], name: str) -> str | None:
+    value = fields.get(name)
+    if value is not None and not isinstance(value, str):
+        raise InvalidOption(f"{name} must be a string.")
+    return value or None
+
+
+def _number(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise InvalidOption(f"{name} must be a number.")
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        raise InvalidOption(f"{name} must be a number.") from None
+
+
+def _strength(value: Any) -> float:
+    """Return the share of an amount from 1 to 100, all when there is none."""
+    if value is None:
+        return 1.0
+    amount = _number(value, "noiseReductionAmount")
+    if not 1 <= amount <= FULL_AMOUNT:
+        raise InvalidOption("noiseReductionAmount must be between 1 and 100.")
+    return amount / FULL_AMOUNT
+
+
+def _level(value: Any) -> float | None:
+    """Return the loudness in LUFS that a level is normalised to, None when it is left alone."""
+    if value is None or value is False:
+        return None
+    if value is True:
+        return NORMAL_LUFS
+    level = _number(value, "autoVolume")
+    if not LEVELS_LUFS[0] <= level <= LEVELS_LUFS[1]:
+        raise InvalidOption("autoVolume must be false, true, or a level from -70 to 0 dB.")
+    return level
