@@ -25,7 +25,7 @@ serve: install ## Migrate, create a first key, serve on 127.0.0.1:8000
 test: install lint types ## Lint, types, all tests with coverage
 	@sh scripts/system.sh node nodejs || echo "node is missing: the JavaScript snippets are skipped"
 	@sh scripts/system.sh curl curl
-	@$(BIN)/python -m pytest --cov --cov-report=term
+	@$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
 
 lint: install ## ruff: rules and format
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q .

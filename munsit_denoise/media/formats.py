@@ -6,10 +6,11 @@ from munsit_denoise.errors import InvalidOption
 from munsit_denoise.media.probe import AudioTrack
 
 MP3_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-MP2_RATES_HZ = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-AAC_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000)
-WMA_RATES_HZ = (8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000)
-FLV_RATES_HZ = (11_025, 22_050, 44_100)
+# These codecs work in frames of 1,152 to 2,048 samples and their files do not say how many of the first and last
+# are padding: at a low rate a recording would grow or move by a tenth of a second, so slower ones are brought up.
+FAST_RATES_HZ = (44_100, 48_000)
+AAC_RATES_HZ = (44_100, 48_000, 64_000, 88_200, 96_000)
+WMA_FRAME = 2_048  # samples that decoders drop at the start
 AC3_RATES_HZ = (32_000, 44_100, 48_000)
 ANY = 64  # channels
 
@@ -23,17 +24,19 @@ class Codec:
     bits_per_second: int | None = None
     rates_hz: tuple[int, ...] = ()  # none: any
     max_channels: int = 2
+    dropped_samples: int = 0  # at the start, by decoders
 
 
 MP3 = Codec("libmp3lame", ("-q:a", "2"), rates_hz=MP3_RATES_HZ)
-MP2 = Codec("mp2", bits_per_second=128_000, rates_hz=MP2_RATES_HZ)
+MP2 = Codec("mp2", bits_per_second=128_000, rates_hz=FAST_RATES_HZ)
 AAC = Codec("aac", bits_per_second=96_000, rates_hz=AAC_RATES_HZ, max_channels=8)
 VORBIS = Codec("libvorbis", ("-q:a", "6"), max_channels=8)
 OPUS = Codec("libopus", bits_per_second=64_000, max_channels=8)
 FLAC = Codec("flac", max_channels=8)
-WMA = Codec("wmav2", bits_per_second=96_000, rates_hz=WMA_RATES_HZ)
+WMA = Codec("wmav2", bits_per_second=96_000, rates_hz=FAST_RATES_HZ, dropped_samples=WMA_FRAME)
 AC3 = Codec("ac3", bits_per_second=128_000, rates_hz=AC3_RATES_HZ, max_channels=6)
-AMR = Codec("libopencore_amrnb", bits_per_second=12_200, rates_hz=(8_000,), max_channels=1)
+AMR_BITS_PER_SECOND = 12_200
+AMR = Codec("libopencore_amrnb", bits_per_second=AMR_BITS_PER_SECOND, rates_hz=(8_000,), max_channels=1)
 PCM = Codec("pcm_s16le", max_channels=ANY)
 PCM_BIG_ENDIAN = Codec("pcm_s16be", max_channels=ANY)
 
@@ -63,11 +66,11 @@ FORMATS: dict[str, tuple[str, Codec]] = {  # extension: ffmpeg's name of the con
     "mov": ("mov", AAC),
     "3gp": ("3gp", AAC),
     "ts": ("mpegts", AAC),
-    "mkv": ("matroska", AAC),
+    "mkv": ("matroska", OPUS),
     "webm": ("webm", OPUS),
     "avi": ("avi", Codec("libmp3lame", ("-b:a", "192k"), rates_hz=MP3_RATES_HZ)),
     "wmv": ("asf", WMA),
-    "flv": ("flv", Codec("libmp3lame", ("-q:a", "2"), rates_hz=FLV_RATES_HZ)),
+    "flv": ("flv", Codec("libmp3lame", ("-q:a", "2"), rates_hz=(44_100,))),
     "mpg": ("mpeg", MP2),
     "mpeg": ("mpeg", MP2),
 }
@@ -116,6 +119,7 @@ class Encoding:
     muxer: str
     options: tuple[str, ...]
     encoder: str = ""
+    filters: str = ""  # for the samples before they are encoded
 
 
 def result_extension(wanted: str | None, own: str) -> str:
@@ -140,22 +144,24 @@ def media_type(extension: str) -> str:
 def encoding_for(extension: str, track: AudioTrack) -> Encoding:
     """Return the encoding for one of FORMATS, as near to the source's rate and channels as it can be."""
     muxer, codec = FORMATS[extension]
-    channels = min(track.channels, codec.max_channels) if track.channels <= codec.max_channels else 2
-    channels = min(channels, codec.max_channels)
+    channels = track.channels if track.channels <= codec.max_channels else min(2, codec.max_channels)
+    higher = [rate for rate in codec.rates_hz if rate >= track.sample_rate_hz]
+    rate_hz = min(higher, default=codec.rates_hz[-1]) if codec.rates_hz else track.sample_rate_hz
     encoder = _pcm(codec.encoder, track) if codec.encoder.startswith("pcm_") else codec.encoder
     options = ["-c:a:0", encoder, *codec.options]
     if codec.bits_per_second:
-        options += ["-b:a:0", str(_bit_rate(codec.bits_per_second, channels, track.sample_rate_hz))]
+        # no codec needs six bits a sample
+        options += ["-b:a:0", str(channels * min(codec.bits_per_second, max(6 * rate_hz, AMR_BITS_PER_SECOND)))]
     if encoder == "flac" and (track.bits > 16 or track.is_float):
         options += ["-sample_fmt:a:0", "s32", "-bits_per_raw_sample:a:0", "24"]
-    if codec.rates_hz and track.sample_rate_hz not in codec.rates_hz:
-        higher = [rate for rate in codec.rates_hz if rate > track.sample_rate_hz]
-        options += ["-ar:a:0", str(min(higher, default=codec.rates_hz[-1]))]
+    if rate_hz != track.sample_rate_hz:
+        options += ["-ar:a:0", str(rate_hz)]
     if channels != track.channels:
         options += ["-ac:a:0", str(channels)]
     if muxer == "wav":
         options += ["-rf64", "auto"]
-    return Encoding(muxer, tuple(options), encoder)
+    lead = f"aresample={rate_hz},adelay={codec.dropped_samples}S:all=1" if codec.dropped_samples else ""
+    return Encoding(muxer, tuple(options), encoder, lead)
 
 
 def wav_encoding(track: AudioTrack) -> Encoding:
@@ -171,8 +177,3 @@ def lossless_encoding() -> Encoding:
 def _pcm(encoder: str, track: AudioTrack) -> str:
     ending = encoder[-2:]
     return f"pcm_f32{ending}" if track.is_float else f"pcm_s24{ending}" if track.bits > 16 else encoder
-
-
-def _bit_rate(bits_per_second: int, channels: int, sample_rate_hz: int) -> int:
-    """Return a rate that a slowly sampled source can fill: no codec needs six bits a sample."""
-    return channels * min(bits_per_second, max(6 * sample_rate_hz, 12_200))

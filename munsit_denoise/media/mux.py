@@ -37,7 +37,8 @@ async def write_result(
 async def _write(
     sound: Path, target: Path, track: AudioTrack, encoding: Encoding, picture: Path | None, filters: str | None
 ) -> None:
-    filtered = ["-filter:a:0", filters] if filters else []
+    chain = ",".join(filter(None, (filters, encoding.filters)))
+    filtered = ["-filter:a:0", chain] if chain else []
     for other in _other_streams(picture, encoding):
         arguments = ["-v", "quiet", "-nostdin", "-y", *input_options(sound), *other]
         arguments += [*encoding.options, *filtered, "-max_muxing_queue_size", "4096"]
