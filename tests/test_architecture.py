@@ -7,7 +7,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "munsit_denoise"
-LEAVES = {"db", "queue", "storage", "events", "media", "engine"}
+LEAVES = {"db", "queue", "storage", "events", "media", "engine", "remote"}
 COMMON = {"records", "errors"}
 ONLY_IN = {
     "torch": {"engine"},
@@ -18,6 +18,9 @@ ONLY_IN = {
     "starlette": {"routes", "app", "server"},
     "uvicorn": {"server"},
     "pydub": {"media"},
+    "imageio_ffmpeg": {"media"},
+    "httpx": {"remote", "services"},
+    "httpcore": {"remote"},
     "subprocess": {"media"},
 }
 
@@ -66,6 +69,13 @@ def test_core_does_not_know_the_edge_nor_dialects_each_other() -> None:
     for module, imports in modules().items():
         if part(module) in LEAVES | {"jobs"}:
             assert not any(name.startswith("munsit_denoise.routes") for name in imports), module
+
+
+def test_dialects_do_not_know_each_other() -> None:
+    for module, imports in modules().items():
+        for one, other in (("munsit", "audo"), ("audo", "munsit")):
+            if module.startswith(f"munsit_denoise.routes.{one}."):
+                assert not any(name.startswith(f"munsit_denoise.routes.{other}") for name in imports), module
 
 
 def test_imports_form_no_cycle() -> None:

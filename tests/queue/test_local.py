@@ -2,6 +2,8 @@
 
 import anyio
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from munsit_denoise.queue.local import LocalQueue
 
@@ -37,3 +39,35 @@ async def test_take_waits_and_each_job_goes_to_one_taker() -> None:
         for number in range(10):
             await queue.put("a", str(number))
     assert sorted(taken) == list("0123456789")
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=12), st.integers(0, 12))
+@settings(deadline=None)
+def test_the_position_is_how_many_are_taken_before(users: list[str], gone: int) -> None:
+    async def check() -> None:
+        queue = LocalQueue()
+        jobs = {f"{user}{number}": user for number, user in enumerate(users)}
+        for job, user in jobs.items():
+            await queue.put(user, job)
+        for _ in range(min(gone, len(jobs) - 1)):
+            del jobs[await queue.take()]
+        told = {job: queue.position(user, job) for job, user in jobs.items()}
+        order = [await queue.take() for _ in jobs]
+        assert told == {job: number for number, job in enumerate(order)}
+        assert queue.position(users[0], order[0]) is None
+
+    anyio.run(check)
+
+
+async def test_a_discarded_job_is_not_taken() -> None:
+    queue = LocalQueue()
+    for job in ("a0", "a1"):
+        await queue.put("a", job)
+    queue.discard("a", "a0")
+    queue.discard("a", "a0")
+    queue.discard("b", "b0")
+    assert (len(queue), queue.waiting("a")) == (1, 1)
+    assert await queue.take() == "a1"
+    await queue.put("b", "b0")
+    queue.discard("b", "b0")
+    assert len(queue) == 0

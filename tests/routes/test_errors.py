@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from munsit_denoise.errors import DenoiseError
+from munsit_denoise.routes.audo.errors import STATUS
 from munsit_denoise.routes.munsit.errors import STATUS_AND_CODE
 from munsit_denoise.settings import Settings
 
@@ -16,6 +17,11 @@ def test_every_error_class_has_a_status_and_a_code_that_fit() -> None:
     for status, code in STATUS_AND_CODE.values():
         assert code.startswith(str(status))
         assert len(code) == 5
+
+
+def test_audos_table_is_whole_and_400_means_no_credit() -> None:
+    assert set(STATUS) == family(DenoiseError)
+    assert 400 not in STATUS.values()
 
 
 def test_every_setting_is_in_the_readme() -> None:
