@@ -157,7 +157,7 @@ def test_enhance_keeps_names_and_formats_of_a_folder(tmp_path: Path) -> None:
         ("missing.wav", "out.wav", "missing.wav: No such file or directory"),
         ("text.wav", "out.wav", "No audio could be found in the file"),
         ("noisy.wav", "nowhere/out.wav", "No such file or directory"),
-        ("noisy.wav", "out.nonsense", "could not be written in this format"),
+        ("noisy.wav", "out.nonsense", "cannot be written"),
     ],
 )
 def test_what_goes_wrong_is_one_line(tmp_path: Path, source: str, target: str, message: str) -> None:
