@@ -124,6 +124,7 @@ async def _run_jobs(services: Services, client: AsyncClient, tasks: TaskGroup) -
         service.queue,
         service.bell,
         service.running,
+        service.examiner.recall,
         make_denoiser,
         services.settings.job_max_attempts,
         send,

@@ -54,7 +54,7 @@ class Fetcher:
     async def _bring_in(self, record: DenoiseRecord, url: str) -> None:
         async with self.storage.new_file(record.original_key) as path:
             received = Received(record.file_name, await self.download(url, path))
-            track = await self.examiner.examine(path)
+            track = await self.examiner.examine(record.original_key, path)
         if not await self.records.fetched(described(record, received, track)):
             await self.storage.delete_job(record.id)
             return

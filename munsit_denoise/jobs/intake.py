@@ -1,5 +1,6 @@
 """What comes in: how much may, and what it turns out to be."""
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from munsit_denoise.media.formats import result_extension
 from munsit_denoise.media.probe import AudioTrack, probe
 from munsit_denoise.records import DenoiseRecord, extension_of, source_type_of
 
+MAX_KNOWN = 4096  # files; looking again costs two programs' starts
 PROBES_AT_ONCE = 4  # files that are looked at beside each other; the others wait their turn
 EXTENSIONS = {"matroska": "mkv", "mov": "mp4", "asf": "wma", "mpegts": "mpg"}  # of containers that are called otherwise
 
@@ -47,20 +49,39 @@ Receive = Callable[[Path], Awaitable[Received]]  # writes an upload to a path
 
 
 class Examiner:
-    """Looks at files, a few at a time."""
+    """Looks at files, a few at a time, and remembers what they were until their jobs run."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._probing = anyio.CapacityLimiter(PROBES_AT_ONCE)
+        self._known: OrderedDict[str, AudioTrack] = OrderedDict()  # by storage key, the oldest first
 
-    async def examine(self, path: Path) -> AudioTrack:
-        """Return a file's audio track. Raises NotMedia, AudioTooLong."""
+    async def examine(self, key: str, path: Path) -> AudioTrack:
+        """Return the audio track of a file that will lie under a key. Raises NotMedia, AudioTooLong."""
         async with self._probing:
             track = await probe(path)
         minutes = self._limits.duration_minutes
         if minutes and track.duration_s > 60 * minutes:
             raise AudioTooLong(minutes, track.duration_s)
+        self._remember(key, track)
         return track
+
+    async def recall(self, key: str, path: Path) -> AudioTrack:
+        """Return the audio track of a file that was examined before, perhaps by a server before this one.
+
+        Raises NotMedia.
+        """
+        return self._known.get(key) or await probe(path)
+
+    def share(self, key: str, new_key: str) -> None:
+        """Note that a file has a second key."""
+        if key in self._known:
+            self._remember(new_key, self._known[key])
+
+    def _remember(self, key: str, track: AudioTrack) -> None:
+        self._known[key] = track
+        if len(self._known) > MAX_KNOWN:
+            self._known.popitem(last=False)
 
 
 def format_of(file_name: str, track: AudioTrack) -> str:

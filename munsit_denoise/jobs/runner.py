@@ -14,7 +14,7 @@ from munsit_denoise.errors import DatabaseBusy, DenoiseError, StorageFull
 from munsit_denoise.events.base import Bell
 from munsit_denoise.jobs.pipeline import EXTRACTING, Denoiser, Work, enhance_file
 from munsit_denoise.jobs.running import RunningJobs
-from munsit_denoise.media.probe import AudioTrack, probe
+from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.queue.local import LocalQueue
 from munsit_denoise.records import Delivery, DenoiseRecord, Processing, terminal_event
 from munsit_denoise.storage import LocalStorage
@@ -27,6 +27,7 @@ LOST_ORIGINAL = "The original recording is no longer on the server."
 
 Result = TypeVar("Result")
 MakeDenoiser = Callable[[AudioTrack, float], Denoiser]  # for a track, at a strength
+Recall = Callable[[str, Path], Awaitable[AudioTrack]]  # of an original's key and path
 Deliver = Callable[[Path, str], Awaitable[str | None]]  # a file to a URL; returns why it failed
 
 
@@ -39,6 +40,7 @@ class Runner:
     queue: LocalQueue
     bell: Bell
     running: RunningJobs
+    recall: Recall
     make_denoiser: MakeDenoiser
     max_attempts: int
     deliver: Deliver
@@ -101,7 +103,7 @@ class Runner:
             self.storage.new_file(result_key) as target,
         ):
             report(0, EXTRACTING)
-            track = await probe(source)
+            track = await self.recall(record.original_key, source)
             work = Work(source, target, track, extension, options.level_lufs)
             await enhance_file(work, self.make_denoiser(track, options.strength), report)
         return result_key

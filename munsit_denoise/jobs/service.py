@@ -79,7 +79,7 @@ class DenoiseService:
         async with self._all_or_nothing(blank):
             async with self.storage.new_file(blank.original_key) as path:
                 received = await receive(path)
-                track = await self.examiner.examine(path)
+                track = await self.examiner.examine(blank.original_key, path)
             record = described(replace(blank, file_name=received.file_name), received, track)
             await self._accept(record)
         return record
@@ -91,7 +91,7 @@ class DenoiseService:
         try:
             async with self.storage.new_file(key) as path:
                 received = await receive(path)
-                track = await self.examiner.examine(path)
+                track = await self.examiner.examine(key, path)
             upload = Upload(
                 upload_id,
                 user_id,
@@ -126,6 +126,7 @@ class DenoiseService:
         )
         async with self._all_or_nothing(record):
             await self.storage.share(upload.storage_key, record.original_key)
+            self.examiner.share(upload.storage_key, record.original_key)
             await self._accept(record)
         return record
 

@@ -1,5 +1,6 @@
 """Audo's published clients, unmodified, against this server: the newest, the oldest, and their own test suite."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import soundfile
+import websocket
 from audoai.common import MalformedFile, NoiseRemovalFailed, Unauthorized
 from audoai.noise_removal import NoiseRemovalClient, WavAudioResult
 
@@ -146,6 +148,27 @@ def test_twenty_threads_of_one_client(client: NoiseRemovalClient, tmp_path: Path
     for updates in told:
         ahead = [update["jobsAhead"] for update in updates if update["state"] == "queued"]
         assert ahead == sorted(set(ahead), reverse=True)
+
+
+def test_the_references_curl_and_socket(server: Live, base: str, tmp_path: Path) -> None:
+    """A form by curl, its states by a plain WebSocket client, the result by curl without a key."""
+    source = write_noisy(tmp_path / "a.wav", 1)
+    subprocess.run(["ffmpeg", "-v", "error", "-i", source, tmp_path / "in.ogg"], check=True)
+    header = f"x-api-key: {server.key}"
+    form = ["curl", "-s", "-X", "POST", f"{base}/remove-noise?outputExt=mp3", "-H", header]
+    answer = subprocess.run([*form, "-F", f"file=@{tmp_path / 'in.ogg'}"], check=True, capture_output=True).stdout
+    job_id = json.loads(answer)["jobId"]
+    socket = websocket.create_connection(base.replace("http", "ws") + f"/remove-noise/{job_id}/ws", header=[header])
+    states = [json.loads(message) for message in iter(socket.recv, "")]
+    socket.shutdown()
+    assert {state["state"] for state in states} <= {"queued", "in_progress", "succeeded"}
+    status = subprocess.run(
+        ["curl", "-s", f"{base}/remove-noise/{job_id}/status", "-H", header], check=True, capture_output=True
+    ).stdout
+    assert json.loads(status) == states[-1]
+    url = f"{base}/{states[-1]['processedPath']}"
+    subprocess.run(["curl", "-sf", "-o", tmp_path / "out.mp3", url], check=True)
+    assert streams(tmp_path / "out.mp3") == ["mp3"]
 
 
 def pip(*arguments: str | Path) -> None:

@@ -60,7 +60,7 @@ def test_kill_at_random_moments_loses_nothing(server: ServerProcess, live: Live,
     for thread in uploaders:
         thread.start()
     for _ in range(KILLS):
-        time.sleep(rng.uniform(0.05, 2.5))
+        time.sleep(rng.uniform(0.05, 1.8))
         server.kill()
         server.start()
     stop.set()

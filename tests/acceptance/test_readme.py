@@ -35,6 +35,12 @@ def test_python(live: Live, folder: Path) -> None:
     assert soundfile.info(folder / "clean.wav").samplerate == 16_000
 
 
+def test_audos_python_client(live: Live, folder: Path) -> None:
+    code = f"AUDO_BASE, KEY = {live.url + '/v1'!r}, {live.key!r}\n" + example("python", "NoiseRemovalClient")
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True)
+    assert soundfile.info(folder / "clean.flac").format == "FLAC"
+
+
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 def test_javascript(live: Live, folder: Path) -> None:
     head = f"const BASE = '{live.url}/api/v1', KEY = '{live.key}';\nimport {{ readFileSync }} from 'node:fs';\n"

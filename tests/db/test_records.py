@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.migrate import downgrade, upgrade
 from munsit_denoise.db.records import Records
 from munsit_denoise.errors import DatabaseBusy, JobNotFound
-from munsit_denoise.records import DenoiseRecord, Origin, SourceType, Status
+from munsit_denoise.records import DenoiseRecord, Options, Origin, SourceType, Status
 
 pytestmark = pytest.mark.anyio
 
@@ -214,3 +215,44 @@ def test_migrations_go_up_and_down_on_a_used_database(tmp_path: Path) -> None:
     downgrade(url)
     upgrade(url)
     anyio.run(use)
+
+
+def test_records_of_the_first_schema_are_wav_results_in_the_second(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    upgrade(f"sqlite:///{path}", "0001")
+    with closing(sqlite3.connect(path)) as old:
+        old.execute("INSERT INTO users VALUES ('u', 'somebody', 1)")
+        old.execute(
+            "INSERT INTO denoise_records VALUES"
+            " ('r', 'u', 'munsit', NULL, 's', 'a.mp3', 'mp3', 'audio', 1, 2, 'r/o', 'r/d', 'success', NULL, 1, 1, 3, 4)"
+        )
+        old.commit()
+    upgrade(f"sqlite:///{path}")
+
+    async def check() -> None:
+        database = open_database(f"sqlite:///{path}")
+        record = await Records(database).get("r")
+        assert record
+        assert (record.options, record.deleted_at_us) == (Options(extension="wav"), None)
+        await database.close()
+
+    anyio.run(check)
+    downgrade(f"sqlite:///{path}", "0001")
+    with closing(sqlite3.connect(path)) as old:
+        assert old.execute("SELECT id, result_key, updated_at FROM denoise_records").fetchall() == [("r", "r/d", 4)]
+
+
+async def test_what_was_deleted_stays_in_the_history_and_ends(database: Database, user_id: str) -> None:
+    records = Records(database)
+    for number, status in enumerate((Status.PENDING, Status.SUCCESS)):
+        record = replace(make_record(user_id, number), status=status, result_key="a" if number else None)
+        await records.insert(record)
+        deleted = await records.delete_files(user_id, record.id)
+        again = await records.delete_files(user_id, record.id)
+        assert deleted == again
+        assert deleted.status is (Status.SUCCESS if number else Status.FAILED)
+        assert await records.storage_keys([record.id]) == {}
+        assert await records.claim(record.id) is None
+    with pytest.raises(JobNotFound):
+        await records.delete_files("somebody else", make_record(user_id).id)
+    assert len(await records.page(user_id, 0, 10)) == 2

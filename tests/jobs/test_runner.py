@@ -87,6 +87,7 @@ class House:
             service.queue,
             self.bell,
             service.running,
+            service.examiner.recall,
             lambda _, __: denoiser or Passthrough(),
             max_attempts,
             self.deliver,
