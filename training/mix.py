@@ -10,19 +10,18 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.fft
 import torch
-from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from munsit_denoise.engine.resample import resample_window
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from training.corpus import Clip, Corpus, Waveform
+from training.signals import active_rms, clipped, companded, low_pass, rms, unit, with_gaps
 
 Pair = tuple[torch.Tensor, torch.Tensor, float]
 EQ_KNOTS = 8  # points of a random equaliser curve, evenly spaced in octaves
 BAND_LIMITS_HZ = (3_600.0, 5_000.0, 7_600.0, 11_000.0, 15_500.0)
 SOURCE_RATES_HZ = (8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # that recordings are made at
 SOFTEST_EDGE = 0.06  # of the limit: the widest transition of a resampler's low-pass
-MU = 255  # of the telephone's companding (ITU-T G.711)
 
 
 @dataclass(frozen=True)
@@ -185,20 +184,14 @@ class Draw:
         return (gain * noisy).astype(np.float32), (gain * clean).astype(np.float32)
 
     def damaged(self, noisy: Waveform) -> Waveform:
-        """Return what a poor recording chain or line makes of the mixture: clipped, companded, with gaps."""
-        peak = max(float(np.abs(noisy).max()), 1e-5)
+        """Return what a poor recording chain or line makes of the mixture."""
         if self.happens(self.c.clipping):
-            noisy = np.clip(noisy, *(np.array([-1, 1]) * peak * self.rng.uniform(0.3, 0.9)))
+            noisy = clipped(noisy, self.rng.uniform(0.3, 0.9))
         if self.happens(self.c.companding):
-            companded = np.sign(noisy) * np.log1p(MU * np.abs(noisy) / peak) / np.log1p(MU)
-            rounded = np.round(companded * 127) / 127
-            noisy = np.sign(rounded) * np.expm1(np.abs(rounded) * np.log1p(MU)) / MU * peak
+            noisy = companded(noisy)
         if self.happens(self.c.dropout):
-            noisy = noisy.copy()
-            for _ in range(self.rng.integers(1, 6)):
-                start = int(self.rng.integers(0, len(noisy)))
-                noisy[start : start + int(self.rng.uniform(*self.c.gap_s) * SAMPLE_RATE_HZ)] = 0
-        return np.asarray(noisy, np.float32)
+            noisy = with_gaps(noisy, self.rng, self.c.gap_s)
+        return noisy
 
     def pick(self, clips: list[Clip]) -> Clip:
         """Return a clip, longer ones more often."""
@@ -229,30 +222,3 @@ class Draw:
         return np.asarray(
             scipy.fft.irfft(scipy.fft.rfft(x) * (10 ** (gain_db / 20)).astype(np.float32), len(x)), np.float32
         )
-
-
-def low_pass(x: Waveform, limit_hz: float, edge: float = 0.05) -> Waveform:
-    """Return x without what lies above a frequency, by a raised cosine `edge` times the frequency wide."""
-    frequency_hz = scipy.fft.rfftfreq(len(x), 1 / SAMPLE_RATE_HZ)
-    ramp = np.clip((limit_hz - frequency_hz) / max(edge * limit_hz, 1e-3), 0, 1)
-    gain = (0.5 - 0.5 * np.cos(np.pi * ramp)).astype(np.float32)
-    return np.asarray(scipy.fft.irfft(scipy.fft.rfft(x) * gain, len(x)), np.float32)
-
-
-def rms(x: Waveform) -> float:
-    """Return the root mean square of a waveform."""
-    return float(np.sqrt(np.mean(np.square(x), dtype=np.float64)))
-
-
-def unit(x: Waveform) -> Waveform:
-    """Return the waveform at an RMS of one; silence stays silence."""
-    level = rms(x)
-    return x / level if level > 1e-7 else x
-
-
-def active_rms(x: Waveform) -> float:
-    """Return the RMS over the 20 ms frames within 35 dB of the loudest, so that pauses do not count."""
-    frames = x[: len(x) // 960 * 960].reshape(-1, 960)
-    power: NDArray[np.float64] = np.square(frames, dtype=np.float64).mean(axis=1) if len(frames) else np.zeros(1)
-    active = power[power > power.max() * 10**-3.5]
-    return float(np.sqrt(active.mean())) if len(active) else 0.0

@@ -4,6 +4,8 @@ import argparse
 import json
 import time
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from torch.utils.data import DataLoader, Subset
 from munsit_denoise.engine.model import MaskNetwork, ModelSize
 from munsit_denoise.engine.stft import Stft
 from training.corpus import open_corpus
+from training.evaluate import evaluate, summary
 from training.loss import denoising_loss
 from training.mix import MixConfig, Mixer
 
@@ -36,10 +39,13 @@ class TrainConfig:
     clip_norm: float = 1.0
     validation_items: int = 48
     every_steps: int = 250
+    pairs: str = ""  # development pairs to score the averaged weights on, none where empty
+    pairs_every_steps: int = 1000
     seed: int = 1
     threads: int = 1
     workers: int = 1
     device: str = "cpu"
+    mixed_precision: bool = False  # the network's products in bfloat16; transforms and loss stay in float32
     model: ModelSize = field(default_factory=ModelSize)
     mix: MixConfig = field(default_factory=MixConfig)
 
@@ -94,7 +100,9 @@ class Trainer:
         """Return the loss of a batch of waveforms [batch, samples]."""
         spectrum = self.stft.analyse(noisy.to(self.device))
         target = self.stft.analyse(clean.to(self.device))
-        return denoising_loss(spectrum * self.model(spectrum), target, spectrum, band_hz.to(self.device))
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.mixed_precision):
+            mask = self.model(spectrum)
+        return denoising_loss(spectrum * mask, target, spectrum, band_hz.to(self.device))
 
     def train_batch(self, batch: list[Tensor]) -> float:
         """Take one step and return its loss."""
@@ -113,16 +121,28 @@ class Trainer:
         self.step += 1
         return loss.item()
 
-    @torch.inference_mode()
-    def validate(self, batches: list[list[Tensor]]) -> float:
-        """Return the mean loss of the averaged weights over fixed items."""
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Put the averaged weights in the place of the others while the block lasts."""
         weights = {name: p.clone() for name, p in self.model.state_dict().items()}
         self.model.load_state_dict(self.average)
         self.model.eval()
-        losses = [self.loss(*batch).item() for batch in batches]
-        self.model.load_state_dict(weights)
-        self.model.train()
-        return sum(losses) / len(losses)
+        try:
+            with torch.inference_mode():
+                yield
+        finally:
+            self.model.load_state_dict(weights)
+            self.model.train()
+
+    def validate(self, batches: list[list[Tensor]]) -> dict[str, float]:
+        """Return the mean loss of the averaged weights over fixed items and, now and then, their scores on pairs."""
+        with self.averaged():
+            losses = [self.loss(*batch).item() for batch in batches]
+            found = {"validation_loss": round(sum(losses) / len(losses), 5)}
+            due = self.step % self.config.pairs_every_steps == 0 or self.step == self.config.steps
+            if self.config.pairs and due:
+                found |= summary(evaluate(self.model, Path(self.config.pairs)))
+        return found
 
 
 def run(config: TrainConfig) -> None:
@@ -148,7 +168,7 @@ def log(trainer: Trainer, losses: list[float], validation: list[list[Tensor]]) -
     """Append an interval's figures to the run's log, print them and save."""
     row: dict[str, Any] = {"step": trainer.step, "elapsed_s": round(trainer.elapsed_s)}
     row["train_loss"] = round(sum(losses) / len(losses), 5)
-    row["validation_loss"] = round(trainer.validate(validation), 5)
+    row |= trainer.validate(validation)
     trainer.save()
     line = json.dumps(row)
     print(line, flush=True)

@@ -178,8 +178,9 @@ class MaskNetwork(nn.Module):
             values = decode(x[:, :, first : first + section.groups])
             (low if section.complex_mask else high).append(values)
             first += section.groups
-        low_mask = torch.view_as_complex(torch.cat(low, dim=2).tanh().contiguous())
-        gains = torch.cat(high, dim=2).squeeze(-1).sigmoid() @ self.high_matrix.T  # [batch, frames, high bins]
+        low_mask = torch.view_as_complex(torch.cat(low, dim=2).float().tanh().contiguous())
+        gains = torch.cat(high, dim=2).squeeze(-1).float().sigmoid() @ self.high_matrix.T  # [batch, frames, high bins]
+        gains = gains.float()  # in training with mixed precision, products come out shorter
         return torch.cat([low_mask, torch.complex(gains, torch.zeros_like(gains))], dim=2)
 
 

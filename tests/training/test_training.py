@@ -1,6 +1,7 @@
 """Training: pairs are a function of seed and index, the loss knows what is right, a resumed run is the same run."""
 
 import csv
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,14 +10,16 @@ import pytest
 import soundfile
 import torch
 
-from munsit_denoise.engine.model import ModelSize
+from munsit_denoise.engine.model import MaskNetwork, ModelSize
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ, Stft
 from munsit_denoise.engine.weights import load_network
 from tests.audio import hiss, voice
 from training import train
 from training.corpus import Corpus, bandwidth_hz, open_corpus
+from training.evaluate import evaluate, summary
 from training.loss import denoising_loss
-from training.mix import MixConfig, Mixer, active_rms, low_pass, rms
+from training.mix import MixConfig, Mixer
+from training.signals import active_rms, clipped, companded, low_pass, rms, with_gaps
 from training.train import TrainConfig, learning_rate, read_config
 
 CONFIG = MixConfig(seconds=0.8)
@@ -98,6 +101,25 @@ def test_bandwidth_is_found_and_cut() -> None:
     assert bandwidth_hz(np.zeros(4_800, np.float32), 48_000) >= 0
 
 
+def test_damage_is_what_it_says() -> None:
+    x = voice(1, 48_000)
+    cut = clipped(x, 0.5)
+    assert np.abs(cut).max() == pytest.approx(np.abs(x).max() / 2)
+    telephone = companded(x)
+    assert 20 < 10 * np.log10(np.var(x) / np.var(telephone - x)) < 50
+    assert len(np.unique(telephone)) <= 255
+    gaps = with_gaps(np.ones(48_000, np.float32), np.random.default_rng(1), (0.01, 0.01))
+    assert 480 <= (gaps == 0).sum() <= 5 * 480
+
+
+def test_other_playback_rates_change_the_pitch_and_keep_the_length(corpus: Corpus) -> None:
+    config = replace(CONFIG, playback_rate=1, speech_rate=(1.1, 1.1), noise_rate=(0.7, 0.7))
+    for index in range(5):
+        noisy, clean, band_hz = Mixer(corpus, config, 2, 5)[index]
+        assert noisy.shape == clean.shape == (int(0.8 * SAMPLE_RATE_HZ),)
+        assert band_hz <= SAMPLE_RATE_HZ / 2
+
+
 def spectra(snr_db: float) -> tuple[torch.Tensor, torch.Tensor]:
     stft, clean = Stft(), torch.from_numpy(voice(1, 48_000))[None]
     noise = torch.from_numpy(hiss(48_000, rms=float(clean.std()) * 10 ** (-snr_db / 20)))[None]
@@ -149,11 +171,45 @@ def test_a_resumed_run_is_the_same_run(pack: Path, tmp_path: Path, monkeypatch: 
         assert torch.equal(value, two.state_dict()[name]), name
 
 
+def test_mixed_precision_trains_as_well(pack: Path, tmp_path: Path) -> None:
+    short = replace(config(pack, tmp_path / "short"), mixed_precision=True)
+    train.run(short)
+    train.run(config(pack, tmp_path / "long"))
+    losses = [
+        json.loads((tmp_path / run / "log.jsonl").read_text().splitlines()[-1])["train_loss"]
+        for run in ("short", "long")
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=0.1)
+
+
 def test_the_rate_warms_up_stays_and_falls() -> None:
     plan = TrainConfig("", "", "", steps=1000, warmup_steps=100, learning_rate=1.0, decay_share=0.2)
     rates = [learning_rate(plan, step) for step in (0, 99, 500, 800, 900, 1000)]
     assert rates == pytest.approx([0.01, 1, 1, 1, 0.5, 0])
 
 
-def test_the_configuration_that_ships_can_be_read() -> None:
-    assert read_config(Path("training/configs/first.toml")).mix.snr_db == (-6.0, 32.0)
+def test_the_configurations_can_be_read() -> None:
+    for path in Path("training/configs").glob("*.toml"):
+        assert read_config(path).mix.snr_db[0] < 0
+
+
+def test_pairs_are_scored_through_the_enhancer(tmp_path: Path) -> None:
+    """A network that lets everything through gives back the input's score, and clean speech untouched."""
+    for folder in ("noisy", "clean"):
+        (tmp_path / folder).mkdir()
+    clean = voice(2)
+    soundfile.write(tmp_path / "clean" / "a.flac", clean, 16_000, subtype="PCM_24")
+    soundfile.write(tmp_path / "noisy" / "a.flac", clean + hiss(len(clean)), 16_000, subtype="PCM_24")
+    (tmp_path / "pairs.csv").write_text("id\na\n")
+    (score,) = evaluate(Open(), tmp_path)
+    assert score.enhanced_db == pytest.approx(score.noisy_db, abs=0.05)
+    assert score.noisy_db == pytest.approx(10 * np.log10(np.var(clean) / 0.03**2), abs=0.5)
+    assert score.clean_db > 60
+    assert summary([score])["dev_clean_least_db"] == round(score.clean_db, 2)
+
+
+class Open(MaskNetwork):
+    """Lets everything through."""
+
+    def forward(self, spectrogram: torch.Tensor) -> torch.Tensor:
+        return torch.ones_like(spectrogram)

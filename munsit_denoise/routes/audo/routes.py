@@ -79,6 +79,7 @@ async def _submit_json(request: Request, user_id: str) -> DenoiseRecord:
             raise InvalidOption("The body is too large.")
     source, options = read_job(body)
     service = services_of(request).denoise
+    service.admit_bytes(None)
     if is_url(source):
         return await service.submit_url(user_id, check_url(source), name_in(source), options)
     return await service.submit_upload(user_id, source, options)

@@ -1,0 +1,85 @@
+"""`python -m training.evaluate WEIGHTS PAIRS`: SI-SDR on aligned pairs, through the enhancer as it ships.
+
+A quick look during training; `make bench-quality` prints the perceptual scores beside other denoisers.
+"""
+
+import argparse
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+
+from munsit_denoise.engine.model import MaskNetwork
+from munsit_denoise.engine.stream import Denoiser, Enhancer, StreamFormat
+from munsit_denoise.engine.weights import load_network
+from training.corpus import Waveform
+
+
+@dataclass(frozen=True)
+class Score:
+    """One pair: SI-SDR in dB of the input, of the output, and of clean speech sent through alone."""
+
+    name: str
+    noisy_db: float
+    enhanced_db: float
+    clean_db: float
+
+
+def si_sdr_db(estimate: Waveform, target: Waveform) -> float:
+    """Return the scale-invariant signal-to-distortion ratio (Le Roux et al., "SDR - half-baked or well done?")."""
+    scaled = (estimate @ target) / (target @ target) * target
+    error = float(np.square(estimate - scaled).sum())
+    return float(10 * np.log10(np.square(scaled).sum() / max(error, 1e-12)))
+
+
+def evaluate(network: MaskNetwork, pairs: Path) -> list[Score]:
+    """Score a network on a folder with `pairs.csv`, `noisy` and `clean`."""
+    training = network.training
+    network.eval()
+    enhancer = Enhancer(network, next(network.parameters()).device)
+    with (pairs / "pairs.csv").open(newline="") as file:
+        names = [f"{row['id']}.flac" for row in csv.DictReader(file)]
+    scores = [_score(enhancer, pairs, name) for name in names]
+    network.train(training)
+    return scores
+
+
+def _score(enhancer: Enhancer, pairs: Path, name: str) -> Score:
+    noisy, rate_hz = soundfile.read(pairs / "noisy" / name, dtype="float32")
+    clean, _ = soundfile.read(pairs / "clean" / name, dtype="float32")
+    enhanced, untouched = (_enhanced(enhancer, x, rate_hz) for x in (noisy, clean))
+    return Score(name, si_sdr_db(noisy, clean), si_sdr_db(enhanced, clean), si_sdr_db(untouched, clean))
+
+
+def _enhanced(enhancer: Enhancer, x: Waveform, rate_hz: int) -> Waveform:
+    denoiser = Denoiser(enhancer, StreamFormat(rate_hz, 1))
+    return np.concatenate([denoiser.feed(x[:, None]), denoiser.flush()])[:, 0]
+
+
+def summary(scores: list[Score]) -> dict[str, float]:
+    """Return the means, and the least clean score: no recording should suffer."""
+    return {
+        "dev_si_sdr_db": round(float(np.mean([s.enhanced_db for s in scores])), 2),
+        "dev_clean_db": round(float(np.mean([s.clean_db for s in scores])), 2),
+        "dev_clean_least_db": round(min(s.clean_db for s in scores), 2),
+    }
+
+
+def main() -> None:
+    """Parse the command line and print a table."""
+    parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__)
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("pairs", type=Path)
+    arguments = parser.parse_args()
+    scores = evaluate(load_network(torch.device("cpu"), arguments.weights), arguments.pairs)
+    print(f"{'SI-SDR in dB':28} noisy  enhanced  clean in")
+    for s in sorted(scores, key=lambda s: s.noisy_db):
+        print(f"{s.name:28} {s.noisy_db:5.1f}  {s.enhanced_db:8.1f}  {s.clean_db:8.1f}")
+    print(summary(scores))
+
+
+if __name__ == "__main__":
+    main()
