@@ -3,7 +3,6 @@
 import subprocess
 from pathlib import Path
 
-import anyio
 import numpy as np
 import pytest
 import soundfile
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from munsit_denoise.errors import InvalidOption
 from munsit_denoise.jobs.pipeline import Work, enhance_file
+from munsit_denoise.media.ffmpeg import program
 from munsit_denoise.media.formats import FORMATS, WITH_PICTURE, media_type, result_extension
 from munsit_denoise.media.loudness import measure_loudness
 from munsit_denoise.media.probe import AudioTrack, probe
@@ -65,16 +65,12 @@ def ffmpeg(*arguments: str | Path) -> bytes:
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A stereo recording in every format that the contract names."""
+    """A stereo recording in every format that the contract names, as ffmpeg writes it by itself."""
     folder = tmp_path_factory.mktemp("sources")
-    wav, found = write_stereo(folder / "a.wav"), {}
-
-    async def make(extension: str) -> None:
-        found[extension] = folder / f"in.{extension}"
-        await convert(wav, found[extension])
-
-    for extension in DISTINCT:
-        anyio.run(make, extension)
+    wav, found = write_stereo(folder / "a.wav"), {e: folder / f"in.{e}" for e in DISTINCT}
+    ffmpeg("-i", wav, *(path for extension, path in found.items() if extension != "amr"))
+    amr = [program("ffmpeg-amr"), "-v", "error", "-i", wav, "-ar", "8000", "-ac", "1", found["amr"]]
+    subprocess.run(amr, check=True)
     return found
 
 
@@ -137,7 +133,7 @@ async def test_lossless_formats_keep_24_bits(tmp_path: Path) -> None:
         assert np.abs(found - x).max() < 2**-22, extension
 
 
-@pytest.mark.parametrize("extension", ["wav", "flac", "mp3", "m4a", "ogg", "opus"])
+@pytest.mark.parametrize("extension", ["wav", "mp3", "m4a", "opus"])
 @pytest.mark.parametrize("target_lufs", [-16.0, -30.0])
 async def test_the_level_is_met_and_the_peak_is_not_passed(extension: str, target_lufs: float, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)

@@ -92,7 +92,7 @@ def resident_bytes() -> int:
 
 
 def test_a_stopping_server_closes_them_and_loses_nothing(tmp_path: Path) -> None:
-    path = write_silence(tmp_path / "long.wav", 200)
+    path = write_silence(tmp_path / "long.wav", 120)
     with run_live(tmp_path / "data") as server:
         jobs = [submit(server, path), submit(server, write_noisy(tmp_path / "a.wav", 1))]
         connections = [connect(server, job) for job in jobs for _ in range(10)]
