@@ -75,7 +75,9 @@ LOOPBACK_FORMS = [
 @pytest.fixture
 def trap() -> Iterator[socket.socket]:
     """A socket on all addresses of this machine that nobody may connect to."""
-    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as listener:
+    both = socket.has_dualstack_ipv6()
+    host, family = ("::", socket.AF_INET6) if both else ("", socket.AF_INET)
+    with socket.create_server((host, 0), family=family, dualstack_ipv6=both) as listener:
         listener.settimeout(0.05)
         yield listener
 

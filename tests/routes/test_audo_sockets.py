@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from websocket import WebSocket, create_connection
+from websocket import WebSocket, WebSocketException, create_connection
 
 from tests.audio import write_noisy, write_silence
 from tests.live import Live, run_live
@@ -42,7 +42,7 @@ def test_what_a_client_says_is_ignored(live: Live, job_id: str) -> None:
 
 def test_a_client_that_says_too_much_is_dropped_and_others_are_not(live: Live, job_id: str) -> None:
     loud, other = connect(live, job_id), connect(live, job_id)
-    with pytest.raises(OSError):  # noqa: PT011 - a reset or a broken pipe, as the system likes
+    with pytest.raises((OSError, WebSocketException)):  # a reset, a broken pipe, a close, as the system likes
         for _ in range(2000):
             loud.send("x" * 100_000)
     assert '"succeeded"' in list(iter(other.recv, ""))[-1]
