@@ -6,6 +6,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
+DRAIN_S = 4  # the library finds out by itself that the server stops, and would break the stream off at once
 SEND_TIMEOUT_S = 30  # a reader whose connection takes nothing for so long is dropped
 HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
 
@@ -21,6 +22,7 @@ class EventStream(EventSourceResponse):
             sep="\n",
             ping_message_factory=lambda: ServerSentEvent(comment="ping", sep="\n"),
             send_timeout=SEND_TIMEOUT_S,
+            shutdown_grace_period=DRAIN_S,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -70,8 +70,9 @@ def python(code: str) -> str:
 
 
 def check_stream(output: str) -> None:
+    """A short job may be done before its stream is opened: then its end is all there is."""
     lines = output.split("\n")
-    assert lines[0].startswith("processing ")
+    assert all(line.startswith("processing ") for line in lines[:-2])
     assert lines[-2].startswith("done ")
     assert lines[-2].endswith("_denoised.wav")
 
