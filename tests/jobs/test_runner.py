@@ -5,119 +5,27 @@ import secrets
 import sqlite3
 import time
 import uuid
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import anyio
-import numpy as np
 import pytest
-from anyio.abc import TaskGroup
-from numpy.typing import NDArray
 
-from munsit_denoise.db.engine import Database, open_database
-from munsit_denoise.db.keys import Keys
-from munsit_denoise.db.migrate import upgrade
+from munsit_denoise.db.engine import open_database
 from munsit_denoise.db.records import Records
-from munsit_denoise.db.uploads import Uploads
-from munsit_denoise.errors import ProcessingFailed, StorageFull, UploadNotFound
-from munsit_denoise.events.memory import MemoryBell
-from munsit_denoise.jobs.fetcher import Fetcher
-from munsit_denoise.jobs.intake import Limits, Received
-from munsit_denoise.jobs.runner import LOST_ORIGINAL, Deliver, Runner
-from munsit_denoise.jobs.service import DenoiseService
-from munsit_denoise.jobs.sweeper import expire_uploads, requeue, sweep
+from munsit_denoise.errors import ProcessingFailed, StorageFull
+from munsit_denoise.jobs.runner import LOST_ORIGINAL
+from munsit_denoise.jobs.sweeper import requeue, sweep
 from munsit_denoise.records import (
-    DELETED,
-    Delivery,
-    DenoiseRecord,
     Done,
     Failed,
-    Options,
     Processing,
     Status,
 )
-from munsit_denoise.storage import LocalStorage
-from tests.audio import write_noisy
-from tests.db.test_records import make_record
+from tests.jobs.conftest import House, Passthrough
 
 pytestmark = pytest.mark.anyio
-
-
-class Passthrough:
-    """A denoiser that returns what it is fed, or does what a test wants instead."""
-
-    def __init__(self, act: Any = None) -> None:
-        self._act = act
-
-    def feed(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        if self._act is not None:
-            self._act()
-        return block
-
-    def flush(self) -> NDArray[np.float32]:
-        return np.zeros((0, 1), np.float32)
-
-
-async def no_delivery(_: Path, __: str) -> str | None:
-    """Deliver nothing, well."""
-    return None
-
-
-@dataclass
-class House:
-    """All leaves of one server, real, in a temporary folder."""
-
-    database: Database
-    service: DenoiseService
-    bell: MemoryBell
-    record: DenoiseRecord
-    tasks: TaskGroup
-    deliver: Deliver = no_delivery
-
-    def __post_init__(self) -> None:
-        self.records, self.storage, self.queue = self.service.records, self.service.storage, self.service.queue
-
-    def runner(self, denoiser: Passthrough | None = None, max_attempts: int = 3) -> Runner:
-        service = self.service
-        return Runner(
-            service.records,
-            service.storage,
-            service.queue,
-            self.bell,
-            service.running,
-            service.examiner.recall,
-            lambda _, __: denoiser or Passthrough(),
-            max_attempts,
-            self.deliver,
-            self.tasks,
-        )
-
-    async def now(self) -> DenoiseRecord:
-        found = await self.records.get(self.record.id)
-        assert found
-        return found
-
-
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    url = f"sqlite:///{tmp_path / 'test.db'}"
-    upgrade(url)
-    database = open_database(url)
-    records, storage, bell = Records(database), LocalStorage(tmp_path / "files"), MemoryBell()
-    service = DenoiseService(records, Uploads(database), storage, bell, Limits(200, 15, 1000, 100, 0))
-    keys = Keys(database)
-    user_id = await keys.find_user(await keys.create("somebody"))
-    assert user_id
-    record = replace(make_record(user_id), original_key=f"{make_record(user_id).id}/original")
-    async with storage.new_file(record.original_key) as path:
-        write_noisy(path.with_suffix(".wav"), 1).replace(path)
-    await records.insert(record)
-    async with anyio.create_task_group() as tasks:
-        yield House(database, service, bell, record, tasks)
-        tasks.cancel_scope.cancel()
-    await database.close()
 
 
 async def test_a_good_job_ends_with_a_file_then_a_row_then_a_ring(house: House) -> None:
@@ -265,131 +173,3 @@ async def test_orphans_go_and_everything_else_stays(house: House) -> None:
     assert sorted(path.name for path in job.iterdir()) == ["denoised-1.wav", "original"]
     assert not lost.exists()
     assert (fresh / "original.part").exists()
-
-
-async def test_a_result_is_sent_before_the_job_ends_and_the_next_one_need_not_wait(house: House) -> None:
-    """The sending is slow; meanwhile the runner is free, and the record is not `success` yet."""
-    sending, sent = anyio.Event(), anyio.Event()
-
-    async def deliver(path: Path, url: str) -> str | None:
-        assert path.stat().st_size > 16_000
-        assert url == "https://example.org/put"
-        sending.set()
-        await sent.wait()
-        return None
-
-    record = await with_output(house)
-    house.deliver = deliver
-    with anyio.fail_after(10):
-        await house.runner().run(record.id)
-        await sending.wait()
-        await house.runner().run(house.record.id)
-        assert (await house.now()).status is Status.SUCCESS
-        found = await house.records.get(record.id)
-        assert found
-        assert found.status is Status.PENDING
-        sent.set()
-        found = await ended(house, record.id)
-    assert (found.status, found.delivery) == (Status.SUCCESS, Delivery.DELIVERED)
-
-
-@pytest.mark.parametrize("failure", ["its server answered 500", ValueError("a bug")])
-async def test_a_result_that_cannot_be_sent_is_a_result(house: House, failure: str | Exception) -> None:
-    async def deliver(_: Path, __: str) -> str | None:
-        if isinstance(failure, Exception):
-            raise failure
-        return failure
-
-    record = await with_output(house)
-    house.deliver = deliver
-    with anyio.fail_after(10):
-        await house.runner().run(record.id)
-        found = await ended(house, record.id)
-    assert (found.status, found.delivery) == (Status.SUCCESS, Delivery.FAILED)
-
-
-async def test_deleting_stops_a_delivery(house: House) -> None:
-    sending = anyio.Event()
-
-    async def deliver(_: Path, __: str) -> str | None:
-        sending.set()
-        await anyio.sleep_forever()
-        return None
-
-    record = await with_output(house)
-    house.deliver = deliver
-    with anyio.fail_after(10):
-        await house.runner().run(record.id)
-        await sending.wait()
-        await house.service.delete_files(record.user_id, record.id)
-    found = await ended(house, record.id)
-    assert (found.status, found.error, found.result_key) == (Status.FAILED, DELETED, None)
-    assert not house.storage.path(record.id).exists()
-
-
-async def with_output(house: House) -> DenoiseRecord:
-    """Insert a job like the house's whose result is wanted at a URL."""
-    job_id = str(uuid.uuid4())
-    options = Options(extension="wav", output_url="https://example.org/put")
-    record = replace(
-        house.record, id=job_id, secret=secrets.token_hex(16), original_key=f"{job_id}/original", options=options
-    )
-    await house.storage.share(house.record.original_key, record.original_key)
-    await house.records.insert(record)
-    return record
-
-
-async def ended(house: House, record_id: str) -> DenoiseRecord:
-    """Wait for the end of a job."""
-    while True:
-        record = await house.records.get(record_id)
-        assert record
-        if record.status is not Status.PENDING:
-            return record
-        await anyio.sleep(0.01)
-
-
-async def test_old_uploads_go_and_their_jobs_keep_what_they_need(house: House) -> None:
-    async def receive(path: Path) -> Received:
-        write_noisy(path.with_suffix(".wav"), 1).replace(path)
-        return Received("a.wav", path.stat().st_size)
-
-    service, user_id = house.service, house.record.user_id
-    upload = await service.upload(user_id, receive)
-    record = await service.submit_upload(user_id, upload.id, Options())
-    with anyio.move_on_after(0.3):
-        await expire_uploads(service, hours=1)
-    assert (await service.uploads.get_own(user_id, upload.id)).id == upload.id
-    with anyio.move_on_after(0.3):
-        await expire_uploads(service, hours=1e-9)
-    with pytest.raises(UploadNotFound):
-        await service.uploads.get_own(user_id, upload.id)
-    assert not house.storage.path(upload.storage_key).exists()
-    assert house.storage.path(record.original_key).exists()
-
-
-async def test_a_download_that_a_crash_cut_off_begins_anew(house: House) -> None:
-    """Its record is all that is left; the next start fetches, describes and queues it."""
-    source = write_noisy(house.storage.root / "source.wav", 1, 22_050)
-    record = await house.service.submit_url(house.record.user_id, "https://example.org/a", "a", Options())
-    fresh = DenoiseService(
-        house.records, house.service.uploads, house.storage, MemoryBell(), Limits(200, 15, 1000, 100, 0)
-    )
-
-    async def download(url: str, path: Path) -> int:
-        assert url == "https://example.org/a"
-        return len(path.write_bytes(source.read_bytes()) * b"x")
-
-    async with anyio.create_task_group() as tasks:
-        await requeue(fresh, tasks, 0)
-    assert await fresh.inbox.take() == record.id
-    fetcher = Fetcher(
-        fresh.records, fresh.storage, fresh.inbox, fresh.queue, fresh.bell, fresh.running, fresh.examiner, download
-    )
-    await fetcher.fetch(record.id)
-    found = await fresh.records.get(record.id)
-    assert found
-    assert (found.source_url, found.audio_format, found.options.extension) == (None, "wav", "wav")
-    assert found.audio_duration_s == pytest.approx(1, abs=0.01)
-    assert found.audio_size_bytes == source.stat().st_size
-    assert {await fresh.queue.take() for _ in range(2)} == {record.id, house.record.id}

@@ -1,0 +1,154 @@
+"""What comes in from elsewhere and goes out again: deliveries, uploads that wait, downloads that a crash cut off."""
+
+import secrets
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import pytest
+
+from munsit_denoise.errors import UploadNotFound
+from munsit_denoise.events.memory import MemoryBell
+from munsit_denoise.jobs.fetcher import Fetcher
+from munsit_denoise.jobs.intake import Limits, Received
+from munsit_denoise.jobs.runner import Deliver
+from munsit_denoise.jobs.service import DenoiseService
+from munsit_denoise.jobs.sweeper import expire_uploads, requeue
+from munsit_denoise.records import (
+    DELETED,
+    Delivery,
+    DenoiseRecord,
+    Options,
+    Status,
+)
+from tests.audio import write_noisy
+from tests.jobs.conftest import House
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_result_is_sent_before_the_job_ends_and_the_next_one_need_not_wait(house: House) -> None:
+    """The sending is slow; meanwhile the runner is free, and the record is not `success` yet."""
+    sending, sent = anyio.Event(), anyio.Event()
+
+    async def deliver(path: Path, url: str) -> str | None:
+        assert path.stat().st_size > 16_000
+        assert url == "https://example.org/put"
+        sending.set()
+        await sent.wait()
+        return None
+
+    record = await with_output(house, deliver)
+    with anyio.fail_after(10):
+        await house.runner().run(record.id)
+        await sending.wait()
+        await house.runner().run(house.record.id)
+        assert (await house.now()).status is Status.SUCCESS
+        found = await house.records.get(record.id)
+        assert found
+        assert found.status is Status.PENDING
+        sent.set()
+        found = await ended(house, record.id)
+    assert (found.status, found.delivery) == (Status.SUCCESS, Delivery.DELIVERED)
+
+
+@pytest.mark.parametrize("failure", ["its server answered 500", ValueError("a bug")])
+async def test_a_result_that_cannot_be_sent_is_a_result(house: House, failure: str | Exception) -> None:
+    async def deliver(_: Path, __: str) -> str | None:
+        if isinstance(failure, Exception):
+            raise failure
+        return failure
+
+    record = await with_output(house, deliver)
+    with anyio.fail_after(10):
+        await house.runner().run(record.id)
+        found = await ended(house, record.id)
+    assert (found.status, found.delivery) == (Status.SUCCESS, Delivery.FAILED)
+
+
+async def test_deleting_stops_a_delivery(house: House) -> None:
+    sending = anyio.Event()
+
+    async def deliver(_: Path, __: str) -> str | None:
+        sending.set()
+        await anyio.sleep_forever()
+        return None
+
+    record = await with_output(house, deliver)
+    with anyio.fail_after(10):
+        await house.runner().run(record.id)
+        await sending.wait()
+        await house.service.delete_files(record.user_id, record.id)
+    found = await ended(house, record.id)
+    assert (found.status, found.error, found.result_key) == (Status.FAILED, DELETED, None)
+    assert not house.storage.path(record.id).exists()
+
+
+async def with_output(house: House, deliver: Deliver) -> DenoiseRecord:
+    """Insert a job like the house's whose result is wanted at a URL, and say how it gets there."""
+    house.deliver = deliver
+    job_id = str(uuid.uuid4())
+    options = Options(extension="wav", output_url="https://example.org/put")
+    record = replace(
+        house.record, id=job_id, secret=secrets.token_hex(16), original_key=f"{job_id}/original", options=options
+    )
+    await house.storage.share(house.record.original_key, record.original_key)
+    await house.records.insert(record)
+    return record
+
+
+async def ended(house: House, record_id: str) -> DenoiseRecord:
+    """Wait for the end of a job."""
+    while True:
+        record = await house.records.get(record_id)
+        assert record
+        if record.status is not Status.PENDING:
+            return record
+        await anyio.sleep(0.01)
+
+
+async def test_old_uploads_go_and_their_jobs_keep_what_they_need(house: House) -> None:
+    async def receive(path: Path) -> Received:
+        write_noisy(path.with_suffix(".wav"), 1).replace(path)
+        return Received("a.wav", path.stat().st_size)
+
+    service, user_id = house.service, house.record.user_id
+    upload = await service.upload(user_id, receive)
+    record = await service.submit_upload(user_id, upload.id, Options())
+    with anyio.move_on_after(0.3):
+        await expire_uploads(service, hours=1)
+    assert (await service.uploads.get_own(user_id, upload.id)).id == upload.id
+    with anyio.move_on_after(0.3):
+        await expire_uploads(service, hours=1e-9)
+    with pytest.raises(UploadNotFound):
+        await service.uploads.get_own(user_id, upload.id)
+    assert not house.storage.path(upload.storage_key).exists()
+    assert house.storage.path(record.original_key).exists()
+
+
+async def test_a_download_that_a_crash_cut_off_begins_anew(house: House) -> None:
+    """Its record is all that is left; the next start fetches, describes and queues it."""
+    source = write_noisy(house.storage.root / "source.wav", 1, 22_050)
+    record = await house.service.submit_url(house.record.user_id, "https://example.org/a", "a", Options())
+    fresh = DenoiseService(
+        house.records, house.service.uploads, house.storage, MemoryBell(), Limits(200, 15, 1000, 100, 0)
+    )
+
+    async def download(url: str, path: Path) -> int:
+        assert url == "https://example.org/a"
+        return len(path.write_bytes(source.read_bytes()) * b"x")
+
+    async with anyio.create_task_group() as tasks:
+        await requeue(fresh, tasks, 0)
+    assert await fresh.inbox.take() == record.id
+    fetcher = Fetcher(
+        fresh.records, fresh.storage, fresh.inbox, fresh.queue, fresh.bell, fresh.running, fresh.examiner, download
+    )
+    await fetcher.fetch(record.id)
+    found = await fresh.records.get(record.id)
+    assert found
+    assert (found.source_url, found.audio_format, found.options.extension) == (None, "wav", "wav")
+    assert found.audio_duration_s == pytest.approx(1, abs=0.01)
+    assert found.audio_size_bytes == source.stat().st_size
+    assert {await fresh.queue.take() for _ in range(2)} == {record.id, house.record.id}
