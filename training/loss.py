@@ -1,14 +1,15 @@
-"""The training loss: compressed spectra weighted as the ear is, and the SNR of the output.
+"""The training loss: compressed spectra weighted as the ear is, the SNR of the output, and a distance after PESQ.
 
-Both see only the band that the target speaks for. Compression makes quiet sounds count; the SNR holds the level
-of loud ones, which compression alone lets the network lower.
+All see only the band that the target speaks for. Compression makes quiet sounds count; the SNR holds the level
+of loud ones, which compression alone lets the network lower; the third knows what masks what.
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from munsit_denoise.engine.model import COMPRESSION
 from munsit_denoise.engine.stft import BIN_HZ, N_BINS
+from training.pesq_loss import PesqLoss
 
 COMPLEX_SHARE = 0.3  # weight of the complex term beside the magnitude term (Braun and Tashev, 2020)
 SNR_SHARE = 0.004  # of a dB beside the spectral error
@@ -23,16 +24,33 @@ def bin_weights() -> Tensor:
     return weights / weights.mean()
 
 
-def denoising_loss(estimate: Tensor, target: Tensor, reference: Tensor, band_hz: Tensor) -> Tensor:
-    """Return the mean loss of a batch of complex spectrograms [batch, frames, bins].
+class DenoisingLoss(nn.Module):
+    """The mean loss of a batch; `pesq_share` is what a point of the PESQ distance weighs."""
 
-    `reference` (the noisy input) sets each item's level; bins above `band_hz` [batch] do not count: a
-    band-limited target says nothing about them.
-    """
-    level = reference.abs().square().mean(dim=(1, 2), keepdim=True).sqrt() + 1e-7
-    inside = torch.arange(N_BINS, device=band_hz.device) * BIN_HZ <= band_hz[:, None]  # [batch, bins]
-    estimate, target = estimate / level, target / level
-    return (spectral_error(estimate, target, inside) + SNR_SHARE * negative_snr_db(estimate, target, inside)).mean()
+    def __init__(self, pesq_share: float = 0.0) -> None:
+        super().__init__()
+        self.pesq_share = pesq_share
+        self.pesq = PesqLoss()
+
+    def forward(self, estimate: Tensor, target: Tensor, reference: Tensor, band_hz: Tensor) -> Tensor:
+        """Return the mean loss of complex spectrograms [batch, frames, bins].
+
+        `reference` (the noisy input) sets each item's level; bins above `band_hz` [batch] do not count: a
+        band-limited target says nothing about them.
+        """
+        level = reference.abs().square().mean(dim=(1, 2), keepdim=True).sqrt() + 1e-7
+        inside = torch.arange(N_BINS, device=band_hz.device) * BIN_HZ <= band_hz[:, None]  # [batch, bins]
+        estimate, target = estimate / level, target / level
+        loss = spectral_error(estimate, target, inside) + SNR_SHARE * negative_snr_db(estimate, target, inside)
+        if self.pesq_share:
+            distance: Tensor = self.pesq(estimate * inside[:, None], target * inside[:, None])
+            loss = loss + self.pesq_share * torch.where(audible(target), distance, torch.zeros_like(distance))
+        return loss.mean()
+
+
+def audible(target: Tensor) -> Tensor:
+    """Return which items [batch] of levelled spectrograms hold anything but silence."""
+    return target.abs().square().mean(dim=(1, 2)) > FLOOR
 
 
 def spectral_error(estimate: Tensor, target: Tensor, inside: Tensor) -> Tensor:
@@ -51,9 +69,9 @@ def negative_snr_db(estimate: Tensor, target: Tensor, inside: Tensor) -> Tensor:
     signal = (target.abs().square() * inside[:, None]).sum(dim=(1, 2))
     difference = estimate - target
     noise = ((difference.real.square() + difference.imag.square()) * inside[:, None]).sum(dim=(1, 2))
-    audible = signal > FLOOR * target.shape[1] * target.shape[2]
-    ratio = torch.where(audible, noise / signal.clamp_min(FLOOR), torch.ones_like(noise)) + SNR_CEILING
-    return torch.where(audible, 10 * ratio.log10(), torch.zeros_like(ratio))
+    heard = audible(target)
+    ratio = torch.where(heard, noise / signal.clamp_min(FLOOR), torch.ones_like(noise)) + SNR_CEILING
+    return torch.where(heard, 10 * ratio.log10(), torch.zeros_like(ratio))
 
 
 def _magnitude(spectrogram: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from munsit_denoise.engine.model import MaskNetwork, ModelSize
 from munsit_denoise.engine.stft import Stft
 from training.corpus import open_corpus
 from training.evaluate import evaluate, summary
-from training.loss import denoising_loss
+from training.loss import DenoisingLoss
 from training.mix import MixConfig, Mixer
 
 
@@ -37,6 +37,7 @@ class TrainConfig:
     decay_share: float = 0.25  # the last part of the run, in which the rate falls to zero linearly
     ema_decay: float = 0.998
     clip_norm: float = 1.0
+    pesq_share: float = 0.0  # what a point of the PESQ distance weighs in the loss
     validation_items: int = 48
     every_steps: int = 250
     pairs: str = ""  # development pairs to score the averaged weights on, none where empty
@@ -72,6 +73,7 @@ class Trainer:
         self.config = config
         self.device = torch.device(config.device)
         self.stft = Stft().to(self.device)
+        self.denoising_loss = DenoisingLoss(config.pesq_share).to(self.device)
         self.model = MaskNetwork(config.model).to(self.device)
         self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=config.learning_rate, weight_decay=1e-3)
         self.average = {name: p.detach().clone() for name, p in self.model.state_dict().items()}
@@ -102,7 +104,8 @@ class Trainer:
         target = self.stft.analyse(clean.to(self.device))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.mixed_precision):
             mask = self.model(spectrum)
-        return denoising_loss(spectrum * mask, target, spectrum, band_hz.to(self.device))
+        loss: Tensor = self.denoising_loss(spectrum * mask, target, spectrum, band_hz.to(self.device))
+        return loss
 
     def train_batch(self, batch: list[Tensor]) -> float:
         """Take one step and return its loss."""
