@@ -44,29 +44,36 @@ def test_kill_at_random_moments_loses_nothing(server: ServerProcess, live: Live,
     """Twenty times kill -9 during uploads and jobs: every id that was answered succeeds, nothing else stays."""
     rng = random.Random(SEED)
     paths = [write_noisy(tmp_path / f"{seconds}.wav", seconds, 16_000) for seconds in (1.5, 4.0, 9.0)]
+    started = time.monotonic()
+    live.events(live.upload(paths[1]))
+    reach_s = 2 * (time.monotonic() - started)  # on this machine, now: kills shall hit uploads and jobs alike
     promised: dict[str, Path] = {}
-    stop = threading.Event()
+    stop, begun = threading.Event(), threading.Event()
 
     def upload_for_ever() -> None:
         while not stop.is_set():
             path = rng.choice(paths)
+            begun.set()
             try:
                 promised[live.upload(path)] = path
             except httpx.TransportError:
                 time.sleep(0.02)
-            stop.wait(rng.uniform(0.1, 1.2))
+            stop.wait(rng.uniform(0, reach_s))
 
     uploaders = [threading.Thread(target=upload_for_ever) for _ in range(2)]
     for thread in uploaders:
         thread.start()
-    for _ in range(KILLS):
-        time.sleep(rng.uniform(0.05, 1.8))
+    kills = 0
+    while kills < KILLS or len(promised) < KILLS / 2:
+        begun.clear()
+        assert begun.wait(30)  # the moment lies in an upload, or in a job that follows it
+        time.sleep(rng.uniform(0, reach_s))
         server.kill()
         server.start()
+        kills += 1
     stop.set()
     for thread in uploaders:
         thread.join()
-    assert len(promised) >= KILLS / 2
     for job_id in promised:
         assert live.events(job_id)[-1]["stage"] == "done"
     check_everything(live, promised, tmp_path)
@@ -77,8 +84,8 @@ def check_everything(live: Live, promised: dict[str, Path], folder: Path) -> Non
     assert {record["status"] for record in records.values()} == {"success"}
     assert set(promised) <= set(records)  # an answer may be lost on the way, a record behind an answer not
     for job_id, path in promised.items():
-        assert httpx.get(records[job_id]["original_audio_url"]).content == path.read_bytes()
-        (folder / "result.wav").write_bytes(httpx.get(records[job_id]["audio_url"]).content)
+        assert live.client.get(records[job_id]["original_audio_url"]).content == path.read_bytes()
+        (folder / "result.wav").write_bytes(live.client.get(records[job_id]["audio_url"]).content)
         assert soundfile.read(folder / "result.wav")[0].shape == soundfile.read(path)[0].shape
     assert {file.parent.name for file in live.files()} == set(records)
     assert len(live.files()) == 2 * len(records)
@@ -90,7 +97,7 @@ def check_everything(live: Live, promised: dict[str, Path], folder: Path) -> Non
 def test_sigterm_with_open_streams_is_quick_and_loses_nothing(
     server: ServerProcess, live: Live, tmp_path: Path
 ) -> None:
-    path = write_silence(tmp_path / "long.wav", 200)
+    path = write_silence(tmp_path / "long.wav", 150)
     job_ids = [live.upload(path) for _ in range(2)]
     live.client.close()
     limits, headers = httpx.Limits(max_connections=100), {"x-api-key": live.key}

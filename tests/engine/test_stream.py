@@ -1,5 +1,7 @@
 """The enhancer over recordings of any length: exact length, any chunking, no seam, no harm."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -14,9 +16,14 @@ from tests.audio import hiss, voice
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(scope="module")
-def enhancer() -> Enhancer:
+@cache
+def load_enhancer() -> Enhancer:
     return Enhancer(load_network(CPU), CPU)
+
+
+@pytest.fixture
+def enhancer() -> Enhancer:
+    return load_enhancer()
 
 
 def run(enhancer: Enhancer, x: Block, rate_hz: int, chunk: int = 10**9, strength: float = 1.0) -> Block:
@@ -34,10 +41,10 @@ def snr_db(reference: Block, estimate: Block) -> float:
     return float(10 * np.log10(np.sum(reference**2) / np.sum((reference - estimate) ** 2)))
 
 
-@settings(max_examples=12, deadline=None)
-@given(st.lists(st.integers(0, 30_000), min_size=1, max_size=12), st.sampled_from([8_000, 11_025]))
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.integers(0, 40_000), min_size=1, max_size=8), st.sampled_from([8_000, 11_025]))
 def test_any_chunking_gives_the_same_samples(sizes: list[int], rate_hz: int) -> None:
-    enhancer = Enhancer(load_network(CPU), CPU)
+    enhancer = load_enhancer()
     x = noisy(sum(sizes) / rate_hz + 0.01, rate_hz)[: sum(sizes)]
     denoiser, parts, start = Denoiser(enhancer, StreamFormat(rate_hz, 1)), [], 0
     for size in sizes:
@@ -55,7 +62,7 @@ def test_length_is_kept(enhancer: Enhancer, rate_hz: int, frames: int) -> None:
 
 
 def test_every_channel_count_is_kept(enhancer: Enhancer) -> None:
-    for channels in range(1, 9):
+    for channels in (1, 2, 3, 6, 8):
         x = noisy(0.3, 16_000, channels)
         assert run(enhancer, x, 16_000).shape == x.shape
 
