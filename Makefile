@@ -5,10 +5,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PEERS := .venv-bench
 SHARED ?= ../shared
+HELDOUT := build/heldout
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test lint types check format lock clean bench-quality bench-speed bench-api bench-seams
+.PHONY: help install serve test lint types check format lock clean \
+	bench-quality bench-heldout bench-speed bench-api bench-seams spectrograms
 
 help: ## Explain the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -40,7 +42,20 @@ lock: install ## Resolve the packages anew
 	@$(BIN)/python scripts/lock.py
 
 bench-quality: install $(PEERS)/.installed ## Scores beside other denoisers, through the whole service
-	@$(BIN)/python -m benchmarks.quality --shared $(SHARED) --peers $(PEERS)/bin/python
+	@$(BIN)/python -m benchmarks.quality --shared $(SHARED) --peers $(PEERS)/bin/python --keep build/scored \
+		--json benchmarks/results/development.json
+
+bench-heldout: install $(PEERS)/.installed $(HELDOUT)/pairs.csv ## The same on voices and noises that no training saw
+	@$(BIN)/python -m benchmarks.quality --shared $(SHARED) --peers $(PEERS)/bin/python --pairs $(HELDOUT) \
+		--json benchmarks/results/heldout.json
+
+$(HELDOUT)/pairs.csv:
+	@$(BIN)/python -m training.packs heldout build/packs/heldout
+	@$(BIN)/python -m training.heldout build/packs/heldout $(HELDOUT)
+
+spectrograms: install $(PEERS)/.installed ## Pictures for the model card, after bench-quality
+	@$(PEERS)/bin/python -m benchmarks.spectrograms $(SHARED)/audio/dev build/scored/ours \
+		munsit_denoise/engine/weights/spectrograms.png mix_025_en_16k mix_013_hu_48k vbd_p287_003 mix_004_he_48k
 
 bench-speed: install $(PEERS)/.installed ## Speed and memory beside DeepFilterNet3
 	@$(BIN)/python -m benchmarks.speed --shared $(SHARED) --peers $(PEERS)/bin/python

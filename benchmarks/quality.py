@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import json
 import os
 import subprocess
 import tempfile
@@ -16,27 +17,33 @@ BARS = ("pesq_wb", "estoi", "si_sdr")
 
 
 def main() -> None:
-    """Enhance the development pairs with everybody and print one table."""
+    """Enhance aligned pairs with everybody and print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--peers", default=".venv-bench/bin/python", help="Python with the peers and the scores")
+    parser.add_argument("--pairs", type=Path, help="folder with noisy, clean and pairs.csv (default: development)")
+    parser.add_argument("--json", type=Path, help="also write the means and each pair's scores here")
     parser.add_argument("--keep", type=Path, help="keep our output in this folder")
     arguments = parser.parse_args()
     os.environ.setdefault("DNSMOS_HOPS", "1")
-    dev = arguments.shared / "audio" / "dev"
+    folder_of_pairs = arguments.pairs or arguments.shared / "audio" / "dev"
+    noisy, target = folder_of_pairs / "noisy", folder_of_pairs / "clean"
     with tempfile.TemporaryDirectory() as folder:
         work = arguments.keep or Path(folder)
         ours, clean = work / "ours", work / "ours_on_clean"
-        enhance_with_service(dev / "noisy", ours)
-        enhance_with_service(dev / "clean", clean)
-        scores = {"ours": score(arguments, dev / "clean", ours)}
+        enhance_with_service(noisy, ours)
+        enhance_with_service(target, clean)
+        scores = {"ours": score(arguments, target, ours)}
         for peer in PEERS:
-            run_peer(arguments, peer, dev / "noisy", Path(folder) / peer)
-            scores[peer] = score(arguments, dev / "clean", Path(folder) / peer)
-        untouched = score(arguments, dev / "clean", clean)
+            run_peer(arguments, peer, noisy, Path(folder) / peer)
+            scores[peer] = score(arguments, target, Path(folder) / peer)
+        untouched = score(arguments, target, clean)
     print_table(scores)
-    print_by_snr(scores, dev / "pairs.csv")
+    for title, column in (("input SNR", "target_snr_db"), ("source", "source_speech")):
+        print_by(title, column, scores, folder_of_pairs / "pairs.csv")
     print_clean(untouched)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(report(scores, untouched), indent=1) + "\n")
 
 
 Rows = dict[str, dict[str, float]]  # file to metric to value
@@ -76,7 +83,7 @@ def mean(rows: Rows, metric: str, names: set[str] | None = None) -> float:
 def print_table(scores: dict[str, Rows]) -> None:
     """Print the means, and our distance to each rival."""
     hops = os.environ["DNSMOS_HOPS"]
-    print(f"\n{len(scores['ours'])} development pairs, HTTP upload to downloaded WAV; DNSMOS_HOPS={hops}")
+    print(f"\n{len(scores['ours'])} pairs, HTTP upload to downloaded WAV; DNSMOS_HOPS={hops}")
     print(f"{'':14}" + "".join(f"{metric:>11}" for metric in SHOWN))
     for name, rows in scores.items():
         print(f"{name:14}" + "".join(f"{mean(rows, metric):11.3f}" for metric in SHOWN))
@@ -90,15 +97,29 @@ def print_table(scores: dict[str, Rows]) -> None:
             print(f"   above {name} in PESQ, ESTOI and SI-SDR: {'yes' if beaten else 'NO'}")
 
 
-def print_by_snr(scores: dict[str, Rows], pairs: Path) -> None:
-    """Print the three bars by input SNR, ours beside the input."""
+def print_by(title: str, column: str, scores: dict[str, Rows], pairs: Path) -> None:
+    """Print the three bars by a column of the list of pairs: the input, ours and DeepFilterNet3."""
     with pairs.open(newline="") as file:
-        snr = {row["id"]: row["target_snr_db"] or "real" for row in csv.DictReader(file)}
-    print(f"\n{'input SNR':12}{'pairs':>6}" + "".join(f"{metric + ' in/out':>22}" for metric in BARS))
-    for level in sorted(set(snr.values()), key=lambda v: float(v) if v != "real" else 99):
-        names = {name for name in scores["ours"] if snr.get(name) == level}
-        pairs_of = [f"{mean(scores['none'], m, names):9.2f} ->{mean(scores['ours'], m, names):8.2f}" for m in BARS]
-        print(f"{level:12}{len(names):6}" + "".join(f"{text:>22}" for text in pairs_of))
+        value_of = {row["id"]: row[column].split(" (")[0] or "real" for row in csv.DictReader(file)}
+    print(f"\n{title:48}{'pairs':>6}" + "".join(f"{metric + ' in/ours/dfn3':>24}" for metric in BARS))
+    for value in sorted(set(value_of.values()), key=_numbers_first):
+        names = {name for name in scores["ours"] if value_of.get(name) == value}
+        three = [[mean(scores[who], metric, names) for who in ("none", "ours", "dfn3")] for metric in BARS]
+        print(f"{value[:47]:48}{len(names):6}" + "".join(f"{a:10.2f}{b:7.2f}{c:7.2f}" for a, b, c in three))
+
+
+def _numbers_first(text: str) -> tuple[float, str]:
+    try:
+        return float(text), text
+    except ValueError:
+        return float("inf"), text
+
+
+def report(scores: dict[str, Rows], untouched: Rows) -> dict[str, object]:
+    """Return the means of all and the scores of each pair, for a file."""
+    means = {name: {metric: round(mean(rows, metric), 4) for metric in SHOWN} for name, rows in scores.items()}
+    clean = {name: round(row["si_sdr"], 2) for name, row in untouched.items()}
+    return {"means": means, "clean_in_si_sdr_db": clean, "ours": scores["ours"]}
 
 
 def print_clean(untouched: Rows) -> None:

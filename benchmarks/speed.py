@@ -16,12 +16,20 @@ import httpx
 import numpy as np
 import soundfile
 
-from benchmarks.harness import denoise, peak_mib, serving
+from benchmarks.harness import denoise, peak_mib, resident_mib, serving
 
 RATE_HZ = 48_000
 SPEECH_S = 120
 REPEATS = 3
 MEMORY_S = {"10 s": 10, "10 min": 600, "3 h": 10_800}
+
+LOADING = """
+import time, torch, torchaudio
+from munsit_denoise.engine.open import open_engine
+started = time.perf_counter()
+open_engine("cpu", 1)
+print(time.perf_counter() - started)
+"""
 
 ENHANCER = """
 import sys, time, numpy, soundfile
@@ -57,6 +65,7 @@ def main() -> None:
             job = job_speed(speech, threads)
             for what, speed in (("enhancer", enhancer), ("whole job, upload to download", job)):
                 print(f"{f'ours, {what}, {threads} thread(s)':44}{speed:8.1f}{speed / peer:8.1f} x DeepFilterNet3")
+        print(f"loading the model: {median(loading_s):.2f} s")
         if not arguments.no_memory:
             memory_table(speech, Path(folder))
 
@@ -93,6 +102,11 @@ def enhancer_speed(speech: Path, threads: int) -> float:
     return float(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
 
 
+def loading_s() -> float:
+    """Return how long a process with torch in it takes to have the model ready, seconds."""
+    return float(subprocess.run([sys.executable, "-c", LOADING], check=True, capture_output=True, text=True).stdout)
+
+
 def job_speed(speech: Path, threads: int) -> float:
     """Return the speed of a job as a client sees it: upload, events, download."""
     with serving(threads=threads) as server, server.client() as client:
@@ -108,6 +122,8 @@ def job_speed(speech: Path, threads: int) -> float:
 def memory_table(speech: Path, folder: Path) -> None:
     """Print the server's peak memory after a short, a long and a very long file, each in a fresh server."""
     print("\npeak resident memory of the server process")
+    with serving() as server:
+        print(f"{'idle':10}{resident_mib(server.pid):8.0f} MiB")
     samples, _ = soundfile.read(speech, dtype="int16")
     first = 0.0
     for name, seconds in MEMORY_S.items():

@@ -3,8 +3,8 @@
 import csv
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,26 +18,27 @@ from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 
 Samples = NDArray[np.int16]
 Waveform = NDArray[np.float32]
-CACHE_VERSION = 2  # of what `_build` writes
+CACHE_VERSION = 3  # of what `_build` writes
 BAND_FLOOR_DB = -78.0  # below the loudest part of the long-term spectrum: nothing was recorded there
 MIN_SPEECH_SNR_DB = 20.0  # a noisier target would teach the network to keep noise
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One recording in the cache; `group` keeps a voice or a class of noise together."""
+    """One recording in the cache; `group` keeps a voice or a class of noise together, `pack` counts from 0."""
 
     kind: str
     group: str
     start: int
     samples: int
     band_hz: float
+    pack: int = 0
 
 
 class Corpus:
-    """The clips of a training pack and their samples."""
+    """The clips of all training packs and the packs' samples."""
 
-    def __init__(self, clips: list[Clip], samples: Samples) -> None:
+    def __init__(self, clips: list[Clip], samples: list[Samples]) -> None:
         self.clips = {kind: [c for c in clips if c.kind == kind] for kind in ("speech", "noise", "rir")}
         self._samples = samples
 
@@ -45,22 +46,31 @@ class Corpus:
         """Return float32 samples of a clip in -1 to 1, from `offset` on."""
         start = clip.start + offset
         stop = clip.start + clip.samples if samples is None else min(start + samples, clip.start + clip.samples)
-        return self._samples[start:stop].astype(np.float32) / np.float32(32768)
+        return self._samples[clip.pack][start:stop].astype(np.float32) / np.float32(32768)
 
 
-def open_corpus(root: Path, cache: Path) -> Corpus:
-    """Open the pack below `root` (a folder with MANIFEST.csv), decoding it into `cache` the first time."""
+def open_corpus(roots: Sequence[Path], cache: Path) -> Corpus:
+    """Open the packs below `roots` (folders with a MANIFEST.csv), decoding each into `cache` the first time."""
+    clips, samples = list[Clip](), list[Samples]()
+    for number, root in enumerate(roots):
+        index, data = _cached(root, cache)
+        clips += [Clip(**row, pack=number) for row in json.loads(index.read_text())]
+        samples.append(np.load(data, mmap_mode="r"))
+    return Corpus(clips, samples)
+
+
+def _cached(root: Path, cache: Path) -> tuple[Path, Path]:
     key = hashlib.sha256(bytes([CACHE_VERSION]) + (root / "MANIFEST.csv").read_bytes()).hexdigest()[:12]
     index, data = cache / f"{key}.json", cache / f"{key}.npy"
     if not index.exists():
         cache.mkdir(parents=True, exist_ok=True)
         _build(root, index, data)
-    clips = [Clip(**row) for row in json.loads(index.read_text())]
-    return Corpus(clips, np.load(data, mmap_mode="r"))
+    return index, data
 
 
 def _build(root: Path, index: Path, data: Path) -> None:
-    clips, pieces, start = [], [], 0
+    clips: list[dict[str, object]] = []
+    pieces, start = [], 0
     for row in _usable_rows(root):
         waveform, rate_hz = soundfile.read(root / row["file"], dtype="float32", always_2d=True)
         mono = waveform.mean(axis=1)
@@ -69,11 +79,17 @@ def _build(root: Path, index: Path, data: Path) -> None:
         if row["kind"] == "rir":
             mono = mono / max(np.abs(mono).max(), 1e-9)
         pieces.append((np.clip(mono, -1, 1) * 32767).astype(np.int16))
-        group = row["speaker_or_class"] if row["kind"] == "noise" else "/".join(row["file"].split("/")[1:2])
-        clips.append(Clip(row["kind"], group, start, len(mono), band_hz))
+        clip = {
+            "kind": row["kind"],
+            "group": row["speaker_or_class"],
+            "start": start,
+            "samples": len(mono),
+            "band_hz": band_hz,
+        }
+        clips.append(clip)
         start += len(mono)
     np.save(data, np.concatenate(pieces))
-    index.write_text(json.dumps([asdict(clip) for clip in clips]))
+    index.write_text(json.dumps(clips))
 
 
 def _usable_rows(root: Path) -> Iterator[dict[str, str]]:

@@ -21,6 +21,8 @@ Pair = tuple[torch.Tensor, torch.Tensor, float]
 EQ_KNOTS = 8  # points of a random equaliser curve, evenly spaced in octaves
 BAND_LIMITS_HZ = (3_600.0, 5_000.0, 7_600.0, 11_000.0, 15_500.0)
 SOURCE_RATES_HZ = (8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # that recordings are made at
+LONG_CLIP_S = 10.0  # beyond which a clip is drawn no more often
+GROUP_POWER = 0.7  # of a voice's seconds: how often it is drawn
 SOFTEST_EDGE = 0.06  # of the limit: the widest transition of a resampler's low-pass
 
 
@@ -51,24 +53,46 @@ class MixConfig:
     gap_s: tuple[float, float] = (0.005, 0.06)
 
 
+class Choice:
+    """Clips to draw from: longer ones more often, voices with many clips less often than in proportion."""
+
+    def __init__(self, clips: list[Clip]) -> None:
+        self.clips = clips
+        seconds = np.array([min(clip.samples / SAMPLE_RATE_HZ, LONG_CLIP_S) for clip in clips])
+        of_group: dict[str, float] = {}
+        for clip, length in zip(clips, seconds, strict=True):
+            of_group[clip.group] = of_group.get(clip.group, 0) + length
+        weights = seconds * np.array([of_group[clip.group] ** (GROUP_POWER - 1) for clip in clips])
+        self.shares = weights / weights.sum()
+
+    def draw(self, rng: np.random.Generator) -> Clip:
+        """Return one of them."""
+        return self.clips[int(rng.choice(len(self.clips), p=self.shares))]
+
+
+def by_group(clips: list[Clip]) -> dict[str, Choice]:
+    """Return the clips of each voice or class of noise."""
+    groups: dict[str, list[Clip]] = {}
+    for clip in clips:
+        groups.setdefault(clip.group, []).append(clip)
+    return {group: Choice(found) for group, found in groups.items()}
+
+
 class Mixer(Dataset[Pair]):
     """Items `(noisy, clean, band_hz)`: [samples], [samples], and the highest frequency the target speaks for."""
 
     def __init__(self, corpus: Corpus, config: MixConfig, seed: int, items: int) -> None:
         self.corpus, self.config, self.seed, self.items = corpus, config, seed, items
         self.samples = int(config.seconds * SAMPLE_RATE_HZ)
-        speech = corpus.clips["speech"]
-        self.full_band = [c for c in speech if c.band_hz > 12_000]
-        self.narrow_band = [c for c in speech if c.band_hz <= 12_000]
-        self.by_group: dict[str, list[Clip]] = {}
-        for clip in speech:
-            self.by_group.setdefault(clip.group, []).append(clip)
-        self.noise_groups: dict[str, list[Clip]] = {}
-        for clip in corpus.clips["noise"]:
-            self.noise_groups.setdefault(clip.group, []).append(clip)
+        speech, noise = corpus.clips["speech"], corpus.clips["noise"]
+        full_band = [clip for clip in speech if clip.band_hz > 12_000]
+        self.full_band = Choice(full_band) if full_band else None
+        self.narrow_band = Choice([clip for clip in speech if clip.band_hz <= 12_000])
+        self.voices, self.noises = by_group(speech), by_group(noise)
+        self.rooms = Choice(corpus.clips["rir"]) if corpus.clips["rir"] else None
         # a class with more recordings comes more often, yet by far less than in proportion
-        weights = np.sqrt([sum(c.samples for c in clips) for clips in self.noise_groups.values()])
-        self.noise_weights = weights / weights.sum()
+        weights = np.sqrt([sum(clip.samples for clip in choice.clips) for choice in self.noises.values()])
+        self.noise_shares = weights / weights.sum()
 
     def __len__(self) -> int:
         return self.items
@@ -91,9 +115,9 @@ class Draw:
     def pair(self) -> tuple[Waveform, Waveform, float]:
         clean, band_hz = self.speech()
         noise = self.noise()
-        if self.happens(self.c.room) and self.m.corpus.clips["rir"]:
-            clean = self.in_room(clean)
-            noise = self.in_room(noise) if self.happens(0.5) else noise
+        if self.happens(self.c.room) and self.m.rooms:
+            clean = self.in_room(clean, self.m.rooms)
+            noise = self.in_room(noise, self.m.rooms) if self.happens(0.5) else noise
         if band_hz < 9_000 and self.happens(self.c.narrow_noise):
             noise = self.at_source_rate(noise, band_hz)
         case = self.rng.random()
@@ -112,13 +136,13 @@ class Draw:
 
     def speech(self) -> tuple[Waveform, float]:
         """Return utterances of one voice, with pauses, and the band they were recorded in."""
-        full = self.happens(self.c.full_band_speech) and self.m.full_band
-        clip = self.pick(self.m.full_band if full else self.m.narrow_band)
+        full = self.m.full_band if self.happens(self.c.full_band_speech) else None
+        clip = (full or self.m.narrow_band).draw(self.rng)
         rate = self.rng.uniform(*self.c.speech_rate) if self.happens(self.c.playback_rate) else 1.0
         out, band_hz = self.excerpt(clip, rate), clip.band_hz
         while len(out) < self.m.samples:
             pause = np.zeros(int(self.rng.uniform(0.05, 0.6) * SAMPLE_RATE_HZ), np.float32)
-            clip = self.pick(self.m.by_group[clip.group])
+            clip = self.m.voices[clip.group].draw(self.rng)
             band_hz = min(band_hz, clip.band_hz)
             more = self.excerpt(clip, rate)
             more = more * (active_rms(out) / max(active_rms(more), 1e-5))
@@ -140,11 +164,11 @@ class Draw:
 
     def recorded(self) -> Waveform:
         """Return one class of noise, played at a speed of its own: a few recordings stand for many."""
-        group = self.m.noise_groups[str(self.rng.choice(list(self.m.noise_groups), p=self.m.noise_weights))]
+        group = self.m.noises[str(self.rng.choice(list(self.m.noises), p=self.m.noise_shares))]
         rate = np.exp(self.rng.uniform(*np.log(self.c.noise_rate))) if self.happens(self.c.playback_rate) else 1.0
         out = np.zeros(0, np.float32)
         while len(out) < self.m.samples:
-            more = self.excerpt(self.pick(group), rate)
+            more = self.excerpt(group.draw(self.rng), rate)
             out = np.concatenate([out, more]) if len(more) else np.zeros(self.m.samples, np.float32)
         return out[: self.m.samples]
 
@@ -193,11 +217,6 @@ class Draw:
             noisy = with_gaps(noisy, self.rng, self.c.gap_s)
         return noisy
 
-    def pick(self, clips: list[Clip]) -> Clip:
-        """Return a clip, longer ones more often."""
-        weights = np.array([min(c.samples, 10 * SAMPLE_RATE_HZ) for c in clips], float)
-        return clips[int(self.rng.choice(len(clips), p=weights / weights.sum()))]
-
     def excerpt(self, clip: Clip, rate: float = 1.0) -> Waveform:
         """Return up to an item's length of a clip, from anywhere in it, played `rate` times as fast."""
         length = self.m.samples if rate == 1 else scipy.fft.next_fast_len(int(self.m.samples * rate), real=True)
@@ -207,9 +226,9 @@ class Draw:
             return x
         return resample_window(torch.from_numpy(x), math.ceil(len(x) / rate)).numpy()
 
-    def in_room(self, dry: Waveform) -> Waveform:
+    def in_room(self, dry: Waveform, rooms: Choice) -> Waveform:
         """Return the sound in a random room, direct path first so that the timing stays."""
-        rir = self.m.corpus.waveform(self.pick(self.m.corpus.clips["rir"]))
+        rir = self.m.corpus.waveform(rooms.draw(self.rng))
         rir = rir[int(np.abs(rir).argmax()) :]
         size = scipy.fft.next_fast_len(len(dry) + len(rir) - 1, real=True)
         wet = scipy.fft.irfft(scipy.fft.rfft(dry, size) * scipy.fft.rfft(rir, size), size)

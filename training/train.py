@@ -27,7 +27,7 @@ from training.mix import MixConfig, Mixer
 class TrainConfig:
     """One run; every figure that its result depends on."""
 
-    corpus: str
+    corpus: tuple[str, ...]  # folders with a MANIFEST.csv
     cache: str
     out: str
     steps: int
@@ -53,10 +53,13 @@ class TrainConfig:
 
 def read_config(path: Path) -> TrainConfig:
     """Read a TOML file with the tables `train`, `model` and `mix`."""
-    tables = tomllib.loads(path.read_text())
-    mix: dict[str, Any] = tables.get("mix", {})
-    mix |= {key: tuple(value) for key, value in mix.items() if isinstance(value, list)}
-    return TrainConfig(**tables["train"], model=ModelSize(**tables.get("model", {})), mix=MixConfig(**mix))
+    tables: dict[str, dict[str, Any]] = tomllib.loads(path.read_text())
+    train, model, mix = (_tupled(tables.get(name, {})) for name in ("train", "model", "mix"))
+    return TrainConfig(**train, model=ModelSize(**model), mix=MixConfig(**mix))
+
+
+def _tupled(table: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
@@ -152,7 +155,7 @@ def run(config: TrainConfig) -> None:
     """Train until the configured step, logging one JSON line an interval."""
     torch.set_num_threads(config.threads)
     trainer = Trainer(config)
-    corpus = open_corpus(Path(config.corpus), Path(config.cache))
+    corpus = open_corpus([Path(root) for root in config.corpus], Path(config.cache))
     held = Mixer(corpus, config.mix, config.seed + 1_000_003, config.validation_items)
     validation: list[list[Tensor]] = list(DataLoader(held, batch_size=config.batch))
     items = Mixer(corpus, config.mix, config.seed, config.steps * config.batch)

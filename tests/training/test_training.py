@@ -47,11 +47,11 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def corpus(pack: Path) -> Corpus:
-    return open_corpus(pack, pack / "cache")
+    return open_corpus([pack], pack / "cache")
 
 
 def test_the_cache_holds_every_recording_at_the_models_rate(corpus: Corpus, pack: Path) -> None:
-    again = open_corpus(pack, pack / "cache")
+    again = open_corpus([pack], pack / "cache")
     for kind, count in (("speech", 2), ("noise", 2), ("rir", 1)):
         assert len(corpus.clips[kind]) == len(again.clips[kind]) == count
     for clip in corpus.clips["speech"]:
@@ -158,7 +158,7 @@ def test_the_loss_of_silence_is_finite_and_so_is_its_gradient() -> None:
 
 
 def config(pack: Path, out: Path) -> TrainConfig:
-    files = {"corpus": str(pack), "cache": str(pack / "cache"), "out": str(out)}
+    files = {"corpus": (str(pack),), "cache": str(pack / "cache"), "out": str(out)}
     small = {"batch": 2, "validation_items": 2, "every_steps": 2, "workers": 0, "warmup_steps": 2}
     return TrainConfig(**files, steps=4, **small, model=ModelSize(8), mix=CONFIG)
 

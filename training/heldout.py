@@ -1,0 +1,104 @@
+"""`python -m training.heldout PACK FOLDER`: aligned pairs of voices and noises that no training pack holds.
+
+PACK is what `training.packs heldout` made; FOLDER gets `noisy`, `clean` and `pairs.csv`, laid out as the development
+pairs are. Every voice meets every input SNR, the noises take turns; the same pack gives the same pairs.
+"""
+
+import argparse
+import csv
+import math
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+
+from munsit_denoise.engine.resample import resample_window
+from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
+from training.corpus import Clip, Corpus, Waveform, open_corpus
+from training.evaluate import si_sdr_db
+from training.mix import by_group
+from training.signals import active_rms, rms, unit
+
+PAIRS = 72
+SECONDS = 6
+SNRS_DB = (-5.0, 0.0, 5.0, 10.0, 15.0, 20.0)
+PAUSE_S = (0.1, 0.5)  # between utterances
+PEAK = 0.5
+NOISE_MIN_S = 1.0  # shorter noises are clicks that a loop would turn into a tone
+NARROW_BAND_HZ = 8_500.0  # a voice recorded up to here becomes a file of 16 kHz
+SEED = 2026
+
+
+def make_pairs(corpus: Corpus, folder: Path) -> int:
+    """Write the pairs; return how many there are."""
+    for name in ("noisy", "clean"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    voices = by_group(corpus.clips["speech"])
+    noises = by_group([clip for clip in corpus.clips["noise"] if clip.samples > NOISE_MIN_S * SAMPLE_RATE_HZ])
+    turns = np.random.default_rng(SEED).permutation(sorted(noises))
+    rows = []
+    for number in range(PAIRS):
+        rng = np.random.default_rng([SEED, number])
+        voice = sorted(voices)[number % len(voices)]
+        noise = str(turns[number % len(turns)])
+        snr_db = SNRS_DB[(number // len(voices) + number) % len(SNRS_DB)]
+        clips = voices[voice].clips
+        clean = utterances(corpus, clips, rng)
+        added = looped(corpus.waveform(noises[noise].draw(rng)), rng)
+        noisy = clean + added * (active_rms(clean) / max(rms(added), 1e-6) * 10 ** (-snr_db / 20))
+        scale = PEAK / float(np.abs(noisy).max())
+        rate_hz = 16_000 if max(clip.band_hz for clip in clips) < NARROW_BAND_HZ else SAMPLE_RATE_HZ
+        pair = [at_rate(np.asarray(x * scale, np.float32), rate_hz) for x in (noisy, clean)]
+        row: dict[str, object] = {
+            "id": f"held_{number:03d}_{voice.replace(' ', '-')}",
+            "rate": rate_hz,
+            "seconds": SECONDS,
+        }
+        row |= {"input_sisdr_db": round(si_sdr_db(*pair), 2), "speaker": voice, "noise": noise}
+        rows.append(row | {"target_snr_db": snr_db, "source_speech": voice.split(" ")[0]})
+        for name, x in zip(("noisy", "clean"), pair, strict=True):
+            soundfile.write(folder / name / f"{row['id']}.flac", x, rate_hz, subtype="PCM_16")
+    with (folder / "pairs.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return len(rows)
+
+
+def utterances(corpus: Corpus, clips: list[Clip], rng: np.random.Generator) -> Waveform:
+    """Return SECONDS of one voice, each utterance as loud as the others."""
+    parts = list[Waveform]()
+    while sum(len(part) for part in parts) < SECONDS * SAMPLE_RATE_HZ:
+        x = corpus.waveform(clips[int(rng.integers(len(clips)))])
+        pause = np.zeros(int(rng.uniform(*PAUSE_S) * SAMPLE_RATE_HZ), np.float32)
+        parts += [x * (0.1 / max(active_rms(x), 1e-5)), pause]
+    return np.concatenate(parts)[: SECONDS * SAMPLE_RATE_HZ]
+
+
+def looped(x: Waveform, rng: np.random.Generator) -> Waveform:
+    """Return SECONDS of a noise from anywhere in it, repeated where it is shorter."""
+    needed = SECONDS * SAMPLE_RATE_HZ
+    repeated = np.tile(x, math.ceil(needed / len(x)) + 1)
+    start = int(rng.integers(0, len(repeated) - needed))
+    return unit(repeated[start : start + needed])
+
+
+def at_rate(x: Waveform, rate_hz: int) -> Waveform:
+    """Return the SECONDS of x at another rate."""
+    resampled: Waveform = resample_window(torch.from_numpy(x), SECONDS * rate_hz).numpy()
+    return resampled
+
+
+def main() -> None:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(prog="python -m training.heldout", description=__doc__)
+    parser.add_argument("pack", type=Path)
+    parser.add_argument("folder", type=Path)
+    arguments = parser.parse_args()
+    corpus = open_corpus([arguments.pack], arguments.pack / "cache")
+    print(f"{make_pairs(corpus, arguments.folder)} pairs in {arguments.folder}")
+
+
+if __name__ == "__main__":
+    main()

