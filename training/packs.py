@@ -105,30 +105,28 @@ def converted(source: Source, path: Path, folder: Path) -> dict[str, object] | N
     """Write one recording as mono FLAC at its own rate and return its row; None for what is not worth keeping."""
     group = source.group.format(path.parent.name, name=path.stem.rstrip("0123456789"))
     name = f"audio/{source.package}-{'-'.join(path.parts[-3:-1])}-{path.stem}.flac".replace(" ", "_")
-    form = ["-f", "g722"] if path.suffix == ".g722" else []
-    command: list[str | Path] = [
-        "ffmpeg",
-        "-v",
-        "quiet",
-        "-y",
-        *form,
-        "-i",
-        path,
-        "-ac",
-        "1",
-        "-sample_fmt",
-        "s16",
-        folder / name,
-    ]
-    if subprocess.run(command, check=False).returncode != 0:
+    if not (folder / name).exists() and not decoded(path, folder / name):
         return None
     x, rate_hz = soundfile.read(folder / name, dtype="float32")
     if len(x) < MIN_S * rate_hz or not np.any(x):
-        (folder / name).unlink()
         return None
     figures = (round(len(x) / rate_hz, 2), rate_hz, round(estimated_snr_db(x, rate_hz), 1), "")
     origin = (name, source.kind, f"deb:{source.package}", source.licence, group, source.language)
     return dict(zip(COLUMNS, origin + figures, strict=True))
+
+
+def decoded(source: Path, target: Path) -> bool:
+    """Write a recording as mono FLAC; return whether there was sound in it."""
+    form = ["-f", "g722"] if source.suffix == ".g722" else []
+    part = target.with_suffix(".part")
+    output: list[str | Path] = ["-ac", "1", "-sample_fmt", "s16", "-f", "flac", part]
+    done = subprocess.run(["ffmpeg", "-v", "quiet", "-y", *form, "-i", source, *output], check=False)
+    good = done.returncode == 0 and soundfile.info(part).frames > 0
+    if good:
+        part.replace(target)
+    else:
+        part.unlink(missing_ok=True)
+    return good
 
 
 def estimated_snr_db(x: Waveform, rate_hz: int) -> float:
