@@ -18,7 +18,7 @@ from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from training.corpus import Clip, Corpus, Waveform, open_corpus
 from training.evaluate import si_sdr_db
 from training.mix import by_group
-from training.signals import active_rms, rms, unit
+from training.signals import active_rms, unit
 
 PAIRS = 72
 SECONDS = 6
@@ -44,12 +44,12 @@ def make_pairs(corpus: Corpus, folder: Path) -> int:
         noise = str(turns[number % len(turns)])
         snr_db = SNRS_DB[(number // len(voices) + number) % len(SNRS_DB)]
         clips = voices[voice].clips
-        clean = utterances(corpus, clips, rng)
-        added = looped(corpus.waveform(noises[noise].draw(rng)), rng)
-        noisy = clean + added * (active_rms(clean) / max(rms(added), 1e-6) * 10 ** (-snr_db / 20))
-        scale = PEAK / float(np.abs(noisy).max())
         rate_hz = 16_000 if max(clip.band_hz for clip in clips) < NARROW_BAND_HZ else SAMPLE_RATE_HZ
-        pair = [at_rate(np.asarray(x * scale, np.float32), rate_hz) for x in (noisy, clean)]
+        clean = at_rate(utterances(corpus, clips, rng), rate_hz)
+        added = unit(at_rate(looped(corpus.waveform(noises[noise].draw(rng)), rng), rate_hz))
+        noisy = np.asarray(clean + added * (active_rms(clean) * 10 ** (-snr_db / 20)), np.float32)
+        scale = np.float32(PEAK / np.abs(noisy).max())
+        pair: tuple[Waveform, Waveform] = (noisy * scale, clean * scale)
         row: dict[str, object] = {
             "id": f"held_{number:03d}_{voice.replace(' ', '-')}",
             "rate": rate_hz,
@@ -81,7 +81,7 @@ def looped(x: Waveform, rng: np.random.Generator) -> Waveform:
     needed = SECONDS * SAMPLE_RATE_HZ
     repeated = np.tile(x, math.ceil(needed / len(x)) + 1)
     start = int(rng.integers(0, len(repeated) - needed))
-    return unit(repeated[start : start + needed])
+    return repeated[start : start + needed]
 
 
 def at_rate(x: Waveform, rate_hz: int) -> Waveform:

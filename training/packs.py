@@ -7,9 +7,10 @@ and unpacked beside the result, nothing is installed. Needs ffmpeg, dpkg-deb and
 
 import argparse
 import csv
+import hashlib
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -85,7 +86,7 @@ def build(sources: tuple[Source, ...], folder: Path) -> int:
             for source in of_package:
                 files = sorted(path for path in root.glob(source.pattern) if path.is_file() and not path.is_symlink())
                 found = pool.map(partial(converted, source, folder=folder), files)
-                rows += unique(row for row in found if row)
+                rows += unique((row for row in found if row), folder)
     with (folder / "MANIFEST.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
@@ -138,11 +139,11 @@ def estimated_snr_db(x: Waveform, rate_hz: int) -> float:
     return float(20 * np.log10(max(active_rms(x), 1e-9)) - 10 * np.log10(max(softest, 10**-9.9)))
 
 
-def unique(rows: Iterator[dict[str, object]]) -> list[dict[str, object]]:
+def unique(rows: Iterable[dict[str, object]], folder: Path) -> list[dict[str, object]]:
     """Return one row of those that describe the same recording: packages hold many a file twice."""
-    seen: dict[tuple[object, ...], dict[str, object]] = {}
+    seen: dict[bytes, dict[str, object]] = {}
     for row in rows:
-        seen.setdefault((row["seconds"], row["rate"], row["est_snr_db"]), row)
+        seen.setdefault(hashlib.sha256((folder / str(row["file"])).read_bytes()).digest(), row)
     return list(seen.values())
 
 

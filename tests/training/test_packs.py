@@ -1,0 +1,105 @@
+"""Recordings out of packages, and pairs mixed from them."""
+
+import csv
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.audio import hiss, voice
+from training import heldout
+from training.corpus import Corpus, open_corpus
+from training.mix import Choice
+from training.packs import Source, build, estimated_snr_db
+from training.signals import active_rms, rms
+
+RATE_HZ = 16_000
+SOURCES = (
+    Source("talk", "CC0", "speech", "usr/share/talk/**/*.wav", "speaker {}", "en"),
+    Source("talk", "CC0", "noise", "usr/share/noise/*.ogg", "{name}"),
+)
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pack made of a package with two voices, a file that is there twice, a click, a text and two noises."""
+    if shutil.which("dpkg-deb") is None:
+        pytest.skip("dpkg-deb is not installed")
+    root = tmp_path_factory.mktemp("package")
+    for folder in ("DEBIAN", "usr/share/talk/ann", "usr/share/talk/bob", "usr/share/noise"):
+        (root / folder).mkdir(parents=True)
+    fields = {"Package": "talk", "Version": "1", "Architecture": "all", "Maintainer": "Nobody <nobody@example.org>"}
+    control = "".join(f"{name}: {value}\n" for name, value in fields.items()) + "Description: voices\n"
+    (root / "DEBIAN" / "control").write_text(control)
+    for name in ("ann", "bob"):
+        talk = root / "usr/share/talk" / name
+        soundfile.write(talk / "one.wav", voice(2.0 if name == "ann" else 3.0, RATE_HZ), RATE_HZ)
+        shutil.copy(talk / "one.wav", talk / "again.wav")
+        soundfile.write(talk / "click.wav", voice(0.1, RATE_HZ), RATE_HZ)
+        (talk / "text.wav").write_text("no sound")
+    for name in ("rain1", "wind2"):
+        soundfile.write(root / "usr/share/noise" / f"{name}.ogg", hiss(44_100 * 2, seed=ord(name[0])), 44_100)
+    folder = tmp_path_factory.mktemp("pack")
+    (folder / "packages").mkdir()
+    subprocess.run(["dpkg-deb", "-b", root, folder / "packages" / "talk_1_all.deb"], check=True, capture_output=True)
+    build(SOURCES, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def corpus(pack: Path) -> Corpus:
+    return open_corpus([pack], pack / "cache")
+
+
+def test_a_pack_lists_what_is_worth_keeping_once(pack: Path) -> None:
+    with (pack / "MANIFEST.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["kind"], row["speaker_or_class"], row["seconds"], row["rate"]) for row in rows] == [
+        ("speech", "speaker ann", "2.0", "16000"),
+        ("speech", "speaker bob", "3.0", "16000"),
+        ("noise", "rain", "2.0", "44100"),
+        ("noise", "wind", "2.0", "44100"),
+    ]
+    assert {row["licence"] for row in rows} == {"CC0"}
+    assert all((pack / row["file"]).exists() for row in rows)
+
+
+def test_building_a_pack_again_gives_the_same_list(pack: Path) -> None:
+    before = (pack / "MANIFEST.csv").read_text()
+    build(SOURCES, pack)
+    assert (pack / "MANIFEST.csv").read_text() == before
+
+
+@pytest.mark.parametrize("snr_db", [10, 30])
+def test_the_estimated_snr_follows_the_noise(snr_db: float) -> None:
+    clean = voice(3.0, RATE_HZ)
+    noisy = clean + hiss(len(clean), rms=active_rms(clean) * 10 ** (-snr_db / 20))
+    assert estimated_snr_db(noisy, RATE_HZ) == pytest.approx(snr_db, abs=2)
+
+
+def test_held_out_pairs_are_aligned_at_their_snr_and_the_same_each_time(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heldout, "PAIRS", 4)
+    for name in ("one", "two"):
+        assert heldout.make_pairs(corpus, tmp_path / name) == 4
+    with (tmp_path / "one" / "pairs.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        files = [tmp_path / take / kind / f"{row['id']}.flac" for take in ("one", "two") for kind in ("noisy", "clean")]
+        assert files[0].read_bytes() == files[2].read_bytes()
+        noisy, clean = (soundfile.read(path)[0] for path in files[:2])
+        assert len(noisy) == len(clean) == heldout.SECONDS * int(row["rate"])
+        noise = (noisy - clean).astype(np.float32)
+        found_db = 20 * np.log10(active_rms(clean.astype(np.float32)) / rms(noise))
+        assert found_db == pytest.approx(float(row["target_snr_db"]), abs=0.2)
+
+
+def test_a_voice_with_many_clips_is_drawn_less_often_than_in_proportion(corpus: Corpus) -> None:
+    few, many = corpus.clips["speech"]
+    choice = Choice([few, *[many] * 20])
+    seconds = few.samples / (few.samples + 20 * many.samples)
+    assert seconds < choice.shares[0] < 0.5
