@@ -43,11 +43,11 @@ lock: install ## Resolve the packages anew
 
 bench-quality: install $(PEERS)/.installed ## Scores beside other denoisers, through the whole service
 	@$(BIN)/python -m benchmarks.quality --shared $(SHARED) --peers $(PEERS)/bin/python --keep build/scored \
-		--json benchmarks/results/development.json
+		--json training/results/development.json
 
 bench-heldout: install $(PEERS)/.installed $(HELDOUT)/pairs.csv ## The same on voices and noises that no training saw
 	@$(BIN)/python -m benchmarks.quality --shared $(SHARED) --peers $(PEERS)/bin/python --pairs $(HELDOUT) \
-		--json benchmarks/results/heldout.json
+		--json training/results/heldout.json
 
 $(HELDOUT)/pairs.csv:
 	@$(BIN)/python -m training.packs heldout build/packs/heldout
