@@ -1,0 +1,42 @@
+"""`python -m training.average OUT WEIGHTS WEIGHTS...`: the mean of weights from one run.
+
+Weights along one run lie in one valley, and their mean is often better than each (Izmailov et al., "Averaging
+weights leads to wider optima and better generalization", 2018).
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+
+def average(out: Path, weights: list[Path]) -> None:
+    """Write the mean; size and step are those of the last. Raises ValueError where the networks differ."""
+    states = [load_file(path) for path in weights]
+    if any(state.keys() != states[0].keys() for state in states):
+        raise ValueError("the weights are of different networks")
+    with safe_open(str(weights[-1]), framework="pt") as file:
+        metadata = file.metadata()
+    mean = {name: _mean([state[name] for state in states]) for name in states[0]}
+    save_file(mean, out, metadata)
+
+
+def _mean(tensors: list[torch.Tensor]) -> torch.Tensor:
+    if not tensors[0].is_floating_point():  # counters
+        return tensors[-1].clone()
+    return torch.stack(tensors).mean(dim=0)
+
+
+def main() -> None:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(prog="python -m training.average", description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("weights", type=Path, nargs="+")
+    arguments = parser.parse_args()
+    average(arguments.out, arguments.weights)
+
+
+if __name__ == "__main__":
+    main()
