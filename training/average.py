@@ -15,7 +15,8 @@ from safetensors.torch import load_file, save_file
 def average(out: Path, weights: list[Path]) -> None:
     """Write the mean; size and step are those of the last. Raises ValueError where the networks differ."""
     states = [load_file(path) for path in weights]
-    if any(state.keys() != states[0].keys() for state in states):
+    shapes = [{name: tensor.shape for name, tensor in state.items()} for state in states]
+    if any(found != shapes[0] for found in shapes):
         raise ValueError("the weights are of different networks")
     with safe_open(str(weights[-1]), framework="pt") as file:
         metadata = file.metadata()
