@@ -42,7 +42,7 @@ class Source:
 ASTERISK = "CC BY-SA 3.0"
 HEDGEWARS = "usr/share/games/hedgewars/Data/Sounds"
 VOICES = ("Classic", "Default", "Default_pl", "Default_ru", "HillBilly", "Mobster", "Pirate", "Russian", "Russian_pl")
-HELDOUT_VOICES = ("British", "Default_es", "Default_uk")  # of hedgewars, as `VOICES`: other actors
+HELDOUT_VOICES = ("British", "Default_es", "Default_uk")  # of hedgewars, none of VOICES
 PACKS = {
     "train": (
         Source("asterisk-core-sounds-en-g722", ASTERISK, "speech", "usr/share/asterisk/**/*.g722", "Allison", "en"),

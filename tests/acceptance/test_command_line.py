@@ -21,7 +21,9 @@ def environment(data: Path, settings: dict[str, str]) -> dict[str, str]:
 
 
 def run(*arguments: str | Path, data: Path, **settings: str) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], env=environment(data, settings))
+    """Run a command here; an error that would print a traceback is raised."""
+    words = [str(argument) for argument in arguments]
+    return CliRunner().invoke(app, words, env=environment(data, settings), catch_exceptions=False)
 
 
 def run_program(*arguments: str | Path, data: Path) -> subprocess.CompletedProcess[str]:
