@@ -1,4 +1,4 @@
-"""Noisy and clean pairs made on the fly: speech, rooms, noises, babble, hum, levels, band limits, clipping.
+"""Noisy and clean pairs made on the fly: speech, rooms, noises, babble, events, levels, band limits, clipping.
 
 An item is a pure function of the seed and its index, so a resumed run sees exactly the pairs that it would
 have seen.
@@ -14,8 +14,10 @@ from torch.utils.data import Dataset
 
 from munsit_denoise.engine.resample import resample_window
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
+from training.codecs import coded
 from training.corpus import Clip, Corpus, Waveform
 from training.signals import active_rms, clipped, companded, low_pass, rms, unit, with_gaps
+from training.synthetic import events, hiss_and_hum
 
 Pair = tuple[torch.Tensor, torch.Tensor, float]
 EQ_KNOTS = 8  # points of a random equaliser curve, evenly spaced in octaves
@@ -23,6 +25,7 @@ BAND_LIMITS_HZ = (3_600.0, 5_000.0, 7_600.0, 11_000.0, 15_500.0)
 SOURCE_RATES_HZ = (8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # that recordings are made at
 LONG_CLIP_S = 10.0  # beyond which a clip is drawn no more often
 GROUP_POWER = 0.7  # of a voice's seconds: how often it is drawn
+CREST = 25.0  # peak to RMS beyond which a noise counts as loud as its peak: a lone click does not drown a voice
 SOFTEST_EDGE = 0.06  # of the limit: the widest transition of a resampler's low-pass
 
 
@@ -39,6 +42,8 @@ class MixConfig:
     second_noise: float = 0.3
     babble: float = 0.08
     synthetic_noise: float = 0.1
+    events: float = 0.0
+    reversed_noise: float = 0.0
     room: float = 0.35
     speech_eq: float = 0.3
     noise_eq: float = 0.5
@@ -49,6 +54,7 @@ class MixConfig:
     speech_rate: tuple[float, float] = (0.88, 1.14)  # factor
     clipping: float = 0.05
     companding: float = 0.03
+    codec: float = 0.0
     dropout: float = 0.03
     gap_s: tuple[float, float] = (0.005, 0.06)
 
@@ -131,6 +137,9 @@ class Draw:
             limit_hz, edge = float(self.rng.choice(BAND_LIMITS_HZ)), self.edge()
             noisy, clean = low_pass(noisy, limit_hz, edge), low_pass(clean, limit_hz, edge)
             band_hz = min(band_hz, limit_hz)
+        if self.happens(self.c.codec):
+            noisy, limit_hz = coded(noisy, self.rng)
+            clean, band_hz = low_pass(clean, limit_hz), min(band_hz, limit_hz)
         noisy, clean = self.at_level(noisy, clean)
         return self.damaged(noisy), clean, band_hz
 
@@ -153,7 +162,11 @@ class Draw:
 
     def noise(self) -> Waveform:
         if self.happens(self.c.synthetic_noise):
-            out = self.synthetic()
+            out = hiss_and_hum(self.rng, self.m.samples)
+        elif self.happens(self.c.events):
+            out = events(self.rng, self.m.samples)
+            if self.happens(0.5):
+                out = out + unit(self.recorded()) * 10 ** (self.rng.uniform(-20, 0) / 20)
         elif self.happens(self.c.babble):
             out = np.sum([unit(self.speech()[0]) for _ in range(self.rng.integers(3, 7))], axis=0)
         else:
@@ -170,25 +183,12 @@ class Draw:
         while len(out) < self.m.samples:
             more = self.excerpt(group.draw(self.rng), rate)
             out = np.concatenate([out, more]) if len(more) else np.zeros(self.m.samples, np.float32)
-        return out[: self.m.samples]
-
-    def synthetic(self) -> Waveform:
-        """Return hiss of a random spectral slope and, half of the time, mains hum with its harmonics."""
-        n = self.m.samples
-        spectrum = scipy.fft.rfft(self.rng.standard_normal(n, np.float32))
-        frequency_hz = scipy.fft.rfftfreq(n, 1 / SAMPLE_RATE_HZ)
-        out = unit(scipy.fft.irfft(spectrum * np.maximum(frequency_hz, 40) ** -self.rng.uniform(0, 1.2), n))
-        if self.happens(0.5):
-            t = np.arange(n) / SAMPLE_RATE_HZ
-            mains_hz = self.rng.choice([50.0, 60.0]) * self.rng.uniform(0.995, 1.005)
-            orders = self.rng.choice(np.arange(1, 16), size=6, replace=False)
-            hum = [self.rng.uniform(0.1, 1) / k**0.5 * np.sin(2 * np.pi * k * mains_hz * t + k) for k in orders]
-            out = out + unit(np.sum(hum, axis=0)) * 10 ** (self.rng.uniform(-6, 10) / 20)
-        return unit(out)
+        out = out[: self.m.samples]
+        return out[::-1] if self.happens(self.c.reversed_noise) else out
 
     def at_snr(self, clean: Waveform, noise: Waveform) -> tuple[Waveform, Waveform]:
         """Return noisy and clean at a random ratio of active speech to noise."""
-        speech_rms, noise_rms = active_rms(clean), rms(noise)
+        speech_rms, noise_rms = active_rms(clean), max(rms(noise), float(np.abs(noise).max()) / CREST)
         if speech_rms == 0 or noise_rms == 0:
             return clean + noise, clean
         gain = speech_rms / noise_rms * 10 ** (-self.rng.uniform(*self.c.snr_db) / 20)

@@ -1,8 +1,8 @@
-"""`python -m training.packs train|heldout FOLDER`: recordings out of Debian packages, in the layout of a corpus.
+"""`python -m training.packs train|wider|heldout FOLDER`: recordings out of Debian packages, in the layout of a corpus.
 
-`train` adds to the training pack: more continuous speech, more kinds of noise. `heldout` holds voices, languages
-and noises that no training pack has; `training.heldout` mixes pairs from it. Packages are fetched with apt-get
-and unpacked beside the result, nothing is installed. Needs ffmpeg, dpkg-deb and Debian's package lists.
+`train` and `wider` add to the training pack: more continuous speech, more kinds of noise. `heldout` holds voices,
+languages and noises that no training pack has; `training.heldout` mixes pairs from it. Packages are fetched with
+apt-get and unpacked beside the result, nothing is installed. Needs ffmpeg, dpkg-deb and Debian's package lists.
 """
 
 import argparse
@@ -10,9 +10,9 @@ import csv
 import hashlib
 import subprocess
 import tempfile
+import zipfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -22,58 +22,12 @@ import soundfile
 
 from training.corpus import Waveform
 from training.signals import active_rms
+from training.sources import PACKS, Source
 
 COLUMNS = ("file", "kind", "source", "licence", "speaker_or_class", "language", "seconds", "rate", "est_snr_db", "note")
 MIN_S = 0.3  # anything shorter is a click or a syllable's rest
-
-
-@dataclass(frozen=True)
-class Source:
-    """Files of one package: `pattern` below its root; `group` names the speaker or class, `{}` the file's folder."""
-
-    package: str
-    licence: str
-    kind: str
-    pattern: str
-    group: str
-    language: str = ""
-
-
-ASTERISK = "CC BY-SA 3.0"
-HEDGEWARS = "usr/share/games/hedgewars/Data/Sounds"
-VOICES = ("Classic", "Default", "Default_pl", "Default_ru", "HillBilly", "Mobster", "Pirate", "Russian", "Russian_pl")
-HELDOUT_VOICES = ("British", "Default_es", "Default_uk")  # of hedgewars, none of VOICES
-PACKS = {
-    "train": (
-        Source("asterisk-core-sounds-en-g722", ASTERISK, "speech", "usr/share/asterisk/**/*.g722", "Allison", "en"),
-        Source("asterisk-core-sounds-es-g722", ASTERISK, "speech", "usr/share/asterisk/**/*.g722", "Allison es", "es"),
-        Source("asterisk-core-sounds-fr-g722", ASTERISK, "speech", "usr/share/asterisk/**/*.g722", "June", "fr"),
-        Source("asterisk-core-sounds-ru-g722", ASTERISK, "speech", "usr/share/asterisk/**/*.g722", "IvrvoiceRU", "ru"),
-        *(
-            Source("hedgewars-data", "GFDL-1.3", "speech", f"{HEDGEWARS}/voices/{voice}/*.ogg", "hedgewars {}")
-            for voice in VOICES
-        ),
-        Source("hedgewars-data", "GFDL-1.3", "noise", f"{HEDGEWARS}/*.ogg", "cartoon effects"),
-        Source("wesnoth-1.16-data", "GPL-2+", "noise", "usr/share/games/**/sounds/**/*.ogg", "battle and nature"),
-        Source("sonic-pi-samples", "CC0", "noise", "usr/share/sonic-pi/samples/*.flac", "drums, loops, hum, vinyl"),
-        Source("colobot-common-sounds", "GPL-3+", "noise", "usr/share/games/colobot/sounds/*", "machines and motors"),
-    ),
-    "heldout": (
-        Source("asterisk-core-sounds-it-g722", ASTERISK, "speech", "usr/share/asterisk/**/*.g722", "Carlo", "it"),
-        Source("gcin-voice", "LGPL-3", "speech", "usr/share/gcin-voice/ogg/*/3.ogg", "gcin 3", "zh"),
-        Source("gcin-voice", "CC BY 3.0", "speech", "usr/share/gcin-voice/ogg/*/5.ogg", "gcin 5", "zh"),
-        *(
-            Source("hedgewars-data", "GFDL-1.3", "speech", f"{HEDGEWARS}/voices/{voice}/*.ogg", "hedgewars {}")
-            for voice in HELDOUT_VOICES
-        ),
-        *(
-            Source("unknown-horizons", "GPL-2+", "speech", f"**/audio/voice/{code}/**/*.ogg", f"narrator {code}", code)
-            for code in ("en", "de", "fr")
-        ),
-        Source("lincity-ng-data", "GPL-2+", "noise", "usr/share/games/lincity-ng/sounds/*.wav", "{name}"),
-        Source("megaglest-data", "CC BY-SA 3.0", "noise", "usr/share/games/megaglest/tilesets/*/sounds/*.ogg", "{}"),
-    ),
-}
+MAX_NOISE_S = 45.0  # of one recording: a part of a piece of music is enough
+ARCHIVES = (".pk3", ".wz")  # zip files in which games keep their sounds
 
 
 def build(sources: tuple[Source, ...], folder: Path) -> int:
@@ -101,6 +55,10 @@ def unpacked(package: str, packages: Path, scratch: Path) -> Path:
         subprocess.run(["apt-get", "-qq", "download", package], cwd=packages, check=True)
     (archive,) = packages.glob(f"{package}_*.deb")
     subprocess.run(["dpkg-deb", "-x", archive, scratch], check=True)
+    for path in list(scratch.rglob("*")):
+        if path.suffix in ARCHIVES and path.is_file():
+            with zipfile.ZipFile(path) as inner:
+                inner.extractall(path.parent)
     return scratch
 
 
@@ -108,7 +66,7 @@ def converted(source: Source, path: Path, folder: Path) -> dict[str, object] | N
     """Write one recording as mono FLAC at its own rate and return its row; None for what is not worth keeping."""
     group = source.group.format(path.parent.name, name=path.stem.rstrip("0123456789"))
     name = f"audio/{source.package}-{'-'.join(path.parts[-3:-1])}-{path.stem}.flac".replace(" ", "_")
-    if not (folder / name).exists() and not decoded(path, folder / name):
+    if not (folder / name).exists() and not decoded(source, path, folder / name):
         return None
     x, rate_hz = soundfile.read(folder / name, dtype="float32")
     figures = (round(len(x) / rate_hz, 2), rate_hz, round(estimated_snr_db(x, rate_hz), 1), "")
@@ -116,12 +74,14 @@ def converted(source: Source, path: Path, folder: Path) -> dict[str, object] | N
     return dict(zip(COLUMNS, origin + figures, strict=True))
 
 
-def decoded(source: Path, target: Path) -> bool:
+def decoded(source: Source, path: Path, target: Path) -> bool:
     """Write a recording as mono FLAC; return whether there was sound enough in it."""
-    form = ["-f", "g722"] if source.suffix == ".g722" else []
+    form = ["-f", "g722"] if path.suffix == ".g722" else []
+    limit = ["-t", str(MAX_NOISE_S)] if source.kind == "noise" else []
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         wav = Path(scratch, "a.wav")
-        command: list[str | Path] = ["ffmpeg", "-v", "quiet", *form, "-i", source, "-ac", "1", "-c:a", "pcm_s16le", wav]
+        command: list[str | Path] = ["ffmpeg", "-v", "quiet", *form, *limit, "-i", path, "-ac", "1", "-c:a"]
+        command += ["pcm_s16le", wav]
         if subprocess.run(command, check=False).returncode != 0:
             return False
         x, rate_hz = soundfile.read(wav, dtype="int16")

@@ -15,6 +15,7 @@ from torch.nn import functional
 from torch.nn.utils import fuse_conv_bn_eval
 
 from munsit_denoise.engine.bands import LOW_BINS, N_GROUPS, SECTIONS, Section, high_band_matrix
+from munsit_denoise.engine.stft import BIN_HZ, N_BINS
 
 COMPRESSION = 0.3  # exponent on magnitudes, in features and loss
 LEVEL_FRAMES = 121  # frames of the moving average that the input is levelled with: 2 s
@@ -22,6 +23,8 @@ LEVEL_FLOOR = 1e-12  # of a bin's power: far below 24-bit rounding, keeps digita
 FEATURE_FLOOR = 1e-8  # below the level by 80 dB: what resampling leaves in an empty band is no feature
 DILATIONS = (1, 2, 4, 8, 16, 1, 2, 4, 8, 16)  # of the blocks, in frames
 MIXED_AFTER = (1, 5)  # blocks after which all bands see each other
+HIGH_GAIN_FLOOR = 0.02  # a trace of the room, 34 dB down, sounds more natural than nothing at all
+FLOOR_FROM_HZ = 8_000  # below, where voices are, noise may go altogether
 REACH_FRAMES = sum(DILATIONS) + LEVEL_FRAMES // 2  # how far a frame of the mask sees, each way
 
 
@@ -120,11 +123,14 @@ class MaskNetwork(nn.Module):
     """Noisy complex spectrogram in, complex mask of the same shape out; no element exceeds sqrt(2)."""
 
     high_matrix: Tensor
+    gain_floor: Tensor
 
     def __init__(self, size: ModelSize | None = None) -> None:
         super().__init__()
         self.size = size or ModelSize()
         self.register_buffer("high_matrix", high_band_matrix(), persistent=False)
+        high_hz = torch.arange(LOW_BINS, N_BINS) * BIN_HZ
+        self.register_buffer("gain_floor", HIGH_GAIN_FLOOR * (high_hz > FLOOR_FROM_HZ), persistent=False)
         self.encoders = nn.ModuleList(SectionEncoder(s, self.size.channels) for s in SECTIONS)
         self.position = nn.Parameter(torch.zeros(N_GROUPS, self.size.channels))
         self.blocks = nn.ModuleList(Block(self.size.channels, dilation) for dilation in DILATIONS)
@@ -180,7 +186,7 @@ class MaskNetwork(nn.Module):
             first += section.groups
         low_mask = torch.view_as_complex(torch.cat(low, dim=2).float().tanh().contiguous())
         gains = torch.cat(high, dim=2).squeeze(-1).float().sigmoid() @ self.high_matrix.T  # [batch, frames, high bins]
-        gains = gains.float()  # in training with mixed precision, products come out shorter
+        gains = self.gain_floor + (1 - self.gain_floor) * gains.float()  # mixed precision makes products shorter
         return torch.cat([low_mask, torch.complex(gains, torch.zeros_like(gains))], dim=2)
 
 

@@ -1,9 +1,11 @@
 """What a file holds: its first audio track, before anything is decoded."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import anyio
 
 from munsit_denoise.errors import NotMedia, ProcessingFailed
 from munsit_denoise.media.ffmpeg import Limits, finish, input_options
@@ -32,17 +34,46 @@ class AudioTrack:
 
 async def probe(path: Path) -> AudioTrack:
     """Return the first audio track of a file. Raises NotMedia when there is none that can be decoded."""
-    arguments = ["-v", "quiet", "-of", "json", "-show_format", "-show_streams"]
-    try:
-        done = await finish("ffprobe", arguments + input_options(path), Limits(), timeout_s=PROBE_TIMEOUT_S)
-        found = json.loads(done.stdout or b"{}")
-    except (ProcessingFailed, ValueError):
-        raise NotMedia from None
+    found: dict[str, Any] = {}
+    measured_s: float | None = None
+
+    async def read_header() -> None:
+        nonlocal found
+        found = await _header(path)
+
+    async def read_packets() -> None:
+        nonlocal measured_s
+        measured_s = await _measured_duration_s(path)
+
+    async with anyio.create_task_group() as tasks:  # most of the time either takes goes into starting a program
+        tasks.start_soon(read_header)
+        tasks.start_soon(read_packets)
     streams = found.get("streams", [])
     sounds = [stream for stream in streams if stream.get("codec_type") == "audio"]
     if not sounds:
         raise NotMedia
     track = _read_track(sounds[0], found.get("format", {}), has_picture=any(map(_is_picture, streams)))
+    _refuse_excess(track)
+    if measured_s is None:
+        raise NotMedia
+    if abs(measured_s - track.duration_s) > max(0.1, 0.005 * measured_s):  # the header lies, or says nothing
+        track = replace(track, duration_s=measured_s)
+    return track
+
+
+async def _header(path: Path) -> dict[str, Any]:
+    """Return what ffprobe says of a file, nothing where it can't."""
+    arguments = ["-v", "quiet", "-of", "json", "-show_format", "-show_streams"]
+    try:
+        done = await finish("ffprobe", arguments + input_options(path), Limits(), timeout_s=PROBE_TIMEOUT_S)
+        found: dict[str, Any] = json.loads(done.stdout or b"{}")
+    except (ProcessingFailed, ValueError):
+        return {}
+    return found
+
+
+def _refuse_excess(track: AudioTrack) -> None:
+    """Raise NotMedia for a track with more channels or samples than can be processed."""
     if track.channels > MAX_CHANNELS or track.sample_rate_hz not in RATES_HZ:
         raise NotMedia(
             f"Sound at {track.sample_rate_hz} Hz with {track.channels} channels is not supported: "
@@ -50,10 +81,6 @@ async def probe(path: Path) -> AudioTrack:
         )
     if track.channels * track.sample_rate_hz > MAX_SAMPLES_A_SECOND:
         raise NotMedia("The file has more channels than can be processed at its sample rate.")
-    measured_s = await _measured_duration_s(path)
-    if abs(measured_s - track.duration_s) > max(0.1, 0.005 * measured_s):  # the header lies, or says nothing
-        track = AudioTrack(**{**vars(track), "duration_s": measured_s})
-    return track
 
 
 def _is_picture(stream: dict[str, Any]) -> bool:
@@ -83,10 +110,10 @@ def _read_track(stream: dict[str, Any], container: dict[str, Any], *, has_pictur
     return track
 
 
-async def _measured_duration_s(path: Path) -> float:
+async def _measured_duration_s(path: Path) -> float | None:
     """Return the duration by reading the track's packets to the end, without decoding all of them.
 
-    The first second is decoded as well, so that noise under a media name is told from sound. Raises NotMedia.
+    The first second is decoded as well, so that noise under a media name is told from sound; None if it is noise.
     """
     copied = ["-map", "0:a:0", "-c", "copy", "-f", "null", "-"]
     decoded = ["-map", "0:a:0", "-t", "1", "-f", "framehash", "-hash", "adler32", "pipe:1"]
@@ -94,12 +121,10 @@ async def _measured_duration_s(path: Path) -> float:
     try:
         done = await finish("ffmpeg", [*arguments, *decoded, *copied], Limits(), timeout_s=PROBE_TIMEOUT_S)
     except ProcessingFailed:
-        raise NotMedia from None
+        return None
     lines = done.stdout.decode(errors="replace").splitlines()
     if not any(line.startswith("0,") for line in lines):
-        raise NotMedia
+        return None
     times_us = [line.partition("=")[2] for line in lines if line.startswith("out_time_us=")]
     ends = [int(value) for value in times_us if value.lstrip("-").isdigit()]
-    if not ends or ends[-1] <= 0:
-        raise NotMedia
-    return ends[-1] / 1e6
+    return ends[-1] / 1e6 if ends and ends[-1] > 0 else None

@@ -4,6 +4,7 @@ import csv
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from training import train
 from training.corpus import Corpus, bandwidth_hz, open_corpus
 from training.evaluate import evaluate, summary
 from training.loss import DenoisingLoss
-from training.mix import MixConfig, Mixer
+from training.mix import CREST, MixConfig, Mixer
 from training.signals import active_rms, clipped, companded, low_pass, rms, with_gaps
 from training.train import TrainConfig, learning_rate, read_config
 
@@ -78,11 +79,25 @@ def test_pairs_are_finite_levelled_and_aligned(corpus: Corpus) -> None:
 
 
 def test_the_mixture_has_the_ratio_it_was_drawn_with(corpus: Corpus) -> None:
-    mixer = Mixer(corpus, replace(CONFIG, snr_db=(7, 7), clipping=0, clean_only=0, noise_only=0, band_limit=0), 1, 10)
+    undamaged = replace(CONFIG, clipping=0, companding=0, dropout=0, band_limit=0)
+    mixer = Mixer(corpus, replace(undamaged, snr_db=(7, 7), clean_only=0, noise_only=0), 1, 10)
     for index in range(10):
         noisy, clean, _ = mixer[index]
         noise = (noisy - clean).numpy()
-        assert 20 * np.log10(active_rms(clean.numpy()) / rms(noise)) == pytest.approx(7, abs=0.1)
+        loudness = max(rms(noise), np.abs(noise).max() / CREST)
+        assert 20 * np.log10(active_rms(clean.numpy()) / loudness) == pytest.approx(7, abs=0.1)
+
+
+@pytest.mark.parametrize("special", ["events", "reversed_noise", "codec", "synthetic_noise"])
+def test_every_special_case_gives_an_aligned_pair(corpus: Corpus, special: str) -> None:
+    case: dict[str, Any] = {special: 1.0}
+    mixer = Mixer(corpus, replace(CONFIG, seconds=1.0, clean_only=0, noise_only=0, **case), 5, 6)
+    for index in range(6):
+        noisy, clean, band_hz = mixer[index]
+        assert noisy.shape == clean.shape == (SAMPLE_RATE_HZ,)
+        assert torch.isfinite(noisy).all()
+        assert 2_500 < band_hz <= SAMPLE_RATE_HZ / 2
+        assert not torch.equal(noisy, clean)
 
 
 def test_clean_only_and_noise_only_are_what_they_say(corpus: Corpus) -> None:

@@ -1,0 +1,55 @@
+"""Noises made by rule."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
+from training.corpus import Waveform
+from training.signals import rms, unit
+from training.synthetic import calls, events, hiss_and_hum, impacts, notes
+
+SAMPLES = 2 * SAMPLE_RATE_HZ
+Maker = Callable[[np.random.Generator, int], Waveform]
+
+
+@pytest.mark.parametrize("make", [impacts, calls, notes, hiss_and_hum])
+@pytest.mark.parametrize("seed", range(8))
+def test_a_made_noise_has_its_length_and_no_holes(make: Maker, seed: int) -> None:
+    made = make(np.random.default_rng(seed), SAMPLES)
+    assert made.shape == (SAMPLES,)
+    assert np.isfinite(made).all()
+    assert rms(made) > 0
+
+
+def test_the_same_seed_makes_the_same_event_and_another_one_another() -> None:
+    first, again, other = (events(np.random.default_rng(seed), SAMPLES) for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.allclose(first, other)
+    assert rms(first) == pytest.approx(1, rel=1e-3)
+
+
+def test_impacts_stand_out_of_silence_and_hiss_does_not() -> None:
+    struck = [crest(impacts(np.random.default_rng(seed), SAMPLES)) for seed in range(12)]
+    steady = [crest(hiss_and_hum(np.random.default_rng(seed), SAMPLES)) for seed in range(12)]
+    assert np.median(struck) > 2 * max(steady)
+
+
+def test_calls_and_notes_are_tones_and_hiss_is_not() -> None:
+    flatness_of = {
+        make: np.median([flatness(make(np.random.default_rng(seed), SAMPLES)) for seed in range(12)])
+        for make in (calls, notes, hiss_and_hum)
+    }
+    assert max(flatness_of[calls], flatness_of[notes]) < flatness_of[hiss_and_hum] / 2
+
+
+def crest(x: Waveform) -> float:
+    return float(np.abs(x).max()) / rms(x)
+
+
+def flatness(x: Waveform) -> float:
+    """Return the median over 40 ms frames of the geometric by the arithmetic mean of the power below 12 kHz."""
+    frames = unit(x)[: len(x) // 1920 * 1920].reshape(-1, 1920) * np.hanning(1920)
+    power = np.abs(np.fft.rfft(frames[(frames**2).sum(axis=1) > 1])[:, :480]) ** 2 + 1e-6
+    return float(np.median(np.exp(np.log(power).mean(axis=1)) / power.mean(axis=1)))

@@ -1,0 +1,96 @@
+"""What the packs are made of: which files of which Debian packages, under which licence, in whose voice."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Source:
+    """Files of one package: `pattern` below its root; `group` names the speaker or class, `{}` the file's folder."""
+
+    package: str
+    licence: str
+    kind: str
+    pattern: str
+    group: str
+    language: str = ""
+
+
+ASTERISK = "CC BY-SA 3.0"
+FILLETS = "GPL-2+"
+GAMES = "usr/share/games"
+
+
+def prompts(language: str, speaker: str) -> Source:
+    """Return the telephone prompts of one language."""
+    package = f"asterisk-core-sounds-{language}-g722"
+    return Source(package, ASTERISK, "speech", "usr/share/asterisk/**/*.g722", speaker, language)
+
+
+def fish(language: str, role: str) -> Source:
+    """Return the lines of one of the two fish in a game with voice acting."""
+    package, pattern = f"fillets-ng-data-{language}", f"{GAMES}/fillets-ng/**/{language}/*-{role}-*.ogg"
+    return Source(package, FILLETS, "speech", pattern, f"fillets {language} {role}", language)
+
+
+def effects(package: str, licence: str, pattern: str, group: str = "{}") -> Source:
+    """Return sounds that are to be removed."""
+    return Source(package, licence, "noise", pattern, group)
+
+
+PACKS = {
+    "train": (
+        prompts("en", "Allison"),
+        prompts("es", "Allison es"),
+        prompts("fr", "June"),
+        prompts("ru", "IvrvoiceRU"),
+        effects("hedgewars-data", "GFDL-1.3", f"{GAMES}/hedgewars/Data/Sounds/*.ogg", "cartoon effects"),
+        effects("wesnoth-1.16-data", "GPL-2+", f"{GAMES}/**/sounds/**/*.ogg", "battle and nature"),
+        effects("sonic-pi-samples", "CC0", "usr/share/sonic-pi/samples/*.flac", "drums, loops, hum, vinyl"),
+        effects("colobot-common-sounds", "GPL-3+", f"{GAMES}/colobot/sounds/*", "machines and motors"),
+    ),
+    "wider": (
+        fish("cs", "m"),
+        fish("cs", "v"),
+        fish("nl", "m"),
+        effects("naev-data", "CC BY-SA 3.0, CC BY 3.0, GPL-3", "usr/share/naev/dat/snd/music/**/*.ogg", "space music"),
+        effects("naev-data", "CC BY-SA 3.0, CC BY 3.0, GPL-3", "usr/share/naev/dat/snd/sounds/**/*", "space effects"),
+        effects("widelands-data", "GPL-2+", f"{GAMES}/widelands/data/music/**/*.ogg", "orchestral music"),
+        effects("widelands-data", "GPL-2+", f"{GAMES}/widelands/data/sound/**/*.ogg", "widelands {}"),
+        effects("freedroidrpg-data", "GPL-2+", "usr/share/freedroidrpg/data/sound/music/*.ogg", "electronic music"),
+        effects("freedroidrpg-data", "GPL-2+", "usr/share/freedroidrpg/data/sound/effects/*.ogg", "robots"),
+        effects("flare-game", "CC BY-SA 3.0", f"{GAMES}/flare/mods/fantasycore/music/*.ogg", "fantasy music"),
+        effects("flare-game", "CC BY-SA 3.0", f"{GAMES}/flare/mods/fantasycore/soundfx/**/*.ogg", "fantasy {}"),
+        effects("berusky2-data", "GPL-2+", f"{GAMES}/berusky2/music/*", "film music"),
+        effects("berusky2-data", "GPL-2+", f"{GAMES}/berusky2/sound/sound/*", "beetles"),
+        effects("fillets-ng-data", FILLETS, f"{GAMES}/fillets-ng/music/*.ogg", "underwater music"),
+        effects("warmux-data", "GPL-2+", f"{GAMES}/warmux/music/**/*.ogg", "dance music"),
+        effects("warmux-data", "GPL-2+", f"{GAMES}/warmux/sound/default/[mw][ie][sa]*/*", "warmux {}"),
+        effects("ufoai-sound", "GPL-2+", "**/sound/ambience/**/*.*", "ambience"),
+        effects("ufoai-sound", "GPL-2+", "**/sound/[wfidgmu]*/**/*.*", "ufo {}"),
+        effects("boswars-data", "GPL-2+", f"{GAMES}/boswars/units/**/*.ogg", "tanks and aircraft"),
+        effects("searchandrescue-data", "GPL-2+", f"{GAMES}/searchandrescue/sounds/**/*.wav", "rescue helicopters"),
+        effects("scratch", "CC BY-SA 3.0", "usr/share/scratch/Media/Sounds/[AEHIP]*/*", "scratch {}"),
+        effects("openarena-data", "GPL-2", "**/sound/[wfim]*/**/*.wav", "arena"),
+        effects("warzone2100-data", "CC BY-SA 3.0", "**/audio/sfx/**/*.ogg", "war {}"),
+        effects("hydrogen-drumkits", "GPL-2+, CC BY 3.0", "usr/share/hydrogen/data/drumkits/*/*", "drum kits"),
+        effects("minetest-data", "CC BY-SA 3.0", f"{GAMES}/minetest/games/**/sounds/*.ogg", "footsteps and digging"),
+        effects("supertux-data", "GPL-2+, CC BY-SA 3.0", f"{GAMES}/supertux2/sounds/**/*", "platform game"),
+        effects("supertux-data", "GPL-2+, CC BY-SA 3.0", f"{GAMES}/supertux2/music/**/*.ogg", "platform music"),
+        effects("teeworlds-data", "CC BY-SA 3.0", f"{GAMES}/teeworlds/data/audio/*", "shots and jumps"),
+        effects("oxygen-sounds", "LGPL-3+", "usr/share/sounds/*", "desktop"),
+        effects("bzflag-data", "LGPL-2.1", f"{GAMES}/bzflag/*.wav", "tanks"),
+    ),
+    "heldout": (
+        prompts("it", "Carlo"),
+        Source("gcin-voice", "LGPL-3", "speech", "usr/share/gcin-voice/ogg/*/3.ogg", "gcin 3", "zh"),
+        Source("gcin-voice", "CC BY 3.0", "speech", "usr/share/gcin-voice/ogg/*/5.ogg", "gcin 5", "zh"),
+        fish("nl", "v"),
+        Source("planetblupi-common", "GPL-3+", "speech", "usr/share/planetblupi/sound/he/*", "blupi he", "he"),
+        *(
+            Source("unknown-horizons", "GPL-2+", "speech", f"**/audio/voice/{code}/**/*.ogg", f"narrator {code}", code)
+            for code in ("en", "de", "fr")
+        ),
+        effects("lincity-ng-data", "GPL-2+", f"{GAMES}/lincity-ng/sounds/*.wav", "{name}"),
+        effects("megaglest-data", "CC BY-SA 3.0", f"{GAMES}/megaglest/tilesets/*/sounds/*.ogg"),
+    ),
+}
