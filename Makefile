@@ -10,7 +10,7 @@ TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help install serve test lint types check format lock clean \
-	bench-quality bench-heldout bench-speed bench-api bench-seams spectrograms
+	bench-quality bench-heldout bench-harm bench-speed bench-api bench-seams spectrograms
 
 help: ## Explain the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ $(HELDOUT)/pairs.csv:
 spectrograms: install $(PEERS)/.installed ## Pictures for the model card, after bench-quality
 	@$(PEERS)/bin/python -m benchmarks.spectrograms $(SHARED)/audio/dev build/scored/ours \
 		munsit_denoise/engine/weights/spectrograms.png mix_025_en_16k mix_013_hu_48k vbd_p287_003 mix_004_he_48k
+
+bench-harm: install $(PEERS)/.installed $(HELDOUT)/pairs.csv ## What is left of music and noise without speech
+	@$(BIN)/python -m benchmarks.harm --shared $(SHARED) --peers $(PEERS)/bin/python --pairs $(HELDOUT)
 
 bench-speed: install $(PEERS)/.installed ## Speed and memory beside DeepFilterNet3
 	@$(BIN)/python -m benchmarks.speed --shared $(SHARED) --peers $(PEERS)/bin/python

@@ -20,7 +20,7 @@ from training.evaluate import si_sdr_db
 from training.mix import by_group
 from training.signals import active_rms, unit
 
-PAIRS = 64
+PAIRS = 70
 SECONDS = 6
 SNRS_DB = (-5.0, 0.0, 5.0, 10.0, 15.0, 20.0)
 PAUSE_S = (0.1, 0.5)  # between utterances

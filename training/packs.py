@@ -1,8 +1,9 @@
-"""`python -m training.packs train|wider|heldout FOLDER`: recordings out of Debian packages, in the layout of a corpus.
+"""`python -m training.packs PACK FOLDER`: recordings out of Debian packages, in the layout of a corpus.
 
-`train` and `wider` add to the training pack: more continuous speech, more kinds of noise. `heldout` holds voices,
-languages and noises that no training pack has; `training.heldout` mixes pairs from it. Packages are fetched with
-apt-get and unpacked beside the result, nothing is installed. Needs ffmpeg, dpkg-deb and Debian's package lists.
+The packs `train`, `wider` and `fullband` add to the training recordings: more speech, more of it in full band, more
+kinds of noise. `heldout` holds voices and noises that no training has; `training.heldout` mixes pairs from it.
+Packages are fetched with apt-get and unpacked beside the result, nothing is installed. Needs ffmpeg, dpkg-deb and
+Debian's package lists.
 """
 
 import argparse
@@ -76,20 +77,32 @@ def converted(source: Source, path: Path, folder: Path) -> dict[str, object] | N
 
 def decoded(source: Source, path: Path, target: Path) -> bool:
     """Write a recording as mono FLAC; return whether there was sound enough in it."""
-    form = ["-f", "g722"] if path.suffix == ".g722" else []
-    limit = ["-t", str(MAX_NOISE_S)] if source.kind == "noise" else []
+    longest_s = MAX_NOISE_S if source.kind == "noise" else None
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        wav = Path(scratch, "a.wav")
-        command: list[str | Path] = ["ffmpeg", "-v", "quiet", *form, *limit, "-i", path, "-ac", "1", "-c:a"]
-        command += ["pcm_s16le", wav]
-        if subprocess.run(command, check=False).returncode != 0:
+        found = _opened(path, longest_s) or _opened(_transcoded(path, Path(scratch, "a.wav")), longest_s)
+        if found is None or len(found[0]) < MIN_S * found[1] or not np.any(found[0]):
             return False
-        x, rate_hz = soundfile.read(wav, dtype="int16")
-        if len(x) < MIN_S * rate_hz or not np.any(x):
-            return False
-        soundfile.write(Path(scratch, "a.flac"), x, rate_hz)
+        soundfile.write(Path(scratch, "a.flac"), *found)
         Path(scratch, "a.flac").replace(target)
     return True
+
+
+def _opened(path: Path, longest_s: float | None) -> tuple[Waveform, int] | None:
+    """Return a recording's channels mixed down, and its rate; None where libsndfile does not read it."""
+    try:
+        with soundfile.SoundFile(path) as file:
+            frames = -1 if longest_s is None else int(longest_s * file.samplerate)
+            x = file.read(frames, dtype="float32", always_2d=True)
+            return np.clip(x.mean(axis=1), -1, 1), int(file.samplerate)
+    except soundfile.LibsndfileError:
+        return None
+
+
+def _transcoded(path: Path, wav: Path) -> Path:
+    """Have ffmpeg write what libsndfile does not read; without sound there is no file afterwards."""
+    form = ["-f", "g722"] if path.suffix == ".g722" else []
+    subprocess.run(["ffmpeg", "-v", "quiet", *form, "-i", path, "-ac", "1", "-c:a", "pcm_s16le", wav], check=False)
+    return wav
 
 
 def estimated_snr_db(x: Waveform, rate_hz: int) -> float:

@@ -32,6 +32,26 @@ def fish(language: str, role: str) -> Source:
     return Source(package, FILLETS, "speech", pattern, f"fillets {language} {role}", language)
 
 
+def words(language: str, speaker: str, pattern: str, package: str) -> Source:
+    """Return words and sentences that name what a child's program shows."""
+    return Source(package, "GPL-2+", "speech", pattern, speaker, language)
+
+
+def stamps(language: str) -> Source:
+    """Return the descriptions of Tux Paint's stamps."""
+    return words(language, f"tuxpaint-{language}", f"**/*_{language}.ogg", "tuxpaint-stamps-default")
+
+
+def letters(language: str) -> Source:
+    """Return the letters and syllables of KLettres."""
+    return words(language, f"klettres-{language}", f"**/klettres/{language}/**/*.ogg", "klettres-data")
+
+
+def potatoes(language: str) -> Source:
+    """Return the names of KTuberling's parts."""
+    return words(language, f"ktuberling-{language}", f"**/sounds/{language}/*.*", "ktuberling-data")
+
+
 def effects(package: str, licence: str, pattern: str, group: str = "{}") -> Source:
     """Return sounds that are to be removed."""
     return Source(package, licence, "noise", pattern, group)
@@ -80,11 +100,17 @@ PACKS = {
         effects("oxygen-sounds", "LGPL-3+", "usr/share/sounds/*", "desktop"),
         effects("bzflag-data", "LGPL-2.1", f"{GAMES}/bzflag/*.wav", "tanks"),
     ),
+    "fullband": (
+        fish("nl", "v"),
+        *map(stamps, ("be", "bg", "ca", "da", "en_GB", "es", "fr", "ro", "ru")),
+        *map(letters, ("ar", "da", "de", "en", "en_GB", "es", "fr", "it", "ml", "nb", "nl", "ru", "uk")),
+        *map(potatoes, ("ca", "da", "en", "fr", "ru", "uk", "wa")),
+    ),
     "heldout": (
         prompts("it", "Carlo"),
         Source("gcin-voice", "LGPL-3", "speech", "usr/share/gcin-voice/ogg/*/3.ogg", "gcin 3", "zh"),
         Source("gcin-voice", "CC BY 3.0", "speech", "usr/share/gcin-voice/ogg/*/5.ogg", "gcin 5", "zh"),
-        fish("nl", "v"),
+        *map(letters, ("lt", "nds", "pt_BR")),
         Source("planetblupi-common", "GPL-3+", "speech", "usr/share/planetblupi/sound/he/*", "blupi he", "he"),
         *(
             Source("unknown-horizons", "GPL-2+", "speech", f"**/audio/voice/{code}/**/*.ogg", f"narrator {code}", code)
