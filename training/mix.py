@@ -57,6 +57,7 @@ class MixConfig:
     codec: float = 0.0
     dropout: float = 0.03
     gap_s: tuple[float, float] = (0.005, 0.06)
+    without: tuple[str, ...] = ()  # classes of noise that are left out
 
 
 class Choice:
@@ -90,7 +91,8 @@ class Mixer(Dataset[Pair]):
     def __init__(self, corpus: Corpus, config: MixConfig, seed: int, items: int) -> None:
         self.corpus, self.config, self.seed, self.items = corpus, config, seed, items
         self.samples = int(config.seconds * SAMPLE_RATE_HZ)
-        speech, noise = corpus.clips["speech"], corpus.clips["noise"]
+        speech = corpus.clips["speech"]
+        noise = [clip for clip in corpus.clips["noise"] if clip.group not in config.without]
         full_band = [clip for clip in speech if clip.band_hz > 12_000]
         self.full_band = Choice(full_band) if full_band else None
         self.narrow_band = Choice([clip for clip in speech if clip.band_hz <= 12_000])
