@@ -1,7 +1,8 @@
 """The training loss: compressed spectra weighted as the ear is, the SNR of the output, and a distance after PESQ.
 
 All see only the band that the target speaks for. Compression makes quiet sounds count; the SNR holds the level
-of loud ones, which compression alone lets the network lower; the third knows what masks what.
+of loud ones, which compression alone lets the network lower; the third knows what masks what. A fourth term is the
+log-spectral distance above 8 kHz, where all is so quiet that the others hardly tell a trace of air from nothing.
 """
 
 import torch
@@ -14,6 +15,8 @@ from training.pesq_loss import PesqLoss
 COMPLEX_SHARE = 0.3  # weight of the complex term beside the magnitude term (Braun and Tashev, 2020)
 SNR_SHARE = 0.004  # of a dB beside the spectral error
 SNR_CEILING = 1e-3  # noise-to-signal power below which nothing is gained: 30 dB
+HIGH_HZ = 8_000  # above, PESQ hears nothing
+LOG_FLOOR = 1e-4  # of the target's mean magnitude: 80 dB down, quieter is all the same
 FLOOR = 1e-6  # power; keeps the gradient of the root finite where the spectrum is empty
 
 
@@ -25,11 +28,14 @@ def bin_weights() -> Tensor:
 
 
 class DenoisingLoss(nn.Module):
-    """The mean loss of a batch; `pesq_share` is what a point of the PESQ distance weighs."""
+    """The mean loss of a batch.
 
-    def __init__(self, pesq_share: float = 0.0) -> None:
+    `pesq_share` is what a point of the PESQ distance weighs, `high_share` a dB of log-spectral distance above 8 kHz.
+    """
+
+    def __init__(self, pesq_share: float = 0.0, high_share: float = 0.0) -> None:
         super().__init__()
-        self.pesq_share = pesq_share
+        self.pesq_share, self.high_share = pesq_share, high_share
         self.pesq = PesqLoss()
 
     def forward(self, estimate: Tensor, target: Tensor, reference: Tensor, band_hz: Tensor) -> Tensor:
@@ -45,6 +51,8 @@ class DenoisingLoss(nn.Module):
         if self.pesq_share:
             distance: Tensor = self.pesq(estimate * inside[:, None], target * inside[:, None])
             loss = loss + self.pesq_share * torch.where(audible(target), distance, torch.zeros_like(distance))
+        if self.high_share:
+            loss = loss + self.high_share * high_band_distance_db(estimate, target, inside)
         return loss.mean()
 
 
@@ -72,6 +80,20 @@ def negative_snr_db(estimate: Tensor, target: Tensor, inside: Tensor) -> Tensor:
     heard = audible(target)
     ratio = torch.where(heard, noise / signal.clamp_min(FLOOR), torch.ones_like(noise)) + SNR_CEILING
     return torch.where(heard, 10 * ratio.log10(), torch.zeros_like(ratio))
+
+
+def high_band_distance_db(estimate: Tensor, target: Tensor, inside: Tensor) -> Tensor:
+    """Return the log-spectral distance [batch] above 8 kHz in dB, the mean over frames; 0 where the band ends below."""
+    counted = inside & (torch.arange(N_BINS, device=inside.device) * BIN_HZ >= HIGH_HZ)  # [batch, bins]
+    first = round(HIGH_HZ / BIN_HZ)
+    power = target.real.square() + target.imag.square()
+    floor = LOG_FLOOR * power.mean(dim=(1, 2), keepdim=True).sqrt() + FLOOR
+    high = estimate[:, :, first:]
+    magnitude = (high.real.square() + high.imag.square() + floor.square()).sqrt()
+    wanted = (power[:, :, first:] + floor.square()).sqrt()
+    squared = (20 * (magnitude / wanted).log10()).square() * counted[:, None, first:]
+    distance = (squared.sum(dim=2) / counted.sum(dim=1, keepdim=True).clamp_min(1) + FLOOR).sqrt().mean(dim=1)
+    return torch.where(audible(target) & counted.any(dim=1), distance, torch.zeros_like(distance))
 
 
 def _magnitude(spectrogram: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,10 @@ from tests.audio import hiss, voice
 from training import train
 from training.corpus import Corpus, bandwidth_hz, open_corpus
 from training.evaluate import evaluate, summary
-from training.loss import DenoisingLoss
+from training.loss import DenoisingLoss, high_band_distance_db
 from training.mix import CREST, MixConfig, Mixer
 from training.signals import active_rms, clipped, companded, low_pass, rms, with_gaps
-from training.train import TrainConfig, learning_rate, read_config
+from training.train import TrainConfig, batches_of, begin_with, learning_rate, read_config
 
 CONFIG = MixConfig(seconds=0.8)
 
@@ -166,16 +168,26 @@ def test_the_loss_does_not_see_what_the_target_does_not_speak_for(pesq_share: fl
 def test_the_loss_of_silence_is_finite_and_so_is_its_gradient() -> None:
     noisy, _ = spectra(10)
     estimate = noisy.clone().requires_grad_()
-    loss = DenoisingLoss(0.05)(estimate, torch.zeros_like(noisy), noisy, torch.tensor([24_000.0]))
+    loss = DenoisingLoss(0.05, 0.001)(estimate, torch.zeros_like(noisy), noisy, torch.tensor([24_000.0]))
     loss.backward()  # type: ignore[no-untyped-call]
     assert estimate.grad is not None
     assert torch.isfinite(torch.view_as_real(estimate.grad)).all()
 
 
+def test_the_distance_above_8_khz_is_in_decibels_and_sees_nothing_else() -> None:
+    target, _ = spectra(-20)  # as loud above 8 kHz as below
+    frequency_hz = torch.arange(target.shape[2]) * 31.25
+    louder = target * torch.where(frequency_hz >= 8_000, 2.0, 5.0)
+    for band_hz, expected in ((24_000.0, 6.0), (12_000.0, 6.0), (7_000.0, 0.0)):
+        inside = frequency_hz[None] <= band_hz
+        assert high_band_distance_db(louder, target, inside).item() == pytest.approx(expected, abs=0.1)
+    assert high_band_distance_db(0 * target, target, frequency_hz[None] >= 0).item() < 80.1
+
+
 def config(pack: Path, out: Path) -> TrainConfig:
     files = {"corpus": (str(pack),), "cache": str(pack / "cache"), "out": str(out)}
     small = {"batch": 2, "validation_items": 2, "every_steps": 2, "workers": 0, "warmup_steps": 2}
-    return TrainConfig(**files, steps=4, **small, model=ModelSize(8), mix=CONFIG)
+    return TrainConfig(**files, steps=4, **small, model=ModelSize(8, full_band=16), mix=CONFIG)
 
 
 def test_a_resumed_run_is_the_same_run(pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,6 +209,49 @@ def test_a_resumed_run_is_the_same_run(pack: Path, tmp_path: Path, monkeypatch: 
     )
     for name, value in one.state_dict().items():
         assert torch.equal(value, two.state_dict()[name]), name
+
+
+def test_a_network_that_has_grown_begins_as_what_it_was() -> None:
+    torch.manual_seed(1)
+    small, grown = MaskNetwork(ModelSize(8)).eval(), MaskNetwork(ModelSize(8, full_band=16)).eval()
+    begin_with(grown, small.state_dict())
+    spectrogram, _ = spectra(10)
+    assert torch.allclose(grown(spectrogram), small(spectrogram), atol=1e-6)
+    with pytest.raises(ValueError, match="another network"):
+        begin_with(small, grown.state_dict())
+
+
+def test_processes_share_the_items_of_a_step() -> None:
+    plan = TrainConfig("", "", "", steps=4, batch=3)
+    one, two = (list(batches_of(1, plan, 2, rank)) for rank in (0, 1))
+    assert one[:6] == [6, 7, 8, 12, 13, 14]
+    assert sorted(one + two) == list(range(6, 24))
+    assert list(batches_of(2, plan, 2, 0)) == one[3:]
+
+
+def test_two_processes_train_one_network(pack: Path, tmp_path: Path) -> None:
+    text = f"""
+        [train]
+        corpus = ["{pack}"]
+        cache = "{pack / "cache"}"
+        out = "{tmp_path / "both"}"
+        steps = 4
+        batch = 2
+        workers = 0
+        validation_items = 2
+        every_steps = 4
+        [model]
+        channels = 8
+        full_band = 16
+        [mix]
+        seconds = 0.8
+    """
+    (tmp_path / "both.toml").write_text(text)
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "training.train"]
+    subprocess.run([sys.executable, *command, tmp_path / "both.toml"], check=True, timeout=120)
+    (line,) = (tmp_path / "both" / "log.jsonl").read_text().splitlines()
+    assert json.loads(line)["step"] == 4
+    assert load_network(torch.device("cpu"), tmp_path / "both" / "model.safetensors").size == ModelSize(8, 16)
 
 
 def test_mixed_precision_trains_as_well(pack: Path, tmp_path: Path) -> None:
