@@ -1,12 +1,7 @@
-"""`python -m training.train CONFIG`: train the mask network, resuming from its checkpoint where there is one.
-
-`torchrun --nproc-per-node N -m training.train CONFIG` trains with N processes, each on batches of its own; their
-gradients are averaged. A few cores give more steps that way than as threads of one process.
-"""
+"""`python -m training.train CONFIG`: train the mask network, resuming from its checkpoint where there is one."""
 
 import argparse
 import json
-import os
 import time
 import tomllib
 from collections.abc import Iterator
@@ -17,8 +12,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor, distributed, nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 from munsit_denoise.engine.model import MaskNetwork, ModelSize
@@ -37,10 +31,9 @@ class TrainConfig:
     cache: str
     out: str
     steps: int
-    start: str = ""  # weights to begin with, none where empty; modules that they lack begin as they are made
-    batch: int = 8  # items a process
+    start: str = ""  # weights to begin with, none where empty
+    batch: int = 8
     learning_rate: float = 1.5e-3
-    full_band_rate: float = 0.3  # of it, for layers of hundreds of inputs: Adam's steps add up over them
     warmup_steps: int = 100
     decay_share: float = 0.25  # the last part of the run, in which the rate falls to zero linearly
     ema_decay: float = 0.998
@@ -83,22 +76,13 @@ class Trainer:
     def __init__(self, config: TrainConfig) -> None:
         torch.manual_seed(config.seed)
         self.config = config
-        self.world, self.rank = 1, 0  # processes, and which this one is
-        if distributed.is_initialized():
-            self.world, self.rank = distributed.get_world_size(), distributed.get_rank()
         self.device = torch.device(config.device)
         self.stft = Stft().to(self.device)
         self.denoising_loss = DenoisingLoss(config.pesq_share, config.high_share).to(self.device)
         self.model = MaskNetwork(config.model).to(self.device)
         if config.start:
-            begin_with(self.model, load_file(config.start))
-        self.parallel = DistributedDataParallel(self.model) if self.world > 1 else self.model
-        wide = set(self.model.full_band.parameters())
-        others = [p for p in self.model.parameters() if p not in wide]
-        groups: list[dict[str, Any]] = [{"params": others, "factor": 1.0}]
-        if wide:
-            groups.append({"params": list(self.model.full_band.parameters()), "factor": config.full_band_rate})
-        self.optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=1e-3)
+            self.model.load_state_dict(load_file(config.start))
+        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=config.learning_rate, weight_decay=1e-3)
         self.average = {name: p.detach().clone() for name, p in self.model.state_dict().items()}
         self.step, self.elapsed_s = 0, 0.0
         self.out = Path(config.out)
@@ -121,20 +105,20 @@ class Trainer:
         metadata = {"model": json.dumps(asdict(self.config.model)), "step": str(self.step)}
         save_file({k: v.cpu().contiguous() for k, v in self.average.items()}, self.out / "model.safetensors", metadata)
 
-    def loss(self, network: nn.Module, noisy: Tensor, clean: Tensor, band_hz: Tensor) -> Tensor:
-        """Return the loss of `network` over a batch of waveforms [batch, samples]."""
+    def loss(self, noisy: Tensor, clean: Tensor, band_hz: Tensor) -> Tensor:
+        """Return the loss of a batch of waveforms [batch, samples]."""
         spectrum = self.stft.analyse(noisy.to(self.device))
         target = self.stft.analyse(clean.to(self.device))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.mixed_precision):
-            mask = network(spectrum)
+            mask = self.model(spectrum)
         loss: Tensor = self.denoising_loss(spectrum * mask, target, spectrum, band_hz.to(self.device))
         return loss
 
     def train_batch(self, batch: list[Tensor]) -> float:
         """Take one step and return its loss."""
         for group in self.optimiser.param_groups:
-            group["lr"] = group["factor"] * learning_rate(self.config, self.step)
-        loss = self.loss(self.parallel, *batch)
+            group["lr"] = learning_rate(self.config, self.step)
+        loss = self.loss(*batch)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
@@ -163,28 +147,12 @@ class Trainer:
     def validate(self, batches: list[list[Tensor]]) -> dict[str, float]:
         """Return the mean loss of the averaged weights over fixed items and, now and then, their scores on pairs."""
         with self.averaged():
-            losses = [self.loss(self.model, *batch).item() for batch in batches]
+            losses = [self.loss(*batch).item() for batch in batches]
             found = {"validation_loss": round(sum(losses) / len(losses), 5)}
             due = self.step % self.config.pairs_every_steps == 0 or self.step == self.config.steps
             if self.config.pairs and due:
                 found |= summary(evaluate(self.model, Path(self.config.pairs)))
         return found
-
-
-def begin_with(model: MaskNetwork, weights: dict[str, Tensor]) -> None:
-    """Load the weights of a network that may lack some of this one's modules; ValueError if it has others."""
-    found = model.load_state_dict(weights, strict=False)
-    lacking = {key.partition(".")[0] for key in found.missing_keys}
-    if found.unexpected_keys or any(key.partition(".")[0] in lacking for key in weights):
-        raise ValueError(f"weights of another network: {found}")
-
-
-def batches_of(step: int, config: TrainConfig, world: int, rank: int) -> range | list[int]:
-    """Return the items of one process from `step` on: the batches of a step lie one behind the other."""
-    first, stop = step * config.batch * world, config.steps * config.batch * world
-    if world == 1:
-        return range(first, stop)
-    return [item for item in range(first, stop) if item // config.batch % world == rank]
 
 
 def run(config: TrainConfig) -> None:
@@ -194,13 +162,13 @@ def run(config: TrainConfig) -> None:
     corpus = open_corpus([Path(root) for root in config.corpus], Path(config.cache))
     held = Mixer(corpus, config.mix, config.seed + 1_000_003, config.validation_items)
     validation: list[list[Tensor]] = list(DataLoader(held, batch_size=config.batch))
-    items = Mixer(corpus, config.mix, config.seed, config.steps * config.batch * trainer.world)
-    rest = Subset(items, batches_of(trainer.step, config, trainer.world, trainer.rank))
+    items = Mixer(corpus, config.mix, config.seed, config.steps * config.batch)
+    rest = Subset(items, range(trainer.step * config.batch, len(items)))
     loader = DataLoader(rest, batch_size=config.batch, num_workers=config.workers)
     started, losses = time.monotonic() - trainer.elapsed_s, list[float]()
     for batch in loader:
         losses.append(trainer.train_batch(batch))
-        if trainer.rank == 0 and (trainer.step % config.every_steps == 0 or trainer.step == config.steps):
+        if trainer.step % config.every_steps == 0 or trainer.step == config.steps:
             trainer.elapsed_s = time.monotonic() - started
             log(trainer, losses, validation)
             losses.clear()
@@ -222,12 +190,7 @@ def main() -> None:
     """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__)
     parser.add_argument("config", type=Path)
-    config = read_config(parser.parse_args().config)
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:  # torchrun's
-        if config.device == "cuda":
-            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-        distributed.init_process_group("nccl" if config.device == "cuda" else "gloo")
-    run(config)
+    run(read_config(parser.parse_args().config))
 
 
 if __name__ == "__main__":

@@ -23,13 +23,9 @@ LEVEL_FLOOR = 1e-12  # of a bin's power: far below 24-bit rounding, keeps digita
 FEATURE_FLOOR = 1e-8  # below the level by 80 dB: what resampling leaves in an empty band is no feature
 DILATIONS = (1, 2, 4, 8, 16, 1, 2, 4, 8, 16)  # of the blocks, in frames
 MIXED_AFTER = (1, 5)  # blocks after which all bands see each other
-FULL_BAND_AFTER = 4  # the block after which one vector a frame describes the whole spectrum
-FULL_BAND_DILATIONS = (1, 2, 4, 8, 16, 32)  # in frames
 HIGH_GAIN_FLOOR = 0.02  # a trace of the room, 34 dB down, sounds more natural than nothing at all
 FLOOR_FROM_HZ = 8_000  # below, where voices are, noise may go altogether
-REACH_FRAMES = (
-    sum(DILATIONS) + sum(FULL_BAND_DILATIONS) + LEVEL_FRAMES // 2
-)  # how far a frame of the mask sees, each way
+REACH_FRAMES = sum(DILATIONS) + LEVEL_FRAMES // 2  # how far a frame of the mask sees, each way
 
 
 @dataclass(frozen=True)
@@ -37,7 +33,6 @@ class ModelSize:
     """What a checkpoint must say for the network to be built again."""
 
     channels: int = 48
-    full_band: int = 0  # channels of the vector that describes the whole spectrum, 0 for none
 
 
 class GroupLinear(nn.Module):
@@ -54,12 +49,12 @@ class GroupLinear(nn.Module):
 
 
 class Block(nn.Module):
-    """A residual convolution over `groups` groups and three frames `dilation` apart."""
+    """A residual convolution over three groups and three frames `dilation` apart."""
 
-    def __init__(self, channels: int, dilation: int, groups: int = 3) -> None:
+    def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
-        padding = (dilation, groups // 2)
-        self.conv = nn.Conv2d(channels, channels, (3, groups), padding=padding, dilation=(dilation, 1), bias=False)
+        padding = (dilation, 1)
+        self.conv = nn.Conv2d(channels, channels, 3, padding=padding, dilation=(dilation, 1), bias=False)
         self.norm: nn.Module = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -86,30 +81,6 @@ class BandMixer(nn.Module):
         groups_last = x.permute(0, 2, 3, 1)  # [batch, frames, groups, channels], as it lies in memory
         mixed = self.linear.weight @ groups_last + self.linear.bias[:, None]
         return x + mixed.permute(0, 3, 1, 2)
-
-
-class FullBand(nn.Module):
-    """Dilated convolutions over one vector a frame that describes all groups, added to each of them."""
-
-    def __init__(self, channels: int, width: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(N_GROUPS * channels)
-        self.inward = nn.Linear(N_GROUPS * channels, width)
-        self.blocks = nn.ModuleList(Block(width, dilation, groups=1) for dilation in FULL_BAND_DILATIONS)
-        self.outward = nn.Linear(width, N_GROUPS * channels)
-        nn.init.zeros_(self.outward.weight)
-        nn.init.zeros_(self.outward.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [batch, channels, frames, groups] to the same shape."""
-        groups_last = x.permute(0, 2, 3, 1)  # [batch, frames, groups, channels], as it lies in memory
-        y = self.inward(self.norm(groups_last.flatten(2)))
-        y = y.unsqueeze(2).permute(0, 3, 1, 2)  # [batch, width, frames, 1]
-        for block in self.blocks:
-            y = block(y)
-        y = self.outward(functional.silu(y.squeeze(3).transpose(1, 2)))
-        spread: Tensor = y.view_as(groups_last).permute(0, 3, 1, 2)
-        return x + spread
 
 
 class SectionEncoder(nn.Module):
@@ -164,7 +135,6 @@ class MaskNetwork(nn.Module):
         self.position = nn.Parameter(torch.zeros(N_GROUPS, self.size.channels))
         self.blocks = nn.ModuleList(Block(self.size.channels, dilation) for dilation in DILATIONS)
         self.mixers = nn.ModuleList(BandMixer() for _ in MIXED_AFTER)
-        self.full_band = FullBand(self.size.channels, self.size.full_band) if self.size.full_band else nn.Identity()
         self.norm = nn.LayerNorm(self.size.channels)
         self.decoders = nn.ModuleList(SectionDecoder(s, self.size.channels) for s in SECTIONS)
         self.to(memory_format=torch.channels_last)  # the layout that CPU convolutions are fast in
@@ -180,15 +150,13 @@ class MaskNetwork(nn.Module):
             x = block(x)
             if number in mixers:
                 x = mixers[number](x)
-            if number == FULL_BAND_AFTER:
-                x = self.full_band(x)
         return self._mask(self.norm(x.permute(0, 2, 3, 1)))
 
     def fuse(self) -> None:
         """Make the network faster and unable to learn."""
-        for module in self.modules():
-            if isinstance(module, Block):
-                module.fuse()
+        for block in self.blocks:
+            assert isinstance(block, Block)  # a ModuleList forgets the type
+            block.fuse()
 
     def features(self, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
         """Return levelled, compressed features: [batch, frames, low bins, 3] and [batch, frames, high bands]."""

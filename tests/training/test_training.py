@@ -2,8 +2,6 @@
 
 import csv
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from safetensors.torch import load_file
 
 from munsit_denoise.engine.model import MaskNetwork, ModelSize
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ, Stft
@@ -23,7 +22,7 @@ from training.evaluate import evaluate, summary
 from training.loss import DenoisingLoss, high_band_distance_db
 from training.mix import CREST, MixConfig, Mixer
 from training.signals import active_rms, clipped, companded, low_pass, rms, with_gaps
-from training.train import TrainConfig, batches_of, begin_with, learning_rate, read_config
+from training.train import TrainConfig, learning_rate, read_config
 
 CONFIG = MixConfig(seconds=0.8)
 
@@ -187,7 +186,7 @@ def test_the_distance_above_8_khz_is_in_decibels_and_sees_nothing_else() -> None
 def config(pack: Path, out: Path) -> TrainConfig:
     files = {"corpus": (str(pack),), "cache": str(pack / "cache"), "out": str(out)}
     small = {"batch": 2, "validation_items": 2, "every_steps": 2, "workers": 0, "warmup_steps": 2}
-    return TrainConfig(**files, steps=4, **small, model=ModelSize(8, full_band=16), mix=CONFIG)
+    return TrainConfig(**files, steps=4, **small, model=ModelSize(8), mix=CONFIG)
 
 
 def test_a_resumed_run_is_the_same_run(pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,47 +210,14 @@ def test_a_resumed_run_is_the_same_run(pack: Path, tmp_path: Path, monkeypatch: 
         assert torch.equal(value, two.state_dict()[name]), name
 
 
-def test_a_network_that_has_grown_begins_as_what_it_was() -> None:
-    torch.manual_seed(1)
-    small, grown = MaskNetwork(ModelSize(8)).eval(), MaskNetwork(ModelSize(8, full_band=16)).eval()
-    begin_with(grown, small.state_dict())
-    spectrogram, _ = spectra(10)
-    assert torch.allclose(grown(spectrogram), small(spectrogram), atol=1e-6)
-    with pytest.raises(ValueError, match="another network"):
-        begin_with(small, grown.state_dict())
-
-
-def test_processes_share_the_items_of_a_step() -> None:
-    plan = TrainConfig("", "", "", steps=4, batch=3)
-    one, two = (list(batches_of(1, plan, 2, rank)) for rank in (0, 1))
-    assert one[:6] == [6, 7, 8, 12, 13, 14]
-    assert sorted(one + two) == list(range(6, 24))
-    assert list(batches_of(2, plan, 2, 0)) == one[3:]
-
-
-def test_two_processes_train_one_network(pack: Path, tmp_path: Path) -> None:
-    text = f"""
-        [train]
-        corpus = ["{pack}"]
-        cache = "{pack / "cache"}"
-        out = "{tmp_path / "both"}"
-        steps = 4
-        batch = 2
-        workers = 0
-        validation_items = 2
-        every_steps = 4
-        [model]
-        channels = 8
-        full_band = 16
-        [mix]
-        seconds = 0.8
-    """
-    (tmp_path / "both.toml").write_text(text)
-    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "training.train"]
-    subprocess.run([sys.executable, *command, tmp_path / "both.toml"], check=True, timeout=120)
-    (line,) = (tmp_path / "both" / "log.jsonl").read_text().splitlines()
-    assert json.loads(line)["step"] == 4
-    assert load_network(torch.device("cpu"), tmp_path / "both" / "model.safetensors").size == ModelSize(8, 16)
+def test_a_run_can_begin_with_the_weights_of_another(pack: Path, tmp_path: Path) -> None:
+    train.run(config(pack, tmp_path / "first"))
+    weights = tmp_path / "first" / "model.safetensors"
+    trainer = train.Trainer(replace(config(pack, tmp_path / "second"), start=str(weights)))
+    found = load_file(weights)
+    assert trainer.step == 0
+    for name, value in trainer.average.items():
+        assert torch.equal(value, found[name]), name
 
 
 def test_mixed_precision_trains_as_well(pack: Path, tmp_path: Path) -> None:
