@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from munsit_denoise.engine.model import COMPRESSION
 from munsit_denoise.engine.stft import BIN_HZ, N_BINS
-from training.pesq_loss import PesqLoss
+from training.pesq_loss import BINS, PesqLoss
 
 COMPLEX_SHARE = 0.3  # weight of the complex term beside the magnitude term (Braun and Tashev, 2020)
 SNR_SHARE = 0.004  # of a dB beside the spectral error
@@ -44,21 +44,27 @@ class DenoisingLoss(nn.Module):
         `reference` (the noisy input) sets each item's level; bins above `band_hz` [batch] do not count: a
         band-limited target says nothing about them.
         """
-        level = reference.abs().square().mean(dim=(1, 2), keepdim=True).sqrt() + 1e-7
+        level = power(reference).mean(dim=(1, 2), keepdim=True).sqrt() + 1e-7
         inside = torch.arange(N_BINS, device=band_hz.device) * BIN_HZ <= band_hz[:, None]  # [batch, bins]
         estimate, target = estimate / level, target / level
         loss = spectral_error(estimate, target, inside) + SNR_SHARE * negative_snr_db(estimate, target, inside)
         if self.pesq_share:
-            distance: Tensor = self.pesq(estimate * inside[:, None], target * inside[:, None])
+            heard = inside[:, None, :BINS]
+            distance: Tensor = self.pesq(estimate[..., :BINS] * heard, target[..., :BINS] * heard)
             loss = loss + self.pesq_share * torch.where(audible(target), distance, torch.zeros_like(distance))
         if self.high_share:
             loss = loss + self.high_share * high_band_distance_db(estimate, target, inside)
         return loss.mean()
 
 
+def power(spectrogram: Tensor) -> Tensor:
+    """Return the squared magnitude; abs() would take the root first, slowly."""
+    return spectrogram.real.square() + spectrogram.imag.square()
+
+
 def audible(target: Tensor) -> Tensor:
     """Return which items [batch] of levelled spectrograms hold anything but silence."""
-    return target.abs().square().mean(dim=(1, 2)) > FLOOR
+    return power(target).mean(dim=(1, 2)) > FLOOR
 
 
 def spectral_error(estimate: Tensor, target: Tensor, inside: Tensor) -> Tensor:
@@ -67,16 +73,15 @@ def spectral_error(estimate: Tensor, target: Tensor, inside: Tensor) -> Tensor:
     compressed, compressed_wanted = magnitude**COMPRESSION, wanted**COMPRESSION
     error = (compressed - compressed_wanted).square() * (1 - COMPLEX_SHARE)
     difference = estimate * (compressed / magnitude) - target * (compressed_wanted / wanted)
-    error = error + COMPLEX_SHARE * (difference.real.square() + difference.imag.square())
+    error = error + COMPLEX_SHARE * power(difference)
     weights = bin_weights().to(error.device) * inside
     return (error.mean(dim=1) * weights).sum(dim=1) / weights.sum(dim=1)
 
 
 def negative_snr_db(estimate: Tensor, target: Tensor, inside: Tensor) -> Tensor:
     """Return minus the SNR [batch] in dB, which stops to grow at 30 dB; 0 for a silent target."""
-    signal = (target.abs().square() * inside[:, None]).sum(dim=(1, 2))
-    difference = estimate - target
-    noise = ((difference.real.square() + difference.imag.square()) * inside[:, None]).sum(dim=(1, 2))
+    signal = (power(target) * inside[:, None]).sum(dim=(1, 2))
+    noise = (power(estimate - target) * inside[:, None]).sum(dim=(1, 2))
     heard = audible(target)
     ratio = torch.where(heard, noise / signal.clamp_min(FLOOR), torch.ones_like(noise)) + SNR_CEILING
     return torch.where(heard, 10 * ratio.log10(), torch.zeros_like(ratio))
@@ -86,15 +91,14 @@ def high_band_distance_db(estimate: Tensor, target: Tensor, inside: Tensor) -> T
     """Return the log-spectral distance [batch] above 8 kHz in dB, the mean over frames; 0 where the band ends below."""
     counted = inside & (torch.arange(N_BINS, device=inside.device) * BIN_HZ >= HIGH_HZ)  # [batch, bins]
     first = round(HIGH_HZ / BIN_HZ)
-    power = target.real.square() + target.imag.square()
-    floor = LOG_FLOOR * power.mean(dim=(1, 2), keepdim=True).sqrt() + FLOOR
-    high = estimate[:, :, first:]
-    magnitude = (high.real.square() + high.imag.square() + floor.square()).sqrt()
-    wanted = (power[:, :, first:] + floor.square()).sqrt()
+    wanted_power = power(target)
+    floor = LOG_FLOOR * wanted_power.mean(dim=(1, 2), keepdim=True).sqrt() + FLOOR
+    magnitude = (power(estimate[:, :, first:]) + floor.square()).sqrt()
+    wanted = (wanted_power[:, :, first:] + floor.square()).sqrt()
     squared = (20 * (magnitude / wanted).log10()).square() * counted[:, None, first:]
     distance = (squared.sum(dim=2) / counted.sum(dim=1, keepdim=True).clamp_min(1) + FLOOR).sqrt().mean(dim=1)
     return torch.where(audible(target) & counted.any(dim=1), distance, torch.zeros_like(distance))
 
 
 def _magnitude(spectrogram: Tensor) -> Tensor:
-    return (spectrogram.real.square() + spectrogram.imag.square() + FLOOR).sqrt()
+    return (power(spectrogram) + FLOOR).sqrt()
