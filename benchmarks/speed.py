@@ -3,14 +3,15 @@
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 import httpx
 import numpy as np
@@ -60,20 +61,34 @@ def main() -> None:
         noisy = arguments.shared / "audio" / "dev" / "noisy"
         speech = write_speech(noisy, Path(folder) / "speech.wav", SPEECH_S)
         longer = write_speech(noisy, Path(folder) / "longer.wav", LONG_S)
-        print(f"\n{SPEECH_S} s of 48 kHz mono speech, median of {REPEATS}; seconds of audio a second of wall time")
-        peer = median(lambda: peer_speed(arguments, speech))
-        print(f"{'DeepFilterNet3, native, 1 thread':44}{peer:8.1f}")
-        for threads in (1, 2):
-            speeds = {
-                "enhancer": median(partial(enhancer_speed, speech, threads)),
-                "whole job, upload to download": job_speed(speech, SPEECH_S, threads),
-                f"the same for {LONG_S} s": job_speed(longer, LONG_S, threads),
-            }
-            for what, speed in speeds.items():
-                print(f"{f'ours, {what}, {threads} thread(s)':44}{speed:8.1f}{speed / peer:8.1f} x DeepFilterNet3")
-        print(f"loading the model: {median(loading_s):.2f} s")
+        speed_table(arguments, speech, longer)
+        print(f"loading the model: {median(loading_s() for _ in range(REPEATS)):.2f} s")
         if not arguments.no_memory:
             memory_table(speech, Path(folder))
+
+
+def speed_table(arguments: argparse.Namespace, speech: Path, longer: Path) -> None:
+    """Print medians over rounds in which every row has its turn: the machine's pace changes within minutes."""
+    peer = "DeepFilterNet3, native, 1 thread"
+    measures: dict[str, Callable[[], float]] = {peer: partial(peer_speed, arguments, speech)}
+    with ExitStack() as stack:
+        for threads in (1, 2):
+            server = stack.enter_context(serving(threads=threads))
+            client = stack.enter_context(server.client())
+            denoise(client, speech)  # the first job of a server is slower
+            ending = f", {threads} thread(s)"
+            measures["ours, enhancer" + ending] = partial(enhancer_speed, speech, threads)
+            measures["ours, whole job, upload to download" + ending] = partial(job_speed, client, speech, SPEECH_S)
+            measures[f"ours, the same for {LONG_S} s" + ending] = partial(job_speed, client, longer, LONG_S)
+        rounds = [{name: measure() for name, measure in measures.items()} for _ in range(REPEATS)]
+    print(f"\n{SPEECH_S} s of 48 kHz mono speech, medians of {REPEATS} rounds; seconds of audio a second of wall time")
+    for name in measures:
+        line = f"{name:50}{median(row[name] for row in rounds):8.1f}"
+        if name != peer:
+            line += f"{median(row[name] / row[peer] for row in rounds):8.1f} x DeepFilterNet3"
+        if (single := name.replace("2 thread", "1 thread")) != name:
+            line += f"{median(row[name] / row[single] for row in rounds):8.2f} x one thread"
+        print(line)
 
 
 def write_speech(source: Path, target: Path, seconds: int) -> Path:
@@ -86,11 +101,6 @@ def write_speech(source: Path, target: Path, seconds: int) -> Path:
     whole = np.tile(np.concatenate(pieces), -(-seconds * RATE_HZ // total))[: seconds * RATE_HZ]
     soundfile.write(target, whole, RATE_HZ, subtype="PCM_16")
     return target
-
-
-def median(measure: Callable[[], float]) -> float:
-    """Return the median of some runs."""
-    return statistics.median(measure() for _ in range(REPEATS))
 
 
 def peer_speed(arguments: argparse.Namespace, speech: Path) -> float:
@@ -113,16 +123,11 @@ def loading_s() -> float:
     return float(subprocess.run([sys.executable, "-c", LOADING], check=True, capture_output=True, text=True).stdout)
 
 
-def job_speed(speech: Path, seconds: int, threads: int) -> float:
+def job_speed(client: httpx.Client, speech: Path, seconds: int) -> float:
     """Return the speed of a job as a client sees it: upload, events, download."""
-    with serving(threads=threads) as server, server.client() as client:
-        denoise(client, speech)
-        times = []
-        for _ in range(REPEATS):
-            started = time.perf_counter()
-            denoise(client, speech)
-            times.append(time.perf_counter() - started)
-    return seconds / statistics.median(times)
+    started = time.perf_counter()
+    denoise(client, speech)
+    return seconds / (time.perf_counter() - started)
 
 
 def memory_table(speech: Path, folder: Path) -> None:
