@@ -136,6 +136,11 @@ def test_other_playback_rates_change_the_pitch_and_keep_the_length(corpus: Corpu
         assert band_hz <= SAMPLE_RATE_HZ / 2
 
 
+def test_classes_of_noise_can_be_left_out(corpus: Corpus) -> None:
+    assert set(Mixer(corpus, CONFIG, 1, 1).noises) == {"class0", "class1"}
+    assert set(Mixer(corpus, replace(CONFIG, without=("class0",)), 1, 1).noises) == {"class1"}
+
+
 def spectra(snr_db: float) -> tuple[torch.Tensor, torch.Tensor]:
     stft, clean = Stft(), torch.from_numpy(voice(1, 48_000))[None]
     noise = torch.from_numpy(hiss(48_000, rms=float(clean.std()) * 10 ** (-snr_db / 20)))[None]
