@@ -34,6 +34,17 @@ class Served:
 
 
 @contextmanager
+def on_cores(count: int) -> Iterator[None]:
+    """Start the block's processes on this many cores, whatever helpers (ffmpeg) they start; Linux alone."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:count])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextmanager
 def serving(**settings: Any) -> Iterator[Served]:
     """Run `munsit-denoise serve` with these settings while the block lasts."""
     with tempfile.TemporaryDirectory() as folder:

@@ -17,7 +17,7 @@ import httpx
 import numpy as np
 import soundfile
 
-from benchmarks.harness import denoise, peak_mib, resident_mib, serving
+from benchmarks.harness import denoise, on_cores, peak_mib, resident_mib, serving
 
 RATE_HZ = 48_000
 SPEECH_S = 120
@@ -73,7 +73,8 @@ def speed_table(arguments: argparse.Namespace, speech: Path, longer: Path) -> No
     measures: dict[str, Callable[[], float]] = {peer: partial(peer_speed, arguments, speech)}
     with ExitStack() as stack:
         for threads in (1, 2):
-            server = stack.enter_context(serving(threads=threads))
+            with on_cores(threads):  # the decoder and the encoder too: a thread is no more than a core
+                server = stack.enter_context(serving(threads=threads))
             client = stack.enter_context(server.client())
             denoise(client, speech)  # the first job of a server is slower
             ending = f", {threads} thread(s)"
@@ -107,7 +108,8 @@ def peer_speed(arguments: argparse.Namespace, speech: Path) -> float:
     """Return DeepFilterNet3's speed by its own runner, file reading and model loading left out."""
     script = arguments.shared / "bench" / "run_peer.py"
     command = [arguments.peers, script, "--json", "--threads", "1", "dfn3", speech, speech.with_name("peer.wav")]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    with on_cores(1):
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
     return float(json.loads(done.stdout)["x_real_time"])
 
 
@@ -115,7 +117,9 @@ def enhancer_speed(speech: Path, threads: int) -> float:
     """Return the enhancer's speed alone, in a process of its own."""
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
     command = [sys.executable, "-c", ENHANCER, str(speech), str(threads)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
+    with on_cores(threads):
+        done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    return float(done.stdout)
 
 
 def loading_s() -> float:
