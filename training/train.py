@@ -1,4 +1,7 @@
-"""`python -m training.train CONFIG`: train the mask network, resuming from its checkpoint where there is one."""
+"""`python -m training.train CONFIG`: train the mask network, resuming from its checkpoint where there is one.
+
+On every core: `OMP_NUM_THREADS=1 torchrun --nproc-per-node 2 -m training.train CONFIG`.
+"""
 
 import argparse
 import json
@@ -21,6 +24,8 @@ from training.corpus import open_corpus
 from training.evaluate import evaluate, summary
 from training.loss import DenoisingLoss
 from training.mix import MixConfig, Mixer
+from training.muon import ADAMW_WEIGHT_DECAY, MuonAdamW
+from training.parallel import ALONE, Group, join_group
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,8 @@ class TrainConfig:
     out: str
     steps: int
     start: str = ""  # weights to begin with, none where empty
-    batch: int = 8
+    batch: int = 8  # of all processes together
+    optimiser: str = "adamw"  # or "muon"
     learning_rate: float = 1.5e-3
     warmup_steps: int = 100
     decay_share: float = 0.25  # the last part of the run, in which the rate falls to zero linearly
@@ -73,22 +79,31 @@ def learning_rate(config: TrainConfig, step: int) -> float:
 class Trainer:
     """Model, optimiser, averaged weights and where the run stands."""
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: TrainConfig, group: Group = ALONE) -> None:
         torch.manual_seed(config.seed)
-        self.config = config
+        self.config, self.group = config, group
         self.device = torch.device(config.device)
         self.stft = Stft().to(self.device)
         self.denoising_loss = DenoisingLoss(config.pesq_share, config.high_share).to(self.device)
         self.model = MaskNetwork(config.model).to(self.device)
         if config.start:
             self.model.load_state_dict(load_file(config.start))
-        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=config.learning_rate, weight_decay=1e-3)
+        self.optimiser = self._optimiser()
         self.average = {name: p.detach().clone() for name, p in self.model.state_dict().items()}
         self.step, self.elapsed_s = 0, 0.0
         self.out = Path(config.out)
         self.out.mkdir(parents=True, exist_ok=True)
         if (self.out / "last.pt").exists():
             self._resume()
+
+    def _optimiser(self) -> torch.optim.Optimizer:
+        """Return what the configuration names. Raises ValueError for a name of none."""
+        rate, group = self.config.learning_rate, self.group
+        if self.config.optimiser == "muon":
+            return MuonAdamW(self.model, rate, group.rank, group.world, group.sum)
+        if self.config.optimiser == "adamw":
+            return torch.optim.AdamW(self.model.parameters(), lr=rate, weight_decay=ADAMW_WEIGHT_DECAY)
+        raise ValueError(f"no optimiser is called {self.config.optimiser}")
 
     def _resume(self) -> None:
         state = torch.load(self.out / "last.pt", weights_only=True, map_location=self.device)
@@ -115,12 +130,13 @@ class Trainer:
         return loss
 
     def train_batch(self, batch: list[Tensor]) -> float:
-        """Take one step and return its loss."""
+        """Take one step with this process's part of a batch and return the loss of the whole."""
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.config, self.step)
         loss = self.loss(*batch)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        loss = self.group.average_gradients(self.model.parameters(), loss)
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
         self.optimiser.step()
         decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
@@ -155,23 +171,25 @@ class Trainer:
         return found
 
 
-def run(config: TrainConfig) -> None:
+def run(config: TrainConfig, group: Group = ALONE) -> None:
     """Train until the configured step, logging one JSON line an interval."""
     torch.set_num_threads(config.threads)
-    trainer = Trainer(config)
+    trainer = Trainer(config, group)
     corpus = open_corpus([Path(root) for root in config.corpus], Path(config.cache))
     held = Mixer(corpus, config.mix, config.seed + 1_000_003, config.validation_items)
     validation: list[list[Tensor]] = list(DataLoader(held, batch_size=config.batch))
     items = Mixer(corpus, config.mix, config.seed, config.steps * config.batch)
-    rest = Subset(items, range(trainer.step * config.batch, len(items)))
-    loader = DataLoader(rest, batch_size=config.batch, num_workers=config.workers)
+    rest = Subset(items, group.share(trainer.step * config.batch, len(items), config.batch))
+    loader = DataLoader(rest, batch_size=config.batch // group.world, num_workers=config.workers)
     started, losses = time.monotonic() - trainer.elapsed_s, list[float]()
     for batch in loader:
         losses.append(trainer.train_batch(batch))
         if trainer.step % config.every_steps == 0 or trainer.step == config.steps:
             trainer.elapsed_s = time.monotonic() - started
-            log(trainer, losses, validation)
+            if group.rank == 0:
+                log(trainer, losses, validation)
             losses.clear()
+            group.wait()
 
 
 def log(trainer: Trainer, losses: list[float], validation: list[list[Tensor]]) -> None:
@@ -190,7 +208,8 @@ def main() -> None:
     """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__)
     parser.add_argument("config", type=Path)
-    run(read_config(parser.parse_args().config))
+    config = read_config(parser.parse_args().config)
+    run(config, join_group(config.device))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -194,8 +197,11 @@ def config(pack: Path, out: Path) -> TrainConfig:
     return TrainConfig(**files, steps=4, **small, model=ModelSize(8), mix=CONFIG)
 
 
-def test_a_resumed_run_is_the_same_run(pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    train.run(config(pack, tmp_path / "straight"))
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_a_resumed_run_is_the_same_run(
+    optimiser: str, pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train.run(replace(config(pack, tmp_path / "straight"), optimiser=optimiser))
     step = train.Trainer.train_batch
 
     def interrupted(self: train.Trainer, batch: list[torch.Tensor]) -> float:
@@ -205,14 +211,48 @@ def test_a_resumed_run_is_the_same_run(pack: Path, tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(train.Trainer, "train_batch", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        train.run(config(pack, tmp_path / "resumed"))
+        train.run(replace(config(pack, tmp_path / "resumed"), optimiser=optimiser))
     monkeypatch.undo()
-    train.run(config(pack, tmp_path / "resumed"))
+    train.run(replace(config(pack, tmp_path / "resumed"), optimiser=optimiser))
     one, two = (
         load_network(torch.device("cpu"), tmp_path / run / "model.safetensors") for run in ("straight", "resumed")
     )
     for name, value in one.state_dict().items():
         assert torch.equal(value, two.state_dict()[name]), name
+
+
+CONFIG_OF_TWO = """
+[train]
+corpus = ["{pack}"]
+cache = "{pack}/cache"
+out = "{out}"
+steps = 4
+batch = 2
+optimiser = "muon"
+validation_items = 2
+every_steps = 2
+workers = 0
+[model]
+channels = 8
+[mix]
+seconds = 0.8
+"""
+
+
+def test_two_processes_train_one_network(pack: Path, tmp_path: Path) -> None:
+    (tmp_path / "two.toml").write_text(CONFIG_OF_TWO.format(pack=pack, out=tmp_path / "out"))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run([*command, "-m", "training.train", tmp_path / "two.toml"], env=environment, check=True, timeout=120)
+    rows = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [2, 4]
+    assert all(np.isfinite(row["validation_loss"]) for row in rows)
+    assert load_network(torch.device("cpu"), tmp_path / "out" / "model.safetensors").size == ModelSize(8)
+
+
+def test_an_unknown_optimiser_is_refused(pack: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no optimiser is called sgd"):
+        train.Trainer(replace(config(pack, tmp_path), optimiser="sgd"))
 
 
 def test_a_run_can_begin_with_the_weights_of_another(pack: Path, tmp_path: Path) -> None:

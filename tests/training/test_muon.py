@@ -1,0 +1,76 @@
+"""Muon: steps are orthogonal, shares of the work make up the whole, a state can be taken up."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from munsit_denoise.engine.model import MaskNetwork, ModelSize
+from munsit_denoise.engine.stft import N_BINS
+from training.muon import MuonAdamW, matrices, orthogonalised
+from training.parallel import Group
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (8, 72), (64, 12)])
+def test_singular_values_come_near_one_and_vectors_stay(shape: tuple[int, int]) -> None:
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+    found = left.T @ orthogonalised(matrix) @ right.T
+    assert found.diagonal().min() > 0.6
+    assert found.diagonal().max() < 1.3
+    assert (found - found.diagonal().diag()).abs().max() < 1e-3
+
+
+def test_every_kernel_between_encoders_and_decoders_is_a_matrix() -> None:
+    network = MaskNetwork(ModelSize(8))
+    chosen = {id(p) for p in matrices(network)}
+    for name, parameter in network.named_parameters():
+        inner = name.startswith(("blocks.", "mixers."))
+        kernel = name.endswith((".conv.weight", ".linear.weight"))
+        assert (id(parameter) in chosen) == (inner and kernel), name
+
+
+def network_and_loss() -> tuple[MaskNetwork, Tensor]:
+    torch.manual_seed(1)
+    network = MaskNetwork(ModelSize(8))
+    spectrogram = torch.randn(1, 20, N_BINS, dtype=torch.complex64)
+    return network, (network(spectrogram) - 0.3).abs().square().mean()
+
+
+def stepped(optimiser: MuonAdamW, loss: Tensor) -> None:
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
+
+
+def test_shares_of_two_processes_make_up_the_whole_step() -> None:
+    alone, loss = network_and_loss()
+    stepped(MuonAdamW(alone, 1e-2), loss)
+    shares: list[Tensor] = []
+
+    def summed(steps: Tensor) -> None:
+        steps.copy_(shares[0] + shares[1])
+
+    for rank in (0, 1):
+        network, loss = network_and_loss()
+        stepped(MuonAdamW(network, 1e-2, rank, 2, shares.append), loss)
+    together, loss = network_and_loss()
+    stepped(MuonAdamW(together, 1e-2, 0, 2, summed), loss)
+    assert all(share.any() for share in shares)
+    for one, other in zip(alone.parameters(), together.parameters(), strict=True):
+        assert torch.allclose(one, other)
+
+
+def test_a_state_can_be_taken_up() -> None:
+    network, loss = network_and_loss()
+    optimiser = MuonAdamW(network, 1e-2)
+    stepped(optimiser, loss)
+    other = MuonAdamW(MaskNetwork(ModelSize(8)), 1e-2)
+    other.load_state_dict(optimiser.state_dict())
+    for one, two in zip(optimiser.means, other.means, strict=True):
+        assert one.any()
+        assert torch.equal(one, two)
+
+
+def test_items_are_shared_out_batch_by_batch() -> None:
+    assert [Group(rank, 2).share(4, 12, 4) for rank in (0, 1)] == [[4, 5, 8, 9], [6, 7, 10, 11]]
+    with pytest.raises(ValueError, match="not to be divided"):
+        Group(0, 2).share(0, 9, 3)
