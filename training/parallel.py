@@ -58,5 +58,8 @@ def join_group(device: str) -> Group:
     """Join the processes that `torchrun` started; alone where it did not start this one."""
     if "WORLD_SIZE" not in os.environ:
         return ALONE
-    dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    on_gpu = device.startswith("cuda")
+    if on_gpu:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group("nccl" if on_gpu else "gloo")
     return Group(dist.get_rank(), dist.get_world_size())

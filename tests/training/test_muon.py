@@ -7,7 +7,6 @@ from torch import Tensor
 from munsit_denoise.engine.model import MaskNetwork, ModelSize
 from munsit_denoise.engine.stft import N_BINS
 from training.muon import MuonAdamW, matrices, orthogonalised
-from training.parallel import Group
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 72), (64, 12)])
@@ -68,9 +67,3 @@ def test_a_state_can_be_taken_up() -> None:
     for one, two in zip(optimiser.means, other.means, strict=True):
         assert one.any()
         assert torch.equal(one, two)
-
-
-def test_items_are_shared_out_batch_by_batch() -> None:
-    assert [Group(rank, 2).share(4, 12, 4) for rank in (0, 1)] == [[4, 5, 8, 9], [6, 7, 10, 11]]
-    with pytest.raises(ValueError, match="not to be divided"):
-        Group(0, 2).share(0, 9, 3)

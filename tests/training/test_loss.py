@@ -1,0 +1,55 @@
+"""The loss knows what is right, and sees nothing that the target does not speak for."""
+
+import pytest
+import torch
+
+from munsit_denoise.engine.stft import Stft
+from tests.audio import hiss, voice
+from training.loss import DenoisingLoss, high_band_distance_db
+
+
+def spectra(snr_db: float) -> tuple[torch.Tensor, torch.Tensor]:
+    stft, clean = Stft(), torch.from_numpy(voice(1, 48_000))[None]
+    noise = torch.from_numpy(hiss(48_000, rms=float(clean.std()) * 10 ** (-snr_db / 20)))[None]
+    return stft.analyse(clean + noise), stft.analyse(clean)
+
+
+@pytest.mark.parametrize("pesq_share", [0.0, 0.05])
+def test_the_loss_is_least_for_the_target_and_grows_with_the_noise(pesq_share: float) -> None:
+    band_hz = torch.tensor([24_000.0])
+    losses = []
+    loss = DenoisingLoss(pesq_share)
+    for snr_db in (30, 20, 10, 0):
+        noisy, clean = spectra(snr_db)
+        assert loss(clean, clean, noisy, band_hz) < loss(noisy, clean, noisy, band_hz)
+        losses.append(float(loss(noisy, clean, noisy, band_hz)))
+    assert losses == sorted(losses)
+
+
+@pytest.mark.parametrize("pesq_share", [0.0, 0.05])
+def test_the_loss_does_not_see_what_the_target_does_not_speak_for(pesq_share: float) -> None:
+    noisy, clean = spectra(10)
+    changed = noisy.clone()
+    changed[:, :, 200:] *= 3
+    band_hz = torch.tensor([200 * 31.25 - 1])
+    loss = DenoisingLoss(pesq_share)
+    assert torch.allclose(loss(noisy, clean, noisy, band_hz), loss(changed, clean, noisy, band_hz))
+
+
+def test_the_loss_of_silence_is_finite_and_so_is_its_gradient() -> None:
+    noisy, _ = spectra(10)
+    estimate = noisy.clone().requires_grad_()
+    loss = DenoisingLoss(0.05, 0.001)(estimate, torch.zeros_like(noisy), noisy, torch.tensor([24_000.0]))
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert estimate.grad is not None
+    assert torch.isfinite(torch.view_as_real(estimate.grad)).all()
+
+
+def test_the_distance_above_8_khz_is_in_decibels_and_sees_nothing_else() -> None:
+    target, _ = spectra(-20)  # as loud above 8 kHz as below
+    frequency_hz = torch.arange(target.shape[2]) * 31.25
+    louder = target * torch.where(frequency_hz >= 8_000, 2.0, 5.0)
+    for band_hz, expected in ((24_000.0, 6.0), (12_000.0, 6.0), (7_000.0, 0.0)):
+        inside = frequency_hz[None] <= band_hz
+        assert high_band_distance_db(louder, target, inside).item() == pytest.approx(expected, abs=0.1)
+    assert high_band_distance_db(0 * target, target, frequency_hz[None] >= 0).item() < 80.1

@@ -1,0 +1,106 @@
+"""Mixing: pairs are a function of seed and index, damage and augmentation are what they say."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
+from tests.audio import hiss, voice
+from training.corpus import Corpus, bandwidth_hz, open_corpus
+from training.mix import CREST, MixConfig, Mixer
+from training.signals import active_rms, clipped, companded, low_pass, rms, with_gaps
+
+CONFIG = MixConfig(seconds=0.8)
+
+
+def test_the_cache_holds_every_recording_at_the_models_rate(corpus: Corpus, pack: Path) -> None:
+    again = open_corpus([pack], pack / "cache")
+    for kind, count in (("speech", 2), ("noise", 2), ("rir", 1)):
+        assert len(corpus.clips[kind]) == len(again.clips[kind]) == count
+    for clip in corpus.clips["speech"]:
+        assert clip.samples == pytest.approx(1.5 * SAMPLE_RATE_HZ, abs=2)
+        assert corpus.waveform(clip).std() == pytest.approx(voice(1.5).std(), rel=0.1)
+
+
+def test_pairs_are_a_function_of_seed_and_index(corpus: Corpus) -> None:
+    one, two = Mixer(corpus, CONFIG, 3, 20), Mixer(corpus, CONFIG, 3, 20)
+    for index in (0, 7, 19):
+        assert torch.equal(one[index][0], two[index][0])
+        assert torch.equal(one[index][1], two[index][1])
+    assert not torch.equal(one[0][0], Mixer(corpus, CONFIG, 4, 20)[0][0])
+
+
+def test_pairs_are_finite_levelled_and_aligned(corpus: Corpus) -> None:
+    mixer = Mixer(corpus, replace(CONFIG, clipping=0, clean_only=0, noise_only=0), 1, 30)
+    for index in range(30):
+        noisy, clean, band_hz = mixer[index]
+        assert noisy.shape == clean.shape == (int(0.8 * SAMPLE_RATE_HZ),)
+        assert torch.isfinite(noisy).all()
+        assert 0.005 < rms(noisy.numpy()) < 0.3
+        assert 2_500 < band_hz <= SAMPLE_RATE_HZ / 2
+
+
+def test_the_mixture_has_the_ratio_it_was_drawn_with(corpus: Corpus) -> None:
+    undamaged = replace(CONFIG, clipping=0, companding=0, dropout=0, band_limit=0)
+    mixer = Mixer(corpus, replace(undamaged, snr_db=(7, 7), clean_only=0, noise_only=0), 1, 10)
+    for index in range(10):
+        noisy, clean, _ = mixer[index]
+        noise = (noisy - clean).numpy()
+        loudness = max(rms(noise), np.abs(noise).max() / CREST)
+        assert 20 * np.log10(active_rms(clean.numpy()) / loudness) == pytest.approx(7, abs=0.1)
+
+
+@pytest.mark.parametrize("special", ["events", "reversed_noise", "codec", "synthetic_noise"])
+def test_every_special_case_gives_an_aligned_pair(corpus: Corpus, special: str) -> None:
+    case: dict[str, Any] = {special: 1.0}
+    mixer = Mixer(corpus, replace(CONFIG, seconds=1.0, clean_only=0, noise_only=0, **case), 5, 6)
+    for index in range(6):
+        noisy, clean, band_hz = mixer[index]
+        assert noisy.shape == clean.shape == (SAMPLE_RATE_HZ,)
+        assert torch.isfinite(noisy).all()
+        assert 2_500 < band_hz <= SAMPLE_RATE_HZ / 2
+        assert not torch.equal(noisy, clean)
+
+
+def test_clean_only_and_noise_only_are_what_they_say(corpus: Corpus) -> None:
+    noisy, clean, _ = Mixer(corpus, replace(CONFIG, clean_only=1, clipping=0), 1, 1)[0]
+    assert torch.equal(noisy, clean)
+    noisy, clean, band_hz = Mixer(corpus, replace(CONFIG, clean_only=0, noise_only=1, band_limit=0), 1, 1)[0]
+    assert not clean.any()
+    assert noisy.any()
+    assert band_hz == SAMPLE_RATE_HZ / 2
+
+
+def test_bandwidth_is_found_and_cut() -> None:
+    x = hiss(48_000)
+    assert bandwidth_hz(x, 48_000) > 23_000
+    assert bandwidth_hz(low_pass(x, 8_000), 48_000) == pytest.approx(8_000, rel=0.05)
+    assert bandwidth_hz(np.zeros(4_800, np.float32), 48_000) >= 0
+
+
+def test_damage_is_what_it_says() -> None:
+    x = voice(1, 48_000)
+    cut = clipped(x, 0.5)
+    assert np.abs(cut).max() == pytest.approx(np.abs(x).max() / 2)
+    telephone = companded(x)
+    assert 20 < 10 * np.log10(np.var(x) / np.var(telephone - x)) < 50
+    assert len(np.unique(telephone)) <= 255
+    gaps = with_gaps(np.ones(48_000, np.float32), np.random.default_rng(1), (0.01, 0.01))
+    assert 480 <= (gaps == 0).sum() <= 5 * 480
+
+
+def test_other_playback_rates_change_the_pitch_and_keep_the_length(corpus: Corpus) -> None:
+    config = replace(CONFIG, playback_rate=1, speech_rate=(1.1, 1.1), noise_rate=(0.7, 0.7))
+    for index in range(5):
+        noisy, clean, band_hz = Mixer(corpus, config, 2, 5)[index]
+        assert noisy.shape == clean.shape == (int(0.8 * SAMPLE_RATE_HZ),)
+        assert band_hz <= SAMPLE_RATE_HZ / 2
+
+
+def test_classes_of_noise_can_be_left_out(corpus: Corpus) -> None:
+    assert set(Mixer(corpus, CONFIG, 1, 1).noises) == {"class0", "class1"}
+    assert set(Mixer(corpus, replace(CONFIG, without=("class0",)), 1, 1).noises) == {"class1"}
