@@ -220,13 +220,14 @@ class Draw:
         return noisy
 
     def excerpt(self, clip: Clip, rate: float = 1.0) -> Waveform:
-        """Return up to an item's length of a clip, from anywhere in it, played `rate` times as fast."""
+        """Return up to an item's length of a clip, from anywhere in it, played about `rate` times as fast."""
         length = self.m.samples if rate == 1 else scipy.fft.next_fast_len(int(self.m.samples * rate), real=True)
         offset = int(self.rng.integers(0, max(clip.samples - length, 0) + 1))
         x = self.m.corpus.waveform(clip, offset, length)
         if rate == 1 or not len(x):
             return x
-        return resample_window(torch.from_numpy(x), math.ceil(len(x) / rate)).numpy()
+        samples = scipy.fft.next_fast_len(math.ceil(len(x) / rate), real=True)  # a prime takes three times as long
+        return resample_window(torch.from_numpy(x), samples).numpy()
 
     def in_room(self, dry: Waveform, rooms: Choice) -> Waveform:
         """Return the sound in a random room, direct path first so that the timing stays."""
