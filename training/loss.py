@@ -13,7 +13,7 @@ from munsit_denoise.engine.stft import BIN_HZ, N_BINS
 from training.pesq_loss import BINS, PesqLoss
 
 COMPLEX_SHARE = 0.3  # weight of the complex term beside the magnitude term (Braun and Tashev, 2020)
-SNR_SHARE = 0.004  # of a dB beside the spectral error
+SNR_SHARE = 0.004  # what a dB of SNR weighs beside the spectral error, unless told
 SNR_CEILING = 1e-3  # noise-to-signal power below which nothing is gained: 30 dB
 HIGH_HZ = 8_000  # above, PESQ hears nothing
 LOG_FLOOR = 1e-4  # of the target's mean magnitude: 80 dB down, quieter is all the same
@@ -30,12 +30,13 @@ def bin_weights() -> Tensor:
 class DenoisingLoss(nn.Module):
     """The mean loss of a batch.
 
-    `pesq_share` is what a point of the PESQ distance weighs, `high_share` a dB of log-spectral distance above 8 kHz.
+    `pesq_share` is what a point of the PESQ distance weighs, `high_share` a dB of log-spectral distance above 8 kHz,
+    `snr_share` a dB of SNR.
     """
 
-    def __init__(self, pesq_share: float = 0.0, high_share: float = 0.0) -> None:
+    def __init__(self, pesq_share: float = 0.0, high_share: float = 0.0, snr_share: float = SNR_SHARE) -> None:
         super().__init__()
-        self.pesq_share, self.high_share = pesq_share, high_share
+        self.pesq_share, self.high_share, self.snr_share = pesq_share, high_share, snr_share
         self.pesq = PesqLoss()
 
     def forward(self, estimate: Tensor, target: Tensor, reference: Tensor, band_hz: Tensor) -> Tensor:
@@ -47,7 +48,7 @@ class DenoisingLoss(nn.Module):
         level = power(reference).mean(dim=(1, 2), keepdim=True).sqrt() + 1e-7
         inside = torch.arange(N_BINS, device=band_hz.device) * BIN_HZ <= band_hz[:, None]  # [batch, bins]
         estimate, target = estimate / level, target / level
-        loss = spectral_error(estimate, target, inside) + SNR_SHARE * negative_snr_db(estimate, target, inside)
+        loss = spectral_error(estimate, target, inside) + self.snr_share * negative_snr_db(estimate, target, inside)
         if self.pesq_share:
             heard = inside[:, None, :BINS]
             distance: Tensor = self.pesq(estimate[..., :BINS] * heard, target[..., :BINS] * heard)

@@ -22,7 +22,7 @@ from munsit_denoise.engine.model import MaskNetwork, ModelSize
 from munsit_denoise.engine.stft import Stft
 from training.corpus import open_corpus
 from training.evaluate import evaluate, summary
-from training.loss import DenoisingLoss
+from training.loss import SNR_SHARE, DenoisingLoss
 from training.mix import MixConfig, Mixer
 from training.muon import ADAMW_WEIGHT_DECAY, MuonAdamW
 from training.parallel import ALONE, Group, join_group
@@ -46,6 +46,7 @@ class TrainConfig:
     clip_norm: float = 1.0
     pesq_share: float = 0.0  # what a point of the PESQ distance weighs in the loss
     high_share: float = 0.0  # what a dB of log-spectral distance above 8 kHz weighs in the loss
+    snr_share: float = SNR_SHARE  # what a dB of SNR weighs in the loss
     validation_items: int = 48
     every_steps: int = 250
     pairs: str = ""  # development pairs to score the averaged weights on, none where empty
@@ -84,7 +85,8 @@ class Trainer:
         self.config, self.group = config, group
         self.device = torch.device(config.device)
         self.stft = Stft().to(self.device)
-        self.denoising_loss = DenoisingLoss(config.pesq_share, config.high_share).to(self.device)
+        shares = (config.pesq_share, config.high_share, config.snr_share)
+        self.denoising_loss = DenoisingLoss(*shares).to(self.device)
         self.model = MaskNetwork(config.model).to(self.device)
         if config.start:
             self.model.load_state_dict(load_file(config.start))

@@ -36,6 +36,15 @@ def test_the_loss_does_not_see_what_the_target_does_not_speak_for(pesq_share: fl
     assert torch.allclose(loss(noisy, clean, noisy, band_hz), loss(changed, clean, noisy, band_hz))
 
 
+@pytest.mark.parametrize("snr_db", [0, 10])
+def test_a_decibel_weighs_what_it_is_told_to(snr_db: float) -> None:
+    noisy, clean = spectra(snr_db)
+    little, much = (
+        DenoisingLoss(snr_share=share)(noisy, clean, noisy, torch.tensor([24_000.0])) for share in (0.1, 0.3)
+    )
+    assert (much - little).item() == pytest.approx(-0.2 * snr_db, abs=0.1)
+
+
 def test_the_loss_of_silence_is_finite_and_so_is_its_gradient() -> None:
     noisy, _ = spectra(10)
     estimate = noisy.clone().requires_grad_()

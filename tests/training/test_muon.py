@@ -67,3 +67,11 @@ def test_a_state_can_be_taken_up() -> None:
     for one, two in zip(optimiser.means, other.means, strict=True):
         assert one.any()
         assert torch.equal(one, two)
+
+
+def test_no_gradient_is_left_for_the_next_step() -> None:
+    network, loss = network_and_loss()
+    optimiser = MuonAdamW(network, 1e-2)
+    stepped(optimiser, loss)
+    optimiser.zero_grad()
+    assert all(p.grad is None for p in network.parameters())

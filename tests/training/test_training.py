@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -74,9 +75,14 @@ seconds = 0.8
 
 def test_two_processes_train_one_network(pack: Path, tmp_path: Path) -> None:
     (tmp_path / "two.toml").write_text(CONFIG_OF_TWO.format(pack=pack, out=tmp_path / "out"))
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    subprocess.run([*command, "-m", "training.train", tmp_path / "two.toml"], env=environment, check=True, timeout=120)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    torchrun = {"OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
+    command = [sys.executable, "-m", "training.train", tmp_path / "two.toml"]
+    processes = [
+        subprocess.Popen(command, env=os.environ | torchrun | {"RANK": rank, "LOCAL_RANK": rank}) for rank in "01"
+    ]
+    assert [process.wait(timeout=120) for process in processes] == [0, 0]
     rows = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [2, 4]
     assert all(np.isfinite(row["validation_loss"]) for row in rows)
