@@ -82,7 +82,11 @@ def test_two_processes_train_one_network(pack: Path, tmp_path: Path) -> None:
     processes = [
         subprocess.Popen(command, env=os.environ | torchrun | {"RANK": rank, "LOCAL_RANK": rank}) for rank in "01"
     ]
-    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    try:
+        assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    finally:
+        for process in processes:  # one waits for the other for ever
+            process.kill()
     rows = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [2, 4]
     assert all(np.isfinite(row["validation_loss"]) for row in rows)
