@@ -5,6 +5,8 @@ of loud ones, which compression alone lets the network lower; the third knows wh
 log-spectral distance above 8 kHz, where all is so quiet that the others hardly tell a trace of air from nothing.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -45,61 +47,76 @@ class DenoisingLoss(nn.Module):
         `reference` (the noisy input) sets each item's level; bins above `band_hz` [batch] do not count: a
         band-limited target says nothing about them.
         """
-        level = power(reference).mean(dim=(1, 2), keepdim=True).sqrt() + 1e-7
+        level = _power(reference.real, reference.imag).mean(dim=(1, 2), keepdim=True).sqrt() + 1e-7
         inside = torch.arange(N_BINS, device=band_hz.device) * BIN_HZ <= band_hz[:, None]  # [batch, bins]
-        estimate, target = estimate / level, target / level
-        loss = spectral_error(estimate, target, inside) + self.snr_share * negative_snr_db(estimate, target, inside)
+        output, wanted = Parts.of(estimate, level), Parts.of(target, level)
+        heard = audible(wanted.power)
+        loss = spectral_error(output, wanted, inside)
+        loss = loss + self.snr_share * torch.where(heard, negative_snr_db(output, wanted, inside), 0)
         if self.pesq_share:
-            heard = inside[:, None, :BINS]
-            distance: Tensor = self.pesq(estimate[..., :BINS] * heard, target[..., :BINS] * heard)
-            loss = loss + self.pesq_share * torch.where(audible(target), distance, torch.zeros_like(distance))
+            counted = inside[:, None, :BINS]
+            distance: Tensor = self.pesq(output.power[..., :BINS] * counted, wanted.power[..., :BINS] * counted)
+            loss = loss + self.pesq_share * torch.where(heard, distance, 0)
         if self.high_share:
-            loss = loss + self.high_share * high_band_distance_db(estimate, target, inside)
+            distance = high_band_distance_db(output.power, wanted.power, inside)
+            loss = loss + self.high_share * torch.where(heard, distance, 0)
         return loss.mean()
 
 
-def power(spectrogram: Tensor) -> Tensor:
-    """Return the squared magnitude; abs() would take the root first, slowly."""
-    return spectrogram.real.square() + spectrogram.imag.square()
+class Parts(NamedTuple):
+    """A spectrogram [batch, frames, bins] in real numbers: autograd is slow at taking parts of complex ones."""
+
+    real: Tensor
+    imag: Tensor
+    power: Tensor
+
+    @classmethod
+    def of(cls, spectrogram: Tensor, level: Tensor) -> "Parts":
+        """Take a complex spectrogram apart, `level` times as quiet."""
+        real, imag = (part / level for part in torch.view_as_real(spectrogram).unbind(-1))
+        return cls(real, imag, _power(real, imag))
 
 
-def audible(target: Tensor) -> Tensor:
-    """Return which items [batch] of levelled spectrograms hold anything but silence."""
-    return power(target).mean(dim=(1, 2)) > FLOOR
+def audible(power: Tensor) -> Tensor:
+    """Return which items [batch] of levelled power spectrograms hold anything but silence."""
+    return power.mean(dim=(1, 2)) > FLOOR
 
 
-def spectral_error(estimate: Tensor, target: Tensor, inside: Tensor) -> Tensor:
+def spectral_error(estimate: Parts, target: Parts, inside: Tensor) -> Tensor:
     """Return the error of the compressed spectra [batch], by magnitude and by real and imaginary part."""
-    magnitude, wanted = _magnitude(estimate), _magnitude(target)
-    compressed, compressed_wanted = magnitude**COMPRESSION, wanted**COMPRESSION
-    error = (compressed - compressed_wanted).square() * (1 - COMPLEX_SHARE)
-    difference = estimate * (compressed / magnitude) - target * (compressed_wanted / wanted)
-    error = error + COMPLEX_SHARE * power(difference)
+    (compressed, gain), (wanted, wanted_gain) = _compressed(estimate.power), _compressed(target.power)
+    difference = _power(
+        estimate.real * gain - target.real * wanted_gain, estimate.imag * gain - target.imag * wanted_gain
+    )
+    error = (1 - COMPLEX_SHARE) * (compressed - wanted).square() + COMPLEX_SHARE * difference
     weights = bin_weights().to(error.device) * inside
     return (error.mean(dim=1) * weights).sum(dim=1) / weights.sum(dim=1)
 
 
-def negative_snr_db(estimate: Tensor, target: Tensor, inside: Tensor) -> Tensor:
-    """Return minus the SNR [batch] in dB, which stops to grow at 30 dB; 0 for a silent target."""
-    signal = (power(target) * inside[:, None]).sum(dim=(1, 2))
-    noise = (power(estimate - target) * inside[:, None]).sum(dim=(1, 2))
-    heard = audible(target)
-    ratio = torch.where(heard, noise / signal.clamp_min(FLOOR), torch.ones_like(noise)) + SNR_CEILING
-    return torch.where(heard, 10 * ratio.log10(), torch.zeros_like(ratio))
+def negative_snr_db(estimate: Parts, target: Parts, inside: Tensor) -> Tensor:
+    """Return minus the SNR [batch] in dB, which stops to grow at 30 dB."""
+    signal = (target.power * inside[:, None]).sum(dim=(1, 2))
+    difference = _power(estimate.real - target.real, estimate.imag - target.imag)
+    noise = (difference * inside[:, None]).sum(dim=(1, 2))
+    return 10 * (noise / signal.clamp_min(FLOOR) + SNR_CEILING).log10()
 
 
-def high_band_distance_db(estimate: Tensor, target: Tensor, inside: Tensor) -> Tensor:
+def high_band_distance_db(power: Tensor, target: Tensor, inside: Tensor) -> Tensor:
     """Return the log-spectral distance [batch] above 8 kHz in dB, the mean over frames; 0 where the band ends below."""
-    counted = inside & (torch.arange(N_BINS, device=inside.device) * BIN_HZ >= HIGH_HZ)  # [batch, bins]
     first = round(HIGH_HZ / BIN_HZ)
-    wanted_power = power(target)
-    floor = LOG_FLOOR * wanted_power.mean(dim=(1, 2), keepdim=True).sqrt() + FLOOR
-    magnitude = (power(estimate[:, :, first:]) + floor.square()).sqrt()
-    wanted = (wanted_power[:, :, first:] + floor.square()).sqrt()
-    squared = (20 * (magnitude / wanted).log10()).square() * counted[:, None, first:]
+    counted = inside[:, first:]
+    floor = (LOG_FLOOR * target.mean(dim=(1, 2), keepdim=True).sqrt() + FLOOR).square()
+    difference_db = 10 * ((power[..., first:] + floor).log10() - (target[..., first:] + floor).log10())
+    squared = difference_db.square() * counted[:, None]
     distance = (squared.sum(dim=2) / counted.sum(dim=1, keepdim=True).clamp_min(1) + FLOOR).sqrt().mean(dim=1)
-    return torch.where(audible(target) & counted.any(dim=1), distance, torch.zeros_like(distance))
+    return torch.where(counted.any(dim=1), distance, 0)
 
 
-def _magnitude(spectrogram: Tensor) -> Tensor:
-    return (power(spectrogram) + FLOOR).sqrt()
+def _compressed(power: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the compressed magnitude and the gain that compresses; one logarithm is faster than two powers."""
+    log_power = (power + FLOOR).log()
+    return (log_power * (COMPRESSION / 2)).exp(), (log_power * (COMPRESSION / 2 - 0.5)).exp()
+
+
+def _power(real: Tensor, imag: Tensor) -> Tensor:
+    return real.square() + imag.square()

@@ -47,7 +47,7 @@ def _band_of_bin(edges_bark: Tensor) -> Tensor:
 
 
 class PesqLoss(nn.Module):
-    """Disturbance between complex spectrograms [batch, frames, bins] of the model's transform."""
+    """Disturbance between power spectrograms [batch, frames, bins] of the model's transform."""
 
     filter: Tensor
     bands: Tensor
@@ -96,10 +96,9 @@ class PesqLoss(nn.Module):
         """Return the approximate wide-band score [batch], 1.0 to 4.6 (mapping of P.862.2)."""
         return 0.999 + 4 / (1 + torch.exp(-1.3669 * (4.5 - self(estimate, target)) + 3.8224))
 
-    def _bark_power(self, spectrogram: Tensor) -> Tensor:
+    def _bark_power(self, power: Tensor) -> Tensor:
         """Return the power [batch, frames, bands] of a signal at the standard level."""
-        bins = spectrogram[..., 1:BINS]
-        power = bins.real.square() + bins.imag.square()
+        power = power[..., 1:BINS]
         low, high = (round(hz / BIN_HZ) - 1 for hz in SPEECH_BAND_HZ)
         level = power[..., low:high].sum(dim=-1).mean(dim=1)[:, None, None] + TINY
         return (power * (self.filter * 10 ** (SPEECH_LEVEL_DB / 10)) / level) @ self.bands
