@@ -7,9 +7,10 @@ PEERS := .venv-bench
 SHARED ?= ../shared
 HELDOUT := build/heldout
 TORCH_INDEX ?=
+PYTEST_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test lint types check format lock clean \
+.PHONY: help install serve test coverage lint types check format lock clean \
 	bench-quality bench-heldout bench-harm bench-speed bench-api bench-seams spectrograms
 
 help: ## Explain the targets
@@ -24,10 +25,13 @@ $(STAMP): requirements.lock requirements-torch.lock pyproject.toml scripts/insta
 serve: install ## Migrate, create a first key, serve on 127.0.0.1:8000
 	@$(BIN)/munsit-denoise serve
 
-test: install lint types ## Lint, types, all tests with coverage
+test: install lint types ## Lint, types, all tests
 	@sh scripts/system.sh node nodejs || echo "node is missing: the JavaScript snippets are skipped"
 	@sh scripts/system.sh curl curl
-	@$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_FLAGS)
+
+coverage: ## The same, with the lines and branches that no test reaches
+	@$(MAKE) -s test PYTEST_FLAGS="--cov --cov-report=term"
 
 lint: install ## ruff: rules and format
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q .
