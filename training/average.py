@@ -9,7 +9,9 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+
+from munsit_denoise.engine.weights import save_weights
 
 
 def average(out: Path, weights: list[Path]) -> None:
@@ -21,13 +23,13 @@ def average(out: Path, weights: list[Path]) -> None:
     with safe_open(str(weights[-1]), framework="pt") as file:
         metadata = file.metadata()
     mean = {name: _mean([state[name] for state in states]) for name in states[0]}
-    save_file(mean, out, metadata)
+    save_weights(mean, out, metadata)
 
 
 def _mean(tensors: list[torch.Tensor]) -> torch.Tensor:
     if not tensors[0].is_floating_point():  # counters
         return tensors[-1].clone()
-    return torch.stack(tensors).mean(dim=0)
+    return torch.stack(tensors).float().mean(dim=0)
 
 
 def main() -> None:

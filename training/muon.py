@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from munsit_denoise.engine.layers import Block, DenseBlock, Downsample, Upsample
 from munsit_denoise.engine.model import MaskNetwork
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic that pushes singular values towards one
@@ -25,8 +26,11 @@ Gather = Callable[[Tensor], None]  # sums a tensor over all processes, in place
 
 def matrices(network: MaskNetwork) -> list[Tensor]:
     """Return the kernels and matrices between encoders and decoders: what Muon is for."""
-    inner = [*network.blocks.modules(), *network.mixers.modules()]
-    return [layer.weight for layer in inner if isinstance(layer, nn.Conv2d | nn.Linear)]
+    inner = (m for m in network.modules() if isinstance(m, Block | DenseBlock | Downsample | Upsample))
+    layers = [
+        layer for m in inner for layer in m.children() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)
+    ]
+    return [layer.weight for layer in (*layers, network.dense_in, network.dense_out)]
 
 
 def orthogonalised(matrix: Tensor) -> Tensor:

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 from munsit_denoise.engine.model import MaskNetwork, ModelSize
 from munsit_denoise.engine.stft import Stft
+from munsit_denoise.engine.weights import save_weights
 from training.corpus import open_corpus
 from training.evaluate import evaluate, summary
 from training.loss import SNR_SHARE, DenoisingLoss
@@ -120,7 +121,7 @@ class Trainer:
         torch.save(state, self.out / "last.tmp")
         (self.out / "last.tmp").replace(self.out / "last.pt")
         metadata = {"model": json.dumps(asdict(self.config.model)), "step": str(self.step)}
-        save_file({k: v.cpu().contiguous() for k, v in self.average.items()}, self.out / "model.safetensors", metadata)
+        save_weights(self.average, self.out / "model.safetensors", metadata)
 
     def loss(self, noisy: Tensor, clean: Tensor, band_hz: Tensor) -> Tensor:
         """Return the loss of a batch of waveforms [batch, samples]."""

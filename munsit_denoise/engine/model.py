@@ -1,10 +1,11 @@
-"""The mask network: band-split features, dilated convolutions over time and bands, a mask a bin or band.
+"""The mask network: band-split features, a U-shaped network over bands and time, a mask a bin or band.
 
+Groups of bands are merged two by two down to a dense middle that knows the whole spectrum, as voices and noises
+differ in it, and parted again, each scale beside what came in at it (Ronneberger, Fischer and Brox, "U-Net", 2015).
 It looks as far ahead as back (the service works on files), and no farther than `REACH_FRAMES`: what a window
 of the recording yields is the same wherever its neighbours begin, which a recurrent network cannot promise.
-Dilated residual convolutions follow Bai, Kolter and Koltun, "An empirical evaluation of generic convolutional
-and recurrent networks for sequence modeling" (2018); power-law compression follows Braun and Tashev, "Data
-augmentation and loss normalization for deep noise suppression" (2020).
+Power-law compression follows Braun and Tashev, "Data augmentation and loss normalization for deep noise
+suppression" (2020).
 """
 
 from dataclasses import dataclass
@@ -12,111 +13,39 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils import fuse_conv_bn_eval
 
 from munsit_denoise.engine.bands import LOW_BINS, N_GROUPS, SECTIONS, Section, high_band_matrix
+from munsit_denoise.engine.layers import Block, DenseBlock, Downsample, SectionDecoder, SectionEncoder, Upsample
 from munsit_denoise.engine.stft import BIN_HZ, N_BINS
 
 COMPRESSION = 0.3  # exponent on magnitudes, in features and loss
 LEVEL_FRAMES = 121  # frames of the moving average that the input is levelled with: 2 s
 LEVEL_FLOOR = 1e-12  # of a bin's power: far below 24-bit rounding, keeps digital silence finite
 FEATURE_FLOOR = 1e-8  # below the level by 80 dB: what resampling leaves in an empty band is no feature
-DILATIONS = (1, 2, 4, 8, 16, 1, 2, 4, 8, 16)  # of the blocks, in frames
-MIXED_AFTER = (1, 5)  # blocks after which all bands see each other
+SCALES = 3  # all groups, pairs of them, pairs of pairs
+DILATIONS_IN = ((1,), (2,), (1, 4))  # of each scale's blocks before the middle, in frames
+DILATIONS_OUT = ((1,), (2,), (1,))  # and behind it
+DENSE_DILATIONS = (1, 2, 4, 8, 16, 8, 4, 2)
 HIGH_GAIN_FLOOR = 0.02  # a trace of the room, 34 dB down, sounds more natural than nothing at all
 FLOOR_FROM_HZ = 8_000  # below, where voices are, noise may go altogether
-REACH_FRAMES = sum(DILATIONS) + LEVEL_FRAMES // 2  # how far a frame of the mask sees, each way
+REACH_FRAMES = sum(map(sum, (*DILATIONS_IN, *DILATIONS_OUT, DENSE_DILATIONS))) + LEVEL_FRAMES // 2  # each way
 
 
 @dataclass(frozen=True)
 class ModelSize:
     """What a checkpoint must say for the network to be built again."""
 
-    channels: int = 48
+    channels: int = 48  # a group
 
+    @property
+    def widths(self) -> tuple[int, int, int]:
+        """Channels a group at each scale."""
+        return self.channels, self.channels * 4 // 3, self.channels * 2
 
-class GroupLinear(nn.Module):
-    """A linear layer for each group of a section: [batch, frames, groups, in] to [..., out]."""
-
-    def __init__(self, groups: int, in_features: int, out_features: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(groups, in_features, out_features) / in_features**0.5)
-        self.bias = nn.Parameter(torch.zeros(groups, out_features))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply each group's own matrix."""
-        return torch.einsum("btgi,gio->btgo", x, self.weight) + self.bias
-
-
-class Block(nn.Module):
-    """A residual convolution over three groups and three frames `dilation` apart."""
-
-    def __init__(self, channels: int, dilation: int) -> None:
-        super().__init__()
-        padding = (dilation, 1)
-        self.conv = nn.Conv2d(channels, channels, 3, padding=padding, dilation=(dilation, 1), bias=False)
-        self.norm: nn.Module = nn.BatchNorm2d(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [batch, channels, frames, groups] to the same shape."""
-        return x + functional.silu(self.norm(self.conv(x)), inplace=not self.training)
-
-    def fuse(self) -> None:
-        """Fold the normalisation into the convolution, for inference alone."""
-        assert isinstance(self.norm, nn.BatchNorm2d)  # not fused yet
-        self.conv = fuse_conv_bn_eval(self.conv.eval(), self.norm.eval())
-        self.norm = nn.Identity()
-
-
-class BandMixer(nn.Module):
-    """A residual linear layer across all groups: harmonics stand far apart."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.linear = nn.Linear(N_GROUPS, N_GROUPS)
-        nn.init.zeros_(self.linear.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [batch, channels, frames, groups] to the same shape."""
-        groups_last = x.permute(0, 2, 3, 1)  # [batch, frames, groups, channels], as it lies in memory
-        mixed = self.linear.weight @ groups_last + self.linear.bias[:, None]
-        return x + mixed.permute(0, 3, 1, 2)
-
-
-class SectionEncoder(nn.Module):
-    """Features of one section to one vector a group."""
-
-    def __init__(self, section: Section, channels: int) -> None:
-        super().__init__()
-        self.section = section
-        self.linear = GroupLinear(section.groups, section.features, channels)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Map [batch, frames, bands * features a band] to [batch, frames, groups, channels]."""
-        batch, frames, _ = features.shape
-        out: Tensor = self.linear(features.reshape(batch, frames, self.section.groups, -1))
-        return out
-
-
-class SectionDecoder(nn.Module):
-    """One vector a group to the mask values of its bands."""
-
-    def __init__(self, section: Section, channels: int) -> None:
-        super().__init__()
-        self.section = section
-        self.hidden = GroupLinear(section.groups, channels, 2 * channels)
-        self.out = GroupLinear(section.groups, 2 * channels, section.outputs)
-        with torch.no_grad():  # start near the identity: a real part or gain of tanh(1.5) or sigmoid(1.5)
-            self.out.weight.mul_(0.1)
-            self.out.bias[:, :: 2 if section.complex_mask else 1] = 1.5
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [batch, frames, groups, channels] to [batch, frames, bands, values a band]."""
-        y = self.out(functional.silu(self.hidden(x)))
-        batch, frames = y.shape[:2]
-        bands = self.section.groups * self.section.width
-        shaped: Tensor = y.reshape(batch, frames, bands, -1)
-        return shaped
+    @property
+    def dense(self) -> int:
+        """Features of a frame in the middle."""
+        return self.channels * 8
 
 
 class MaskNetwork(nn.Module):
@@ -133,8 +62,16 @@ class MaskNetwork(nn.Module):
         self.register_buffer("gain_floor", HIGH_GAIN_FLOOR * (high_hz > FLOOR_FROM_HZ), persistent=False)
         self.encoders = nn.ModuleList(SectionEncoder(s, self.size.channels) for s in SECTIONS)
         self.position = nn.Parameter(torch.zeros(N_GROUPS, self.size.channels))
-        self.blocks = nn.ModuleList(Block(self.size.channels, dilation) for dilation in DILATIONS)
-        self.mixers = nn.ModuleList(BandMixer() for _ in MIXED_AFTER)
+        widths = self.size.widths
+        self.blocks_in = nn.ModuleList(_blocks(*scale) for scale in zip(widths, DILATIONS_IN, strict=True))
+        self.blocks_out = nn.ModuleList(_blocks(*scale) for scale in zip(widths, DILATIONS_OUT, strict=True))
+        steps = range(SCALES - 1)
+        self.down = nn.ModuleList(Downsample(widths[i], widths[i + 1], N_GROUPS >> i) for i in steps)
+        self.up = nn.ModuleList(Upsample(widths[i + 1], widths[i]) for i in steps)
+        flat = (N_GROUPS >> SCALES - 1) * widths[-1]  # features of a frame at the last scale
+        self.dense_norm = nn.LayerNorm(flat)
+        self.dense_in, self.dense_out = nn.Linear(flat, self.size.dense), nn.Linear(self.size.dense, flat)
+        self.dense = nn.Sequential(*(DenseBlock(self.size.dense, dilation) for dilation in DENSE_DILATIONS))
         self.norm = nn.LayerNorm(self.size.channels)
         self.decoders = nn.ModuleList(SectionDecoder(s, self.size.channels) for s in SECTIONS)
         self.to(memory_format=torch.channels_last)  # the layout that CPU convolutions are fast in
@@ -145,18 +82,29 @@ class MaskNetwork(nn.Module):
         inputs = [self._section_input(section, low, high) for section in SECTIONS]
         x = torch.cat([encode(i) for encode, i in zip(self.encoders, inputs, strict=True)], dim=2)
         x = (x + self.position).permute(0, 3, 1, 2)  # [batch, channels, frames, groups], channels last in memory
-        mixers = dict(zip(MIXED_AFTER, self.mixers, strict=True))
-        for number, block in enumerate(self.blocks):
-            x = block(x)
-            if number in mixers:
-                x = mixers[number](x)
-        return self._mask(self.norm(x.permute(0, 2, 3, 1)))
+        return self._mask(self.norm(self._scale(x, 0).permute(0, 2, 3, 1)))
+
+    def _scale(self, x: Tensor, scale: int) -> Tensor:
+        """Map [batch, channels, frames, groups] of a scale to the same shape, through the scales below and back."""
+        x = self.blocks_in[scale](x)
+        if scale < SCALES - 1:
+            x = x + self.up[scale](self._scale(self.down[scale](x), scale + 1))
+        else:
+            x = x + self._middle(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        out: Tensor = self.blocks_out[scale](x)
+        return out
+
+    def _middle(self, x: Tensor) -> Tensor:
+        """Map [batch, frames, groups, channels] of the last scale to the same shape, all groups of a frame as one."""
+        y = self.dense(self.dense_in(self.dense_norm(x.flatten(2))))
+        out: Tensor = self.dense_out(functional.silu(y)).view_as(x)
+        return out
 
     def fuse(self) -> None:
         """Make the network faster and unable to learn."""
-        for block in self.blocks:
-            assert isinstance(block, Block)  # a ModuleList forgets the type
-            block.fuse()
+        for module in self.modules():
+            if isinstance(module, Block | DenseBlock):
+                module.fuse()
 
     def features(self, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
         """Return levelled, compressed features: [batch, frames, low bins, 3] and [batch, frames, high bands]."""
@@ -196,3 +144,7 @@ def local_level(frame_power: Tensor) -> Tensor:
         frame_power[:, None], LEVEL_FRAMES, stride=1, padding=LEVEL_FRAMES // 2, count_include_pad=False
     )
     return mean[:, 0] + LEVEL_FLOOR
+
+
+def _blocks(channels: int, dilations: tuple[int, ...]) -> nn.Sequential:
+    return nn.Sequential(*(Block(channels, dilation) for dilation in dilations))

@@ -23,8 +23,8 @@ def test_every_kernel_between_encoders_and_decoders_is_a_matrix() -> None:
     network = MaskNetwork(ModelSize(8))
     chosen = {id(p) for p in matrices(network)}
     for name, parameter in network.named_parameters():
-        inner = name.startswith(("blocks.", "mixers."))
-        kernel = name.endswith((".conv.weight", ".linear.weight"))
+        inner = name.startswith(("blocks_", "down.", "up.", "dense"))
+        kernel = name.endswith((".conv.weight", ".linear.weight", "dense_in.weight", "dense_out.weight"))
         assert (id(parameter) in chosen) == (inner and kernel), name
 
 
