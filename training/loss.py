@@ -19,7 +19,7 @@ SNR_SHARE = 0.004  # what a dB of SNR weighs beside the spectral error, unless t
 SNR_CEILING = 1e-3  # noise-to-signal power below which nothing is gained: 30 dB
 HIGH_HZ = 8_000  # above, PESQ hears nothing
 LOG_FLOOR = 1e-4  # of the target's mean magnitude: 80 dB down, quieter is all the same
-FLOOR = 1e-6  # power; keeps the gradient of the root finite where the spectrum is empty
+FLOOR = 1e-6  # power; keeps gradients of logarithm and root finite where the spectrum is empty
 
 
 def bin_weights() -> Tensor:
