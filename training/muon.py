@@ -33,30 +33,35 @@ def matrices(network: MaskNetwork) -> list[Tensor]:
     return [layer.weight for layer in (*layers, network.dense_in, network.dense_out)]
 
 
-def orthogonalised(matrix: Tensor) -> Tensor:
-    """Return a matrix with the same singular vectors and singular values near one, by Newton and Schulz."""
+def orthogonalised(matrix: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
+    """Return a matrix with the same singular vectors and singular values near one, by Newton and Schulz.
+
+    Its products are in `precision`: bfloat16 is enough, and many times as fast where the processor has it.
+    """
     a, b, c = COEFFICIENTS
-    wide = matrix / (matrix.norm() + 1e-7)
-    wide = wide.T if len(matrix) > matrix.shape[1] else wide
-    gram = wide @ wide.T  # the products are faster on it than on what it comes from
-    eye = torch.eye(len(gram), device=gram.device)
-    product = step = a * eye + b * gram + c * gram @ gram
-    for _ in range(ITERATIONS - 1):
-        gram = step @ gram @ step
-        step = a * eye + b * gram + c * gram @ gram
-        product = step @ product
-    result: Tensor = product @ wide
-    return result.T if len(matrix) > matrix.shape[1] else result
+    tall = len(matrix) > matrix.shape[1]
+    x = ((matrix.T if tall else matrix) / (matrix.norm() + 1e-7)).to(precision)
+    for _ in range(ITERATIONS):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return (x.T if tall else x).to(matrix.dtype)
 
 
 class MuonAdamW(torch.optim.AdamW):
     """One optimiser with one learning rate for a whole network.
 
-    Process `rank` of `world` orthogonalises its share of the matrices; `gather` brings the shares together.
+    Process `rank` of `world` orthogonalises its share of the matrices, in `precision`; `gather` brings the shares
+    together.
     """
 
     def __init__(
-        self, network: MaskNetwork, learning_rate: float, rank: int = 0, world: int = 1, gather: Gather | None = None
+        self,
+        network: MaskNetwork,
+        learning_rate: float,
+        rank: int = 0,
+        world: int = 1,
+        gather: Gather | None = None,
+        precision: torch.dtype = torch.float32,
     ) -> None:
         self.matrices = matrices(network)
         mine = {id(p) for p in self.matrices}
@@ -65,7 +70,7 @@ class MuonAdamW(torch.optim.AdamW):
         self.momentum = 0.95
         self.means = [torch.zeros_like(p) for p in self.matrices]
         self._owners = _shared_out(self.matrices, world)
-        self._rank, self._gather = rank, gather
+        self._rank, self._gather, self._precision = rank, gather, precision
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # nothing here computes a loss anew
@@ -87,7 +92,7 @@ class MuonAdamW(torch.optim.AdamW):
             return torch.zeros_like(parameter)
         ahead = parameter.grad.lerp(mean, self.momentum).flatten(1)
         scale: float = ADAMW_RMS * max(ahead.shape) ** 0.5
-        return scale * orthogonalised(ahead)
+        return scale * orthogonalised(ahead, self._precision)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters."""

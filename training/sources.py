@@ -52,6 +52,11 @@ def potatoes(language: str) -> Source:
     return words(language, f"ktuberling-{language}", f"**/sounds/{language}/*.*", "ktuberling-data")
 
 
+def alphabet(language: str) -> Source:
+    """Return the words and letters of qABCs."""
+    return Source("qabcs-data", "GPL-3+", "speech", f"**/abcs/{language}/sounds/*/*.ogg", f"qabcs {language}", language)
+
+
 def effects(package: str, licence: str, pattern: str, group: str = "{}") -> Source:
     """Return sounds that are to be removed."""
     return Source(package, licence, "noise", pattern, group)
@@ -105,6 +110,26 @@ PACKS = {
         *map(stamps, ("be", "bg", "ca", "da", "en_GB", "es", "fr", "ro", "ru")),
         *map(letters, ("ar", "da", "de", "en", "en_GB", "es", "fr", "it", "ml", "nb", "nl", "ru", "uk")),
         *map(potatoes, ("ca", "da", "en", "fr", "ru", "uk", "wa")),
+    ),
+    "further": (
+        Source("festvox-ru", "BSD-like", "speech", "**/msu_ru_nsh_clunits/wav/*.wav", "festvox-ru", "ru"),
+        *map(alphabet, ("be", "de", "fr", "pl", "ru", "uk")),
+        effects("qabcs-data", "GPL-3+", "usr/share/qabcs/abcs/all/noises/*.ogg", "animals and things"),
+        effects("redeclipse-data", "CC BY-SA 3.0", f"{GAMES}/redeclipse/data/sounds/ambience/**/*.ogg", "drones"),
+        effects("flightgear-data-base", "GPL-2", f"{GAMES}/flightgear/Sounds/*.wav", "aircraft"),
+        effects("flightgear-data-base", "GPL-2", f"{GAMES}/flightgear/Aircraft/c172p/Sounds/*.wav", "cockpit"),
+        effects("torcs-data", "GPL-2+, Free Art", f"{GAMES}/torcs/data/sound/*.wav", "racing cars"),
+        effects("crrcsim-data", "GPL-2", f"{GAMES}/crrcsim/sounds/*.wav", "model aircraft"),
+        effects("simutrans-pak64", "Artistic-1.0", f"{GAMES}/simutrans/pak/sound/*.wav", "traffic"),
+        effects("etw-data", "GPL-2+", f"{GAMES}/etw/crowd/*", "stadium"),
+        effects("lomiri-sounds", "CC BY 4.0, CC BY-SA 3.0, CC0", "usr/share/sounds/lomiri/*/*.ogg", "telephones"),
+        effects("sound-theme-freedesktop", "GPL-2+, CC BY-SA 3.0", "usr/share/sounds/freedesktop/**/*.oga", "bells"),
+        effects("hydrogen-drumkits-effects", "CC BY 3.0, GPL-2+", "**/belofilms_GuitarStrums/*", "guitar"),
+        effects("hydrogen-data", "GPL-2+", "usr/share/hydrogen/data/drumkits/GMRockKit/*.flac", "rock drums"),
+        effects("hyperrogue-music", "CC BY-SA 3.0", "usr/share/hyperrogue/music/*.ogg", "dreamy music"),
+        effects("krank", "GPL-3", f"{GAMES}/krank/sounds/**/*.ogg", "water and industry"),
+        effects("neverball-common", "GPL-2+", f"{GAMES}/neverball/snd/*.ogg", "balls and coins"),
+        effects("enigma-data", "GPL-2+", f"{GAMES}/enigma/soundsets/enigma/*.wav", "small things"),
     ),
     "heldout": (
         prompts("it", "Carlo"),

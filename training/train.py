@@ -56,7 +56,7 @@ class TrainConfig:
     threads: int = 1
     workers: int = 1
     device: str = "cpu"
-    mixed_precision: bool = False  # the network's products in bfloat16; transforms and loss stay in float32
+    mixed_precision: bool = False  # the network's and Muon's products in bfloat16; transforms and loss stay in float32
     model: ModelSize = field(default_factory=ModelSize)
     mix: MixConfig = field(default_factory=MixConfig)
 
@@ -103,7 +103,8 @@ class Trainer:
         """Return what the configuration names. Raises ValueError for a name of none."""
         rate, group = self.config.learning_rate, self.group
         if self.config.optimiser == "muon":
-            return MuonAdamW(self.model, rate, group.rank, group.world, group.sum)
+            precision = torch.bfloat16 if self.config.mixed_precision else torch.float32
+            return MuonAdamW(self.model, rate, group.rank, group.world, group.sum, precision)
         if self.config.optimiser == "adamw":
             return torch.optim.AdamW(self.model.parameters(), lr=rate, weight_decay=ADAMW_WEIGHT_DECAY)
         raise ValueError(f"no optimiser is called {self.config.optimiser}")

@@ -19,6 +19,13 @@ def test_singular_values_come_near_one_and_vectors_stay(shape: tuple[int, int]) 
     assert (found - found.diagonal().diag()).abs().max() < 1e-3
 
 
+def test_half_precision_is_near_single_precision() -> None:
+    matrix = torch.randn((64, 96), generator=torch.Generator().manual_seed(2))
+    found, expected = orthogonalised(matrix, torch.bfloat16), orthogonalised(matrix)
+    assert found.dtype == matrix.dtype
+    assert (found - expected).norm() < 0.05 * expected.norm()
+
+
 def test_every_kernel_between_encoders_and_decoders_is_a_matrix() -> None:
     network = MaskNetwork(ModelSize(8))
     chosen = {id(p) for p in matrices(network)}
