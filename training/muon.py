@@ -44,7 +44,8 @@ def orthogonalised(matrix: Tensor, precision: torch.dtype = torch.float32) -> Te
     for _ in range(ITERATIONS):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return (x.T if tall else x).to(matrix.dtype)
+    result: Tensor = (x.T if tall else x).to(matrix.dtype)
+    return result
 
 
 class MuonAdamW(torch.optim.AdamW):

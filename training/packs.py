@@ -1,8 +1,8 @@
 """`python -m training.packs PACK FOLDER`: recordings out of Debian packages, in the layout of a corpus.
 
-The packs `train`, `wider` and `fullband` add to the training recordings: more speech, more of it in full band, more
-kinds of noise. `heldout` holds voices and noises that no training has; `training.heldout` mixes pairs from it.
-Packages are fetched with apt-get and unpacked beside the result, nothing is installed. Needs ffmpeg, dpkg-deb and
+The packs `train`, `wider`, `fullband` and `further` add to the training recordings: more speech, more of it in full
+band, more kinds of noise. `heldout` holds voices and noises that no training has; `training.heldout` mixes pairs from
+it. Packages are fetched with apt-get and unpacked beside the result, nothing is installed. Needs ffmpeg, dpkg-deb and
 Debian's package lists.
 """
 

@@ -129,8 +129,8 @@ class Trainer:
         spectrum = self.stft.analyse(noisy.to(self.device))
         target = self.stft.analyse(clean.to(self.device))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.mixed_precision):
-            mask = self.model(spectrum)
-        loss: Tensor = self.denoising_loss(spectrum * mask, target, spectrum, band_hz.to(self.device))
+            found = self.model(spectrum)
+        loss: Tensor = self.denoising_loss(found.apply(spectrum), target, spectrum, band_hz.to(self.device))
         return loss
 
     def train_batch(self, batch: list[Tensor]) -> float:

@@ -12,18 +12,21 @@ from torch import Tensor
 
 from munsit_denoise.engine.stft import BIN_HZ, N_BINS, SAMPLE_RATE_HZ
 
-LOW_BINS = 128  # bins below 4 kHz, each with a complex mask of its own
+LOW_BINS = 128  # bins below 4 kHz, each with a complex filter of its own
 HIGH_BANDS = 32  # mel bands from 4 kHz to 24 kHz, each with a real gain
+NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1))  # frames and bins off a low bin: what its output is also made of
+TAPS = 1 + len(NEIGHBOURS)
 
 
 @dataclass(frozen=True)
 class Section:
-    """A run of equally wide groups on the band axis; `complex_mask` says what each band is given."""
+    """A run of equally wide groups on the band axis; `complex_filter` says what each band
+    is given."""
 
     start: int
     groups: int
     width: int
-    complex_mask: bool
+    complex_filter: bool
 
     @property
     def stop(self) -> int:
@@ -33,18 +36,18 @@ class Section:
     @property
     def features(self) -> int:
         """Input features a group: compressed real, imaginary and magnitude, or the magnitude alone."""
-        return self.width * (3 if self.complex_mask else 1)
+        return self.width * (3 if self.complex_filter else 1)
 
     @property
     def outputs(self) -> int:
-        """Mask values a group: real and imaginary parts, or a gain."""
-        return self.width * (2 if self.complex_mask else 1)
+        """Values a group: real and imaginary parts of a filter's taps, or a gain."""
+        return self.width * (2 * TAPS if self.complex_filter else 1)
 
 
 SECTIONS = (
-    Section(0, 16, 4, complex_mask=True),  # 0 to 2 kHz
-    Section(64, 8, 8, complex_mask=True),  # 2 to 4 kHz
-    Section(LOW_BINS, 8, 4, complex_mask=False),  # 4 to 24 kHz, mel bands
+    Section(0, 16, 4, complex_filter=True),  # 0 to 2 kHz
+    Section(64, 8, 8, complex_filter=True),  # 2 to 4 kHz
+    Section(LOW_BINS, 8, 4, complex_filter=False),  # 4 to 24 kHz, mel bands
 )
 N_GROUPS = sum(section.groups for section in SECTIONS)
 

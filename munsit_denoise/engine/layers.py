@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from munsit_denoise.engine.bands import TAPS as FILTER_TAPS
 from munsit_denoise.engine.bands import Section
 
 TAPS = 3  # of every convolution over time
@@ -43,7 +44,7 @@ class SectionEncoder(nn.Module):
 
 
 class SectionDecoder(nn.Module):
-    """One vector a group to the mask values of its bands."""
+    """One vector a group to the filters or gains of its bands."""
 
     def __init__(self, section: Section, channels: int) -> None:
         super().__init__()
@@ -52,7 +53,7 @@ class SectionDecoder(nn.Module):
         self.out = GroupLinear(section.groups, 2 * channels, section.outputs)
         with torch.no_grad():  # start near the identity: a real part or gain of tanh(1.5) or sigmoid(1.5)
             self.out.weight.mul_(0.1)
-            self.out.bias[:, :: 2 if section.complex_mask else 1] = 1.5
+            self.out.bias[:, :: 2 * FILTER_TAPS if section.complex_filter else 1] = 1.5
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [batch, frames, groups, channels] to [batch, frames, bands, values a band]."""

@@ -1,4 +1,4 @@
-"""The mask network: band-split features, a U-shaped network over bands and time, a mask a bin or band.
+"""The mask network: band-split features, a U-shaped network over bands and time, a filter a bin or a gain a band.
 
 Groups of bands are merged two by two down to a dense middle that knows the whole spectrum, as voices and noises
 differ in it, and parted again, each scale beside what came in at it (Ronneberger, Fischer and Brox, "U-Net", 2015).
@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from munsit_denoise.engine.bands import LOW_BINS, N_GROUPS, SECTIONS, Section, high_band_matrix
+from munsit_denoise.engine.bands import LOW_BINS, N_GROUPS, SECTIONS, TAPS, Section, high_band_matrix
+from munsit_denoise.engine.filter import Filter
 from munsit_denoise.engine.layers import Block, DenseBlock, Downsample, SectionDecoder, SectionEncoder, Upsample
 from munsit_denoise.engine.stft import BIN_HZ, N_BINS
 
@@ -49,7 +50,7 @@ class ModelSize:
 
 
 class MaskNetwork(nn.Module):
-    """Noisy complex spectrogram in, complex mask of the same shape out; no element exceeds sqrt(2)."""
+    """Noisy complex spectrogram in, the filter that takes its noise out."""
 
     high_matrix: Tensor
     gain_floor: Tensor
@@ -76,13 +77,13 @@ class MaskNetwork(nn.Module):
         self.decoders = nn.ModuleList(SectionDecoder(s, self.size.channels) for s in SECTIONS)
         self.to(memory_format=torch.channels_last)  # the layout that CPU convolutions are fast in
 
-    def forward(self, spectrogram: Tensor) -> Tensor:
-        """Return the mask for a complex spectrogram [batch, frames, bins]."""
+    def forward(self, spectrogram: Tensor) -> Filter:
+        """Return the filter for a complex spectrogram [batch, frames, bins]."""
         low, high = self.features(spectrogram)
         inputs = [self._section_input(section, low, high) for section in SECTIONS]
         x = torch.cat([encode(i) for encode, i in zip(self.encoders, inputs, strict=True)], dim=2)
         x = (x + self.position).permute(0, 3, 1, 2)  # [batch, channels, frames, groups], channels last in memory
-        return self._mask(self.norm(self._scale(x, 0).permute(0, 2, 3, 1)))
+        return self._filter(self.norm(self._scale(x, 0).permute(0, 2, 3, 1)))
 
     def _scale(self, x: Tensor, scale: int) -> Tensor:
         """Map [batch, channels, frames, groups] of a scale to the same shape, through the scales below and back."""
@@ -119,23 +120,25 @@ class MaskNetwork(nn.Module):
 
     @staticmethod
     def _section_input(section: Section, low: Tensor, high: Tensor) -> Tensor:
-        if section.complex_mask:
+        if section.complex_filter:
             return low[:, :, section.start : section.stop].flatten(2)
         return high[:, :, section.start - LOW_BINS : section.stop - LOW_BINS]
 
-    def _mask(self, x: Tensor) -> Tensor:
-        """Return the complex mask [batch, frames, bins] of the last features [batch, frames, groups, channels]."""
+    def _filter(self, x: Tensor) -> Filter:
+        """Return the filter of the last features [batch, frames, groups, channels]."""
         low: list[Tensor] = []
         high: list[Tensor] = []
         first = 0
         for section, decode in zip(SECTIONS, self.decoders, strict=True):
             values = decode(x[:, :, first : first + section.groups])
-            (low if section.complex_mask else high).append(values)
+            (low if section.complex_filter else high).append(values)
             first += section.groups
-        low_mask = torch.view_as_complex(torch.cat(low, dim=2).float().tanh().contiguous())
+        parts = torch.cat(low, dim=2).float().tanh().contiguous()
+        taps = torch.view_as_complex(parts.view(*parts.shape[:-1], TAPS, 2))  # [batch, frames, low bins, taps]
         gains = torch.cat(high, dim=2).squeeze(-1).float().sigmoid() @ self.high_matrix.T  # [batch, frames, high bins]
         gains = self.gain_floor + (1 - self.gain_floor) * gains.float()  # mixed precision makes products shorter
-        return torch.cat([low_mask, torch.complex(gains, torch.zeros_like(gains))], dim=2)
+        mask = torch.cat([taps[..., 0], torch.complex(gains, torch.zeros_like(gains))], dim=2)
+        return Filter(mask, taps[..., 1:])
 
 
 def local_level(frame_power: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from munsit_denoise.engine.filter import joined
 from munsit_denoise.engine.model import MaskNetwork
 from munsit_denoise.engine.resample import resample_window
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ, Stft
@@ -34,30 +35,24 @@ class Enhancer(nn.Module):
     def enhance(self, window: Tensor, sample_rate_hz: int, strength: float) -> Tensor:
         """Return a window [channels, samples] of whole seconds with its noise reduced.
 
-        `strength` mixes inside the mask domain, 0 leaving the window as it is. Two channels share one mask,
-        the mean of their masks weighted by energy, so that the stereo image stays. What lies above the
+        `strength` mixes inside the mask domain, 0 leaving the window as it is. Two channels share one filter,
+        the mean of theirs weighted by energy, so that the stereo image stays. What lies above the
         model's band follows the gain of the highest band.
         """
         seconds = window.shape[-1] // sample_rate_hz
         inside = resample_window(window.to(self.device), seconds * SAMPLE_RATE_HZ)
         spectrogram = self.stft.analyse(inside)  # [channels, frames, bins]
-        mask = torch.cat([self.network(part) for part in torch.split(spectrogram, MAX_BATCH_CHANNELS)])
-        if len(mask) == 2:
-            mask = _shared_mask(spectrogram, mask)
-        mask = 1 + strength * (mask - 1)
-        clean = self.stft.synthesise(spectrogram.mul_(mask), inside.shape[-1])
+        found = joined([self.network(part) for part in torch.split(spectrogram, MAX_BATCH_CHANNELS)])
+        if len(spectrogram) == 2:
+            found = found.shared(spectrogram)
+        found = found.mixed(strength)
+        clean = self.stft.synthesise(found.apply(spectrogram), inside.shape[-1])
         out = resample_window(clean, window.shape[-1])
         if sample_rate_hz > SAMPLE_RATE_HZ:
             above = window.to(self.device) - resample_window(inside, window.shape[-1])
-            gain = functional.interpolate(mask[:, None, :, -1].real, size=window.shape[-1], mode="linear")
+            gain = functional.interpolate(found.mask[:, None, :, -1].real, size=window.shape[-1], mode="linear")
             out = out + above * gain[:, 0]
         return out.cpu()
-
-
-def _shared_mask(spectrogram: Tensor, mask: Tensor) -> Tensor:
-    power = spectrogram.real.square() + spectrogram.imag.square() + 1e-20
-    shared = (power * mask).sum(dim=0, keepdim=True) / power.sum(dim=0, keepdim=True)
-    return shared.expand_as(mask)
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def network_and_loss() -> tuple[MaskNetwork, Tensor]:
     torch.manual_seed(1)
     network = MaskNetwork(ModelSize(8))
     spectrogram = torch.randn(1, 20, N_BINS, dtype=torch.complex64)
-    return network, (network(spectrogram) - 0.3).abs().square().mean()
+    return network, (network(spectrogram).apply(spectrogram) - 0.3).abs().square().mean()
 
 
 def stepped(optimiser: MuonAdamW, loss: Tensor) -> None:
