@@ -57,7 +57,7 @@ class SectionDecoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [batch, frames, groups, channels] to [batch, frames, bands, values a band]."""
-        y = self.out(functional.silu(self.hidden(x)))
+        y = self.out(functional.silu(self.hidden(x), inplace=not self.training))
         batch, frames = y.shape[:2]
         bands = self.section.groups * self.section.width
         shaped: Tensor = y.reshape(batch, frames, bands, -1)
@@ -75,7 +75,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [batch, channels, frames, groups] to the same shape."""
-        return x + functional.silu(self.norm(self.conv(x)), inplace=not self.training)
+        return functional.silu(self.norm(self.conv(x)), inplace=not self.training).add_(x)
 
     def fuse(self) -> None:
         """Fold the normalisation into the convolution, for inference alone."""
@@ -87,15 +87,14 @@ class Block(nn.Module):
 class DenseBlock(nn.Module):
     """A residual convolution over three frames `dilation` apart, dense in all features of a frame.
 
-    One product of the frames laid side by side: on a CPU it takes half as long as a dilated convolution, a third
-    backwards.
+    One product of the frames laid side by side: backwards it takes a third of a dilated convolution's time.
     """
 
     def __init__(self, features: int, dilation: int) -> None:
         super().__init__()
         self.dilation = dilation
         self.linear = nn.Linear(TAPS * features, features, bias=False)
-        self.norm: nn.Module = nn.BatchNorm1d(features)
+        self.norm = nn.BatchNorm1d(features)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [batch, frames, features] to the same shape."""
@@ -103,13 +102,43 @@ class DenseBlock(nn.Module):
         padded = functional.pad(x, (0, 0, self.dilation, self.dilation))
         starts = range(0, TAPS * self.dilation, self.dilation)
         y = self.linear(torch.cat([padded[:, start : start + frames] for start in starts], dim=-1))
-        return x + functional.silu(self.norm(y.flatten(0, 1)).view_as(x), inplace=not self.training)
+        return functional.silu(self.norm(y.flatten(0, 1)).view_as(x), inplace=not self.training).add_(x)
+
+
+class FusedDenseBlock(nn.Module):
+    """A trained dense block as one convolution, normalisation included: forwards the faster of the two."""
+
+    def __init__(self, block: DenseBlock) -> None:
+        super().__init__()
+        linear = fuse_linear_bn_eval(block.linear.eval(), block.norm.eval())
+        features, dilation = linear.out_features, block.dilation
+        self.conv = nn.Conv1d(features, features, TAPS, padding=dilation, dilation=dilation)
+        self.conv.weight = nn.Parameter(linear.weight.detach().view(features, TAPS, features).mT.contiguous())
+        self.conv.bias = linear.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [batch, features, frames] to the same shape."""
+        return functional.silu(self.conv(x), inplace=True).add_(x)
+
+
+class DenseStack(nn.Sequential):
+    """Dense blocks one after the other."""
+
+    fused = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [batch, frames, features] to the same shape."""
+        x = x.mT.contiguous() if self.fused else x  # convolutions have frames last
+        for block in self:
+            x = block(x)
+        return x.mT if self.fused else x
 
     def fuse(self) -> None:
-        """Fold the normalisation into the product, for inference alone."""
-        assert isinstance(self.norm, nn.BatchNorm1d)  # not fused yet
-        self.linear = fuse_linear_bn_eval(self.linear.eval(), self.norm.eval())
-        self.norm = nn.Identity()
+        """Put convolutions in the place of the blocks, for inference alone."""
+        for number, block in enumerate(self):
+            assert isinstance(block, DenseBlock)  # not fused yet
+            self[number] = FusedDenseBlock(block)
+        self.fused = True
 
 
 class Downsample(nn.Module):

@@ -16,7 +16,15 @@ from torch.nn import functional
 
 from munsit_denoise.engine.bands import LOW_BINS, N_GROUPS, SECTIONS, TAPS, Section, high_band_matrix
 from munsit_denoise.engine.filter import Filter
-from munsit_denoise.engine.layers import Block, DenseBlock, Downsample, SectionDecoder, SectionEncoder, Upsample
+from munsit_denoise.engine.layers import (
+    Block,
+    DenseBlock,
+    DenseStack,
+    Downsample,
+    SectionDecoder,
+    SectionEncoder,
+    Upsample,
+)
 from munsit_denoise.engine.stft import BIN_HZ, N_BINS
 
 COMPRESSION = 0.3  # exponent on magnitudes, in features and loss
@@ -72,7 +80,7 @@ class MaskNetwork(nn.Module):
         flat = (N_GROUPS >> SCALES - 1) * widths[-1]  # features of a frame at the last scale
         self.dense_norm = nn.LayerNorm(flat)
         self.dense_in, self.dense_out = nn.Linear(flat, self.size.dense), nn.Linear(self.size.dense, flat)
-        self.dense = nn.Sequential(*(DenseBlock(self.size.dense, dilation) for dilation in DENSE_DILATIONS))
+        self.dense = DenseStack(*(DenseBlock(self.size.dense, dilation) for dilation in DENSE_DILATIONS))
         self.norm = nn.LayerNorm(self.size.channels)
         self.decoders = nn.ModuleList(SectionDecoder(s, self.size.channels) for s in SECTIONS)
         self.to(memory_format=torch.channels_last)  # the layout that CPU convolutions are fast in
@@ -103,8 +111,8 @@ class MaskNetwork(nn.Module):
 
     def fuse(self) -> None:
         """Make the network faster and unable to learn."""
-        for module in self.modules():
-            if isinstance(module, Block | DenseBlock):
+        for module in list(self.modules()):
+            if isinstance(module, Block | DenseStack):
                 module.fuse()
 
     def features(self, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
