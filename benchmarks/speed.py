@@ -36,7 +36,7 @@ print(time.perf_counter() - started)
 ENHANCER = """
 import sys, time, numpy, soundfile
 from munsit_denoise.engine.open import open_engine
-make = open_engine("cpu", int(sys.argv[2]))
+make = open_engine("cpu", int(sys.argv[2]), sys.argv[3])
 x, rate = soundfile.read(sys.argv[1], dtype="float32", always_2d=True)
 def run(seconds):
     denoiser = make(rate, x.shape[1], 1.0)
@@ -55,6 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--peers", default=".venv-bench/bin/python", help="Python with DeepFilterNet3")
+    parser.add_argument("--precision", default="float32", help="of the model's products: float32 or bfloat16")
     parser.add_argument("--no-memory", action="store_true", help="skip the memory table, which takes minutes")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -74,15 +75,16 @@ def speed_table(arguments: argparse.Namespace, speech: Path, longer: Path) -> No
     with ExitStack() as stack:
         for threads in (1, 2):
             with on_cores(threads):  # the decoder and the encoder too: a thread is no more than a core
-                server = stack.enter_context(serving(threads=threads))
+                server = stack.enter_context(serving(threads=threads, precision=arguments.precision))
             client = stack.enter_context(server.client())
             denoise(client, speech)  # the first job of a server is slower
             ending = f", {threads} thread(s)"
-            measures["ours, enhancer" + ending] = partial(enhancer_speed, speech, threads)
+            measures["ours, enhancer" + ending] = partial(enhancer_speed, speech, threads, arguments.precision)
             measures["ours, whole job, upload to download" + ending] = partial(job_speed, client, speech, SPEECH_S)
             measures[f"ours, the same for {LONG_S} s" + ending] = partial(job_speed, client, longer, LONG_S)
         rounds = [{name: measure() for name, measure in measures.items()} for _ in range(REPEATS)]
-    print(f"\n{SPEECH_S} s of 48 kHz mono speech, medians of {REPEATS} rounds; seconds of audio a second of wall time")
+    print(f"\n{SPEECH_S} s of 48 kHz mono speech, {arguments.precision}, medians of {REPEATS} rounds")
+    print("seconds of audio a second of wall time")
     for name in measures:
         line = f"{name:50}{median(row[name] for row in rounds):8.1f}"
         if name != peer:
@@ -113,10 +115,10 @@ def peer_speed(arguments: argparse.Namespace, speech: Path) -> float:
     return float(json.loads(done.stdout)["x_real_time"])
 
 
-def enhancer_speed(speech: Path, threads: int) -> float:
+def enhancer_speed(speech: Path, threads: int, precision: str) -> float:
     """Return the enhancer's speed alone, in a process of its own."""
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
-    command = [sys.executable, "-c", ENHANCER, str(speech), str(threads)]
+    command = [sys.executable, "-c", ENHANCER, str(speech), str(threads), precision]
     with on_cores(threads):
         done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     return float(done.stdout)

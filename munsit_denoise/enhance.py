@@ -51,7 +51,7 @@ class _Engine:
         if self._make is None:
             from munsit_denoise.engine.open import open_engine
 
-            self._make = open_engine(self._settings.device, self._settings.threads)
+            self._make = open_engine(self._settings.device, self._settings.threads, self._settings.precision)
         return self._make(track.sample_rate_hz, track.channels, self._strength)
 
 

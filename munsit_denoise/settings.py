@@ -42,6 +42,7 @@ class Settings(BaseSettings):
     job_retry_delay_s: float = Field(15, ge=0, description="Wait before a job runs that was cut off twice or more, s")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs")
     threads: int = Field(0, ge=0, le=1024, description="Cores the model uses; 0: all")
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="Of the model's products")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged")
 
     @field_validator("public_url")

@@ -26,9 +26,9 @@ MAX_BATCH_CHANNELS = 2  # channels through the network at a time: bounds memory
 class Enhancer(nn.Module):
     """Network and transforms on one device: a window in, the same window without noise out."""
 
-    def __init__(self, network: MaskNetwork, device: torch.device) -> None:
+    def __init__(self, network: MaskNetwork, device: torch.device, precision: torch.dtype = torch.float32) -> None:
         super().__init__()
-        self.network, self.device = network, device
+        self.network, self.device, self.precision = network, device, precision
         self.stft = Stft().to(device)
 
     @torch.inference_mode()
@@ -42,7 +42,8 @@ class Enhancer(nn.Module):
         seconds = window.shape[-1] // sample_rate_hz
         inside = resample_window(window.to(self.device), seconds * SAMPLE_RATE_HZ)
         spectrogram = self.stft.analyse(inside)  # [channels, frames, bins]
-        found = joined([self.network(part) for part in torch.split(spectrogram, MAX_BATCH_CHANNELS)])
+        with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
+            found = joined([self.network(part) for part in torch.split(spectrogram, MAX_BATCH_CHANNELS)])
         if len(spectrogram) == 2:
             found = found.shared(spectrogram)
         found = found.mixed(strength)

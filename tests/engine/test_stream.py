@@ -136,3 +136,11 @@ def test_weights_fit_the_package() -> None:
     packaged = resources.files("munsit_denoise.engine") / "weights" / DEFAULT_WEIGHTS
     assert len(packaged.read_bytes()) < 10 * 2**20
     assert all(p.dtype == torch.float32 for p in load_network(CPU).parameters())
+
+
+def test_half_precision_is_inaudibly_different(enhancer: Enhancer) -> None:
+    half = Enhancer(load_network(CPU), CPU, torch.bfloat16)
+    x = noisy(3, 48_000)
+    found, expected = run(half, x, 48_000), run(enhancer, x, 48_000)
+    difference = np.square(found - expected).sum()
+    assert 0 < difference < 1e-4 * np.square(expected).sum()
