@@ -124,7 +124,7 @@ PACKS = {
         effects("etw-data", "GPL-2+", f"{GAMES}/etw/crowd/*", "stadium"),
         effects("lomiri-sounds", "CC BY 4.0, CC BY-SA 3.0, CC0", "usr/share/sounds/lomiri/*/*.ogg", "telephones"),
         effects("sound-theme-freedesktop", "GPL-2+, CC BY-SA 3.0", "usr/share/sounds/freedesktop/**/*.oga", "bells"),
-        effects("hydrogen-drumkits-effects", "CC BY 3.0, GPL-2+", "**/belofilms_GuitarStrums/*", "guitar"),
+        effects("hydrogen-drumkits-effects", "CC BY 3.0", "**/belofilms_GuitarStrums/*", "guitar"),
         effects("hydrogen-data", "GPL-2+", "usr/share/hydrogen/data/drumkits/GMRockKit/*.flac", "rock drums"),
         effects("hyperrogue-music", "CC BY-SA 3.0", "usr/share/hyperrogue/music/*.ogg", "dreamy music"),
         effects("krank", "GPL-3", f"{GAMES}/krank/sounds/**/*.ogg", "water and industry"),

@@ -20,8 +20,7 @@ TAPS = 1 + len(NEIGHBOURS)
 
 @dataclass(frozen=True)
 class Section:
-    """A run of equally wide groups on the band axis; `complex_filter` says what each band
-    is given."""
+    """A run of equally wide groups on the band axis; each band is given a complex filter or a gain."""
 
     start: int
     groups: int

@@ -2,7 +2,8 @@
 
 Frames overlap and so do the bins' main lobes, so that a bin's neighbours in time and frequency know of what is in it.
 With a tap on each of them, as in Mack and Habets, "Deep filtering: signal extraction and reconstruction using
-complex time-frequency filters" (2020), harmonics closer than a main lobe and sounds shorter than a frame come apart.
+complex time-frequency filters" (2020), harmonics closer than a main lobe and sounds shorter than a frame can come
+apart.
 """
 
 from typing import NamedTuple

@@ -106,7 +106,7 @@ class DenseBlock(nn.Module):
 
 
 class FusedDenseBlock(nn.Module):
-    """A trained dense block as one convolution, normalisation included: forwards the faster of the two."""
+    """A trained dense block as one convolution, normalisation included: forwards it was the faster."""
 
     def __init__(self, block: DenseBlock) -> None:
         super().__init__()
