@@ -4,20 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from munsit_denoise.engine.stft import SAMPLE_RATE_HZ, Stft
-from tests.audio import hiss, voice
-from training.corpus import Waveform
+from tests.training.degraded import CLEAN, power, with_hiss
 from training.pesq_loss import PesqLoss
 from training.signals import clipped, companded, low_pass
-
-CLEAN = voice(6.0, SAMPLE_RATE_HZ)
-STFT = Stft()
-
-
-def with_hiss(snr_db: float) -> Waveform:
-    """Return the voice in noise."""
-    return CLEAN + hiss(len(CLEAN), rms=float(CLEAN.std()) * 10 ** (-snr_db / 20))
-
 
 DEGRADED = {
     "hiss at 30 dB": (with_hiss(30), 1.69),
@@ -27,11 +16,6 @@ DEGRADED = {
     "clipping": (clipped(CLEAN, 0.4), 1.05),
     "companding": (companded(CLEAN), 2.34),
 }
-
-
-def power(x: Waveform) -> torch.Tensor:
-    """Return the power spectrogram [1, frames, bins]."""
-    return STFT.analyse(torch.from_numpy(x.astype(np.float32))[None]).abs().square()
 
 
 @pytest.mark.parametrize("name", DEGRADED)
