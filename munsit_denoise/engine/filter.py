@@ -29,11 +29,12 @@ class Filter(NamedTuple):
             [padded[:, 1 + frame :, 1 + bin_ :][:, :frames, :LOW_BINS] for frame, bin_ in NEIGHBOURS], dim=-1
         )
         out = spectrogram * self.mask
-        return torch.cat([out[..., :LOW_BINS] + (neighbours * self.taps).sum(dim=-1), out[..., LOW_BINS:]], dim=2)
+        out[..., :LOW_BINS] += (neighbours * self.taps).sum(dim=-1)
+        return out
 
     def mixed(self, strength: float) -> "Filter":
         """Return the filter with a part of the input left in: 1 is the filter itself, 0 lets all pass."""
-        return Filter(1 + strength * (self.mask - 1), strength * self.taps)
+        return self if strength == 1 else Filter(1 + strength * (self.mask - 1), strength * self.taps)
 
     def shared(self, spectrogram: Tensor) -> "Filter":
         """Return one filter for all channels [channels, frames, bins], their mean weighted by energy."""

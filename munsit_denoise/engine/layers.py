@@ -13,6 +13,7 @@ from munsit_denoise.engine.bands import TAPS as FILTER_TAPS
 from munsit_denoise.engine.bands import Section
 
 TAPS = 3  # of every convolution over time
+NOT_PLAIN = 2  # a dilation, nothing to a kernel of one; without it PyTorch does not call oneDNN from a single thread
 
 
 class GroupLinear(nn.Module):
@@ -22,10 +23,22 @@ class GroupLinear(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(groups, in_features, out_features) / in_features**0.5)
         self.bias = nn.Parameter(torch.zeros(groups, out_features))
+        self.conv: nn.Conv2d | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply each group's own matrix."""
-        return torch.einsum("btgi,gio->btgo", x, self.weight) + self.bias
+        if self.conv is None:
+            return torch.einsum("btgi,gio->btgo", x, self.weight) + self.bias
+        batch, frames, groups, _ = x.shape
+        y: Tensor = self.conv(x.reshape(batch, 1, frames, -1).permute(0, 3, 1, 2))  # channels last, as they were
+        return y.permute(0, 2, 3, 1).reshape(batch, frames, groups, -1)
+
+    def fuse(self) -> None:
+        """Make a convolution in groups of the matrices, for inference alone: twice as fast as their products."""
+        groups, in_features, out_features = self.weight.shape
+        self.conv = nn.Conv2d(groups * in_features, groups * out_features, 1, dilation=NOT_PLAIN, groups=groups)
+        self.conv.weight = nn.Parameter(self.weight.detach().mT.reshape(-1, in_features, 1, 1))
+        self.conv.bias = nn.Parameter(self.bias.detach().flatten())
 
 
 class SectionEncoder(nn.Module):
@@ -108,8 +121,9 @@ class DenseBlock(nn.Module):
 class FusedDenseBlock(nn.Module):
     """A trained dense block as one convolution, normalisation included: forwards it was the faster."""
 
-    def __init__(self, block: DenseBlock) -> None:
+    def __init__(self, block: nn.Module) -> None:
         super().__init__()
+        assert isinstance(block, DenseBlock)  # not fused yet
         linear = fuse_linear_bn_eval(block.linear.eval(), block.norm.eval())
         features, dilation = linear.out_features, block.dilation
         self.conv = nn.Conv1d(features, features, TAPS, padding=dilation, dilation=dilation)
@@ -121,24 +135,12 @@ class FusedDenseBlock(nn.Module):
         return functional.silu(self.conv(x), inplace=True).add_(x)
 
 
-class DenseStack(nn.Sequential):
-    """Dense blocks one after the other."""
-
-    fused = False
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [batch, frames, features] to the same shape."""
-        x = x.mT.contiguous() if self.fused else x  # convolutions have frames last
-        for block in self:
-            x = block(x)
-        return x.mT if self.fused else x
-
-    def fuse(self) -> None:
-        """Put convolutions in the place of the blocks, for inference alone."""
-        for number, block in enumerate(self):
-            assert isinstance(block, DenseBlock)  # not fused yet
-            self[number] = FusedDenseBlock(block)
-        self.fused = True
+def pointwise(linear: nn.Module) -> nn.Conv1d:
+    """Return a trained linear layer as a convolution over [batch, features, frames], for inference alone."""
+    assert isinstance(linear, nn.Linear)  # not fused yet
+    conv = nn.Conv1d(linear.in_features, linear.out_features, 1, dilation=NOT_PLAIN)
+    conv.weight, conv.bias = nn.Parameter(linear.weight.detach()[..., None]), linear.bias
+    return conv
 
 
 class Downsample(nn.Module):
@@ -164,6 +166,13 @@ class Upsample(nn.Module):
         nn.init.normal_(self.conv.weight, std=0.3 * channels**-0.5)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [batch, channels, frames, groups] to [batch, out channels, frames, 2 * groups]."""
-        out: Tensor = self.conv(x)
-        return out
+        """Map [batch, channels, frames, groups] to [batch, out channels, frames, 2 * groups].
+
+        One product a place: with channels last in memory the two that a group becomes lie side by side already, and
+        it takes a quarter of a transposed convolution's time.
+        """
+        batch, _, frames, groups = x.shape
+        weight = self.conv.weight.permute(3, 1, 0, 2).flatten(0, 1)[..., None]  # [2 * out channels, channels, 1, 1]
+        assert self.conv.bias is not None
+        y = functional.conv2d(x, weight, self.conv.bias.repeat(2), dilation=NOT_PLAIN)
+        return y.permute(0, 2, 3, 1).reshape(batch, frames, 2 * groups, -1).permute(0, 3, 1, 2)

@@ -19,11 +19,13 @@ from munsit_denoise.engine.filter import Filter
 from munsit_denoise.engine.layers import (
     Block,
     DenseBlock,
-    DenseStack,
     Downsample,
+    FusedDenseBlock,
+    GroupLinear,
     SectionDecoder,
     SectionEncoder,
     Upsample,
+    pointwise,
 )
 from munsit_denoise.engine.stft import BIN_HZ, N_BINS
 
@@ -60,6 +62,7 @@ class ModelSize:
 class MaskNetwork(nn.Module):
     """Noisy complex spectrogram in, the filter that takes its noise out."""
 
+    fused = False
     high_matrix: Tensor
     gain_floor: Tensor
 
@@ -79,15 +82,20 @@ class MaskNetwork(nn.Module):
         self.up = nn.ModuleList(Upsample(widths[i + 1], widths[i]) for i in steps)
         flat = (N_GROUPS >> SCALES - 1) * widths[-1]  # features of a frame at the last scale
         self.dense_norm = nn.LayerNorm(flat)
-        self.dense_in, self.dense_out = nn.Linear(flat, self.size.dense), nn.Linear(self.size.dense, flat)
-        self.dense = DenseStack(*(DenseBlock(self.size.dense, dilation) for dilation in DENSE_DILATIONS))
+        self.dense_in: nn.Linear | nn.Conv1d = nn.Linear(flat, self.size.dense)
+        self.dense_out: nn.Linear | nn.Conv1d = nn.Linear(self.size.dense, flat)
+        self.dense = nn.Sequential(*(DenseBlock(self.size.dense, dilation) for dilation in DENSE_DILATIONS))
         self.norm = nn.LayerNorm(self.size.channels)
         self.decoders = nn.ModuleList(SectionDecoder(s, self.size.channels) for s in SECTIONS)
         self.to(memory_format=torch.channels_last)  # the layout that CPU convolutions are fast in
 
-    def forward(self, spectrogram: Tensor) -> Filter:
-        """Return the filter for a complex spectrogram [batch, frames, bins]."""
-        low, high = self.features(spectrogram)
+    def forward(self, spectrogram: Tensor, margin: int = 0) -> Filter:
+        """Return the filter for a complex spectrogram [batch, frames, bins].
+
+        The `margin` frames at either end are there for the level of the others alone, and are given no filter.
+        """
+        frames = slice(margin, spectrogram.shape[1] - margin)
+        low, high = (part[:, frames] for part in self.features(spectrogram))
         inputs = [self._section_input(section, low, high) for section in SECTIONS]
         x = torch.cat([encode(i) for encode, i in zip(self.encoders, inputs, strict=True)], dim=2)
         x = (x + self.position).permute(0, 3, 1, 2)  # [batch, channels, frames, groups], channels last in memory
@@ -97,7 +105,7 @@ class MaskNetwork(nn.Module):
         """Map [batch, channels, frames, groups] of a scale to the same shape, through the scales below and back."""
         x = self.blocks_in[scale](x)
         if scale < SCALES - 1:
-            x = x + self.up[scale](self._scale(self.down[scale](x), scale + 1))
+            x = self.up[scale](self._scale(self.down[scale](x), scale + 1)).add_(x)
         else:
             x = x + self._middle(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
         out: Tensor = self.blocks_out[scale](x)
@@ -105,14 +113,18 @@ class MaskNetwork(nn.Module):
 
     def _middle(self, x: Tensor) -> Tensor:
         """Map [batch, frames, groups, channels] of the last scale to the same shape, all groups of a frame as one."""
-        y = self.dense(self.dense_in(self.dense_norm(x.flatten(2))))
-        out: Tensor = self.dense_out(functional.silu(y)).view_as(x)
-        return out
+        y: Tensor = self.dense_norm(x.flatten(2))
+        y = y.mT.contiguous() if self.fused else y  # convolutions have frames last
+        y = self.dense_out(functional.silu(self.dense(self.dense_in(y))))
+        return (y.mT if self.fused else y).reshape(x.shape)
 
     def fuse(self) -> None:
         """Make the network faster and unable to learn."""
+        self.fused = True
+        self.dense_in, self.dense_out = pointwise(self.dense_in), pointwise(self.dense_out)
+        self.dense = nn.Sequential(*(FusedDenseBlock(block) for block in self.dense))
         for module in list(self.modules()):
-            if isinstance(module, Block | DenseStack):
+            if isinstance(module, Block | GroupLinear):
                 module.fuse()
 
     def features(self, spectrogram: Tensor) -> tuple[Tensor, Tensor]:

@@ -44,6 +44,6 @@ class Stft(nn.Module):
         Frames overlap by half and their squared windows sum to one, so each stretch of a hop is the end of one frame
         plus the beginning of the next; a general overlap-add does more work for the same result.
         """
-        frames: Tensor = torch.fft.irfft(spectrogram, N_FFT) * self.window  # [batch, frames, N_FFT]
+        frames: Tensor = torch.fft.irfft(spectrogram, N_FFT).mul_(self.window)  # [batch, frames, N_FFT]
         hops = frames[:, :-1, HOP_LENGTH:] + frames[:, 1:, :HOP_LENGTH]
         return hops.flatten(1)[:, :samples]

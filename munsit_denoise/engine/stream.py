@@ -13,13 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from munsit_denoise.engine.filter import joined
-from munsit_denoise.engine.model import MaskNetwork
+from munsit_denoise.engine.model import LEVEL_FRAMES, MaskNetwork
 from munsit_denoise.engine.resample import resample_window
-from munsit_denoise.engine.stft import SAMPLE_RATE_HZ, Stft
+from munsit_denoise.engine.stft import HOP_LENGTH, SAMPLE_RATE_HZ, Stft
 
 Block = NDArray[np.float32]  # [frames, channels], full scale is 1
-CORE_S = 16  # what a window yields
+CORE_S = 28  # what a window yields
 CONTEXT_S = 2  # what it sees before and after
+MARGIN_FRAMES = LEVEL_FRAMES // 2  # of the context: what is seen for the level alone, not by the network
 MAX_BATCH_CHANNELS = 2  # channels through the network at a time: bounds memory
 
 
@@ -33,7 +34,7 @@ class Enhancer(nn.Module):
 
     @torch.inference_mode()
     def enhance(self, window: Tensor, sample_rate_hz: int, strength: float) -> Tensor:
-        """Return a window [channels, samples] of whole seconds with its noise reduced.
+        """Return a window [channels, samples] of whole seconds without its noise; its margins come out silent.
 
         `strength` mixes inside the mask domain, 0 leaving the window as it is. Two channels share one filter,
         the mean of theirs weighted by energy, so that the stereo image stays. What lies above the
@@ -43,16 +44,19 @@ class Enhancer(nn.Module):
         inside = resample_window(window.to(self.device), seconds * SAMPLE_RATE_HZ)
         spectrogram = self.stft.analyse(inside)  # [channels, frames, bins]
         with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-            found = joined([self.network(part) for part in torch.split(spectrogram, MAX_BATCH_CHANNELS)])
+            parts = torch.split(spectrogram, MAX_BATCH_CHANNELS)
+            found = joined([self.network(part, MARGIN_FRAMES) for part in parts])
+        spectrogram = spectrogram[:, MARGIN_FRAMES:-MARGIN_FRAMES]
         if len(spectrogram) == 2:
             found = found.shared(spectrogram)
         found = found.mixed(strength)
-        clean = self.stft.synthesise(found.apply(spectrogram), inside.shape[-1])
-        out = resample_window(clean, window.shape[-1])
+        margin = MARGIN_FRAMES * HOP_LENGTH
+        clean = self.stft.synthesise(found.apply(spectrogram), inside.shape[-1] - 2 * margin)
+        out = resample_window(functional.pad(clean, (margin, margin)), window.shape[-1])
         if sample_rate_hz > SAMPLE_RATE_HZ:
             above = window.to(self.device) - resample_window(inside, window.shape[-1])
-            gain = functional.interpolate(found.mask[:, None, :, -1].real, size=window.shape[-1], mode="linear")
-            out = out + above * gain[:, 0]
+            gain = functional.pad(found.mask[:, None, :, -1].real, (MARGIN_FRAMES, MARGIN_FRAMES))
+            out = out + above * functional.interpolate(gain, size=window.shape[-1], mode="linear")[:, 0]
         return out.cpu()
 
 

@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from munsit_denoise.engine.model import MaskNetwork, ModelSize
+from munsit_denoise.engine.layers import Upsample
+from munsit_denoise.engine.model import LEVEL_FRAMES, REACH_FRAMES, MaskNetwork, ModelSize
 from munsit_denoise.engine.stft import N_BINS
 
 
@@ -33,3 +34,22 @@ def test_a_fused_network_is_the_same_network() -> None:
     assert not any(isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) for module in network.modules())
     for part, whole in zip(found, expected, strict=True):
         assert torch.allclose(part, whole, atol=1e-4)
+
+
+def test_a_margin_changes_nothing_beyond_the_reach() -> None:
+    torch.manual_seed(1)
+    network, margin = MaskNetwork(ModelSize(8)).eval(), LEVEL_FRAMES // 2
+    spectrogram = torch.randn(1, 2 * REACH_FRAMES + 9, N_BINS, dtype=torch.complex64)
+    with torch.inference_mode():
+        whole, within = network(spectrogram), network(spectrogram, margin)
+    assert within.mask.shape[1] == spectrogram.shape[1] - 2 * margin
+    for part, expected in zip(within, whole, strict=True):
+        assert torch.allclose(part[:, REACH_FRAMES - margin :][:, :9], expected[:, REACH_FRAMES:][:, :9], atol=1e-6)
+    first = REACH_FRAMES - margin - 1
+    assert not torch.equal(within.mask[:, first - 40], whole.mask[:, REACH_FRAMES - 41])  # nearer, it does
+
+
+def test_a_group_becomes_two_as_by_a_transposed_convolution() -> None:
+    up = Upsample(6, 4)
+    x = torch.randn(2, 6, 5, 3).contiguous(memory_format=torch.channels_last)
+    assert torch.allclose(up(x), up.conv(x), atol=1e-6)
