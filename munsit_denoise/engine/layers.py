@@ -169,7 +169,7 @@ class Upsample(nn.Module):
         """Map [batch, channels, frames, groups] to [batch, out channels, frames, 2 * groups].
 
         One product a place: with channels last in memory the two that a group becomes lie side by side already, and
-        it takes a quarter of a transposed convolution's time.
+        it takes a third of a transposed convolution's time.
         """
         batch, _, frames, groups = x.shape
         weight = self.conv.weight.permute(3, 1, 0, 2).flatten(0, 1)[..., None]  # [2 * out channels, channels, 1, 1]

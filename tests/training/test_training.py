@@ -149,6 +149,6 @@ def test_pairs_are_scored_through_the_enhancer(tmp_path: Path) -> None:
 class Open(MaskNetwork):
     """Lets everything through."""
 
-    def forward(self, spectrogram: torch.Tensor) -> Filter:
-        found = super().forward(spectrogram)
+    def forward(self, spectrogram: torch.Tensor, margin: int = 0) -> Filter:
+        found = super().forward(spectrogram, margin)
         return Filter(torch.ones_like(found.mask), torch.zeros_like(found.taps))
