@@ -17,7 +17,7 @@ from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from training.codecs import coded
 from training.corpus import Clip, Corpus, Waveform
 from training.signals import active_rms, clipped, companded, low_pass, rms, unit, with_gaps
-from training.synthetic import events, hiss_and_hum
+from training.synthetic import drift, events, hiss_and_hum
 
 Pair = tuple[torch.Tensor, torch.Tensor, float]
 EQ_KNOTS = 8  # points of a random equaliser curve, evenly spaced in octaves
@@ -56,6 +56,7 @@ class MixConfig:
     companding: float = 0.03
     codec: float = 0.0
     dropout: float = 0.03
+    drift: float = 0.0  # in noisy and clean alike
     gap_s: tuple[float, float] = (0.005, 0.06)
     without: tuple[str, ...] = ()  # classes of noise that are left out
 
@@ -142,6 +143,9 @@ class Draw:
         if self.happens(self.c.codec):
             noisy, limit_hz = coded(noisy, self.rng)
             clean, band_hz = low_pass(clean, limit_hz), min(band_hz, limit_hz)
+        if self.happens(self.c.drift):
+            slow = drift(self.rng, clean)
+            noisy, clean = noisy + slow, clean + slow
         noisy, clean = self.at_level(noisy, clean)
         return self.damaged(noisy), clean, band_hz
 

@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from training.corpus import Waveform
-from training.signals import unit
+from training.signals import active_rms, unit
 
 Rng = np.random.Generator
 Curve = NDArray[np.float64]
 TABLE = 4_096  # samples of a period
 TOP_HZ = 20_000.0
+DRIFT_HZ = (1.0, 25.0)  # where a wander ends
+DRIFT_DB = (-35.0, -5.0)  # beside the speech while it is active
+OFFSETS = 0.3  # of the drifts: those with a constant part
 CALL_HZ = (450.0, 5_000.0)  # pitches of calls: with lower ones, the network took lone words of clean speech for noise
 
 
@@ -39,6 +42,21 @@ def hiss_and_hum(rng: Rng, samples: int) -> Waveform:
         hum = [rng.uniform(0.1, 1) / k**0.5 * np.sin(2 * np.pi * k * mains_hz * t + k) for k in orders]
         out = out + unit(np.sum(hum, axis=0)) * 10 ** (rng.uniform(-6, 10) / 20)
     return unit(out)
+
+
+def drift(rng: Rng, speech: Waveform) -> Waveform:
+    """Return what a recorder adds below hearing, whatever it records: a wander below 1 to 25 Hz, at times an offset."""
+    size = 4 * len(speech)  # a part of a longer wander, so that it does not end where it began
+    frequency_hz = scipy.fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ)
+    top_hz = _log_uniform(rng, *DRIFT_HZ)
+    low = np.flatnonzero(frequency_hz < 4 * top_hz)[1:]
+    spectrum = np.zeros(len(frequency_hz), np.complex64)
+    spectrum[low] = frequency_hz[low] ** -rng.uniform(0, 1.5) / (1 + (frequency_hz[low] / top_hz) ** 8)
+    spectrum[low] *= rng.standard_normal(len(low)) + 1j * rng.standard_normal(len(low))
+    out = unit(scipy.fft.irfft(spectrum, size)[: len(speech)])
+    if rng.random() < OFFSETS:
+        out = unit(out + rng.normal())
+    return np.asarray(out * active_rms(speech) * 10 ** (rng.uniform(*DRIFT_DB) / 20), np.float32)
 
 
 def impacts(rng: Rng, samples: int) -> Waveform:
