@@ -1,8 +1,8 @@
-"""The training loss: compressed spectra weighted as the ear is, the SNR of the output, distances after PESQ and ESTOI.
+"""The training loss: compressed spectra weighted as the ear is, the SNR, distances after PESQ, ESTOI and in mel bands.
 
 All see only the band that the target speaks for. Compression makes quiet sounds count; the SNR holds the level
 of loud ones, which compression alone lets the network lower; the third knows what masks what, the fourth what makes
-a word understood. A fifth term is the log-spectral distance above 8 kHz, where all is so quiet that the others hardly
+a word understood, the fifth what is left in pauses. A sixth term is the log-spectral distance above 8 kHz, where all is so quiet that the others hardly
 tell a trace of air from nothing.
 """
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from munsit_denoise.engine.model import COMPRESSION
 from munsit_denoise.engine.stft import BIN_HZ, N_BINS
 from training.estoi_loss import EstoiLoss
+from training.mel_loss import MelLoss
 from training.pesq_loss import BINS, PesqLoss
 
 COMPLEX_SHARE = 0.3  # weight of the complex term beside the magnitude term (Braun and Tashev, 2020)
@@ -35,7 +36,7 @@ class DenoisingLoss(nn.Module):
     """The mean loss of a batch.
 
     `pesq_share` is what a point of the PESQ distance weighs, `high_share` a dB of log-spectral distance above 8 kHz,
-    `snr_share` a dB of SNR, `estoi_share` the whole of ESTOI.
+    `snr_share` a dB of SNR, `estoi_share` the whole of ESTOI, `mel_share` a dB of a mel band's level.
     """
 
     def __init__(
@@ -44,11 +45,13 @@ class DenoisingLoss(nn.Module):
         high_share: float = 0.0,
         snr_share: float = SNR_SHARE,
         estoi_share: float = 0.0,
+        mel_share: float = 0.0,
     ) -> None:
         super().__init__()
-        self.pesq_share, self.high_share, self.snr_share = pesq_share, high_share, snr_share
-        self.estoi_share = estoi_share
-        self.pesq, self.estoi = PesqLoss(), EstoiLoss()
+        self.high_share, self.snr_share = high_share, snr_share
+        narrow_band = ((pesq_share, PesqLoss()), (estoi_share, EstoiLoss()), (mel_share, MelLoss()))
+        self.shares = [share for share, _ in narrow_band if share]
+        self.distances = nn.ModuleList(distance for share, distance in narrow_band if share)
 
     def forward(self, estimate: Tensor, target: Tensor, reference: Tensor, band_hz: Tensor) -> Tensor:
         """Return the mean loss of complex spectrograms [batch, frames, bins].
@@ -62,14 +65,10 @@ class DenoisingLoss(nn.Module):
         heard = audible(wanted.power)
         loss = spectral_error(output, wanted, inside)
         loss = loss + self.snr_share * torch.where(heard, negative_snr_db(output, wanted, inside), 0)
-        narrow = [part.power[..., :BINS] * inside[:, None, :BINS] for part in (output, wanted)]
-        distance: Tensor
-        if self.pesq_share:
-            distance = self.pesq(*narrow)
-            loss = loss + self.pesq_share * torch.where(heard, distance, 0)
-        if self.estoi_share:
-            distance = self.estoi(*narrow)
-            loss = loss + self.estoi_share * torch.where(heard, distance, 0)
+        if self.shares:
+            narrow = [part.power[..., :BINS] * inside[:, None, :BINS] for part in (output, wanted)]
+            for share, narrow_band_distance in zip(self.shares, self.distances, strict=True):
+                loss = loss + share * torch.where(heard, narrow_band_distance(*narrow), 0)
         if self.high_share:
             distance = high_band_distance_db(output.power, wanted.power, inside)
             loss = loss + self.high_share * torch.where(heard, distance, 0)

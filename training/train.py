@@ -49,6 +49,7 @@ class TrainConfig:
     high_share: float = 0.0  # what a dB of log-spectral distance above 8 kHz weighs in the loss
     snr_share: float = SNR_SHARE  # what a dB of SNR weighs in the loss
     estoi_share: float = 0.0  # what the whole of ESTOI weighs in the loss
+    mel_share: float = 0.0  # what a dB of a mel band's level weighs in the loss
     validation_items: int = 48
     every_steps: int = 250
     pairs: str = ""  # development pairs to score the averaged weights on, none where empty
@@ -87,7 +88,7 @@ class Trainer:
         self.config, self.group = config, group
         self.device = torch.device(config.device)
         self.stft = Stft().to(self.device)
-        shares = (config.pesq_share, config.high_share, config.snr_share, config.estoi_share)
+        shares = (config.pesq_share, config.high_share, config.snr_share, config.estoi_share, config.mel_share)
         self.denoising_loss = DenoisingLoss(*shares).to(self.device)
         self.model = MaskNetwork(config.model).to(self.device)
         if config.start:

@@ -39,8 +39,8 @@ class Section:
 
     @property
     def outputs(self) -> int:
-        """Values a group: real and imaginary parts of a filter's taps, or a gain."""
-        return self.width * (2 * TAPS if self.complex_filter else 1)
+        """Values a group: a gain a band, or real and imaginary parts of each filter's taps and a gain for them all."""
+        return self.width * 2 * TAPS + 1 if self.complex_filter else self.width
 
 
 SECTIONS = (

@@ -13,6 +13,7 @@ from munsit_denoise.engine.bands import TAPS as FILTER_TAPS
 from munsit_denoise.engine.bands import Section
 
 TAPS = 3  # of every convolution over time
+OPEN_GATE = 4.0  # before its sigmoid, a gain of 0.98
 NOT_PLAIN = 2  # a dilation, nothing to a kernel of one; without it PyTorch does not call oneDNN from a single thread
 
 
@@ -57,7 +58,10 @@ class SectionEncoder(nn.Module):
 
 
 class SectionDecoder(nn.Module):
-    """One vector a group to the filters or gains of its bands."""
+    """One vector a group to the filters or gains of its bands.
+
+    The filters of a group share a gain: in a pause all their taps go to nothing at once, which none finds alone.
+    """
 
     def __init__(self, section: Section, channels: int) -> None:
         super().__init__()
@@ -67,10 +71,17 @@ class SectionDecoder(nn.Module):
         with torch.no_grad():  # start near the identity: a real part or gain of tanh(1.5) or sigmoid(1.5)
             self.out.weight.mul_(0.1)
             self.out.bias[:, :: 2 * FILTER_TAPS if section.complex_filter else 1] = 1.5
+            if section.complex_filter:
+                self.out.bias[:, -1] = OPEN_GATE
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [batch, frames, groups, channels] to [batch, frames, bands, values a band]."""
-        y = self.out(functional.silu(self.hidden(x), inplace=not self.training))
+        """Map [batch, frames, groups, channels] to [batch, frames, bands, values a band]: within 1 of 0, or gains."""
+        y = self.out(functional.silu(self.hidden(x), inplace=not self.training)).float()
+        if self.section.complex_filter:
+            y, gain = y[..., :-1].tanh(), y[..., -1:].sigmoid()
+            y = y * gain if self.training else y.mul_(gain)
+        else:
+            y = y.sigmoid()
         batch, frames = y.shape[:2]
         bands = self.section.groups * self.section.width
         shaped: Tensor = y.reshape(batch, frames, bands, -1)

@@ -153,9 +153,9 @@ class MaskNetwork(nn.Module):
             values = decode(x[:, :, first : first + section.groups])
             (low if section.complex_filter else high).append(values)
             first += section.groups
-        parts = torch.cat(low, dim=2).float().tanh().contiguous()
+        parts = torch.cat(low, dim=2)
         taps = torch.view_as_complex(parts.view(*parts.shape[:-1], TAPS, 2))  # [batch, frames, low bins, taps]
-        gains = torch.cat(high, dim=2).squeeze(-1).float().sigmoid() @ self.high_matrix.T  # [batch, frames, high bins]
+        gains = torch.cat(high, dim=2).squeeze(-1) @ self.high_matrix.T  # [batch, frames, high bins]
         gains = self.gain_floor + (1 - self.gain_floor) * gains.float()  # mixed precision makes products shorter
         mask = torch.cat([taps[..., 0], torch.complex(gains, torch.zeros_like(gains))], dim=2)
         return Filter(mask, taps[..., 1:])
