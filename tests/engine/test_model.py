@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from munsit_denoise.engine.layers import Upsample
+from munsit_denoise.engine.layers import SectionDecoder, Upsample
 from munsit_denoise.engine.model import LEVEL_FRAMES, REACH_FRAMES, MaskNetwork, ModelSize
 from munsit_denoise.engine.stft import N_BINS
 
@@ -13,6 +13,19 @@ def test_no_tap_exceeds_its_bound() -> None:
     with torch.inference_mode():
         found = network(1e4 * torch.randn(1, 10, N_BINS, dtype=torch.complex64))
     assert max(part.abs().max() for part in found) <= 2**0.5
+
+
+def test_a_closed_gate_silences_its_group_and_no_other() -> None:
+    network = MaskNetwork(ModelSize(8)).eval()
+    decoder = network.decoders[0]
+    assert isinstance(decoder, SectionDecoder)
+    width = decoder.section.width
+    with torch.inference_mode():
+        decoder.out.bias[1, -1] = -100
+        found = network(torch.randn(1, 10, N_BINS, dtype=torch.complex64))
+    for part in found:
+        silent = (part[0].abs().reshape(10, part.shape[2], -1) == 0).all(dim=2).all(dim=0)
+        assert silent.nonzero().flatten().tolist() == list(range(width, 2 * width))
 
 
 def test_a_fused_network_is_the_same_network() -> None:

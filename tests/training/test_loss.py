@@ -14,7 +14,7 @@ def spectra(snr_db: float) -> tuple[torch.Tensor, torch.Tensor]:
     return stft.analyse(clean + noise), stft.analyse(clean)
 
 
-SHARES: list[dict[str, float]] = [{}, {"pesq_share": 0.05}, {"estoi_share": 0.5}]
+SHARES: list[dict[str, float]] = [{}, {"pesq_share": 0.05}, {"estoi_share": 0.5}, {"mel_share": 0.01}]
 
 
 @pytest.mark.parametrize("shares", SHARES)
@@ -51,7 +51,7 @@ def test_a_decibel_weighs_what_it_is_told_to(snr_db: float) -> None:
 def test_the_loss_of_silence_is_finite_and_so_is_its_gradient() -> None:
     noisy, _ = spectra(10)
     estimate = noisy.clone().requires_grad_()
-    loss = DenoisingLoss(0.05, 0.001, estoi_share=0.1)(
+    loss = DenoisingLoss(0.05, 0.001, estoi_share=0.1, mel_share=0.01)(
         estimate, torch.zeros_like(noisy), noisy, torch.tensor([24_000.0])
     )
     loss.backward()  # type: ignore[no-untyped-call]

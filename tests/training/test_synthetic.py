@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
+from tests.audio import voice
 from training.corpus import Waveform
-from training.signals import rms, unit
-from training.synthetic import calls, events, hiss_and_hum, impacts, notes
+from training.signals import active_rms, rms, unit
+from training.synthetic import DRIFT_DB, calls, drift, events, hiss_and_hum, impacts, notes
 
 SAMPLES = 2 * SAMPLE_RATE_HZ
 Maker = Callable[[np.random.Generator, int], Waveform]
@@ -42,6 +43,16 @@ def test_calls_and_notes_are_tones_and_hiss_is_not() -> None:
         for make in (calls, notes, hiss_and_hum)
     }
     assert max(flatness_of[calls], flatness_of[notes]) < flatness_of[hiss_and_hum] / 2
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_drift_lies_below_hearing_and_under_the_voice(seed: int) -> None:
+    speech = voice(2.0, SAMPLE_RATE_HZ)
+    made = drift(np.random.default_rng(seed), speech)
+    power = np.abs(np.fft.rfft(made * np.hanning(len(made)))) ** 2
+    assert made.shape == speech.shape
+    assert DRIFT_DB[0] <= 20 * np.log10(rms(made) / active_rms(speech)) <= DRIFT_DB[1]
+    assert power[np.fft.rfftfreq(len(made), 1 / SAMPLE_RATE_HZ) > 60].sum() < 1e-3 * power.sum()
 
 
 def crest(x: Waveform) -> float:
