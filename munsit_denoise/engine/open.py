@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 
+from munsit_denoise.engine.allocator import keep_freed_memory
 from munsit_denoise.engine.device import choose_device, use_threads
 from munsit_denoise.engine.stream import Denoiser, Enhancer, StreamFormat
 from munsit_denoise.engine.weights import load_network
@@ -15,6 +16,7 @@ def open_engine(device_name: str, threads: int, precision: str = "float32") -> C
     The network's products are in `precision`; `bfloat16` is faster where the processor has it.
     Raises RuntimeError when the device is not there.
     """
+    keep_freed_memory()
     use_threads(threads)
     device = choose_device(device_name)
     enhancer = Enhancer(load_network(device), device, getattr(torch, precision))

@@ -1,0 +1,18 @@
+"""What the C library does with memory that the network gave back."""
+
+import ctypes
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of glibc's malloc.h
+LARGEST_BLOCK = 256 << 20  # bytes: every layer's output is far smaller
+KEPT = 512 << 20  # bytes at the top of the heap that stay with the process
+
+
+def keep_freed_memory() -> bool:
+    """Keep what is freed instead of asking the system again, which hands out every page anew, zeroed, for each layer.
+
+    One arena serves all threads: glibc gives the others heaps of 64 MiB, too small for a window of sound.
+    Returns whether the C library took it: only glibc knows how.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    options = {M_ARENA_MAX: 1, M_MMAP_THRESHOLD: LARGEST_BLOCK, M_TRIM_THRESHOLD: KEPT}
+    return mallopt is not None and all(mallopt(option, value) for option, value in options.items())
