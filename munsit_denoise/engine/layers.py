@@ -78,8 +78,7 @@ class SectionDecoder(nn.Module):
         """Map [batch, frames, groups, channels] to [batch, frames, bands, values a band]: within 1 of 0, or gains."""
         y = self.out(functional.silu(self.hidden(x), inplace=not self.training)).float()
         if self.section.complex_filter:
-            y, gain = y[..., :-1].tanh(), y[..., -1:].sigmoid()
-            y = y * gain if self.training else y.mul_(gain)
+            y = (2 * (2 * y[..., :-1]).sigmoid() - 1) * y[..., -1:].sigmoid()  # tanh itself takes ten times as long
         else:
             y = y.sigmoid()
         batch, frames = y.shape[:2]
