@@ -14,5 +14,8 @@ def keep_freed_memory() -> bool:
     Returns whether the C library took it: only glibc knows how.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
     options = {M_ARENA_MAX: 1, M_MMAP_THRESHOLD: LARGEST_BLOCK, M_TRIM_THRESHOLD: KEPT}
-    return mallopt is not None and all(mallopt(option, value) for option, value in options.items())
+    taken = [mallopt(option, value) for option, value in options.items()]  # one refused does not stop the others
+    return all(taken)
