@@ -37,7 +37,7 @@ SCALES = 3  # all groups, pairs of them, pairs of pairs
 DILATIONS_IN = ((1,), (2,), (1, 4))  # of each scale's blocks before the middle, in frames
 DILATIONS_OUT = ((1,), (2,), (1,))  # and behind it
 DENSE_DILATIONS = (1, 2, 4, 8, 16, 8, 4, 2)
-HIGH_GAIN_FLOOR = 0.02  # a trace of the room, 34 dB down, sounds more natural than nothing at all
+HIGH_GAIN_FLOOR = 0.015  # a trace of the room, 36 dB down, sounds more natural than nothing at all
 FLOOR_FROM_HZ = 8_000  # below, where voices are, noise may go altogether
 REACH_FRAMES = sum(map(sum, (*DILATIONS_IN, *DILATIONS_OUT, DENSE_DILATIONS))) + LEVEL_FRAMES // 2  # each way
 
