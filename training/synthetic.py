@@ -1,4 +1,5 @@
-"""Noises made by rule, no two alike: hiss and hum, impacts, calls, notes. All are [samples] at an RMS of one.
+"""Noises made by rule, no two alike: hiss and hum, impacts, calls, notes. All are [samples] at an RMS of one, but for
+the drift, which is no noise and lies under its speech.
 
 Steady noises are all much the same, and a few recordings stand for them. Events are not: thirty barking dogs teach
 a network thirty dogs. So what such sounds have in common is varied here over far more than occurs: struck things are

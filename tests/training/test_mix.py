@@ -54,7 +54,7 @@ def test_the_mixture_has_the_ratio_it_was_drawn_with(corpus: Corpus) -> None:
         assert 20 * np.log10(active_rms(clean.numpy()) / loudness) == pytest.approx(7, abs=0.1)
 
 
-@pytest.mark.parametrize("special", ["events", "reversed_noise", "codec", "synthetic_noise"])
+@pytest.mark.parametrize("special", ["events", "reversed_noise", "codec", "synthetic_noise", "drift"])
 def test_every_special_case_gives_an_aligned_pair(corpus: Corpus, special: str) -> None:
     case: dict[str, Any] = {special: 1.0}
     mixer = Mixer(corpus, replace(CONFIG, seconds=1.0, clean_only=0, noise_only=0, **case), 5, 6)
@@ -64,6 +64,26 @@ def test_every_special_case_gives_an_aligned_pair(corpus: Corpus, special: str) 
         assert torch.isfinite(noisy).all()
         assert 2_500 < band_hz <= SAMPLE_RATE_HZ / 2
         assert not torch.equal(noisy, clean)
+
+
+def test_a_drift_is_in_noisy_and_clean_alike(corpus: Corpus) -> None:
+    without, drifting = (
+        Mixer(
+            corpus, replace(CONFIG, clean_only=0, noise_only=0, clipping=0, companding=0, dropout=0, drift=share), 1, 4
+        )
+        for share in (0, 1)
+    )
+    for index in range(4):
+        (noisy, clean, _), (still_noisy, still_clean, _) = drifting[index], without[index]
+        noise, still_noise = noisy - clean, still_noisy - still_clean
+        assert below_40_hz(clean) > 4 * below_40_hz(still_clean)
+        share, still_share = (below_40_hz(x) / float(x.std()) for x in (noise, still_noise))
+        assert share == pytest.approx(still_share, rel=0.01)
+
+
+def below_40_hz(x: torch.Tensor) -> float:
+    spectrum = torch.fft.rfft(x * torch.hann_window(len(x)))
+    return float(spectrum[: 40 * len(x) // SAMPLE_RATE_HZ].norm() / len(x))
 
 
 def test_clean_only_and_noise_only_are_what_they_say(corpus: Corpus) -> None:
