@@ -7,15 +7,14 @@ LARGEST_BLOCK = 256 << 20  # bytes: every layer's output is far smaller
 KEPT = 512 << 20  # bytes at the top of the heap that stay with the process
 
 
-def keep_freed_memory() -> bool:
+def keep_freed_memory() -> None:
     """Keep what is freed instead of asking the system again, which hands out every page anew, zeroed, for each layer.
 
     One arena serves all threads: glibc gives the others heaps of 64 MiB, too small for a window of sound.
-    Returns whether the C library took it: only glibc knows how.
+    Does nothing where the C library is another one.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
-        return False
-    options = {M_ARENA_MAX: 1, M_MMAP_THRESHOLD: LARGEST_BLOCK, M_TRIM_THRESHOLD: KEPT}
-    taken = [mallopt(option, value) for option, value in options.items()]  # one refused does not stop the others
-    return all(taken)
+    if mallopt is not None:
+        mallopt(M_ARENA_MAX, 1)
+        mallopt(M_MMAP_THRESHOLD, LARGEST_BLOCK)
+        mallopt(M_TRIM_THRESHOLD, KEPT)
