@@ -20,6 +20,8 @@ Samples = NDArray[np.int16]
 Waveform = NDArray[np.float32]
 CACHE_VERSION = 3  # of what `_build` writes
 BAND_FLOOR_DB = -78.0  # below the loudest part of the long-term spectrum: nothing was recorded there
+LONG_CLIP_S = 10.0  # beyond which a clip is drawn no more often
+GROUP_POWER = 0.7  # of a voice's seconds: how often it is drawn
 MIN_SPEECH_SNR_DB = 20.0  # a noisier target would teach the network to keep noise
 
 
@@ -33,6 +35,31 @@ class Clip:
     samples: int
     band_hz: float
     pack: int = 0
+
+
+class Choice:
+    """Clips to draw from: longer ones more often, voices with many clips less often than in proportion."""
+
+    def __init__(self, clips: list[Clip]) -> None:
+        self.clips = clips
+        seconds = np.array([min(clip.samples / SAMPLE_RATE_HZ, LONG_CLIP_S) for clip in clips])
+        of_group: dict[str, float] = {}
+        for clip, length in zip(clips, seconds, strict=True):
+            of_group[clip.group] = of_group.get(clip.group, 0) + length
+        weights = seconds * np.array([of_group[clip.group] ** (GROUP_POWER - 1) for clip in clips])
+        self.shares = weights / weights.sum()
+
+    def draw(self, rng: np.random.Generator) -> Clip:
+        """Return one of them."""
+        return self.clips[int(rng.choice(len(self.clips), p=self.shares))]
+
+
+def by_group(clips: list[Clip]) -> dict[str, Choice]:
+    """Return the clips of each voice or class of noise."""
+    groups: dict[str, list[Clip]] = {}
+    for clip in clips:
+        groups.setdefault(clip.group, []).append(clip)
+    return {group: Choice(found) for group, found in groups.items()}
 
 
 class Corpus:

@@ -15,9 +15,8 @@ import torch
 
 from munsit_denoise.engine.resample import resample_window
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
-from training.corpus import Clip, Corpus, Waveform, open_corpus
+from training.corpus import Clip, Corpus, Waveform, by_group, open_corpus
 from training.evaluate import si_sdr_db
-from training.mix import by_group
 from training.signals import active_rms, unit
 
 PAIRS = 70

@@ -15,16 +15,14 @@ from torch.utils.data import Dataset
 from munsit_denoise.engine.resample import resample_window
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from training.codecs import coded
-from training.corpus import Clip, Corpus, Waveform
+from training.corpus import Choice, Clip, Corpus, Waveform, by_group
 from training.signals import active_rms, clipped, companded, low_pass, rms, unit, with_gaps
-from training.synthetic import drift, events, hiss_and_hum
+from training.synthetic import RUMBLE_DB, drift, events, hiss_and_hum
 
 Pair = tuple[torch.Tensor, torch.Tensor, float]
 EQ_KNOTS = 8  # points of a random equaliser curve, evenly spaced in octaves
 BAND_LIMITS_HZ = (3_600.0, 5_000.0, 7_600.0, 11_000.0, 15_500.0)
 SOURCE_RATES_HZ = (8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # that recordings are made at
-LONG_CLIP_S = 10.0  # beyond which a clip is drawn no more often
-GROUP_POWER = 0.7  # of a voice's seconds: how often it is drawn
 CREST = 25.0  # peak to RMS beyond which a noise counts as loud as its peak: a lone click does not drown a voice
 SOFTEST_EDGE = 0.06  # of the limit: the widest transition of a resampler's low-pass
 
@@ -57,33 +55,10 @@ class MixConfig:
     codec: float = 0.0
     dropout: float = 0.03
     drift: float = 0.0  # in noisy and clean alike
+    clean_drift: float = 0.0  # the same, of the clean-only items
+    rumble: float = 0.0  # of the noises: those with a drift of their own
     gap_s: tuple[float, float] = (0.005, 0.06)
     without: tuple[str, ...] = ()  # classes of noise that are left out
-
-
-class Choice:
-    """Clips to draw from: longer ones more often, voices with many clips less often than in proportion."""
-
-    def __init__(self, clips: list[Clip]) -> None:
-        self.clips = clips
-        seconds = np.array([min(clip.samples / SAMPLE_RATE_HZ, LONG_CLIP_S) for clip in clips])
-        of_group: dict[str, float] = {}
-        for clip, length in zip(clips, seconds, strict=True):
-            of_group[clip.group] = of_group.get(clip.group, 0) + length
-        weights = seconds * np.array([of_group[clip.group] ** (GROUP_POWER - 1) for clip in clips])
-        self.shares = weights / weights.sum()
-
-    def draw(self, rng: np.random.Generator) -> Clip:
-        """Return one of them."""
-        return self.clips[int(rng.choice(len(self.clips), p=self.shares))]
-
-
-def by_group(clips: list[Clip]) -> dict[str, Choice]:
-    """Return the clips of each voice or class of noise."""
-    groups: dict[str, list[Clip]] = {}
-    for clip in clips:
-        groups.setdefault(clip.group, []).append(clip)
-    return {group: Choice(found) for group, found in groups.items()}
 
 
 class Mixer(Dataset[Pair]):
@@ -132,6 +107,7 @@ class Draw:
         case = self.rng.random()
         if case < self.c.clean_only:
             noise = np.zeros_like(noise)
+            clean = clean + drift(self.rng, clean) if self.happens(self.c.clean_drift) else clean
         elif case < self.c.clean_only + self.c.noise_only:
             clean = np.zeros_like(clean)
             band_hz = SAMPLE_RATE_HZ / 2
@@ -179,6 +155,8 @@ class Draw:
             out = unit(self.recorded())
             if self.happens(self.c.second_noise):
                 out = out + unit(self.recorded()) * 10 ** (self.rng.uniform(-12, 0) / 20)
+        if self.happens(self.c.rumble):
+            out = out + drift(self.rng, out, RUMBLE_DB)
         return self.equalised(out, 9.0) if self.happens(self.c.noise_eq) else out.astype(np.float32)
 
     def recorded(self) -> Waveform:

@@ -1,5 +1,5 @@
 """Noises made by rule, no two alike: hiss and hum, impacts, calls, notes. All are [samples] at an RMS of one, but for
-the drift, which is no noise and lies under its speech.
+the drift, which lies under a sound.
 
 Steady noises are all much the same, and a few recordings stand for them. Events are not: thirty barking dogs teach
 a network thirty dogs. So what such sounds have in common is varied here over far more than occurs: struck things are
@@ -21,6 +21,7 @@ TABLE = 4_096  # samples of a period
 TOP_HZ = 20_000.0
 DRIFT_HZ = (1.0, 25.0)  # where a wander ends
 DRIFT_DB = (-35.0, -5.0)  # beside the speech while it is active
+RUMBLE_DB = (-25.0, 5.0)  # beside the noise
 OFFSETS = 0.3  # of the drifts: those with a constant part
 CALL_HZ = (450.0, 5_000.0)  # pitches of calls: with lower ones, the network took lone words of clean speech for noise
 
@@ -45,19 +46,19 @@ def hiss_and_hum(rng: Rng, samples: int) -> Waveform:
     return unit(out)
 
 
-def drift(rng: Rng, speech: Waveform) -> Waveform:
+def drift(rng: Rng, beside: Waveform, level_db: tuple[float, float] = DRIFT_DB) -> Waveform:
     """Return what a recorder adds below hearing, whatever it records: a wander below 1 to 25 Hz, at times an offset."""
-    size = 4 * len(speech)  # a part of a longer wander, so that it does not end where it began
+    size = 4 * len(beside)  # a part of a longer wander, so that it does not end where it began
     frequency_hz = scipy.fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ)
     top_hz = _log_uniform(rng, *DRIFT_HZ)
     low = np.flatnonzero(frequency_hz < 4 * top_hz)[1:]
     spectrum = np.zeros(len(frequency_hz), np.complex64)
     spectrum[low] = frequency_hz[low] ** -rng.uniform(0, 1.5) / (1 + (frequency_hz[low] / top_hz) ** 8)
     spectrum[low] *= rng.standard_normal(len(low)) + 1j * rng.standard_normal(len(low))
-    out = unit(scipy.fft.irfft(spectrum, size)[: len(speech)])
+    out = unit(scipy.fft.irfft(spectrum, size)[: len(beside)])
     if rng.random() < OFFSETS:
         out = unit(out + rng.normal())
-    return np.asarray(out * active_rms(speech) * 10 ** (rng.uniform(*DRIFT_DB) / 20), np.float32)
+    return np.asarray(out * active_rms(beside) * 10 ** (rng.uniform(*level_db) / 20), np.float32)
 
 
 def impacts(rng: Rng, samples: int) -> Waveform:

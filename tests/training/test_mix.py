@@ -1,5 +1,6 @@
 """Mixing: pairs are a function of seed and index, damage and augmentation are what they say."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from tests.audio import hiss, voice
 from training.corpus import Corpus, bandwidth_hz, open_corpus
-from training.mix import CREST, MixConfig, Mixer
+from training.mix import CREST, MixConfig, Mixer, Pair
 from training.signals import active_rms, clipped, companded, low_pass, rms, with_gaps
 
 CONFIG = MixConfig(seconds=0.8)
@@ -54,7 +55,7 @@ def test_the_mixture_has_the_ratio_it_was_drawn_with(corpus: Corpus) -> None:
         assert 20 * np.log10(active_rms(clean.numpy()) / loudness) == pytest.approx(7, abs=0.1)
 
 
-@pytest.mark.parametrize("special", ["events", "reversed_noise", "codec", "synthetic_noise", "drift"])
+@pytest.mark.parametrize("special", ["events", "reversed_noise", "codec", "synthetic_noise", "drift", "rumble"])
 def test_every_special_case_gives_an_aligned_pair(corpus: Corpus, special: str) -> None:
     case: dict[str, Any] = {special: 1.0}
     mixer = Mixer(corpus, replace(CONFIG, seconds=1.0, clean_only=0, noise_only=0, **case), 5, 6)
@@ -66,19 +67,39 @@ def test_every_special_case_gives_an_aligned_pair(corpus: Corpus, special: str) 
         assert not torch.equal(noisy, clean)
 
 
-def test_a_drift_is_in_noisy_and_clean_alike(corpus: Corpus) -> None:
-    without, drifting = (
-        Mixer(
-            corpus, replace(CONFIG, clean_only=0, noise_only=0, clipping=0, companding=0, dropout=0, drift=share), 1, 4
-        )
-        for share in (0, 1)
+def still_and_slow(corpus: Corpus, case: str) -> Iterator[tuple[Pair, Pair]]:
+    """Yield pairs without and with a case that adds something below hearing."""
+    still = replace(
+        CONFIG, clean_only=0, noise_only=0, noise_eq=0, room=0, band_limit=0, clipping=0, companding=0, dropout=0
     )
-    for index in range(4):
-        (noisy, clean, _), (still_noisy, still_clean, _) = drifting[index], without[index]
-        noise, still_noise = noisy - clean, still_noisy - still_clean
+    with_case: dict[str, Any] = {case: 1.0}
+    without, slow = (Mixer(corpus, config, 1, 4) for config in (still, replace(still, **with_case)))
+    return zip((without[index] for index in range(4)), (slow[index] for index in range(4)), strict=True)
+
+
+def test_a_drift_is_in_noisy_and_clean_alike(corpus: Corpus) -> None:
+    for (still_noisy, still_clean, _), (noisy, clean, _) in still_and_slow(corpus, "drift"):
         assert below_40_hz(clean) > 4 * below_40_hz(still_clean)
-        share, still_share = (below_40_hz(x) / float(x.std()) for x in (noise, still_noise))
+        share, still_share = (below_40_hz(x) / float(x.std()) for x in (noisy - clean, still_noisy - still_clean))
         assert share == pytest.approx(still_share, rel=0.01)
+
+
+def test_clean_speech_alone_may_drift(corpus: Corpus) -> None:
+    config = replace(CONFIG, clean_only=1, clipping=0, companding=0, dropout=0, clean_drift=1)
+    for index in range(4):
+        noisy, clean, _ = Mixer(corpus, config, 1, 4)[index]
+        assert torch.equal(noisy, clean)
+        assert below_40_hz(clean) > 4 * below_40_hz(Mixer(corpus, replace(config, clean_drift=0), 1, 4)[index][1])
+
+
+def test_rumble_is_the_noises_own(corpus: Corpus) -> None:
+    pairs = list(still_and_slow(corpus, "rumble"))
+    slow, still = (
+        [below_40_hz(noisy - clean) / float((noisy - clean).std()) for noisy, clean, _ in made]
+        for made in ([slow for _, slow in pairs], [still for still, _ in pairs])
+    )
+    assert np.mean(slow) > 2 * np.mean(still)
+    assert all(torch.allclose(a[1] / a[1].std(), b[1] / b[1].std(), atol=1e-3) for a, b in pairs)
 
 
 def below_40_hz(x: torch.Tensor) -> float:

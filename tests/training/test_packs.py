@@ -11,8 +11,7 @@ import soundfile
 
 from tests.audio import hiss, voice
 from training import heldout
-from training.corpus import Corpus, open_corpus
-from training.mix import Choice
+from training.corpus import Choice, Corpus, open_corpus
 from training.packs import build, estimated_snr_db
 from training.signals import active_rms, rms
 from training.sources import PACKS, Source
