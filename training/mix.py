@@ -16,13 +16,15 @@ from munsit_denoise.engine.resample import resample_window
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from training.codecs import coded
 from training.corpus import Choice, Clip, Corpus, Waveform, by_group
-from training.signals import active_rms, clipped, companded, low_pass, rms, unit, with_gaps
+from training.signals import active_rms, clipped, companded, low_pass, phrase, rms, unit, with_gaps
 from training.synthetic import RUMBLE_DB, drift, events, hiss_and_hum
 
 Pair = tuple[torch.Tensor, torch.Tensor, float]
 EQ_KNOTS = 8  # points of a random equaliser curve, evenly spaced in octaves
 BAND_LIMITS_HZ = (3_600.0, 5_000.0, 7_600.0, 11_000.0, 15_500.0)
 SOURCE_RATES_HZ = (8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # that recordings are made at
+PAUSE_S = (0.05, 0.6)  # between utterances
+REST_S = (0.2, 1.2)  # between phrases
 CREST = 25.0  # peak to RMS beyond which a noise counts as loud as its peak: a lone click does not drown a voice
 SOFTEST_EDGE = 0.06  # of the limit: the widest transition of a resampler's low-pass
 
@@ -43,6 +45,7 @@ class MixConfig:
     events: float = 0.0
     reversed_noise: float = 0.0
     room: float = 0.35
+    rests: float = 0.0  # speech in phrases, with longer pauses between them
     speech_eq: float = 0.3
     noise_eq: float = 0.5
     band_limit: float = 0.15
@@ -130,17 +133,24 @@ class Draw:
         full = self.m.full_band if self.happens(self.c.full_band_speech) else None
         clip = (full or self.m.narrow_band).draw(self.rng)
         rate = self.rng.uniform(*self.c.speech_rate) if self.happens(self.c.playback_rate) else 1.0
-        out, band_hz = self.excerpt(clip, rate), clip.band_hz
-        while len(out) < self.m.samples:
-            pause = np.zeros(int(self.rng.uniform(0.05, 0.6) * SAMPLE_RATE_HZ), np.float32)
+        rests = self.happens(self.c.rests)
+        first = int(self.rng.uniform(0, REST_S[1]) * SAMPLE_RATE_HZ) if rests else 0  # in a phrase or between two
+        out, band_hz = self.utterance(clip, rate, rests), clip.band_hz
+        while len(out) < first + self.m.samples:
+            pause_s = self.rng.uniform(*(REST_S if rests else PAUSE_S))
+            pause = np.zeros(int(pause_s * SAMPLE_RATE_HZ), np.float32)
             clip = self.m.voices[clip.group].draw(self.rng)
             band_hz = min(band_hz, clip.band_hz)
-            more = self.excerpt(clip, rate)
+            more = self.utterance(clip, rate, rests)
             more = more * (active_rms(out) / max(active_rms(more), 1e-5))
             out = np.concatenate([out, pause, more])
-        out = out[: self.m.samples]
+        out = out[first : first + self.m.samples]
         band_hz = min(band_hz * rate, SAMPLE_RATE_HZ / 2)
         return (self.equalised(out, 6.0) if self.happens(self.c.speech_eq) else out), band_hz
+
+    def utterance(self, clip: Clip, rate: float, rests: bool) -> Waveform:
+        out = self.excerpt(clip, rate)
+        return phrase(out, self.rng) if rests else out
 
     def noise(self) -> Waveform:
         if self.happens(self.c.synthetic_noise):

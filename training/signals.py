@@ -7,6 +7,10 @@ from numpy.typing import NDArray
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from training.corpus import Waveform
 
+PHRASE_S = (0.4, 1.6)
+SOFT_WITHIN = 14_400  # samples, 0.3 s: a stretch of speech that holds a soft moment
+FRAME = 960  # samples, 20 ms
+FADE = 240  # samples, 5 ms
 MU = 255  # of the telephone's companding (ITU-T G.711)
 
 
@@ -33,6 +37,24 @@ def with_gaps(x: Waveform, rng: np.random.Generator, gap_s: tuple[float, float])
     return x
 
 
+def phrase(voice: Waveform, rng: np.random.Generator) -> Waveform:
+    """Return a stretch of a voice that begins and ends where it is soft; a shorter voice whole."""
+    stop = SOFT_WITHIN + int(rng.uniform(*PHRASE_S) * SAMPLE_RATE_HZ)
+    if len(voice) < stop + SOFT_WITHIN:
+        return voice
+    first, last = _softest(voice[:SOFT_WITHIN]), stop + _softest(voice[stop : stop + SOFT_WITHIN])
+    out = voice[first:last].copy()
+    ramp = np.linspace(0, 1, FADE, dtype=np.float32)
+    out[:FADE] *= ramp
+    out[-FADE:] *= ramp[::-1]
+    return out
+
+
+def _softest(x: Waveform) -> int:
+    """Return where the softest frame begins."""
+    return FRAME * int(np.square(x[: len(x) // FRAME * FRAME].reshape(-1, FRAME)).sum(axis=1).argmin())
+
+
 def low_pass(x: Waveform, limit_hz: float, edge: float = 0.05) -> Waveform:
     """Return x without what lies above a frequency, by a raised cosine `edge` times the frequency wide."""
     frequency_hz = scipy.fft.rfftfreq(len(x), 1 / SAMPLE_RATE_HZ)
@@ -54,7 +76,7 @@ def unit(x: Waveform) -> Waveform:
 
 def active_rms(x: Waveform) -> float:
     """Return the RMS over the 20 ms frames within 35 dB of the loudest, so that pauses do not count."""
-    frames = x[: len(x) // 960 * 960].reshape(-1, 960)
+    frames = x[: len(x) // FRAME * FRAME].reshape(-1, FRAME)
     power: NDArray[np.float64] = np.square(frames, dtype=np.float64).mean(axis=1) if len(frames) else np.zeros(1)
     active = power[power > power.max() * 10**-3.5]
     return float(np.sqrt(active.mean())) if len(active) else 0.0

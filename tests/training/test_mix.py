@@ -13,7 +13,7 @@ from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from tests.audio import hiss, voice
 from training.corpus import Corpus, bandwidth_hz, open_corpus
 from training.mix import CREST, MixConfig, Mixer, Pair
-from training.signals import active_rms, clipped, companded, low_pass, rms, with_gaps
+from training.signals import active_rms, clipped, companded, low_pass, phrase, rms, with_gaps
 
 CONFIG = MixConfig(seconds=0.8)
 
@@ -55,7 +55,9 @@ def test_the_mixture_has_the_ratio_it_was_drawn_with(corpus: Corpus) -> None:
         assert 20 * np.log10(active_rms(clean.numpy()) / loudness) == pytest.approx(7, abs=0.1)
 
 
-@pytest.mark.parametrize("special", ["events", "reversed_noise", "codec", "synthetic_noise", "drift", "rumble"])
+@pytest.mark.parametrize(
+    "special", ["events", "reversed_noise", "codec", "synthetic_noise", "drift", "rumble", "rests"]
+)
 def test_every_special_case_gives_an_aligned_pair(corpus: Corpus, special: str) -> None:
     case: dict[str, Any] = {special: 1.0}
     mixer = Mixer(corpus, replace(CONFIG, seconds=1.0, clean_only=0, noise_only=0, **case), 5, 6)
@@ -85,11 +87,12 @@ def test_a_drift_is_in_noisy_and_clean_alike(corpus: Corpus) -> None:
 
 
 def test_clean_speech_alone_may_drift(corpus: Corpus) -> None:
-    config = replace(CONFIG, clean_only=1, clipping=0, companding=0, dropout=0, clean_drift=1)
-    for index in range(4):
-        noisy, clean, _ = Mixer(corpus, config, 1, 4)[index]
-        assert torch.equal(noisy, clean)
-        assert below_40_hz(clean) > 4 * below_40_hz(Mixer(corpus, replace(config, clean_drift=0), 1, 4)[index][1])
+    config = replace(CONFIG, clean_only=1, clipping=0, companding=0, dropout=0)
+    pairs = [Mixer(corpus, replace(config, clean_drift=1), 1, 8)[index] for index in range(8)]
+    still = [Mixer(corpus, config, 1, 8)[index] for index in range(8)]
+    assert all(torch.equal(noisy, clean) for noisy, clean, _ in pairs)
+    drifting, without = (np.mean([below_40_hz(x) / float(x.std()) for _, x, _ in made]) for made in (pairs, still))
+    assert drifting > 4 * without
 
 
 def test_rumble_is_the_noises_own(corpus: Corpus) -> None:
@@ -145,3 +148,19 @@ def test_other_playback_rates_change_the_pitch_and_keep_the_length(corpus: Corpu
 def test_classes_of_noise_can_be_left_out(corpus: Corpus) -> None:
     assert set(Mixer(corpus, CONFIG, 1, 1).noises) == {"class0", "class1"}
     assert set(Mixer(corpus, replace(CONFIG, without=("class0",)), 1, 1).noises) == {"class1"}
+
+
+def test_speech_in_phrases_rests_between_them(corpus: Corpus) -> None:
+    config = replace(CONFIG, seconds=3.0, clean_only=1, room=0, band_limit=0, speech_eq=0, rests=1)
+    silent = [float((Mixer(corpus, config, 1, 6)[index][1] == 0).float().mean()) for index in range(6)]
+    assert 0.1 < np.mean(silent) < 0.6
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_phrase_begins_and_ends_softly(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    said = voice(4.0, SAMPLE_RATE_HZ)
+    part = phrase(said, rng)
+    assert 0.1 * len(said) < len(part) < 0.6 * len(said)
+    assert max(rms(part[:480]), rms(part[-480:])) < 0.5 * rms(part)
+    np.testing.assert_array_equal(phrase(said[: SAMPLE_RATE_HZ // 2], rng), said[: SAMPLE_RATE_HZ // 2])
