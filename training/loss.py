@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torchaudio.functional import melscale_fbanks
 
 from munsit_denoise.engine.model import COMPRESSION
-from munsit_denoise.engine.stft import BIN_HZ, N_BINS
+from munsit_denoise.engine.stft import BIN_HZ, N_BINS, SAMPLE_RATE_HZ
 from training.estoi_loss import EstoiLoss
 from training.mel_loss import MelLoss
 from training.pesq_loss import BINS, PesqLoss
@@ -20,6 +21,8 @@ from training.pesq_loss import BINS, PesqLoss
 COMPLEX_SHARE = 0.3  # weight of the complex term beside the magnitude term (Braun and Tashev, 2020)
 SNR_SHARE = 0.004  # what a dB of SNR weighs beside the spectral error, unless told
 SNR_CEILING = 1e-3  # noise-to-signal power below which nothing is gained: 30 dB
+SNR_BANDS = 12  # mel bands up to 8 kHz
+SNR_BAND_FLOOR = 1e-4  # of the target's power: a band with less is judged by what noise is left in it
 HIGH_HZ = 8_000  # above, PESQ hears nothing
 LOG_FLOOR = 1e-4  # of the target's mean magnitude: 80 dB down, quieter is all the same
 FLOOR = 1e-6  # power; keeps gradients of logarithm and root finite where the spectrum is empty
@@ -36,8 +39,11 @@ class DenoisingLoss(nn.Module):
     """The mean loss of a batch.
 
     `pesq_share` is what a point of the PESQ distance weighs, `high_share` a dB of log-spectral distance above 8 kHz,
-    `snr_share` a dB of SNR, `estoi_share` the whole of ESTOI, `mel_share` a dB of a mel band's level.
+    `snr_share` a dB of SNR, `estoi_share` the whole of ESTOI, `mel_share` a dB of a mel band's level, `band_snr_share`
+    a dB of the mean SNR of mel bands.
     """
+
+    snr_bands: Tensor
 
     def __init__(
         self,
@@ -46,9 +52,12 @@ class DenoisingLoss(nn.Module):
         snr_share: float = SNR_SHARE,
         estoi_share: float = 0.0,
         mel_share: float = 0.0,
+        band_snr_share: float = 0.0,
     ) -> None:
         super().__init__()
-        self.high_share, self.snr_share = high_share, snr_share
+        self.high_share, self.snr_share, self.band_snr_share = high_share, snr_share, band_snr_share
+        bands = melscale_fbanks(N_BINS, 0.0, HIGH_HZ, SNR_BANDS, SAMPLE_RATE_HZ)
+        self.register_buffer("snr_bands", bands, persistent=False)
         narrow_band = ((pesq_share, PesqLoss()), (estoi_share, EstoiLoss()), (mel_share, MelLoss()))
         self.shares = [share for share, _ in narrow_band if share]
         self.distances = nn.ModuleList(distance for share, distance in narrow_band if share)
@@ -65,6 +74,9 @@ class DenoisingLoss(nn.Module):
         heard = audible(wanted.power)
         loss = spectral_error(output, wanted, inside)
         loss = loss + self.snr_share * torch.where(heard, negative_snr_db(output, wanted, inside), 0)
+        if self.band_snr_share:
+            ratio = negative_band_snr_db(output, wanted, inside, self.snr_bands)
+            loss = loss + self.band_snr_share * torch.where(heard, ratio, 0)
         if self.shares:
             narrow = [part.power[..., :BINS] * inside[:, None, :BINS] for part in (output, wanted)]
             for share, narrow_band_distance in zip(self.shares, self.distances, strict=True):
@@ -107,10 +119,24 @@ def spectral_error(estimate: Parts, target: Parts, inside: Tensor) -> Tensor:
 
 def negative_snr_db(estimate: Parts, target: Parts, inside: Tensor) -> Tensor:
     """Return minus the SNR [batch] in dB, which stops to grow at 30 dB."""
-    signal = (target.power * inside[:, None]).sum(dim=(1, 2))
-    difference = _power(estimate.real - target.real, estimate.imag - target.imag)
-    noise = (difference * inside[:, None]).sum(dim=(1, 2))
+    signal, noise = (spectrum.sum(dim=1) for spectrum in _signal_and_noise(estimate, target, inside))
     return 10 * (noise / signal.clamp_min(FLOOR) + SNR_CEILING).log10()
+
+
+def negative_band_snr_db(estimate: Parts, target: Parts, inside: Tensor, bands: Tensor) -> Tensor:
+    """Return minus the mean SNR [batch] in dB of `bands` [bins, bands], where each counts as much as the others.
+
+    The SNR of the whole is that of its loudest band: fricatives, 20 dB softer than vowels, have no part in it.
+    """
+    signal, noise = (spectrum @ bands for spectrum in _signal_and_noise(estimate, target, inside))
+    floor = SNR_BAND_FLOOR * signal.sum(dim=1, keepdim=True) + FLOOR
+    return 10 * (noise / (signal + floor) + SNR_CEILING).log10().mean(dim=1)
+
+
+def _signal_and_noise(estimate: Parts, target: Parts, inside: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the power of the target and of what differs from it, over all frames [batch, bins]."""
+    difference = _power(estimate.real - target.real, estimate.imag - target.imag)
+    return target.power.sum(dim=1) * inside, difference.sum(dim=1) * inside
 
 
 def high_band_distance_db(power: Tensor, target: Tensor, inside: Tensor) -> Tensor:

@@ -50,6 +50,7 @@ class TrainConfig:
     snr_share: float = SNR_SHARE  # what a dB of SNR weighs in the loss
     estoi_share: float = 0.0  # what the whole of ESTOI weighs in the loss
     mel_share: float = 0.0  # what a dB of a mel band's level weighs in the loss
+    band_snr_share: float = 0.0  # what a dB of the mean SNR of mel bands weighs in the loss
     validation_items: int = 48
     every_steps: int = 250
     pairs: str = ""  # development pairs to score the averaged weights on, none where empty
@@ -88,8 +89,14 @@ class Trainer:
         self.config, self.group = config, group
         self.device = torch.device(config.device)
         self.stft = Stft().to(self.device)
-        shares = (config.pesq_share, config.high_share, config.snr_share, config.estoi_share, config.mel_share)
-        self.denoising_loss = DenoisingLoss(*shares).to(self.device)
+        self.denoising_loss = DenoisingLoss(
+            config.pesq_share,
+            config.high_share,
+            config.snr_share,
+            config.estoi_share,
+            config.mel_share,
+            config.band_snr_share,
+        ).to(self.device)
         self.model = MaskNetwork(config.model).to(self.device)
         if config.start:
             self.model.load_state_dict(load_file(config.start))

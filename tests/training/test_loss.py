@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from munsit_denoise.engine.stft import Stft
+from munsit_denoise.engine.stft import BIN_HZ, N_BINS, Stft
 from tests.audio import hiss, voice
 from training.loss import DenoisingLoss, high_band_distance_db
 
@@ -14,7 +14,13 @@ def spectra(snr_db: float) -> tuple[torch.Tensor, torch.Tensor]:
     return stft.analyse(clean + noise), stft.analyse(clean)
 
 
-SHARES: list[dict[str, float]] = [{}, {"pesq_share": 0.05}, {"estoi_share": 0.5}, {"mel_share": 0.01}]
+SHARES: list[dict[str, float]] = [
+    {},
+    {"pesq_share": 0.05},
+    {"estoi_share": 0.5},
+    {"mel_share": 0.01},
+    {"band_snr_share": 0.01},
+]
 
 
 @pytest.mark.parametrize("shares", SHARES)
@@ -48,10 +54,24 @@ def test_a_decibel_weighs_what_it_is_told_to(snr_db: float) -> None:
     assert (much - little).item() == pytest.approx(-0.2 * snr_db, abs=0.1)
 
 
+def test_every_band_counts_alike_however_soft_it_is() -> None:
+    loss, band_hz = DenoisingLoss(snr_share=0, band_snr_share=1), torch.tensor([24_000.0])
+    frequency_hz = torch.arange(N_BINS) * BIN_HZ
+    noise = torch.randn((1, 60, N_BINS), generator=torch.Generator().manual_seed(1)) + 0j
+    flat = noise.roll(1, dims=1)
+    tilted = 10 ** (-frequency_hz / 8_000)  # 20 dB softer at 8 kHz
+    ratio = [
+        loss(target + 0.1 * distortion, target, target, band_hz) - loss(target, target, target, band_hz)
+        for target, distortion in ((flat, noise), (tilted * flat, tilted * noise))
+    ]
+    assert ratio[0].item() == pytest.approx(10, abs=1)  # 30 dB at best, 20 dB with a tenth of the magnitude
+    assert ratio[1].item() == pytest.approx(ratio[0].item(), abs=0.2)
+
+
 def test_the_loss_of_silence_is_finite_and_so_is_its_gradient() -> None:
     noisy, _ = spectra(10)
     estimate = noisy.clone().requires_grad_()
-    loss = DenoisingLoss(0.05, 0.001, estoi_share=0.1, mel_share=0.01)(
+    loss = DenoisingLoss(0.05, 0.001, estoi_share=0.1, mel_share=0.01, band_snr_share=0.01)(
         estimate, torch.zeros_like(noisy), noisy, torch.tensor([24_000.0])
     )
     loss.backward()  # type: ignore[no-untyped-call]
