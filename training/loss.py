@@ -1,9 +1,9 @@
 """The training loss: compressed spectra weighted as the ear is, the SNR, distances after PESQ, ESTOI and in mel bands.
 
 All see only the band that the target speaks for. Compression makes quiet sounds count; the SNR holds the level
-of loud ones, which compression alone lets the network lower; the third knows what masks what, the fourth what makes
-a word understood, the fifth what is left in pauses. A sixth term is the log-spectral distance above 8 kHz, where all
-is so quiet that the others hardly tell a trace of air from nothing.
+of loud ones, which compression alone lets the network lower, that of mel bands the level of fricatives as well; the
+third knows what masks what, the fourth what makes a word understood, the fifth what is left in pauses. A sixth term is
+the log-spectral distance above 8 kHz, where all is so quiet that the others hardly tell a trace of air from nothing.
 """
 
 from typing import NamedTuple
