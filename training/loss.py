@@ -126,7 +126,7 @@ def negative_snr_db(estimate: Parts, target: Parts, inside: Tensor) -> Tensor:
 def negative_band_snr_db(estimate: Parts, target: Parts, inside: Tensor, bands: Tensor) -> Tensor:
     """Return minus the mean SNR [batch] in dB of `bands` [bins, bands], where each counts as much as the others.
 
-    The SNR of the whole is that of its loudest band: fricatives, 20 dB softer than vowels, have no part in it.
+    The SNR of the whole is that of its loudest band: fricatives, 20 dB softer than vowels, have hardly a part in it.
     """
     signal, noise = (spectrum @ bands for spectrum in _signal_and_noise(estimate, target, inside))
     floor = SNR_BAND_FLOOR * signal.sum(dim=1, keepdim=True) + FLOOR

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from training.corpus import Waveform
 
-PHRASE_S = (0.4, 1.6)
+PHRASE_S = (0.4, 1.6)  # between the stretches in which a phrase begins and ends
 SOFT_WITHIN = 14_400  # samples, 0.3 s: a stretch of speech that holds a soft moment
 FRAME = 960  # samples, 20 ms
 FADE = 240  # samples, 5 ms

@@ -47,7 +47,10 @@ def hiss_and_hum(rng: Rng, samples: int) -> Waveform:
 
 
 def drift(rng: Rng, beside: Waveform, level_db: tuple[float, float] = DRIFT_DB) -> Waveform:
-    """Return what a recorder adds below hearing, whatever it records: a wander below 1 to 25 Hz, at times an offset."""
+    """Return what a recorder adds below hearing, whatever it records: a wander below 1 to 25 Hz, at times an offset.
+
+    Its level is `level_db` relative to the active part of the sound that it lies beside.
+    """
     size = 4 * len(beside)  # a part of a longer wander, so that it does not end where it began
     frequency_hz = scipy.fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ)
     top_hz = _log_uniform(rng, *DRIFT_HZ)

@@ -90,12 +90,12 @@ class Trainer:
         self.device = torch.device(config.device)
         self.stft = Stft().to(self.device)
         self.denoising_loss = DenoisingLoss(
-            config.pesq_share,
-            config.high_share,
-            config.snr_share,
-            config.estoi_share,
-            config.mel_share,
-            config.band_snr_share,
+            pesq_share=config.pesq_share,
+            high_share=config.high_share,
+            snr_share=config.snr_share,
+            estoi_share=config.estoi_share,
+            mel_share=config.mel_share,
+            band_snr_share=config.band_snr_share,
         ).to(self.device)
         self.model = MaskNetwork(config.model).to(self.device)
         if config.start:
