@@ -73,9 +73,11 @@ class DenoisingLoss(nn.Module):
         output, wanted = Parts.of(estimate, level), Parts.of(target, level)
         heard = audible(wanted.power)
         loss = spectral_error(output, wanted, inside)
-        loss = loss + self.snr_share * torch.where(heard, negative_snr_db(output, wanted, inside), 0)
+        signal, noise = signal_and_noise(output, wanted, inside)  # [batch, bins]
+        ratio = negative_snr_db(signal.sum(dim=1), noise.sum(dim=1))
+        loss = loss + self.snr_share * torch.where(heard, ratio, 0)
         if self.band_snr_share:
-            ratio = negative_band_snr_db(output, wanted, inside, self.snr_bands)
+            ratio = negative_band_snr_db(signal, noise, self.snr_bands)
             loss = loss + self.band_snr_share * torch.where(heard, ratio, 0)
         if self.shares:
             narrow = [part.power[..., :BINS] * inside[:, None, :BINS] for part in (output, wanted)]
@@ -117,26 +119,25 @@ def spectral_error(estimate: Parts, target: Parts, inside: Tensor) -> Tensor:
     return (error.mean(dim=1) * weights).sum(dim=1) / weights.sum(dim=1)
 
 
-def negative_snr_db(estimate: Parts, target: Parts, inside: Tensor) -> Tensor:
-    """Return minus the SNR [batch] in dB, which stops to grow at 30 dB."""
-    signal, noise = (spectrum.sum(dim=1) for spectrum in _signal_and_noise(estimate, target, inside))
+def signal_and_noise(estimate: Parts, target: Parts, inside: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the power of the target and of what differs from it, over all frames [batch, bins]."""
+    difference = _power(estimate.real - target.real, estimate.imag - target.imag)
+    return target.power.sum(dim=1) * inside, difference.sum(dim=1) * inside
+
+
+def negative_snr_db(signal: Tensor, noise: Tensor) -> Tensor:
+    """Return minus the SNR [...] of powers [...] in dB, which stops to grow at 30 dB."""
     return 10 * (noise / signal.clamp_min(FLOOR) + SNR_CEILING).log10()
 
 
-def negative_band_snr_db(estimate: Parts, target: Parts, inside: Tensor, bands: Tensor) -> Tensor:
+def negative_band_snr_db(signal: Tensor, noise: Tensor, bands: Tensor) -> Tensor:
     """Return minus the mean SNR [batch] in dB of `bands` [bins, bands], where each counts as much as the others.
 
     The SNR of the whole is that of its loudest band: fricatives, 20 dB softer than vowels, have hardly a part in it.
     """
-    signal, noise = (spectrum @ bands for spectrum in _signal_and_noise(estimate, target, inside))
-    floor = SNR_BAND_FLOOR * signal.sum(dim=1, keepdim=True) + FLOOR
-    return 10 * (noise / (signal + floor) + SNR_CEILING).log10().mean(dim=1)
-
-
-def _signal_and_noise(estimate: Parts, target: Parts, inside: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the power of the target and of what differs from it, over all frames [batch, bins]."""
-    difference = _power(estimate.real - target.real, estimate.imag - target.imag)
-    return target.power.sum(dim=1) * inside, difference.sum(dim=1) * inside
+    signal = signal @ bands
+    floor = SNR_BAND_FLOOR * signal.sum(dim=1, keepdim=True)
+    return negative_snr_db(signal + floor, noise @ bands).mean(dim=1)
 
 
 def high_band_distance_db(power: Tensor, target: Tensor, inside: Tensor) -> Tensor:

@@ -151,9 +151,13 @@ def test_classes_of_noise_can_be_left_out(corpus: Corpus) -> None:
 
 
 def test_speech_in_phrases_rests_between_them(corpus: Corpus) -> None:
-    config = replace(CONFIG, seconds=3.0, clean_only=1, room=0, band_limit=0, speech_eq=0, rests=1)
-    silent = [float((Mixer(corpus, config, 1, 6)[index][1] == 0).float().mean()) for index in range(6)]
+    config = replace(CONFIG, seconds=3.0, clean_only=1, room=0, band_limit=0, speech_eq=0)
+    flowing, silent = (
+        [float((Mixer(corpus, replace(config, rests=rests), 1, 6)[index][1] == 0).float().mean()) for index in range(6)]
+        for rests in (0, 1)
+    )
     assert 0.1 < np.mean(silent) < 0.6
+    assert np.mean(silent) > np.mean(flowing) + 0.1
 
 
 @pytest.mark.parametrize("seed", range(4))
