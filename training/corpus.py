@@ -15,10 +15,11 @@ from scipy.signal import welch
 
 from munsit_denoise.engine.resample import resample_window
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
+from training.floor import without_floor
 
 Samples = NDArray[np.int16]
 Waveform = NDArray[np.float32]
-CACHE_VERSION = 3  # of what `_build` writes
+CACHE_VERSION = 4  # of what `_build` writes
 BAND_FLOOR_DB = -78.0  # below the loudest part of the long-term spectrum: nothing was recorded there
 LONG_CLIP_S = 10.0  # beyond which a clip is drawn no more often
 GROUP_POWER = 0.7  # of a voice's seconds: how often it is drawn
@@ -103,6 +104,8 @@ def _build(root: Path, index: Path, data: Path) -> None:
         mono = waveform.mean(axis=1)
         band_hz = bandwidth_hz(mono, rate_hz)
         mono = _to_model_rate(mono, rate_hz)
+        if row["kind"] == "speech":
+            mono = without_floor(torch.from_numpy(mono)).numpy()
         if row["kind"] == "rir":
             mono = mono / max(np.abs(mono).max(), 1e-9)
         pieces.append((np.clip(mono, -1, 1) * 32767).astype(np.int16))

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, Subset
 from munsit_denoise.engine.model import MaskNetwork, ModelSize
 from munsit_denoise.engine.stft import Stft
 from munsit_denoise.engine.weights import save_weights
+from training.adversary import Adversary
 from training.corpus import open_corpus
 from training.evaluate import evaluate, summary
 from training.loss import SNR_SHARE, DenoisingLoss
@@ -51,6 +52,8 @@ class TrainConfig:
     estoi_share: float = 0.0  # what the whole of ESTOI weighs in the loss
     mel_share: float = 0.0  # what a dB of a mel band's level weighs in the loss
     band_snr_share: float = 0.0  # what a dB of the mean SNR of mel bands weighs in the loss
+    verdict_share: float = 0.0  # what the discriminator's verdict weighs in the loss
+    feature_share: float = 0.0  # what the distance of its layers' values weighs, relative to their size
     validation_items: int = 48
     every_steps: int = 250
     pairs: str = ""  # development pairs to score the averaged weights on, none where empty
@@ -101,6 +104,8 @@ class Trainer:
         if config.start:
             self.model.load_state_dict(load_file(config.start))
         self.optimiser = self._optimiser()
+        shares = config.verdict_share, config.feature_share
+        self.adversary = Adversary(*shares, self.device, config.mixed_precision) if any(shares) else None
         self.average = {name: p.detach().clone() for name, p in self.model.state_dict().items()}
         self.step, self.elapsed_s = 0, 0.0
         self.out = Path(config.out)
@@ -123,30 +128,41 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.average, self.step, self.elapsed_s = state["average"], state["step"], state["elapsed_s"]
+        if self.adversary and "adversary" in state:
+            self.adversary.load_state_dict(state["adversary"])
 
     def save(self) -> None:
         """Write the checkpoint to resume from, and the averaged weights as the package wants them."""
         state: dict[str, Any] = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict()}
         state |= {"average": self.average, "step": self.step, "elapsed_s": self.elapsed_s}
+        state |= {"adversary": self.adversary.state_dict()} if self.adversary else {}
         torch.save(state, self.out / "last.tmp")
         (self.out / "last.tmp").replace(self.out / "last.pt")
         metadata = {"model": json.dumps(asdict(self.config.model)), "step": str(self.step)}
         save_weights(self.average, self.out / "model.safetensors", metadata)
 
-    def loss(self, noisy: Tensor, clean: Tensor, band_hz: Tensor) -> Tensor:
-        """Return the loss of a batch of waveforms [batch, samples]."""
+    def spectra(self, noisy: Tensor, clean: Tensor, band_hz: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return estimate, target and noisy input [batch, frames, bins] of waveforms [batch, samples]; and the band."""
         spectrum = self.stft.analyse(noisy.to(self.device))
         target = self.stft.analyse(clean.to(self.device))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.mixed_precision):
             found = self.model(spectrum)
-        loss: Tensor = self.denoising_loss(found.apply(spectrum), target, spectrum, band_hz.to(self.device))
+        return found.apply(spectrum), target, spectrum, band_hz.to(self.device)
+
+    def loss(self, noisy: Tensor, clean: Tensor, band_hz: Tensor) -> Tensor:
+        """Return the loss of a batch of waveforms [batch, samples], without what the adversary adds."""
+        loss: Tensor = self.denoising_loss(*self.spectra(noisy, clean, band_hz))
         return loss
 
     def train_batch(self, batch: list[Tensor]) -> float:
         """Take one step with this process's part of a batch and return the loss of the whole."""
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.config, self.step)
-        loss = self.loss(*batch)
+        spectra = self.spectra(*batch)
+        loss: Tensor = self.denoising_loss(*spectra)
+        if self.adversary:
+            self.adversary.learn(*spectra, self.group)
+            loss = loss + self.adversary.loss(*spectra)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         loss = self.group.average_gradients(self.model.parameters(), loss)
