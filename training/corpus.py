@@ -19,7 +19,7 @@ from training.floor import without_floor
 
 Samples = NDArray[np.int16]
 Waveform = NDArray[np.float32]
-CACHE_VERSION = 4  # of what `_build` writes
+CACHE_VERSION = 5  # of what `_build` writes
 BAND_FLOOR_DB = -78.0  # below the loudest part of the long-term spectrum: nothing was recorded there
 LONG_CLIP_S = 10.0  # beyond which a clip is drawn no more often
 GROUP_POWER = 0.7  # of a voice's seconds: how often it is drawn

@@ -16,7 +16,7 @@ STRETCH = 5  # frames, 80 ms: how long a soft stretch lasts at least
 NEAR = 4.0  # times the softest stretch's power: what else is floor (6 dB)
 ACTIVE = 10**-2.5  # of a loud frame's power: above it a frame holds speech
 HIGHEST_FLOOR = 1e-2  # of the speech's power: a clip whose softest stretch is louder holds no pause to learn from
-SILENCE = 1e-8  # of the speech's power: digital silence beside the recording tells nothing of its floor
+SILENCE = 1e-8  # of the speech's power: digital silence beside a recording tells nothing of its floor
 EXCESS = 2.0  # how many times over the floor is subtracted
 LEAST_POWER_GAIN = 0.04  # 14 dB down; deeper, what is left of the floor would flutter
 
@@ -29,7 +29,7 @@ def without_floor(voice: Tensor) -> Tensor:
     frame = power[:, LOWEST_BIN:HIGHEST_BIN].sum(dim=1)
     speech = frame[frame > ACTIVE * frame.quantile(0.98)].mean()
     stretch = _mean_of_neighbours(frame, STRETCH)
-    sounding = stretch > SILENCE * speech
+    sounding = -functional.max_pool1d(-frame[None], STRETCH, stride=1, padding=STRETCH // 2)[0] > SILENCE * speech
     softest = stretch[sounding].min() if sounding.any() else speech
     if not softest < HIGHEST_FLOOR * speech:
         return voice

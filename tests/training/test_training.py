@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,11 +33,11 @@ def config(pack: Path, out: Path) -> TrainConfig:
     return TrainConfig(**files, steps=4, **small, model=ModelSize(8), mix=CONFIG)
 
 
-@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+@pytest.mark.parametrize("more", [{}, {"optimiser": "muon"}, {"verdict_share": 0.5, "feature_share": 1.0}])
 def test_a_resumed_run_is_the_same_run(
-    optimiser: str, pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    more: dict[str, Any], pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train.run(replace(config(pack, tmp_path / "straight"), optimiser=optimiser))
+    train.run(replace(config(pack, tmp_path / "straight"), **more))
     step = train.Trainer.train_batch
 
     def interrupted(self: train.Trainer, batch: list[torch.Tensor]) -> float:
@@ -46,9 +47,9 @@ def test_a_resumed_run_is_the_same_run(
 
     monkeypatch.setattr(train.Trainer, "train_batch", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        train.run(replace(config(pack, tmp_path / "resumed"), optimiser=optimiser))
+        train.run(replace(config(pack, tmp_path / "resumed"), **more))
     monkeypatch.undo()
-    train.run(replace(config(pack, tmp_path / "resumed"), optimiser=optimiser))
+    train.run(replace(config(pack, tmp_path / "resumed"), **more))
     one, two = (
         load_network(torch.device("cpu"), tmp_path / run / "model.safetensors") for run in ("straight", "resumed")
     )
