@@ -27,8 +27,8 @@ CALL_HZ = (450.0, 5_000.0)  # pitches of calls: with lower ones, the network too
 
 
 def events(rng: Rng, samples: int) -> Waveform:
-    """Return impacts, calls or notes."""
-    made = (impacts, impacts, calls, notes)[rng.integers(4)]
+    """Return impacts, crackle, calls or notes."""
+    made = (impacts, impacts, crackle, calls, notes)[rng.integers(5)]
     return unit(made(rng, samples))
 
 
@@ -65,7 +65,7 @@ def drift(rng: Rng, beside: Waveform, level_db: tuple[float, float] = DRIFT_DB) 
 
 
 def impacts(rng: Rng, samples: int) -> Waveform:
-    """Return ticks, knocks, clatter or crackle: one thing struck evenly, now and then, or all the time."""
+    """Return ticks, knocks or clatter: one thing struck evenly, now and then, or all the time."""
     stroke = _stroke(rng)
     out = np.zeros(samples + len(stroke), np.float32)
     for start in _moments(rng, samples):
@@ -74,6 +74,17 @@ def impacts(rng: Rng, samples: int) -> Waveform:
         again = np.interp(np.arange(0, len(stroke) - 1, speed), np.arange(len(stroke)), stroke)
         out[start : start + len(again)] += np.asarray(loudness * again, np.float32)[: len(out) - start]
     return out[:samples]
+
+
+def crackle(rng: Rng, samples: int) -> Waveform:
+    """Return fire, frying, hail or a worn record: pops by the hundred, of a few sorts, most faint and some loud."""
+    spectrum = np.zeros(samples // 2 + 1, np.complex64)
+    for _ in range(rng.integers(3, 9)):
+        pops = np.zeros(samples, np.float32)
+        count = rng.poisson(_log_uniform(rng, 3, 300) * samples / SAMPLE_RATE_HZ)
+        np.add.at(pops, rng.integers(0, samples, count), rng.lognormal(0, rng.uniform(0.3, 1.0), count))
+        spectrum += scipy.fft.rfft(pops) * scipy.fft.rfft(_stroke(rng, longest_s=0.05)[:samples], samples)
+    return np.asarray(scipy.fft.irfft(spectrum, samples), np.float32)  # what rings on at the end begins it
 
 
 def _moments(rng: Rng, samples: int) -> list[int]:
@@ -87,8 +98,8 @@ def _moments(rng: Rng, samples: int) -> list[int]:
     return [int(place) for place in places if 0 <= place < samples]
 
 
-def _stroke(rng: Rng) -> Waveform:
-    seconds = _log_uniform(rng, 0.01, 0.6)
+def _stroke(rng: Rng, longest_s: float = 0.6) -> Waveform:
+    seconds = _log_uniform(rng, 0.01, longest_s)
     t = np.arange(int(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
     out = rng.standard_normal(len(t)) * np.exp(-t / _log_uniform(rng, 3e-4, 0.02)) * rng.uniform(0, 1.5)
     for _ in range(rng.integers(0, 9)):

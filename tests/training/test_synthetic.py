@@ -9,13 +9,13 @@ from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from tests.audio import voice
 from training.corpus import Waveform
 from training.signals import active_rms, rms, unit
-from training.synthetic import DRIFT_DB, calls, drift, events, hiss_and_hum, impacts, notes
+from training.synthetic import DRIFT_DB, calls, crackle, drift, events, hiss_and_hum, impacts, notes
 
 SAMPLES = 2 * SAMPLE_RATE_HZ
 Maker = Callable[[np.random.Generator, int], Waveform]
 
 
-@pytest.mark.parametrize("make", [impacts, calls, notes, hiss_and_hum])
+@pytest.mark.parametrize("make", [impacts, crackle, calls, notes, hiss_and_hum])
 @pytest.mark.parametrize("seed", range(8))
 def test_a_made_noise_has_its_length_and_no_holes(make: Maker, seed: int) -> None:
     made = make(np.random.default_rng(seed), SAMPLES)
@@ -35,6 +35,14 @@ def test_impacts_stand_out_of_silence_and_hiss_does_not() -> None:
     struck = [crest(impacts(np.random.default_rng(seed), SAMPLES)) for seed in range(12)]
     steady = [crest(hiss_and_hum(np.random.default_rng(seed), SAMPLES)) for seed in range(12)]
     assert np.median(struck) > 2 * max(steady)
+
+
+def test_crackle_is_denser_than_impacts_and_less_even_than_hiss() -> None:
+    popping, struck, steady = (
+        np.median([crest(make(np.random.default_rng(seed), SAMPLES)) for seed in range(12)])
+        for make in (crackle, impacts, hiss_and_hum)
+    )
+    assert 2 * steady < popping < struck
 
 
 def test_calls_and_notes_are_tones_and_hiss_is_not() -> None:
