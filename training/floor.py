@@ -1,9 +1,9 @@
 """The floor of noise that a recording of speech brings along, taken out: what a network is to give must be clean.
 
-A quarter of the voices rest on a hiss or a hum 28 to 40 dB under them. A network that is trained on them leaves as much
-of any noise, in pauses and between harmonics, for it cannot tell one floor from another. The floor is the mean spectrum
-of the softest stretches and is subtracted twice over, down to a limit (Berouti, Schwartz and Makhoul, "Enhancement of
-speech corrupted by acoustic noise", 1979): at these SNRs that spares the voice.
+In two of five recordings the softest 80 ms lie less than 40 dB under the speech: hiss, hum, a room. A network that is
+trained on them leaves as much of any noise, in pauses and between harmonics, for it cannot tell one floor from another.
+The floor is the mean spectrum of the softest stretches and is subtracted twice over, down to a limit (Berouti, Schwartz
+and Makhoul, "Enhancement of speech corrupted by acoustic noise", 1979): at these SNRs that spares the voice.
 """
 
 from torch import Tensor
