@@ -1,7 +1,7 @@
-"""`python -m training.average OUT WEIGHTS WEIGHTS...`: the mean of weights from one run.
+"""`python -m training.average OUT WEIGHTS WEIGHTS...`: the mean of weights, each as often as it is named.
 
-Weights along one run lie in one valley, and their mean is often better than each (Izmailov et al., "Averaging
-weights leads to wider optima and better generalization", 2018).
+Weights along one run, and of runs that went on from one another, can lie in one valley; then their mean is often better
+than each (Izmailov et al., "Averaging weights leads to wider optima and better generalization", 2018).
 """
 
 import argparse

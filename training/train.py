@@ -107,6 +107,7 @@ class Trainer:
         shares = config.verdict_share, config.feature_share
         self.adversary = Adversary(*shares, self.device, config.mixed_precision) if any(shares) else None
         self.average = {name: p.detach().clone() for name, p in self.model.state_dict().items()}
+        self.discriminator_losses = list[float]()  # since the log's last line
         self.step, self.elapsed_s = 0, 0.0
         self.out = Path(config.out)
         self.out.mkdir(parents=True, exist_ok=True)
@@ -161,7 +162,7 @@ class Trainer:
         spectra = self.spectra(*batch)
         loss: Tensor = self.denoising_loss(*spectra)
         if self.adversary:
-            self.adversary.learn(*spectra, self.group)
+            self.discriminator_losses.append(self.adversary.learn(*spectra, self.group))
             loss = loss + self.adversary.loss(*spectra)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -218,6 +219,7 @@ def run(config: TrainConfig, group: Group = ALONE) -> None:
             if group.rank == 0:
                 log(trainer, losses, validation)
             losses.clear()
+            trainer.discriminator_losses.clear()
             group.wait()
 
 
@@ -225,6 +227,8 @@ def log(trainer: Trainer, losses: list[float], validation: list[list[Tensor]]) -
     """Append an interval's figures to the run's log, print them and save."""
     row: dict[str, Any] = {"step": trainer.step, "elapsed_s": round(trainer.elapsed_s)}
     row["train_loss"] = round(sum(losses) / len(losses), 5)
+    if told_apart := trainer.discriminator_losses:
+        row["discriminator_loss"] = round(sum(told_apart) / len(told_apart), 5)
     row |= trainer.validate(validation)
     trainer.save()
     line = json.dumps(row)

@@ -65,6 +65,7 @@ out = "{out}"
 steps = 4
 batch = 2
 optimiser = "muon"
+verdict_share = 0.1
 validation_items = 2
 every_steps = 2
 workers = 0
@@ -92,6 +93,7 @@ def test_two_processes_train_one_network(pack: Path, tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [2, 4]
     assert all(np.isfinite(row["validation_loss"]) for row in rows)
+    assert all(0 < row["discriminator_loss"] < 2 for row in rows)
     assert load_network(torch.device("cpu"), tmp_path / "out" / "model.safetensors").size == ModelSize(8)
 
 
