@@ -1,10 +1,14 @@
 """The floor of noise under a recorded voice goes, the voice stays."""
 
+from pathlib import Path
+
 import numpy as np
+import soundfile
 import torch
 
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from tests.audio import Waveform, hiss, voice
+from training.corpus import open_corpus
 from training.floor import without_floor
 from training.signals import low_pass
 
@@ -54,3 +58,13 @@ def test_digital_silence_is_no_floor() -> None:
     inner = PAUSE.copy()
     inner[:SAMPLE_RATE_HZ], inner[-SAMPLE_RATE_HZ:] = False, False
     assert power_db(found[inner]) - power_db(FLOOR[inner]) < -10
+
+
+def test_the_cache_holds_voices_without_their_floor_and_noises_as_they_are(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", VOICE + FLOOR, SAMPLE_RATE_HZ, subtype="PCM_16")
+    rows = ["file,kind,speaker_or_class,est_snr_db", "a.wav,speech,someone,", "a.wav,noise,something,"]
+    (tmp_path / "MANIFEST.csv").write_text("\n".join(rows))
+    corpus = open_corpus([tmp_path], tmp_path / "cache")
+    (speech,), (noise,) = corpus.clips["speech"], corpus.clips["noise"]
+    assert power_db(corpus.waveform(speech)[PAUSE]) < power_db(FLOOR[PAUSE]) - 10
+    assert np.abs(corpus.waveform(noise) - VOICE - FLOOR).max() < 1e-4
