@@ -364,7 +364,7 @@ class TestProgress:
         assert all(isinstance(p, int) and 0 <= p <= 100 for p in percents)
         messages = [event.get("message") for event in events[:-1]]
         assert {"Extracting audio", "Running noise reduction"} <= set(messages)
-        assert len(set(percents)) > 3
+        assert any(5 < percent < 99 for percent in percents)
         assert None not in messages
 
     def test_the_end_is_what_the_record_says(self, live: Live, noisy_wav: Path) -> None:
