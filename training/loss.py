@@ -2,65 +2,60 @@
 
 All see only the band that the target speaks for. Compression makes quiet sounds count; the SNR holds the level
 of loud ones, which compression alone lets the network lower, that of mel bands the level of fricatives as well; the
-third knows what masks what, the fourth what makes a word understood, the fifth what is left in pauses. A sixth term is
-the log-spectral distance above 8 kHz, where all is so quiet that the others hardly tell a trace of air from nothing.
+third knows what masks what, the fourth what makes a word understood, the fifth what is left in pauses. Others are the
+error in longer and shorter windows and the log-spectral distance above 8 kHz, where all is so quiet that the rest
+hardly tells a trace of air from nothing.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torchaudio.functional import melscale_fbanks
 
-from munsit_denoise.engine.model import COMPRESSION
 from munsit_denoise.engine.stft import BIN_HZ, N_BINS, SAMPLE_RATE_HZ
 from training.estoi_loss import EstoiLoss
 from training.mel_loss import MelLoss
 from training.pesq_loss import BINS, PesqLoss
+from training.resolution_loss import ResolutionLoss
+from training.spectra import FLOOR, Parts, bin_weights, inside_band, power_of, spectral_error
 
-COMPLEX_SHARE = 0.3  # weight of the complex term beside the magnitude term (Braun and Tashev, 2020)
-SNR_SHARE = 0.004  # what a dB of SNR weighs beside the spectral error, unless told
 SNR_CEILING = 1e-3  # noise-to-signal power below which nothing is gained: 30 dB
 SNR_BANDS = 12  # mel bands up to 8 kHz
 SNR_BAND_FLOOR = 1e-4  # of the target's power: a band with less is judged by what noise is left in it
 HIGH_HZ = 8_000  # above, PESQ hears nothing
 LOG_FLOOR = 1e-4  # of the target's mean magnitude: 80 dB down, quieter is all the same
-FLOOR = 1e-6  # power; keeps gradients of logarithm and root finite where the spectrum is empty
 
 
-def bin_weights() -> Tensor:
-    """Return weights [bins] in proportion to ERBs a hertz (Glasberg and Moore, 1990), of mean one."""
-    frequency_hz = torch.arange(N_BINS) * BIN_HZ
-    weights = 1 / (24.7 * (4.37e-3 * frequency_hz + 1))
-    return weights / weights.mean()
+@dataclass(frozen=True, kw_only=True)
+class LossShares:
+    """What each distance weighs beside the error of the compressed spectra."""
+
+    snr_share: float = 0.004  # a dB of SNR
+    band_snr_share: float = 0.0  # a dB of the mean SNR of mel bands
+    pesq_share: float = 0.0  # a point of the PESQ distance
+    estoi_share: float = 0.0  # the whole of ESTOI
+    mel_share: float = 0.0  # a dB of a mel band's level
+    resolution_share: float = 0.0  # the error of the compressed spectra in longer and shorter windows
+    high_share: float = 0.0  # a dB of log-spectral distance above 8 kHz
 
 
 class DenoisingLoss(nn.Module):
-    """The mean loss of a batch.
-
-    `pesq_share` is what a point of the PESQ distance weighs, `high_share` a dB of log-spectral distance above 8 kHz,
-    `snr_share` a dB of SNR, `estoi_share` the whole of ESTOI, `mel_share` a dB of a mel band's level, `band_snr_share`
-    a dB of the mean SNR of mel bands.
-    """
+    """The mean loss of a batch."""
 
     snr_bands: Tensor
+    weights: Tensor
 
-    def __init__(
-        self,
-        pesq_share: float = 0.0,
-        high_share: float = 0.0,
-        snr_share: float = SNR_SHARE,
-        estoi_share: float = 0.0,
-        mel_share: float = 0.0,
-        band_snr_share: float = 0.0,
-    ) -> None:
+    def __init__(self, shares: LossShares) -> None:
         super().__init__()
-        self.high_share, self.snr_share, self.band_snr_share = high_share, snr_share, band_snr_share
+        self.shares = shares
         bands = melscale_fbanks(N_BINS, 0.0, HIGH_HZ, SNR_BANDS, SAMPLE_RATE_HZ)
         self.register_buffer("snr_bands", bands, persistent=False)
-        narrow_band = ((pesq_share, PesqLoss()), (estoi_share, EstoiLoss()), (mel_share, MelLoss()))
-        self.shares = [share for share, _ in narrow_band if share]
-        self.distances = nn.ModuleList(distance for share, distance in narrow_band if share)
+        self.register_buffer("weights", bin_weights(BIN_HZ, N_BINS), persistent=False)
+        narrow_band = ((shares.pesq_share, PesqLoss), (shares.estoi_share, EstoiLoss), (shares.mel_share, MelLoss))
+        self.narrow_shares = [share for share, _ in narrow_band if share]
+        self.narrow = nn.ModuleList(distance() for share, distance in narrow_band if share)
+        self.resolution = ResolutionLoss() if shares.resolution_share else None
 
     def forward(self, estimate: Tensor, target: Tensor, reference: Tensor, band_hz: Tensor) -> Tensor:
         """Return the mean loss of complex spectrograms [batch, frames, bins].
@@ -68,39 +63,28 @@ class DenoisingLoss(nn.Module):
         `reference` (the noisy input) sets each item's level; bins above `band_hz` [batch] do not count: a
         band-limited target says nothing about them.
         """
-        level = _power(reference.real, reference.imag).mean(dim=(1, 2), keepdim=True).sqrt() + 1e-7
-        inside = torch.arange(N_BINS, device=band_hz.device) * BIN_HZ <= band_hz[:, None]  # [batch, bins]
+        shares = self.shares
+        level = power_of(reference.real, reference.imag).mean(dim=(1, 2), keepdim=True).sqrt() + 1e-7
+        inside = inside_band(BIN_HZ, N_BINS, band_hz)
         output, wanted = Parts.of(estimate, level), Parts.of(target, level)
         heard = audible(wanted.power)
-        loss = spectral_error(output, wanted, inside)
+        loss = spectral_error(output, wanted, self.weights * inside)
         signal, noise = signal_and_noise(output, wanted, inside)  # [batch, bins]
         ratio = negative_snr_db(signal.sum(dim=1), noise.sum(dim=1))
-        loss = loss + self.snr_share * torch.where(heard, ratio, 0)
-        if self.band_snr_share:
+        loss = loss + shares.snr_share * torch.where(heard, ratio, 0)
+        if shares.band_snr_share:
             ratio = negative_band_snr_db(signal, noise, self.snr_bands)
-            loss = loss + self.band_snr_share * torch.where(heard, ratio, 0)
-        if self.shares:
+            loss = loss + shares.band_snr_share * torch.where(heard, ratio, 0)
+        if self.narrow_shares:
             narrow = [part.power[..., :BINS] * inside[:, None, :BINS] for part in (output, wanted)]
-            for share, narrow_band_distance in zip(self.shares, self.distances, strict=True):
-                loss = loss + share * torch.where(heard, narrow_band_distance(*narrow), 0)
-        if self.high_share:
-            distance = high_band_distance_db(output.power, wanted.power, inside)
-            loss = loss + self.high_share * torch.where(heard, distance, 0)
+            for share, distance in zip(self.narrow_shares, self.narrow, strict=True):
+                loss = loss + share * torch.where(heard, distance(*narrow), 0)
+        if self.resolution:
+            loss = loss + shares.resolution_share * self.resolution(estimate / level, target / level, band_hz)
+        if shares.high_share:
+            high = high_band_distance_db(output.power, wanted.power, inside)
+            loss = loss + shares.high_share * torch.where(heard, high, 0)
         return loss.mean()
-
-
-class Parts(NamedTuple):
-    """A spectrogram [batch, frames, bins] in real numbers: autograd is slow at taking parts of complex ones."""
-
-    real: Tensor
-    imag: Tensor
-    power: Tensor
-
-    @classmethod
-    def of(cls, spectrogram: Tensor, level: Tensor) -> "Parts":
-        """Take a complex spectrogram apart, `level` times as quiet."""
-        real, imag = (part / level for part in torch.view_as_real(spectrogram).unbind(-1))
-        return cls(real, imag, _power(real, imag))
 
 
 def audible(power: Tensor) -> Tensor:
@@ -108,20 +92,9 @@ def audible(power: Tensor) -> Tensor:
     return power.mean(dim=(1, 2)) > FLOOR
 
 
-def spectral_error(estimate: Parts, target: Parts, inside: Tensor) -> Tensor:
-    """Return the error of the compressed spectra [batch], by magnitude and by real and imaginary part."""
-    (compressed, gain), (wanted, wanted_gain) = _compressed(estimate.power), _compressed(target.power)
-    difference = _power(
-        estimate.real * gain - target.real * wanted_gain, estimate.imag * gain - target.imag * wanted_gain
-    )
-    error = (1 - COMPLEX_SHARE) * (compressed - wanted).square() + COMPLEX_SHARE * difference
-    weights = bin_weights().to(error.device) * inside
-    return (error.mean(dim=1) * weights).sum(dim=1) / weights.sum(dim=1)
-
-
 def signal_and_noise(estimate: Parts, target: Parts, inside: Tensor) -> tuple[Tensor, Tensor]:
     """Return the power of the target and of what differs from it, over all frames [batch, bins]."""
-    difference = _power(estimate.real - target.real, estimate.imag - target.imag)
+    difference = power_of(estimate.real - target.real, estimate.imag - target.imag)
     return target.power.sum(dim=1) * inside, difference.sum(dim=1) * inside
 
 
@@ -149,13 +122,3 @@ def high_band_distance_db(power: Tensor, target: Tensor, inside: Tensor) -> Tens
     squared = difference_db.square() * counted[:, None]
     distance = (squared.sum(dim=2) / counted.sum(dim=1, keepdim=True).clamp_min(1) + FLOOR).sqrt().mean(dim=1)
     return torch.where(counted.any(dim=1), distance, 0)
-
-
-def _compressed(power: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the compressed magnitude and the gain that compresses; one logarithm is faster than two powers."""
-    log_power = (power + FLOOR).log()
-    return (log_power * (COMPRESSION / 2)).exp(), (log_power * (COMPRESSION / 2 - 0.5)).exp()
-
-
-def _power(real: Tensor, imag: Tensor) -> Tensor:
-    return real.square() + imag.square()

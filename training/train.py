@@ -24,14 +24,14 @@ from munsit_denoise.engine.weights import save_weights
 from training.adversary import Adversary
 from training.corpus import open_corpus
 from training.evaluate import evaluate, summary
-from training.loss import SNR_SHARE, DenoisingLoss
+from training.loss import DenoisingLoss, LossShares
 from training.mix import MixConfig, Mixer
 from training.muon import ADAMW_WEIGHT_DECAY, MuonAdamW
 from training.parallel import ALONE, Group, join_group
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(LossShares):
     """One run; every figure that its result depends on."""
 
     corpus: tuple[str, ...]  # folders with a MANIFEST.csv
@@ -46,12 +46,6 @@ class TrainConfig:
     decay_share: float = 0.25  # the last part of the run, in which the rate falls to zero linearly
     ema_decay: float = 0.998
     clip_norm: float = 1.0
-    pesq_share: float = 0.0  # what a point of the PESQ distance weighs in the loss
-    high_share: float = 0.0  # what a dB of log-spectral distance above 8 kHz weighs in the loss
-    snr_share: float = SNR_SHARE  # what a dB of SNR weighs in the loss
-    estoi_share: float = 0.0  # what the whole of ESTOI weighs in the loss
-    mel_share: float = 0.0  # what a dB of a mel band's level weighs in the loss
-    band_snr_share: float = 0.0  # what a dB of the mean SNR of mel bands weighs in the loss
     verdict_share: float = 0.0  # what the discriminator's verdict weighs in the loss
     feature_share: float = 0.0  # what the distance of its layers' values weighs, relative to their size
     validation_items: int = 48
@@ -92,14 +86,7 @@ class Trainer:
         self.config, self.group = config, group
         self.device = torch.device(config.device)
         self.stft = Stft().to(self.device)
-        self.denoising_loss = DenoisingLoss(
-            pesq_share=config.pesq_share,
-            high_share=config.high_share,
-            snr_share=config.snr_share,
-            estoi_share=config.estoi_share,
-            mel_share=config.mel_share,
-            band_snr_share=config.band_snr_share,
-        ).to(self.device)
+        self.denoising_loss = DenoisingLoss(config).to(self.device)
         self.model = MaskNetwork(config.model).to(self.device)
         if config.start:
             self.model.load_state_dict(load_file(config.start))
