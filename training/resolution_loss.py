@@ -55,6 +55,6 @@ def _transform(length: int) -> Spectrogram:
     def window(n: int) -> Tensor:
         hann = torch.hann_window(n)
         energy = SAMPLE_RATE_HZ / RATE_HZ * sqrt_hann(N_FFT).square().sum()
-        return (energy / hann.square().sum()).sqrt().mul(hann)
+        return hann * (energy / hann.square().sum()).sqrt().item()
 
     return Spectrogram(n_fft=length, hop_length=length // 2, window_fn=window, power=None, pad_mode="constant")
