@@ -44,7 +44,7 @@ class ResolutionLoss(nn.Module):
 
     def waveform(self, spectrogram: Tensor) -> Tensor:
         """Return the waveform [batch, samples] at 16 kHz of a spectrogram [batch, frames, bins], without its edges."""
-        frames = torch.fft.irfft(spectrogram[..., : FRAME // 2 + 1], FRAME) * (self.window * FRAME / N_FFT)
+        frames: Tensor = torch.fft.irfft(spectrogram[..., : FRAME // 2 + 1], FRAME) * (self.window * FRAME / N_FFT)
         hops = frames[:, :-1, FRAME // 2 :] + frames[:, 1:, : FRAME // 2]
         return hops.flatten(1)
 
