@@ -111,3 +111,12 @@ def test_the_waveform_that_is_compared_is_the_one_that_is_heard() -> None:
     found = ResolutionLoss().waveform(Stft().analyse(waveform))
     wanted = torch.sin(2 * torch.pi * 1_000 * torch.arange(found.shape[1]) / RATE_HZ)
     assert torch.allclose(found[0, 500:-500], wanted[500:-500], atol=1e-3)
+
+
+def test_noise_is_as_loud_in_all_windows() -> None:
+    noise = torch.from_numpy(hiss(96_000))[None]
+    loss, own = ResolutionLoss(), Stft().analyse(noise)
+    waveform = loss.waveform(own)
+    for transform in loss.transforms:
+        power = transform(waveform).abs().square()[:, :, 5:-5].mean()
+        assert power.item() == pytest.approx(own[..., :256].abs().square().mean().item(), rel=0.15)
