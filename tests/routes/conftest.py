@@ -1,0 +1,49 @@
+"""What the modules of one dialect share."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.audio import write_noisy
+from tests.live import Live, run_live
+from tests.peers import Peer, run_peer
+
+
+@pytest.fixture(scope="session")
+def finished(live: Live, noisy_wav: Path) -> dict[str, Any]:
+    job_id = live.upload(noisy_wav, "finished.wav")
+    live.events(job_id)
+    return live.record(job_id)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A server that may fetch from this machine."""
+    with run_live(tmp_path_factory.mktemp("audo"), allowed_networks="127.0.0.0/8", max_upload_mb=20) as live:
+        yield live
+
+
+@pytest.fixture(scope="session")
+def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
+    folder = tmp_path_factory.mktemp("peer")
+    write_noisy(folder / "speech.wav", 1.5, 16_000)
+    with run_peer(folder) as peer:
+        yield peer
+
+
+@pytest.fixture(scope="session")
+def api(server: Live) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.url + "/v1", headers={"x-api-key": server.key}, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def mp3(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("mp3")
+    source, target = write_noisy(folder / "a.wav", 1.5, 44_100, 2), folder / "مقابلة 1.mp3"
+    subprocess.run(["ffmpeg", "-v", "error", "-i", source, target], check=True)
+    return target
