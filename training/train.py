@@ -28,6 +28,7 @@ from training.loss import DenoisingLoss, LossShares
 from training.mix import MixConfig, Mixer
 from training.muon import ADAMW_WEIGHT_DECAY, MuonAdamW
 from training.parallel import ALONE, Group, join_group
+from training.teacher import Teacher
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class TrainConfig(LossShares):
     clip_norm: float = 1.0
     verdict_share: float = 0.0  # what the discriminator's verdict weighs in the loss
     feature_share: float = 0.0  # what the distance of its layers' values weighs, relative to their size
+    teacher_share: float = 0.0  # of what another denoiser makes of the mixture in the target (training/teacher.py)
     validation_items: int = 48
     every_steps: int = 250
     pairs: str = ""  # development pairs to score the averaged weights on, none where empty
@@ -93,6 +95,7 @@ class Trainer:
         self.optimiser = self._optimiser()
         shares = config.verdict_share, config.feature_share
         self.adversary = Adversary(*shares, self.device, config.mixed_precision) if any(shares) else None
+        self.teacher = Teacher(config.teacher_share, config.threads) if config.teacher_share else None
         self.average = {name: p.detach().clone() for name, p in self.model.state_dict().items()}
         self.discriminator_losses = list[float]()  # since the log's last line
         self.step, self.elapsed_s = 0, 0.0
@@ -142,11 +145,12 @@ class Trainer:
         loss: Tensor = self.denoising_loss(*self.spectra(noisy, clean, band_hz))
         return loss
 
-    def train_batch(self, batch: list[Tensor]) -> float:
+    def train_batch(self, noisy: Tensor, clean: Tensor, band_hz: Tensor) -> float:
         """Take one step with this process's part of a batch and return the loss of the whole."""
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.config, self.step)
-        spectra = self.spectra(*batch)
+        goal = self.teacher.goal(noisy, clean) if self.teacher else clean
+        spectra = self.spectra(noisy, goal, band_hz)
         loss: Tensor = self.denoising_loss(*spectra)
         if self.adversary:
             self.discriminator_losses.append(self.adversary.learn(*spectra, self.group))
@@ -200,7 +204,7 @@ def run(config: TrainConfig, group: Group = ALONE) -> None:
     loader = DataLoader(rest, batch_size=config.batch // group.world, num_workers=config.workers)
     started, losses = time.monotonic() - trainer.elapsed_s, list[float]()
     for batch in loader:
-        losses.append(trainer.train_batch(batch))
+        losses.append(trainer.train_batch(*batch))
         if trainer.step % config.every_steps == 0 or trainer.step == config.steps:
             trainer.elapsed_s = time.monotonic() - started
             if group.rank == 0:

@@ -40,10 +40,10 @@ def test_a_resumed_run_is_the_same_run(
     train.run(replace(config(pack, tmp_path / "straight"), **more))
     step = train.Trainer.train_batch
 
-    def interrupted(self: train.Trainer, batch: list[torch.Tensor]) -> float:
+    def interrupted(self: train.Trainer, *batch: torch.Tensor) -> float:
         if self.step == 3:
             raise KeyboardInterrupt
-        return step(self, batch)
+        return step(self, *batch)
 
     monkeypatch.setattr(train.Trainer, "train_batch", interrupted)
     with pytest.raises(KeyboardInterrupt):

