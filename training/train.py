@@ -149,12 +149,13 @@ class Trainer:
         """Take one step with this process's part of a batch and return the loss of the whole."""
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.config, self.step)
-        estimate, truth, *rest = self.spectra(noisy, clean, band_hz)
+        estimate, truth, reference, band_hz = self.spectra(noisy, clean, band_hz)
         goal = self.stft.analyse(self.teacher.goal(noisy, clean).to(self.device)) if self.teacher else truth
-        loss: Tensor = self.denoising_loss(estimate, goal, *rest)
+        loss: Tensor = self.denoising_loss(estimate, goal, reference, band_hz)
         if self.adversary:  # which is to know voices as they are
-            self.discriminator_losses.append(self.adversary.learn(estimate, truth, *rest, self.group))
-            loss = loss + self.adversary.loss(estimate, truth, *rest)
+            found = self.adversary.learn(estimate, truth, reference, band_hz, self.group)
+            self.discriminator_losses.append(found)
+            loss = loss + self.adversary.loss(estimate, truth, reference, band_hz)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         loss = self.group.average_gradients(self.model.parameters(), loss)
