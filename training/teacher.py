@@ -51,27 +51,15 @@ def vorbis_window() -> Tensor:
 
 
 class Teacher:
-    """DeepFilterNet3 over batches of short windows, and the share that its opinion has in what is trained for."""
+    """DeepFilterNet3 over batches of short windows."""
 
-    def __init__(self, share: float, threads: int = 1) -> None:
-        self.share = share
+    def __init__(self, threads: int = 1) -> None:
         self.window = vorbis_window()
         widths = erb_widths()
         self.band_of_bin = torch.repeat_interleave(torch.arange(ERB_BANDS), torch.tensor(widths))
         self.to_bands = torch.zeros(N_BINS, ERB_BANDS)
         self.to_bands[torch.arange(N_BINS), self.band_of_bin] = 1 / torch.tensor(widths).float()[self.band_of_bin]
         self.encoder, self.gains, self.filters = (_session(part, threads) for part in ("enc", "erb_dec", "df_dec"))
-
-    def goal(self, noisy: Tensor, clean: Tensor) -> Tensor:
-        """Return the clean waveforms [batch, samples] with the share of its results where voice and noise are.
-
-        It is no better than the truth at silence or clean speech, so these stay.
-        """
-        both = clean.ne(noisy).any(dim=1) & clean.ne(0).any(dim=1)
-        goal = clean.clone()
-        if both.any():
-            goal[both] = clean[both].lerp(self(noisy[both]), self.share)
-        return goal
 
     @torch.no_grad()
     def __call__(self, noisy: Tensor) -> Tensor:

@@ -23,16 +23,16 @@ from munsit_denoise.engine.stft import Stft
 from munsit_denoise.engine.weights import save_weights
 from training.adversary import Adversary
 from training.corpus import open_corpus
+from training.distillation import TeacherConfig, goal, open_teacher
 from training.evaluate import evaluate, summary
 from training.loss import DenoisingLoss, LossShares
 from training.mix import MixConfig, Mixer
 from training.muon import ADAMW_WEIGHT_DECAY, MuonAdamW
 from training.parallel import ALONE, Group, join_group
-from training.teacher import Teacher
 
 
 @dataclass(frozen=True)
-class TrainConfig(LossShares):
+class TrainConfig(LossShares, TeacherConfig):
     """One run; every figure that its result depends on."""
 
     corpus: tuple[str, ...]  # folders with a MANIFEST.csv
@@ -49,7 +49,6 @@ class TrainConfig(LossShares):
     clip_norm: float = 1.0
     verdict_share: float = 0.0  # what the discriminator's verdict weighs in the loss
     feature_share: float = 0.0  # what the distance of its layers' values weighs, relative to their size
-    teacher_share: float = 0.0  # of what another denoiser makes of the mixture in the target (training/teacher.py)
     validation_items: int = 48
     every_steps: int = 250
     pairs: str = ""  # development pairs to score the averaged weights on, none where empty
@@ -95,7 +94,8 @@ class Trainer:
         self.optimiser = self._optimiser()
         shares = config.verdict_share, config.feature_share
         self.adversary = Adversary(*shares, self.device, config.mixed_precision) if any(shares) else None
-        self.teacher = Teacher(config.teacher_share, config.threads) if config.teacher_share else None
+        taught = config, config.model, self.device, config.mixed_precision, config.threads
+        self.teacher = open_teacher(*taught) if config.teacher_share else None
         self.average = {name: p.detach().clone() for name, p in self.model.state_dict().items()}
         self.discriminator_losses = list[float]()  # since the log's last line
         self.step, self.elapsed_s = 0, 0.0
@@ -150,8 +150,11 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.config, self.step)
         estimate, truth, reference, band_hz = self.spectra(noisy, clean, band_hz)
-        goal = self.stft.analyse(self.teacher.goal(noisy, clean).to(self.device)) if self.teacher else truth
-        loss: Tensor = self.denoising_loss(estimate, goal, reference, band_hz)
+        wanted = truth
+        if self.teacher:
+            waveforms = goal(self.teacher, self.config.teacher_share, noisy, clean)
+            wanted = self.stft.analyse(waveforms.to(self.device))
+        loss: Tensor = self.denoising_loss(estimate, wanted, reference, band_hz)
         if self.adversary:  # which is to know voices as they are
             found = self.adversary.learn(estimate, truth, reference, band_hz, self.group)
             self.discriminator_losses.append(found)

