@@ -77,12 +77,12 @@ def test_building_a_pack_again_gives_the_same_list(pack: Path) -> None:
 def test_a_wheel_is_a_package_too(tmp_path: Path) -> None:
     (tmp_path / "packages").mkdir()
     soundfile.write(tmp_path / "ann.wav", voice(2.0, RATE_HZ), RATE_HZ)
-    with zipfile.ZipFile(tmp_path / "packages" / "talk-1.0-py3-none-any.whl", "w") as wheel:
+    with zipfile.ZipFile(tmp_path / "packages" / "small_talk-1.0-py3-none-any.whl", "w") as wheel:
         wheel.write(tmp_path / "ann.wav", "talk/ann.wav")
-    assert build((Source("talk==1.0", "CC0", "speech", "talk/*.wav", "{name}"),), tmp_path) == 1
+    assert build((Source("small-talk==1.0", "CC0", "speech", "talk/*.wav", "{name}"),), tmp_path) == 1
     with (tmp_path / "MANIFEST.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
-    assert (row["source"], row["speaker_or_class"], row["seconds"]) == ("pypi:talk==1.0", "ann", "2.0")
+    assert (row["source"], row["speaker_or_class"], row["seconds"]) == ("pypi:small-talk==1.0", "ann", "2.0")
     assert (tmp_path / row["file"]).exists()
 
 

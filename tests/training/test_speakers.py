@@ -1,13 +1,17 @@
 """Speakers that nobody is: each as different from the others as voices are, the same whenever they are made."""
 
+import csv
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from training import speakers
-from training.speakers import collected, new_style, pronounced
+from training.speakers import LANGUAGES, SAYINGS, build, collected, new_style, pronounced
 
 STYLES = np.random.default_rng(3).normal(0, 0.1, (5, 7, 256)).astype(np.float32)
 
@@ -40,3 +44,51 @@ def test_sayings_are_of_the_right_length_and_without_their_authors(
 @pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
 def test_clauses_are_parted_by_commas() -> None:
     assert pronounced("Good day, world", "en-us") == "ɡˈʊd dˈeɪ, wˈɜːld."
+
+
+@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
+def test_they_speak_the_same_words_whenever_they_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    onnx = pytest.importorskip("onnx", reason="training/requirements.txt is not installed")
+    write_packages(tmp_path / "unpacked", humming(onnx).SerializeToString())
+    monkeypatch.setattr(speakers, "unpacked", lambda *_: tmp_path / "unpacked")
+    monkeypatch.setattr(speakers, "PARTS", speakers.PARTS[:1])
+    for folder in ("once", "again"):
+        assert build(tmp_path / folder, 2) == 2 * SAYINGS
+    once, again = (tmp_path / folder / "MANIFEST.csv" for folder in ("once", "again"))
+    assert once.read_text() == again.read_text()
+    rows = list(csv.DictReader(once.read_text().splitlines()))
+    assert {row["speaker_or_class"] for row in rows} == {"kokoro 000", "kokoro 001"}
+    for row in rows:
+        one, other = (soundfile.read(tmp_path / folder / row["file"])[0] for folder in ("once", "again"))
+        assert np.array_equal(one, other)
+        assert len(one) / speakers.RATE_HZ == pytest.approx(float(row["seconds"]), abs=0.01)
+
+
+def humming(onnx: Any) -> Any:
+    """Return a network that hums 100 samples a token."""
+    helper, types = onnx.helper, onnx.TensorProto
+    inputs = [("tokens", types.INT64, [1, None]), ("style", types.FLOAT, [1, 256]), ("speed", types.FLOAT, [1])]
+    nodes = [
+        helper.make_node("Cast", ["tokens"], ["steps"], to=types.FLOAT),
+        helper.make_node("Tile", ["steps", "times"], ["phase"]),
+        helper.make_node("Sin", ["phase"], ["audio"]),
+    ]
+    times = helper.make_tensor("times", types.INT64, [2], [1, 100])
+    values = [helper.make_tensor_value_info(*value) for value in (*inputs, ("audio", types.FLOAT, [1, None]))]
+    graph = helper.make_graph(nodes, "humming", values[:-1], values[-1:], [times])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def write_packages(folder: Path, network: bytes) -> None:
+    """Write what the packages hold: a network in parts, its tokens, styles, sayings in three languages."""
+    (folder / "voice/data").mkdir(parents=True)
+    sounds = {chr(code): code for code in range(32, 1000)}
+    (folder / "voice/data/vocab.json").write_text(json.dumps({"vocab": sounds}))
+    styles = {f"voice {number}": np.repeat(style, 64, 0)[:, None] for number, style in enumerate(STYLES)}
+    np.savez(folder / "voice/data/voices_ja.npz", **styles)
+    (folder / "part").mkdir()
+    (folder / "part/part.bin").write_bytes(network)
+    for *_, pattern, _share in LANGUAGES:
+        path = folder / pattern.replace("*", "sayings")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n%\n".join(f"{'again ' * 15}{word}" for word in ("one", "two", "three", "four", "five")))
