@@ -25,6 +25,7 @@ ORDER = 5  # taps of a filter
 LOOKAHEAD = 2  # frames
 FORGETTING = 0.99  # of the levels that normalise, a frame: a time constant of 1 s
 ERB_RANGE_DB = 40.0
+WARM_UP = 48_000  # samples: 1 s, in which the recurrent layers come to know the noise
 
 Array = npt.NDArray[np.float32]
 
@@ -63,7 +64,15 @@ class Teacher:
 
     @torch.no_grad()
     def __call__(self, noisy: Tensor) -> Tensor:
-        """Return what it makes of waveforms [batch, samples] at 48 kHz."""
+        """Return what it makes of waveforms [batch, samples] at 48 kHz.
+
+        It hears the beginning backwards first: windows come out of the middle of recordings, and it was made for
+        streams, of which it spoils the first second.
+        """
+        before = noisy[:, :WARM_UP].flip(1)
+        return self._heard(torch.cat([before, noisy], dim=1))[:, before.shape[1] :]
+
+    def _heard(self, noisy: Tensor) -> Tensor:
         spectrum = torch.stft(noisy, N_FFT, HOP, window=self.window, return_complex=True).transpose(1, 2)
         names = ("e0", "e1", "e2", "e3", "emb", "c0")
         erb, low = self.features(spectrum / N_FFT)

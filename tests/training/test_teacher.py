@@ -54,3 +54,9 @@ def test_a_batch_is_what_each_alone_is(teacher: Teacher) -> None:
     together = teacher(batch)
     for row, alone in zip(together, batch, strict=True):
         torch.testing.assert_close(row, teacher(alone[None])[0], rtol=1e-3, atol=1e-6 * float(alone.abs().max()))
+
+
+def test_it_knows_the_noise_from_the_first_frame_on(teacher: Teacher) -> None:
+    noise = torch.from_numpy(hiss(3 * RATE_HZ, 0.1))[None]
+    left = teacher(noise)[0].unfold(0, RATE_HZ // 4, RATE_HZ // 4).square().mean(dim=1).sqrt()
+    assert left[0] < 3 * left[-4:].max()
