@@ -5,6 +5,7 @@ import socket
 
 import typer
 
+from munsit_denoise.engine.allocator import keep_freed_memory
 from munsit_denoise.media.ffmpeg import program
 from munsit_denoise.media.sample import write_sample
 from munsit_denoise.server import create_server
@@ -16,6 +17,7 @@ HIDDEN_KEY = "YOUR_KEY"
 
 def run_server(settings: Settings, first_key: str | None) -> None:
     """Serve until a signal ends it. Raises MissingProgram, AlreadyRunning, OSError for a port in use."""
+    keep_freed_memory()  # before any thread: each would get a heap of its own
     for name in ("ffmpeg", "ffprobe"):
         program(name)
     _check_device(settings)

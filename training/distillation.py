@@ -37,7 +37,7 @@ class FrozenNetwork:
         self.network = MaskNetwork(size).to(device)
         self.network.load_state_dict(load_file(weights))
         self.network.eval()
-        self.network.fuse()
+        self.network.fuse(winograd=False)
 
     @torch.no_grad()
     def __call__(self, noisy: Tensor) -> Tensor:

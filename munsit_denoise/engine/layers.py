@@ -11,6 +11,7 @@ from torch.nn.utils import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from munsit_denoise.engine.bands import TAPS as FILTER_TAPS
 from munsit_denoise.engine.bands import Section
+from munsit_denoise.engine.winograd import WinogradConv2d, WinogradLinear
 
 TAPS = 3  # of every convolution over time
 OPEN_GATE = 4.0  # before its sigmoid, a gain of 0.98
@@ -92,19 +93,21 @@ class Block(nn.Module):
 
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
-        padding = (dilation, 1)
-        self.conv = nn.Conv2d(channels, channels, (TAPS, 3), padding=padding, dilation=(dilation, 1), bias=False)
+        self.conv: nn.Module = nn.Conv2d(
+            channels, channels, (TAPS, 3), padding=(dilation, 1), dilation=(dilation, 1), bias=False
+        )
         self.norm: nn.Module = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [batch, channels, frames, groups] to the same shape."""
         return functional.silu(self.norm(self.conv(x)), inplace=not self.training).add_(x)
 
-    def fuse(self) -> None:
+    def fuse(self, *, winograd: bool) -> None:
         """Fold the normalisation into the convolution, for inference alone."""
-        assert isinstance(self.norm, nn.BatchNorm2d)  # not fused yet
-        self.conv = fuse_conv_bn_eval(self.conv.eval(), self.norm.eval())
-        self.norm = nn.Identity()
+        assert isinstance(self.conv, nn.Conv2d)  # not fused yet
+        assert isinstance(self.norm, nn.BatchNorm2d)
+        conv = fuse_conv_bn_eval(self.conv.eval(), self.norm.eval())
+        self.conv, self.norm = WinogradConv2d(conv) if winograd else conv, nn.Identity()
 
 
 class DenseBlock(nn.Module):
@@ -117,40 +120,27 @@ class DenseBlock(nn.Module):
         super().__init__()
         self.dilation = dilation
         self.linear = nn.Linear(TAPS * features, features, bias=False)
-        self.norm = nn.BatchNorm1d(features)
+        self.norm: nn.Module = nn.BatchNorm1d(features)
+        self.winograd: WinogradLinear | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [batch, frames, features] to the same shape."""
+        y = self._side_by_side(x) if self.winograd is None else self.winograd(x)
+        return functional.silu(self.norm(y.flatten(0, 1)).view_as(x), inplace=not self.training).add_(x)
+
+    def _side_by_side(self, x: Tensor) -> Tensor:
         frames = x.shape[1]
         padded = functional.pad(x, (0, 0, self.dilation, self.dilation))
         starts = range(0, TAPS * self.dilation, self.dilation)
-        y = self.linear(torch.cat([padded[:, start : start + frames] for start in starts], dim=-1))
-        return functional.silu(self.norm(y.flatten(0, 1)).view_as(x), inplace=not self.training).add_(x)
+        y: Tensor = self.linear(torch.cat([padded[:, start : start + frames] for start in starts], dim=-1))
+        return y
 
-
-class FusedDenseBlock(nn.Module):
-    """A trained dense block as one convolution, normalisation included: forwards it was the faster."""
-
-    def __init__(self, block: nn.Module) -> None:
-        super().__init__()
-        assert isinstance(block, DenseBlock)  # not fused yet
-        linear = fuse_linear_bn_eval(block.linear.eval(), block.norm.eval())
-        features, dilation = linear.out_features, block.dilation
-        self.conv = nn.Conv1d(features, features, TAPS, padding=dilation, dilation=dilation)
-        self.conv.weight = nn.Parameter(linear.weight.detach().view(features, TAPS, features).mT.contiguous())
-        self.conv.bias = linear.bias
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [batch, features, frames] to the same shape."""
-        return functional.silu(self.conv(x), inplace=True).add_(x)
-
-
-def pointwise(linear: nn.Module) -> nn.Conv1d:
-    """Return a trained linear layer as a convolution over [batch, features, frames], for inference alone."""
-    assert isinstance(linear, nn.Linear)  # not fused yet
-    conv = nn.Conv1d(linear.in_features, linear.out_features, 1, dilation=NOT_PLAIN)
-    conv.weight, conv.bias = nn.Parameter(linear.weight.detach()[..., None]), linear.bias
-    return conv
+    def fuse(self, *, winograd: bool) -> None:
+        """Fold the normalisation into the product, for inference alone."""
+        assert isinstance(self.norm, nn.BatchNorm1d)  # not fused yet
+        self.linear = fuse_linear_bn_eval(self.linear.eval(), self.norm.eval())
+        self.norm = nn.Identity()
+        self.winograd = WinogradLinear(self.linear, self.dilation) if winograd else None
 
 
 class Downsample(nn.Module):

@@ -20,12 +20,10 @@ from munsit_denoise.engine.layers import (
     Block,
     DenseBlock,
     Downsample,
-    FusedDenseBlock,
     GroupLinear,
     SectionDecoder,
     SectionEncoder,
     Upsample,
-    pointwise,
 )
 from munsit_denoise.engine.stft import BIN_HZ, N_BINS
 
@@ -39,7 +37,8 @@ DILATIONS_OUT = ((1,), (2,), (1,))  # and behind it
 DENSE_DILATIONS = (1, 2, 4, 8, 16, 8, 4, 2)
 HIGH_GAIN_FLOOR = 0.015  # a trace of the room, 36 dB down, sounds more natural than nothing at all
 FLOOR_FROM_HZ = 8_000  # below, where voices are, noise may go altogether
-REACH_FRAMES = sum(map(sum, (*DILATIONS_IN, *DILATIONS_OUT, DENSE_DILATIONS))) + LEVEL_FRAMES // 2  # each way
+RIM_FRAMES = sum(map(sum, (*DILATIONS_IN, DENSE_DILATIONS)))  # how far the layers down to the middle look each way
+REACH_FRAMES = LEVEL_FRAMES // 2 + RIM_FRAMES + sum(map(sum, DILATIONS_OUT))  # how far all of it does
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,6 @@ class ModelSize:
 class MaskNetwork(nn.Module):
     """Noisy complex spectrogram in, the filter that takes its noise out."""
 
-    fused = False
     high_matrix: Tensor
     gain_floor: Tensor
 
@@ -82,49 +80,49 @@ class MaskNetwork(nn.Module):
         self.up = nn.ModuleList(Upsample(widths[i + 1], widths[i]) for i in steps)
         flat = (N_GROUPS >> SCALES - 1) * widths[-1]  # features of a frame at the last scale
         self.dense_norm = nn.LayerNorm(flat)
-        self.dense_in: nn.Linear | nn.Conv1d = nn.Linear(flat, self.size.dense)
-        self.dense_out: nn.Linear | nn.Conv1d = nn.Linear(self.size.dense, flat)
+        self.dense_in = nn.Linear(flat, self.size.dense)
+        self.dense_out = nn.Linear(self.size.dense, flat)
         self.dense = nn.Sequential(*(DenseBlock(self.size.dense, dilation) for dilation in DENSE_DILATIONS))
         self.norm = nn.LayerNorm(self.size.channels)
         self.decoders = nn.ModuleList(SectionDecoder(s, self.size.channels) for s in SECTIONS)
         self.to(memory_format=torch.channels_last)  # the layout that CPU convolutions are fast in
 
-    def forward(self, spectrogram: Tensor, margin: int = 0) -> Filter:
+    def forward(self, spectrogram: Tensor, margin: int = 0, rim: int = 0) -> Filter:
         """Return the filter for a complex spectrogram [batch, frames, bins].
 
-        The `margin` frames at either end are there for the level of the others alone, and are given no filter.
+        The `margin` frames at either end are there for the level of the others alone, the `rim` frames within them
+        for the layers down to the middle; neither are given a filter.
         """
         frames = slice(margin, spectrogram.shape[1] - margin)
         low, high = (part[:, frames] for part in self.features(spectrogram))
         inputs = [self._section_input(section, low, high) for section in SECTIONS]
         x = torch.cat([encode(i) for encode, i in zip(self.encoders, inputs, strict=True)], dim=2)
         x = (x + self.position).permute(0, 3, 1, 2)  # [batch, channels, frames, groups], channels last in memory
-        return self._filter(self.norm(self._scale(x, 0).permute(0, 2, 3, 1)))
+        return self._filter(self.norm(self._scale(x, 0, rim).permute(0, 2, 3, 1)))
 
-    def _scale(self, x: Tensor, scale: int) -> Tensor:
-        """Map [batch, channels, frames, groups] of a scale to the same shape, through the scales below and back."""
+    def _scale(self, x: Tensor, scale: int, rim: int) -> Tensor:
+        """Map [batch, channels, frames, groups] of a scale through the scales below and back, its rims left behind."""
         x = self.blocks_in[scale](x)
+        inner = x[:, :, rim : x.shape[2] - rim]
         if scale < SCALES - 1:
-            x = self.up[scale](self._scale(self.down[scale](x), scale + 1)).add_(x)
+            x = self.up[scale](self._scale(self.down[scale](x), scale + 1, rim)).add_(inner)
         else:
-            x = x + self._middle(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+            x = inner + self._middle(x.permute(0, 2, 3, 1), rim).permute(0, 3, 1, 2)
         out: Tensor = self.blocks_out[scale](x)
         return out
 
-    def _middle(self, x: Tensor) -> Tensor:
-        """Map [batch, frames, groups, channels] of the last scale to the same shape, all groups of a frame as one."""
-        y: Tensor = self.dense_norm(x.flatten(2))
-        y = y.mT.contiguous() if self.fused else y  # convolutions have frames last
-        y = self.dense_out(functional.silu(self.dense(self.dense_in(y))))
-        return (y.mT if self.fused else y).reshape(x.shape)
+    def _middle(self, x: Tensor, rim: int) -> Tensor:
+        """Map [batch, frames, groups, channels] of the last scale as one vector a frame, the rims left behind."""
+        y: Tensor = functional.silu(self.dense(self.dense_in(self.dense_norm(x.flatten(2)))))
+        y = self.dense_out(y[:, rim : x.shape[1] - rim])
+        return y.view(*y.shape[:2], *x.shape[2:])
 
-    def fuse(self) -> None:
-        """Make the network faster and unable to learn."""
-        self.fused = True
-        self.dense_in, self.dense_out = pointwise(self.dense_in), pointwise(self.dense_out)
-        self.dense = nn.Sequential(*(FusedDenseBlock(block) for block in self.dense))
+    def fuse(self, *, winograd: bool) -> None:
+        """Make the network faster and unable to learn; by Winograd's filtering where single precision computes it."""
         for module in list(self.modules()):
-            if isinstance(module, Block | GroupLinear):
+            if isinstance(module, Block | DenseBlock):
+                module.fuse(winograd=winograd)
+            elif isinstance(module, GroupLinear):
                 module.fuse()
 
     def features(self, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
@@ -157,8 +155,7 @@ class MaskNetwork(nn.Module):
         taps = torch.view_as_complex(parts.view(*parts.shape[:-1], TAPS, 2))  # [batch, frames, low bins, taps]
         gains = torch.cat(high, dim=2).squeeze(-1) @ self.high_matrix.T  # [batch, frames, high bins]
         gains = self.gain_floor + (1 - self.gain_floor) * gains.float()  # mixed precision makes products shorter
-        mask = torch.cat([taps[..., 0], torch.complex(gains, torch.zeros_like(gains))], dim=2)
-        return Filter(mask, taps[..., 1:])
+        return Filter(taps[..., 0], taps[..., 1:], gains)
 
 
 def local_level(frame_power: Tensor) -> Tensor:

@@ -19,5 +19,6 @@ def open_engine(device_name: str, threads: int, precision: str = "float32") -> C
     keep_freed_memory()
     use_threads(threads)
     device = choose_device(device_name)
-    enhancer = Enhancer(load_network(device), device, getattr(torch, precision))
+    dtype = getattr(torch, precision)
+    enhancer = Enhancer(load_network(device, precision=dtype), device, dtype)
     return lambda rate_hz, channels, strength: Denoiser(enhancer, StreamFormat(rate_hz, channels), strength)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from munsit_denoise.engine.filter import joined
-from munsit_denoise.engine.model import LEVEL_FRAMES, MaskNetwork
+from munsit_denoise.engine.model import LEVEL_FRAMES, RIM_FRAMES, MaskNetwork
 from munsit_denoise.engine.resample import resample_window
 from munsit_denoise.engine.stft import HOP_LENGTH, SAMPLE_RATE_HZ, Stft
 
@@ -21,6 +21,7 @@ Block = NDArray[np.float32]  # [frames, channels], full scale is 1
 CORE_S = 28  # what a window yields
 CONTEXT_S = 2  # what it sees before and after
 MARGIN_FRAMES = LEVEL_FRAMES // 2  # of the context: what is seen for the level alone, not by the network
+UNHEARD_FRAMES = MARGIN_FRAMES + RIM_FRAMES  # of the context: what is given no filter, and comes out silent
 MAX_BATCH_CHANNELS = 2  # channels through the network at a time: bounds memory
 
 
@@ -34,7 +35,7 @@ class Enhancer(nn.Module):
 
     @torch.inference_mode()
     def enhance(self, window: Tensor, sample_rate_hz: int, strength: float) -> Tensor:
-        """Return a window [channels, samples] of whole seconds without its noise; its margins come out silent.
+        """Return a window [channels, samples] of whole seconds without its noise; its ends come out silent.
 
         `strength` mixes inside the mask domain, 0 leaving the window as it is. Two channels share one filter,
         the mean of theirs weighted by energy, so that the stereo image stays. What lies above the
@@ -45,17 +46,18 @@ class Enhancer(nn.Module):
         spectrogram = self.stft.analyse(inside)  # [channels, frames, bins]
         with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
             parts = torch.split(spectrogram, MAX_BATCH_CHANNELS)
-            found = joined([self.network(part, MARGIN_FRAMES) for part in parts])
-        spectrogram = spectrogram[:, MARGIN_FRAMES:-MARGIN_FRAMES]
+            found = joined([self.network(part, MARGIN_FRAMES, RIM_FRAMES) for part in parts])
+        spectrogram = spectrogram[:, UNHEARD_FRAMES:-UNHEARD_FRAMES]
         if len(spectrogram) == 2:
             found = found.shared(spectrogram)
         found = found.mixed(strength)
-        margin = MARGIN_FRAMES * HOP_LENGTH
-        clean = self.stft.synthesise(found.apply(spectrogram), inside.shape[-1] - 2 * margin)
-        out = resample_window(functional.pad(clean, (margin, margin)), window.shape[-1])
+        filtered = functional.pad(found.apply(spectrogram), (0, 0, 1, 1))  # fades: an edge would ring in the resampler
+        silent = (UNHEARD_FRAMES - 1) * HOP_LENGTH
+        clean = self.stft.synthesise(filtered, inside.shape[-1] - 2 * silent)
+        out = resample_window(functional.pad(clean, (silent, silent)), window.shape[-1])
         if sample_rate_hz > SAMPLE_RATE_HZ:
             above = window.to(self.device) - resample_window(inside, window.shape[-1])
-            gain = functional.pad(found.mask[:, None, :, -1].real, (MARGIN_FRAMES, MARGIN_FRAMES))
+            gain = functional.pad(found.gains[:, None, :, -1], (UNHEARD_FRAMES, UNHEARD_FRAMES))
             out = out + above * functional.interpolate(gain, size=window.shape[-1], mode="linear")[:, 0]
         return out.cpu()
 

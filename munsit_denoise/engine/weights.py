@@ -1,6 +1,7 @@
 """The network with its trained weights, which carry its size."""
 
 import json
+from contextlib import ExitStack
 from importlib import resources
 from pathlib import Path
 
@@ -14,12 +15,15 @@ from munsit_denoise.engine.model import MaskNetwork, ModelSize
 DEFAULT_WEIGHTS = "denoiser.safetensors"
 
 
-def load_network(device: torch.device, path: Path | None = None) -> MaskNetwork:
+def load_network(device: torch.device, path: Path | None = None, precision: torch.dtype = torch.float32) -> MaskNetwork:
     """Return the network of a safetensors file (default: the packaged one), ready for inference on a device."""
-    if path is not None:
-        return _read(path, device)
-    with resources.as_file(resources.files("munsit_denoise.engine") / "weights" / DEFAULT_WEIGHTS) as packaged:
-        return _read(packaged, device)
+    with ExitStack() as stack:
+        if path is None:
+            packaged = resources.files("munsit_denoise.engine") / "weights" / DEFAULT_WEIGHTS
+            path = stack.enter_context(resources.as_file(packaged))
+        network = _read(path)
+    network.eval().fuse(winograd=device.type == "cpu" and precision == torch.float32)
+    return network.to(device).requires_grad_(False)
 
 
 def save_weights(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
@@ -28,11 +32,10 @@ def save_weights(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str
     save_file({name: t.cpu().contiguous() for name, t in packed.items()}, path, metadata)
 
 
-def _read(path: Path, device: torch.device) -> MaskNetwork:
+def _read(path: Path) -> MaskNetwork:
     with safe_open(str(path), framework="pt") as file:
         size = ModelSize(**json.loads(file.metadata()["model"]))
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     network = MaskNetwork(size)
     network.load_state_dict(tensors)
-    network.eval().fuse()
-    return network.to(device).requires_grad_(False)
+    return network

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import anyio
 import numpy as np
-from anyio.abc import Process
 from numpy.typing import NDArray
 
 from munsit_denoise.errors import ProcessingFailed
-from munsit_denoise.media.ffmpeg import STALL_TIMEOUT_S, Limits, input_options, running
+from munsit_denoise.media.ffmpeg import STALL_TIMEOUT_S, Limits, Process, input_options, running
 from munsit_denoise.media.probe import AudioTrack
 
 Block = NDArray[np.float32]  # [frames, channels], full scale is 1
 BLOCK_S = 1
+CHUNK_BYTES = 2**18  # at most, of what is there
 SPARE_S = 60  # a track may turn out longer than measured by so much
 
 
@@ -55,10 +55,9 @@ async def _blocks(process: Process, track: AudioTrack) -> AsyncIterator[Block]:
 
 
 async def _receive(process: Process) -> bytes:
-    assert process.stdout is not None  # piped by `running`
     try:
         with anyio.fail_after(STALL_TIMEOUT_S):
-            return await process.stdout.receive()
+            return await process.stream.receive(CHUNK_BYTES)
     except anyio.EndOfStream:
         return b""
     except TimeoutError:

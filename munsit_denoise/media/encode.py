@@ -7,11 +7,10 @@ from pathlib import Path
 
 import anyio
 import numpy as np
-from anyio.abc import Process
 from numpy.typing import NDArray
 
 from munsit_denoise.errors import ProcessingFailed, StorageFull
-from munsit_denoise.media.ffmpeg import STALL_TIMEOUT_S, Limits, running
+from munsit_denoise.media.ffmpeg import STALL_TIMEOUT_S, Limits, Process, running
 from munsit_denoise.media.formats import AMR, Encoding
 from munsit_denoise.media.probe import AudioTrack
 
@@ -27,10 +26,9 @@ class Encoder:
 
     async def write(self, block: Block) -> None:
         """Append [frames, channels]. Raises ProcessingFailed when the format does not take them."""
-        assert self._process.stdin is not None  # piped by `running`
         try:
             with anyio.fail_after(STALL_TIMEOUT_S):
-                await self._process.stdin.send(block.astype("<f4", copy=False).tobytes())
+                await self._process.stream.send(block.astype("<f4", copy=False).tobytes())
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, TimeoutError):
             raise _Broken from None
 
@@ -52,8 +50,7 @@ async def encoding_to(path: Path, track: AudioTrack, encoding: Encoding) -> Asyn
             yield Encoder(process)
         except _Broken:
             broken = True
-        assert process.stdin is not None  # piped by `running`
-        await process.stdin.aclose()
+        await process.stream.aclose()
         with anyio.move_on_after(STALL_TIMEOUT_S):
             await process.wait()
         if broken or process.returncode != 0:

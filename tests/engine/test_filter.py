@@ -8,11 +8,14 @@ from munsit_denoise.engine.filter import Filter, joined
 from munsit_denoise.engine.stft import N_BINS
 
 FRAMES = 7
+NOTHING = torch.zeros(1, FRAMES, LOW_BINS)
+SILENCE = torch.zeros(1, FRAMES, N_BINS - LOW_BINS)
 
 
 def random_filter(channels: int = 1) -> Filter:
-    mask = torch.randn(channels, FRAMES, N_BINS, dtype=torch.complex64)
-    return Filter(mask, torch.randn(channels, FRAMES, LOW_BINS, len(NEIGHBOURS), dtype=torch.complex64))
+    mask = torch.randn(channels, FRAMES, LOW_BINS, dtype=torch.complex64)
+    taps = torch.randn(channels, FRAMES, LOW_BINS, len(NEIGHBOURS), dtype=torch.complex64)
+    return Filter(mask, taps, torch.rand(channels, FRAMES, N_BINS - LOW_BINS))
 
 
 def spectrogram(channels: int = 1) -> torch.Tensor:
@@ -24,7 +27,7 @@ def test_each_tap_takes_its_own_neighbour(tap: int) -> None:
     taps = torch.zeros(1, FRAMES, LOW_BINS, len(NEIGHBOURS), dtype=torch.complex64)
     taps[..., tap] = 2j
     x = spectrogram()
-    out = Filter(torch.zeros_like(x), taps).apply(x)
+    out = Filter(NOTHING, taps, SILENCE).apply(x)
     frame, bin_ = NEIGHBOURS[tap]
     assert torch.allclose(out[0, 3, 40], 2j * x[0, 3 + frame, 40 + bin_])
     assert torch.allclose(out[0, 3, LOW_BINS - 1], 2j * x[0, 3 + frame, LOW_BINS - 1 + bin_])
@@ -34,10 +37,18 @@ def test_each_tap_takes_its_own_neighbour(tap: int) -> None:
 def test_nothing_lies_beyond_the_edges() -> None:
     taps = torch.ones(1, FRAMES, LOW_BINS, len(NEIGHBOURS), dtype=torch.complex64)
     x = torch.ones(1, FRAMES, N_BINS, dtype=torch.complex64)
-    out = Filter(torch.zeros_like(x), taps).apply(x).real
+    out = Filter(NOTHING, taps, SILENCE).apply(x).real
     assert out[0, 0, 0] == out[0, -1, 0] == 2
     assert out[0, 0, 40] == out[0, 3, 0] == 3
     assert out[0, 3, 40] == out[0, 3, LOW_BINS - 1] == 4
+
+
+def test_the_mask_turns_low_bins_and_the_gains_scale_high_ones() -> None:
+    taps = torch.zeros(1, FRAMES, LOW_BINS, len(NEIGHBOURS), dtype=torch.complex64)
+    x = spectrogram()
+    out = Filter(torch.full((1, FRAMES, LOW_BINS), 1j), taps, torch.full((1, FRAMES, N_BINS - LOW_BINS), 0.5)).apply(x)
+    assert torch.allclose(out[..., :LOW_BINS], 1j * x[..., :LOW_BINS])
+    assert torch.allclose(out[..., LOW_BINS:], 0.5 * x[..., LOW_BINS:])
 
 
 def test_strength_mixes_output_and_input() -> None:
@@ -58,5 +69,6 @@ def test_two_channels_share_the_filter_of_the_louder_one() -> None:
 def test_batches_are_joined_in_order() -> None:
     first, second = random_filter(), random_filter()
     both = joined([first, second])
-    assert torch.equal(both.mask, torch.cat([first.mask, second.mask]))
-    assert torch.equal(both.taps, torch.cat([first.taps, second.taps]))
+    for part, *parts in zip(both, first, second, strict=True):
+        assert torch.equal(part, torch.cat(parts))
+    assert joined([first]) is first

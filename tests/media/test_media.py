@@ -3,6 +3,7 @@
 import ctypes
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -188,6 +189,24 @@ async def test_a_program_that_hangs_is_ended(tmp_path: Path) -> None:
         await finish(
             "ffmpeg", ["-v", "quiet", "-re", "-f", "lavfi", "-i", "sine", "-f", "null", "-"], Limits(), timeout_s=0.5
         )
+
+
+async def test_starting_a_program_leaves_the_memory_of_the_process_alone() -> None:
+    """A fork has the process fault in what it writes next; here 50,000 pages, after each of four starts."""
+    code = """
+import resource, anyio
+from munsit_denoise.media.ffmpeg import Limits, finish
+async def work():
+    memory = bytearray(200 << 20)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(4):
+        await finish("ffprobe", ["-version"], Limits(), timeout_s=20)
+        memory[::4096] = bytes(len(memory) // 4096)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+anyio.run(work, backend_options={"use_uvloop": True})
+"""
+    done = await anyio.run_process([sys.executable, "-c", code])
+    assert int(done.stdout) < 10_000
 
 
 async def test_limits_reach_the_program() -> None:

@@ -152,6 +152,6 @@ def test_pairs_are_scored_through_the_enhancer(tmp_path: Path) -> None:
 class Open(MaskNetwork):
     """Lets everything through."""
 
-    def forward(self, spectrogram: torch.Tensor, margin: int = 0) -> Filter:
-        found = super().forward(spectrogram, margin)
-        return Filter(torch.ones_like(found.mask), torch.zeros_like(found.taps))
+    def forward(self, spectrogram: torch.Tensor, margin: int = 0, rim: int = 0) -> Filter:
+        found = super().forward(spectrogram, margin, rim)
+        return Filter(torch.ones_like(found.mask), torch.zeros_like(found.taps), torch.ones_like(found.gains))
