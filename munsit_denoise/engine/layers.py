@@ -11,11 +11,10 @@ from torch.nn.utils import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from munsit_denoise.engine.bands import TAPS as FILTER_TAPS
 from munsit_denoise.engine.bands import Section
-from munsit_denoise.engine.winograd import WinogradConv2d, WinogradLinear
+from munsit_denoise.engine.winograd import NOT_PLAIN, WinogradConv2d
 
 TAPS = 3  # of every convolution over time
 OPEN_GATE = 4.0  # before its sigmoid, a gain of 0.98
-NOT_PLAIN = 2  # a dilation, nothing to a kernel of one; without it PyTorch does not call oneDNN from a single thread
 
 
 class GroupLinear(nn.Module):
@@ -121,26 +120,57 @@ class DenseBlock(nn.Module):
         self.dilation = dilation
         self.linear = nn.Linear(TAPS * features, features, bias=False)
         self.norm: nn.Module = nn.BatchNorm1d(features)
-        self.winograd: WinogradLinear | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [batch, frames, features] to the same shape."""
-        y = self._side_by_side(x) if self.winograd is None else self.winograd(x)
-        return functional.silu(self.norm(y.flatten(0, 1)).view_as(x), inplace=not self.training).add_(x)
-
-    def _side_by_side(self, x: Tensor) -> Tensor:
         frames = x.shape[1]
         padded = functional.pad(x, (0, 0, self.dilation, self.dilation))
         starts = range(0, TAPS * self.dilation, self.dilation)
-        y: Tensor = self.linear(torch.cat([padded[:, start : start + frames] for start in starts], dim=-1))
-        return y
+        y = self.linear(torch.cat([padded[:, start : start + frames] for start in starts], dim=-1))
+        return functional.silu(self.norm(y.flatten(0, 1)).view_as(x), inplace=not self.training).add_(x)
 
-    def fuse(self, *, winograd: bool) -> None:
+    def fuse(self) -> None:
         """Fold the normalisation into the product, for inference alone."""
         assert isinstance(self.norm, nn.BatchNorm1d)  # not fused yet
-        self.linear = fuse_linear_bn_eval(self.linear.eval(), self.norm.eval())
-        self.norm = nn.Identity()
-        self.winograd = WinogradLinear(self.linear, self.dilation) if winograd else None
+        self.linear, self.norm = fuse_linear_bn_eval(self.linear.eval(), self.norm.eval()), nn.Identity()
+
+
+class WinogradDenseBlock(nn.Module):
+    """A trained dense block by Winograd's filtering."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        assert isinstance(block, DenseBlock)  # not fused yet
+        block.fuse()
+        features, dilation = block.linear.out_features, block.dilation
+        conv = nn.Conv2d(features, features, (TAPS, 1), dilation=(dilation, 1))
+        conv.weight = nn.Parameter(block.linear.weight.detach().view(features, TAPS, features).mT[..., None])
+        conv.bias = block.linear.bias
+        self.conv = WinogradConv2d(conv)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [batch, frames, features] to the same shape."""
+        y: Tensor = self.conv(as_image(x)).permute(0, 2, 3, 1).squeeze(2)
+        return functional.silu(y, inplace=True).add_(x)
+
+
+class Pointwise(nn.Module):
+    """A trained linear layer over [batch, frames, features] as a convolution: in single precision it is faster."""
+
+    def __init__(self, linear: nn.Module) -> None:
+        super().__init__()
+        assert isinstance(linear, nn.Linear)  # not fused yet
+        self.weight, self.bias = nn.Parameter(linear.weight.detach()[..., None, None]), linear.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [batch, frames, in] to [batch, frames, out]."""
+        y = functional.conv2d(as_image(x), self.weight, self.bias, dilation=NOT_PLAIN)
+        return y.permute(0, 2, 3, 1).squeeze(2)
+
+
+def as_image(x: Tensor) -> Tensor:
+    """Return [batch, frames, features] as [batch, features, frames, 1], channels last in memory."""
+    return x[:, :, None].permute(0, 3, 1, 2)
 
 
 class Downsample(nn.Module):

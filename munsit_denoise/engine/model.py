@@ -21,9 +21,11 @@ from munsit_denoise.engine.layers import (
     DenseBlock,
     Downsample,
     GroupLinear,
+    Pointwise,
     SectionDecoder,
     SectionEncoder,
     Upsample,
+    WinogradDenseBlock,
 )
 from munsit_denoise.engine.stft import BIN_HZ, N_BINS
 
@@ -80,8 +82,8 @@ class MaskNetwork(nn.Module):
         self.up = nn.ModuleList(Upsample(widths[i + 1], widths[i]) for i in steps)
         flat = (N_GROUPS >> SCALES - 1) * widths[-1]  # features of a frame at the last scale
         self.dense_norm = nn.LayerNorm(flat)
-        self.dense_in = nn.Linear(flat, self.size.dense)
-        self.dense_out = nn.Linear(self.size.dense, flat)
+        self.dense_in: nn.Linear | Pointwise = nn.Linear(flat, self.size.dense)
+        self.dense_out: nn.Linear | Pointwise = nn.Linear(self.size.dense, flat)
         self.dense = nn.Sequential(*(DenseBlock(self.size.dense, dilation) for dilation in DENSE_DILATIONS))
         self.norm = nn.LayerNorm(self.size.channels)
         self.decoders = nn.ModuleList(SectionDecoder(s, self.size.channels) for s in SECTIONS)
@@ -118,11 +120,14 @@ class MaskNetwork(nn.Module):
         return y.view(*y.shape[:2], *x.shape[2:])
 
     def fuse(self, *, winograd: bool) -> None:
-        """Make the network faster and unable to learn; by Winograd's filtering where single precision computes it."""
+        """Make the network faster and unable to learn; `winograd` for single precision on a CPU."""
+        if winograd:
+            self.dense_in, self.dense_out = Pointwise(self.dense_in), Pointwise(self.dense_out)
+            self.dense = nn.Sequential(*(WinogradDenseBlock(block) for block in self.dense))
         for module in list(self.modules()):
-            if isinstance(module, Block | DenseBlock):
+            if isinstance(module, Block):
                 module.fuse(winograd=winograd)
-            elif isinstance(module, GroupLinear):
+            elif isinstance(module, GroupLinear | DenseBlock):
                 module.fuse()
 
     def features(self, spectrogram: Tensor) -> tuple[Tensor, Tensor]:

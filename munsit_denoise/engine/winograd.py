@@ -22,16 +22,17 @@ FROM_TAPS = (
     (1 / 24, -1 / 12, 1 / 6),
     (0, 0, 1),
 )
+NOT_PLAIN = 2  # a dilation, nothing to a kernel of one; without it PyTorch does not call oneDNN from a single thread
 IN_ALL = 1  # the point whose product is in each output once: a bias goes there
 
 
 class WinogradConv2d(nn.Module):
-    """A trained convolution over three dilated frames and three groups, for inference on a CPU."""
+    """A trained convolution over three dilated frames and neighbouring groups, for inference on a CPU."""
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
-        self.dilation = conv.dilation[0]
-        points = transformed(conv.weight.detach().movedim(2, -1)).unsqueeze(3)  # [6, out, in, 1, 3]
+        self.dilation, self.groups_padding = conv.dilation[0], conv.kernel_size[1] // 2
+        points = transformed(conv.weight.detach().movedim(2, -1)).unsqueeze(3)  # [6, out, in, 1, kernel over groups]
         self.points = nn.ParameterList(p.contiguous(memory_format=torch.channels_last) for p in points.unbind())
         self.bias = conv.bias
 
@@ -40,27 +41,9 @@ class WinogradConv2d(nn.Module):
         return minimal_filtering(x.permute(0, 2, 3, 1), self.dilation, self._product).permute(0, 3, 1, 2)
 
     def _product(self, point: int, x: Tensor) -> Tensor:
-        bias = self.bias if point == IN_ALL else None
-        y = functional.conv2d(x.permute(0, 3, 1, 2), self.points[point], bias, padding=(0, 1))
+        bias, padding = self.bias if point == IN_ALL else None, (0, self.groups_padding)
+        y = functional.conv2d(x.permute(0, 3, 1, 2), self.points[point], bias, padding=padding, dilation=(NOT_PLAIN, 1))
         return y.permute(0, 2, 3, 1)
-
-
-class WinogradLinear(nn.Module):
-    """A trained linear layer over three dilated frames side by side, for inference on a CPU."""
-
-    def __init__(self, linear: nn.Linear, dilation: int) -> None:
-        super().__init__()
-        self.dilation = dilation
-        kernel = linear.weight.detach().view(linear.out_features, TAPS, -1)  # [out, 3, in]
-        self.points = nn.ParameterList(transformed(kernel.movedim(1, -1)).unbind())
-        self.bias = linear.bias
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [batch, frames, features] to the same shape."""
-        return minimal_filtering(x, self.dilation, self._product)
-
-    def _product(self, point: int, x: Tensor) -> Tensor:
-        return functional.linear(x, self.points[point], self.bias if point == IN_ALL else None)
 
 
 def transformed(weight: Tensor) -> Tensor:
