@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.nn import functional
 
 from munsit_denoise.engine.model import MaskNetwork, ModelSize
 from munsit_denoise.engine.stft import Stft
@@ -26,6 +27,7 @@ class TeacherConfig:
     teacher_share: float = 0.0  # of its results in what is trained for
     teacher_weights: str = ""  # of our network as it was, whose results are half of the teacher's
     second_look: float = 0.0  # share of the first result in what it hears again; 0 for one look
+    teacher_weighed: bool = False  # bin by bin: the noise that it leaves where the truth is silent counts for little
 
 
 class FrozenNetwork:
@@ -73,7 +75,7 @@ def open_teacher(
     return Ensemble(FrozenNetwork(config.teacher_weights, size, device, mixed_precision), other, config.second_look)
 
 
-def goal(teacher: Denoise, share: float, noisy: Tensor, clean: Tensor) -> Tensor:
+def goal(teacher: Denoise, config: TeacherConfig, noisy: Tensor, clean: Tensor) -> Tensor:
     """Return the clean waveforms [batch, samples] with the share of a teacher's results where voice and noise are.
 
     It is no better than the truth at silence or clean speech, so these stay.
@@ -81,5 +83,26 @@ def goal(teacher: Denoise, share: float, noisy: Tensor, clean: Tensor) -> Tensor
     both = clean.ne(noisy).any(dim=1) & clean.ne(0).any(dim=1)
     wanted = clean.clone()
     if both.any():
-        wanted[both] = clean[both].lerp(teacher(noisy[both]), share)
+        found = teacher(noisy[both])
+        found = weighed(found, clean[both]) if config.teacher_weighed else found
+        wanted[both] = clean[both].lerp(found, config.teacher_share)
     return wanted
+
+
+@torch.no_grad()
+def weighed(found: Tensor, clean: Tensor) -> Tensor:
+    """Return the truth and, of a teacher's error in each bin, the share that the Wiener gain of its result is.
+
+    Where the truth is silent, that is next to nothing. Waveforms are [batch, samples] at 48 kHz.
+    """
+    stft = Stft()
+    truth = stft.analyse(clean)
+    error = stft.analyse(found) - truth
+    power, error_power = (_around(part.abs().square()) for part in (truth, error))
+    gain = power / (power + error_power + 1e-12)
+    return clean + stft.synthesise(gain * error, clean.shape[-1])
+
+
+def _around(power: Tensor) -> Tensor:
+    """Return the mean over three frames and three bins of [batch, frames, bins]."""
+    return functional.avg_pool2d(power[:, None], 3, stride=1, padding=1)[:, 0]

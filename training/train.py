@@ -152,7 +152,7 @@ class Trainer:
         estimate, truth, reference, band_hz = self.spectra(noisy, clean, band_hz)
         wanted = truth
         if self.teacher:
-            waveforms = goal(self.teacher, self.config.teacher_share, noisy, clean)
+            waveforms = goal(self.teacher, self.config, noisy, clean)
             wanted = self.stft.analyse(waveforms.to(self.device))
         loss: Tensor = self.denoising_loss(estimate, wanted, reference, band_hz)
         if self.adversary:  # which is to know voices as they are

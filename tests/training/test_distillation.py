@@ -10,7 +10,7 @@ from torch import Tensor
 from munsit_denoise.engine.model import MaskNetwork, ModelSize
 from munsit_denoise.engine.weights import save_weights
 from tests.audio import hiss, voice
-from training.distillation import Ensemble, FrozenNetwork, TeacherConfig, goal, open_teacher
+from training.distillation import Ensemble, FrozenNetwork, TeacherConfig, goal, open_teacher, weighed
 from training.train import TrainConfig, Trainer
 
 RATE_HZ = 48_000
@@ -38,10 +38,22 @@ def test_its_share_is_trained_for_where_voice_and_noise_are() -> None:
     speech, noise = torch.from_numpy(voice(1.0, RATE_HZ)), torch.from_numpy(hiss(RATE_HZ))
     noisy = torch.stack([speech + noise, speech, noise])
     clean = torch.stack([speech, speech, 0 * noise])
-    mixture, alone, silence = goal(softer, 0.25, noisy, clean)
+    mixture, alone, silence = goal(softer, TeacherConfig(teacher_share=0.25), noisy, clean)
     torch.testing.assert_close(mixture, 0.75 * speech + 0.25 * 0.5 * (speech + noise))
     assert torch.equal(alone, speech)
     assert not silence.any()
+
+
+def test_weighed_its_noise_in_pauses_is_left_out_and_what_it_makes_of_the_voice_stays() -> None:
+    speech, noise = torch.from_numpy(voice(2.0, RATE_HZ)), 0.1 * torch.from_numpy(hiss(2 * RATE_HZ))
+    speech[RATE_HZ:] = 0
+    found = 0.8 * speech + noise
+    result = weighed(found[None], speech[None])[0]
+    pause = slice(RATE_HZ + 4_000, 2 * RATE_HZ - 4_000)
+    assert result[pause].norm() < 1e-3 * noise[pause].norm()
+    left = (speech - result)[:RATE_HZ] @ speech[:RATE_HZ] / speech[:RATE_HZ].square().sum()
+    assert 0.17 < left < 0.2
+    torch.testing.assert_close(weighed(speech[None], speech[None]), speech[None], rtol=0, atol=1e-6)
 
 
 def test_one_look_is_the_mean_of_both() -> None:
