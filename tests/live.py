@@ -155,6 +155,11 @@ class ServerProcess:
         )
         wait_ready(self.url, path, self._process)
 
+    def page_faults(self) -> int:
+        """Return how often the server itself met a page that it did not have, since it began; Linux alone."""
+        assert self._process is not None
+        return int(Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()[7])
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal: SIGKILL to the whole group, anything else to the server alone."""
         assert self._process is not None

@@ -60,7 +60,8 @@ def minimal_filtering(x: Tensor, dilation: int, product: Callable[[int, Tensor],
     batch, frames, *rest = x.shape
     tiles = -(-frames // (OUTPUTS * dilation))
     after = tiles * OUTPUTS * dilation - frames + dilation
-    padded = functional.pad(x, (*(0, 0) * len(rest), dilation, after))
+    silence = [x.new_zeros(batch, length, *rest) for length in (dilation, after)]
+    padded = torch.cat([silence[0], x, silence[1]], dim=1)  # one pass over memory, where padding takes two
     stride = padded.stride()
     d = [
         padded.as_strided(
@@ -77,10 +78,10 @@ def minimal_filtering(x: Tensor, dilation: int, product: Callable[[int, Tensor],
 def _points(d: list[Tensor]) -> list[Tensor]:
     """Return what each product is given of the six frames of each tile."""
     a, b = torch.sub(d[4], d[2], alpha=4), torch.sub(d[3], d[1], alpha=4)
-    c, e = d[4] - d[2], (d[3] - d[1]).mul_(2)
+    c, e = d[4] - d[2], d[3] - d[1]
     first = torch.add(a - d[2], d[0], alpha=4)
-    last = (d[5] - d[3]).sub_(e, alpha=2)
-    return [first, a + b, a.sub_(b), c + e, c.sub_(e), last]
+    last = (d[5] - d[3]).sub_(e, alpha=4)
+    return [first, a + b, a.sub_(b), torch.add(c, e, alpha=2), c.sub_(e, alpha=2), last]
 
 
 def _outputs(m: list[Tensor]) -> Tensor:

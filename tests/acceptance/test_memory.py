@@ -1,0 +1,30 @@
+"""A job works in the memory that the last one left, program starts and threads notwithstanding."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.audio import write_noisy
+from tests.live import Live, ServerProcess, create_key
+
+JOBS = 5  # until each buffer has found its place
+PAGES = 8_000  # 31 MiB; with forks, or a heap for each thread, a job takes 30,000 and more
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_job_takes_few_new_pages(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path / "data")
+    try:
+        server.start("/readyz")
+        live = Live(server.url, create_key(server.settings, "tester"), server.settings)
+        path = write_noisy(tmp_path / "a.wav", 20, 48_000)
+        taken = []
+        for _ in range(JOBS):
+            before = server.page_faults()
+            live.events(live.upload(path))
+            taken.append(server.page_faults() - before)
+        live.client.close()
+    finally:
+        server.close()
+    assert min(taken) < PAGES, taken
