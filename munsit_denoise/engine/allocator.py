@@ -10,8 +10,8 @@ KEPT = 512 << 20  # bytes at the top of the heap that stay with the process
 def keep_freed_memory() -> None:
     """Keep what is freed instead of asking the system again, which hands out every page anew, zeroed, for each layer.
 
-    One arena serves all threads: glibc gives the others heaps of 64 MiB, too small for a window of sound.
-    Does nothing where the C library is another one.
+    One arena serves all threads that begin later: glibc gives the others heaps of 64 MiB, too small for a window of
+    sound, so a server calls it first of all. Does nothing where the C library is another one.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -14,7 +14,7 @@ from torch.nn import functional
 TAPS = 3
 OUTPUTS = 4  # of a tile
 POINTS = OUTPUTS + TAPS - 1  # frames that a tile sees, and products that it takes
-FROM_TAPS = (
+FROM_TAPS = (  # a product's factor, of the three taps: interpolation at 0, 1, -1, 2, -2 and infinity
     (1 / 4, 0, 0),
     (-1 / 6, -1 / 6, -1 / 6),
     (-1 / 6, 1 / 6, -1 / 6),

@@ -116,7 +116,6 @@ async def _start(command: list[str], *, feeds: bool, tells: bool) -> Process:
     uvloop's own way forks: for each program all pages of a process of hundreds of MiB are shared with the child, and
     copied or faulted in again as they are written next, tens of thousands a job.
     """
-
     ours, theirs = socket.socketpair()
 
     def start() -> subprocess.Popen[bytes]:
@@ -129,13 +128,14 @@ async def _start(command: list[str], *, feeds: bool, tells: bool) -> Process:
             start_new_session=True,
         )
 
-    try:
-        with theirs:
-            popen = await to_thread.run_sync(start)
-        return Process(popen, await UNIXSocketStream.from_socket(ours))
-    except BaseException:
-        ours.close()
-        raise
+    with theirs:
+        stream = await UNIXSocketStream.from_socket(ours)
+        try:
+            return Process(await to_thread.run_sync(start), stream)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await stream.aclose()
+            raise
 
 
 async def finish(name: str, arguments: list[str], limits: Limits, *, timeout_s: float, tells: bool = False) -> Finished:
