@@ -51,15 +51,22 @@ class Enhancer(nn.Module):
         if len(spectrogram) == 2:
             found = found.shared(spectrogram)
         found = found.mixed(strength)
-        filtered = functional.pad(found.apply(spectrogram), (0, 0, 1, 1))  # fades: an edge would ring in the resampler
-        silent = (UNHEARD_FRAMES - 1) * HOP_LENGTH
-        clean = self.stft.synthesise(filtered, inside.shape[-1] - 2 * silent)
+        silent = UNHEARD_FRAMES * HOP_LENGTH
+        clean = _faded(self.stft.synthesise(found.apply(spectrogram), inside.shape[-1] - 2 * silent))
         out = resample_window(functional.pad(clean, (silent, silent)), window.shape[-1])
         if sample_rate_hz > SAMPLE_RATE_HZ:
             above = window.to(self.device) - resample_window(inside, window.shape[-1])
             gain = functional.pad(found.gains[:, None, :, -1], (UNHEARD_FRAMES, UNHEARD_FRAMES))
             out = out + above * functional.interpolate(gain, size=window.shape[-1], mode="linear")[:, 0]
         return out.cpu()
+
+
+def _faded(waveform: Tensor) -> Tensor:
+    """Return [channels, samples] with a hop of rise and one of fall, as an edge would ring far in the resampler."""
+    rise = torch.hann_window(2 * HOP_LENGTH, device=waveform.device)[:HOP_LENGTH]
+    waveform[:, :HOP_LENGTH] *= rise
+    waveform[:, -HOP_LENGTH:] *= rise.flip(0)
+    return waveform
 
 
 @dataclass(frozen=True)
