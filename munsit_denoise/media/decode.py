@@ -14,7 +14,6 @@ from munsit_denoise.media.probe import AudioTrack
 
 Block = NDArray[np.float32]  # [frames, channels], full scale is 1
 BLOCK_S = 1
-CHUNK_BYTES = 2**18  # at most, of what is there
 SPARE_S = 60  # a track may turn out longer than measured by so much
 
 
@@ -57,7 +56,7 @@ async def _blocks(process: Process, track: AudioTrack) -> AsyncIterator[Block]:
 async def _receive(process: Process) -> bytes:
     try:
         with anyio.fail_after(STALL_TIMEOUT_S):
-            return await process.stream.receive(CHUNK_BYTES)
+            return await process.stream.receive()
     except anyio.EndOfStream:
         return b""
     except TimeoutError:
