@@ -2,7 +2,7 @@
 
 Six products make four outputs of three taps each, twelve otherwise (Winograd, "Arithmetic complexity of computations",
 1980; Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016). The sums around them round to about
-1e-6 in single precision; in bfloat16 they would cost more than they save.
+1e-6 in single precision, for which alone they are used.
 """
 
 from collections.abc import Callable

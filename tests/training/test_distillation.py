@@ -54,6 +54,8 @@ def test_weighed_its_noise_in_pauses_is_left_out_and_what_it_makes_of_the_voice_
     left = (speech - result)[:RATE_HZ] @ speech[:RATE_HZ] / speech[:RATE_HZ].square().sum()
     assert 0.17 < left < 0.2
     torch.testing.assert_close(weighed(speech[None], speech[None]), speech[None], rtol=0, atol=1e-6)
+    config, noisy = TeacherConfig(teacher_share=1.0, teacher_weighed=True), (speech + noise)[None]
+    torch.testing.assert_close(goal(lambda _: found[None], config, noisy, speech[None])[0], result)
 
 
 def test_one_look_is_the_mean_of_both() -> None:
