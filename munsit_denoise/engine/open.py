@@ -1,8 +1,10 @@
 """The engine for one process: the model loaded once, a denoiser for each recording."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
+from torch import Tensor
 
 from munsit_denoise.engine.allocator import keep_freed_memory
 from munsit_denoise.engine.device import choose_device, use_threads
@@ -10,15 +12,37 @@ from munsit_denoise.engine.stream import Denoiser, Enhancer, StreamFormat
 from munsit_denoise.engine.weights import load_network
 
 
-def open_engine(device_name: str, threads: int, precision: str = "float32") -> Callable[[int, int, float], Denoiser]:
+def open_engine(
+    device_name: str, threads: int, precision: str = "float32", concurrency: int = 1
+) -> Callable[[int, int, float], Denoiser]:
     """Return a maker of denoisers for a sample rate in hertz, a number of channels and a strength from 0 to 1.
 
-    The network's products are in `precision`; `bfloat16` is faster where the processor has it.
+    The network's products are in `precision`; `bfloat16` is faster where the processor has it. Of all denoisers
+    together, `concurrency` windows are in work at a time.
     Raises RuntimeError when the device is not there.
     """
     keep_freed_memory()
-    use_threads(threads)
-    device = choose_device(device_name)
-    dtype = getattr(torch, precision)
-    enhancer = Enhancer(load_network(device, precision=dtype), device, dtype)
+
+    def load() -> Enhancer:
+        use_threads(threads)
+        device, dtype = choose_device(device_name), getattr(torch, precision)
+        return Enhancer(load_network(device, precision=dtype), device, dtype)
+
+    enhancer = _OwnThreads(load, concurrency)
     return lambda rate_hz, channels, strength: Denoiser(enhancer, StreamFormat(rate_hz, channels), strength)
+
+
+class _OwnThreads:
+    """An enhancer whose windows are worked on in threads of its own, whoever asks.
+
+    OpenMP keeps a team for each thread that ever called PyTorch, and once they outnumber the cores it lets them sleep
+    between any two operations; waking them takes longer than most of a window's operations.
+    """
+
+    def __init__(self, load: Callable[[], Enhancer], concurrency: int) -> None:
+        self._threads = ThreadPoolExecutor(concurrency, "engine")
+        self._enhancer = self._threads.submit(load).result()
+
+    def enhance(self, window: Tensor, sample_rate_hz: int, strength: float) -> Tensor:
+        """Return what the enhancer makes of a window."""
+        return self._threads.submit(self._enhancer.enhance, window, sample_rate_hz, strength).result()

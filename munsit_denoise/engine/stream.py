@@ -5,6 +5,7 @@ alone, never on how the samples came in, so any chunking gives the same output.
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -77,10 +78,18 @@ class StreamFormat:
     channels: int
 
 
+class Windows(Protocol):
+    """What a denoiser needs of an enhancer."""
+
+    def enhance(self, window: Tensor, sample_rate_hz: int, strength: float) -> Tensor:
+        """Return a window [channels, samples] of whole seconds without its noise."""
+        ...
+
+
 class Denoiser:
     """One recording's worth of state: `feed` blocks, then `flush`; the outputs together have the input's length."""
 
-    def __init__(self, enhancer: Enhancer, stream: StreamFormat, strength: float = 1.0) -> None:
+    def __init__(self, enhancer: Windows, stream: StreamFormat, strength: float = 1.0) -> None:
         self._enhancer, self._stream, self._strength = enhancer, stream, strength
         self._core = CORE_S * stream.sample_rate_hz
         self._context = CONTEXT_S * stream.sample_rate_hz

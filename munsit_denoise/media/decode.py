@@ -14,6 +14,7 @@ from munsit_denoise.media.probe import AudioTrack
 
 Block = NDArray[np.float32]  # [frames, channels], full scale is 1
 BLOCK_S = 1
+READ_BYTES = 2**18  # at most a time, nor more than a block
 SPARE_S = 60  # a track may turn out longer than measured by so much
 
 
@@ -38,7 +39,7 @@ async def _blocks(process: Process, track: AudioTrack) -> AsyncIterator[Block]:
     left = int((track.duration_s + SPARE_S) * track.sample_rate_hz * frame_bytes)
     buffer = bytearray()
     frames = 0
-    while chunk := await _receive(process):
+    while chunk := await _receive(process, min(wanted, READ_BYTES)):
         left -= len(chunk)
         if left < 0:
             raise ProcessingFailed("The file holds more audio than it announces.")
@@ -53,10 +54,10 @@ async def _blocks(process: Process, track: AudioTrack) -> AsyncIterator[Block]:
         raise ProcessingFailed("The audio in the file could not be decoded.")
 
 
-async def _receive(process: Process) -> bytes:
+async def _receive(process: Process, most: int) -> bytes:
     try:
         with anyio.fail_after(STALL_TIMEOUT_S):
-            return await process.stream.receive()
+            return await process.stream.receive(most)
     except anyio.EndOfStream:
         return b""
     except TimeoutError:

@@ -1,0 +1,38 @@
+"""Whoever asks for windows, the same few threads work on them."""
+
+import subprocess
+import sys
+
+import pytest
+
+ASKING = """
+import os, sys, threading
+import numpy
+from munsit_denoise.engine.open import open_engine
+make = open_engine("cpu", 2, concurrency=int(sys.argv[1]))
+sound = numpy.full((3 * 8_000, 1), 0.1, numpy.float32)
+asked, may_end = threading.Barrier(4), threading.Event()
+def ask():
+    denoiser = make(8_000, 1, 1.0)
+    denoiser.feed(sound)
+    assert len(denoiser.flush()) == len(sound)
+    asked.wait()
+    may_end.wait()
+def threads():
+    return len(os.listdir("/proc/self/task"))
+before = threads()
+asking = [threading.Thread(target=ask) for _ in range(3)]
+for thread in asking:
+    thread.start()
+asked.wait()
+print(threads() - before - len(asking))
+may_end.set()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts the threads in /proc")
+@pytest.mark.parametrize(("concurrency", "most"), [(1, 1), (2, 3)])
+def test_denoisers_in_many_threads_share_the_engines_own(concurrency: int, most: int) -> None:
+    command = [sys.executable, "-c", ASKING, str(concurrency)]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    assert int(done.stdout) <= most
