@@ -12,7 +12,7 @@ from munsit_denoise.media.formats import result_extension
 from munsit_denoise.media.probe import AudioTrack, probe
 from munsit_denoise.records import DenoiseRecord, extension_of, source_type_of
 
-MAX_KNOWN = 4096  # files; looking again costs two programs' starts
+MAX_KNOWN = 4096  # files; looking again costs a program's start or two
 PROBES_AT_ONCE = 4  # files that are looked at beside each other; the others wait their turn
 EXTENSIONS = {"matroska": "mkv", "mov": "mp4", "asf": "wma", "mpegts": "mpg"}  # of containers that are called otherwise
 

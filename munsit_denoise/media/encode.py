@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from munsit_denoise.errors import ProcessingFailed, StorageFull
 from munsit_denoise.media.ffmpeg import STALL_TIMEOUT_S, Limits, Process, running
-from munsit_denoise.media.formats import AMR, Encoding
+from munsit_denoise.media.formats import Encoding
 from munsit_denoise.media.probe import AudioTrack
 
 Block = NDArray[np.float32]  # [frames, channels], full scale is 1
@@ -44,7 +44,7 @@ async def encoding_to(path: Path, track: AudioTrack, encoding: Encoding) -> Asyn
     Raises ProcessingFailed when the format cannot hold this sound, StorageFull when the disk is full.
     """
     limits = Limits(cpu_s=60 + int(track.duration_s * max(track.channels, 2)))
-    async with running(program_for(encoding), _arguments(path, track, encoding), limits, feeds=True) as process:
+    async with running("encoder", _arguments(path, track, encoding), limits, feeds=True) as process:
         broken = False
         try:
             yield Encoder(process)
@@ -55,11 +55,6 @@ async def encoding_to(path: Path, track: AudioTrack, encoding: Encoding) -> Asyn
             await process.wait()
         if broken or process.returncode != 0:
             raise write_failure(path)
-
-
-def program_for(encoding: Encoding) -> str:
-    """Return the program that writes an encoding: Debian's ffmpeg has no encoder for AMR."""
-    return "ffmpeg-amr" if encoding.encoder == AMR.encoder else "ffmpeg"
 
 
 def write_failure(path: Path) -> Exception:

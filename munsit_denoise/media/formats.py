@@ -118,7 +118,6 @@ class Encoding:
 
     muxer: str
     options: tuple[str, ...]
-    encoder: str = ""
     filters: str = ""  # for the samples before they are encoded
 
 
@@ -161,7 +160,7 @@ def encoding_for(extension: str, track: AudioTrack) -> Encoding:
     if muxer == "wav":
         options += ["-rf64", "auto"]
     lead = f"aresample={rate_hz},adelay={codec.dropped_samples}S:all=1" if codec.dropped_samples else ""
-    return Encoding(muxer, tuple(options), encoder, lead)
+    return Encoding(muxer, tuple(options), lead)
 
 
 def wav_encoding(track: AudioTrack) -> Encoding:

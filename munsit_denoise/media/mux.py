@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from munsit_denoise.media.encode import output_options, program_for, write_failure
+from munsit_denoise.media.encode import output_options, write_failure
 from munsit_denoise.media.ffmpeg import Limits, finish, input_options
 from munsit_denoise.media.formats import Encoding
 from munsit_denoise.media.loudness import Levelling, measure_loudness
@@ -45,7 +45,7 @@ async def _write(
         arguments += output_options(target, encoding)
         limits = Limits(cpu_s=60 + int(SECONDS_PER_SECOND * track.duration_s), open_files=128)
         timeout_s = 60 + SECONDS_PER_SECOND * track.duration_s
-        done = await finish(program_for(encoding), arguments, limits, timeout_s=timeout_s)
+        done = await finish("ffmpeg" if picture else "encoder", arguments, limits, timeout_s=timeout_s)
         if done.code == 0:
             return
     raise write_failure(target)

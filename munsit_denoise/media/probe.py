@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+from anyio import to_thread
 
 from munsit_denoise.errors import NotMedia, ProcessingFailed
 from munsit_denoise.media.ffmpeg import Limits, finish, input_options
@@ -14,7 +15,7 @@ RATES_HZ = range(2_000, 192_001)
 MAX_CHANNELS = 64
 MAX_SAMPLES_A_SECOND = 8 * 192_000  # over all channels: bounds the memory of a window
 PROBE_TIMEOUT_S = 60
-FLOAT_CODECS = ("pcm_f", "wavpack_f")
+WHOLE_SHARE = 0.9  # of a WAV that is samples by its header; with less, the header may say too little
 
 
 @dataclass(frozen=True)
@@ -34,31 +35,50 @@ class AudioTrack:
 
 async def probe(path: Path) -> AudioTrack:
     """Return the first audio track of a file. Raises NotMedia when there is none that can be decoded."""
-    found: dict[str, Any] = {}
+    if await to_thread.run_sync(_is_wav, path):
+        track = _track_of(await _header(path))
+        if _fills(track, (await anyio.Path(path).stat()).st_size):
+            return track
+        measured_s = await _measured_duration_s(path)
+    else:
+        header, measured_s = await _header_and_duration_s(path)
+        track = _track_of(header)
+    if measured_s is None:
+        raise NotMedia
+    if abs(measured_s - track.duration_s) > max(0.1, 0.005 * measured_s):  # the header lies, or says nothing
+        return replace(track, duration_s=measured_s)
+    return track
+
+
+def _is_wav(path: Path) -> bool:
+    with path.open("rb") as file:
+        start = file.read(12)
+    return start[:4] in (b"RIFF", b"RF64") and start[8:] == b"WAVE"
+
+
+def _fills(track: AudioTrack, size_bytes: int) -> bool:
+    """Return whether samples as many as the header tells are what there is in the file: then it tells the truth."""
+    samples_bytes = track.duration_s * track.sample_rate_hz * track.channels * track.bits / 8
+    return track.codec.startswith("pcm_") and WHOLE_SHARE * size_bytes <= samples_bytes <= size_bytes
+
+
+async def _header_and_duration_s(path: Path) -> tuple[dict[str, Any], float | None]:
+    """Return both at once: most of the time that either takes goes into starting a program."""
+    header: dict[str, Any] = {}
     measured_s: float | None = None
 
     async def read_header() -> None:
-        nonlocal found
-        found = await _header(path)
+        nonlocal header
+        header = await _header(path)
 
     async def read_packets() -> None:
         nonlocal measured_s
         measured_s = await _measured_duration_s(path)
 
-    async with anyio.create_task_group() as tasks:  # most of the time either takes goes into starting a program
+    async with anyio.create_task_group() as tasks:
         tasks.start_soon(read_header)
         tasks.start_soon(read_packets)
-    streams = found.get("streams", [])
-    sounds = [stream for stream in streams if stream.get("codec_type") == "audio"]
-    if not sounds:
-        raise NotMedia
-    track = _read_track(sounds[0], found.get("format", {}), has_picture=any(map(_is_picture, streams)))
-    _refuse_excess(track)
-    if measured_s is None:
-        raise NotMedia
-    if abs(measured_s - track.duration_s) > max(0.1, 0.005 * measured_s):  # the header lies, or says nothing
-        track = replace(track, duration_s=measured_s)
-    return track
+    return header, measured_s
 
 
 async def _header(path: Path) -> dict[str, Any]:
@@ -70,6 +90,17 @@ async def _header(path: Path) -> dict[str, Any]:
     except (ProcessingFailed, ValueError):
         return {}
     return found
+
+
+def _track_of(header: dict[str, Any]) -> AudioTrack:
+    """Return the first audio track of what ffprobe says. Raises NotMedia when there is none, or one too large."""
+    streams = header.get("streams", [])
+    sounds = [stream for stream in streams if stream.get("codec_type") == "audio"]
+    if not sounds:
+        raise NotMedia
+    track = _read_track(sounds[0], header.get("format", {}), has_picture=any(map(_is_picture, streams)))
+    _refuse_excess(track)
+    return track
 
 
 def _refuse_excess(track: AudioTrack) -> None:

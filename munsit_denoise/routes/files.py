@@ -14,6 +14,7 @@ from munsit_denoise.routes.state import services_of
 
 NAME = re.compile(r"([0-9a-f]{32})_(denoised|original)\.([a-z0-9]{1,16})", re.ASCII)
 UNKNOWN = "bin"  # the extension of an original that is still being fetched
+READ_BYTES = 2**18  # each read is a call into another thread
 HEADERS = {
     "Cache-Control": "private, max-age=3600",
     "Content-Security-Policy": "sandbox; default-src 'none'; media-src 'self'",
@@ -59,13 +60,17 @@ async def send_file(
     path = anyio.Path(services_of(request).denoise.storage.path(key))
     if not await path.is_file():
         return not_found()
-    return FileResponse(
+    return _File(
         path,
         headers=HEADERS,
         media_type=media_type(asked),
         filename=f"{stem}.{asked}",
         content_disposition_type="inline",
     )
+
+
+class _File(FileResponse):
+    chunk_size = READ_BYTES
 
 
 def stem_of(record: DenoiseRecord) -> str:

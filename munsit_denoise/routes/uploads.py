@@ -139,14 +139,19 @@ async def receive_file(request: Request, path: Path, fields: Sequence[bytes], li
     """
     form, meter, size_bytes = _Form(boundary_of(request), fields), _Meter(), 0
     limit_bytes = limits.upload_bytes
-    async with await anyio.open_file(path, "wb", buffering=WRITE_BYTES) as file:
+    async with await anyio.open_file(path, "wb") as file:
+        collected = bytearray()  # each write is a call into another thread
         async for chunk in _body(request):
             meter.count(len(chunk))
             for data in form.feed(chunk):
                 size_bytes += len(data)
                 if limit_bytes and size_bytes > limit_bytes:
                     raise limits.too_large(max(size_bytes, announced_bytes(request) or 0))
-                await file.write(data)
+                collected += data
+            if len(collected) >= WRITE_BYTES:
+                await file.write(collected)
+                collected = bytearray()
+        await file.write(collected)
     if form.file_name is None:
         raise MissingFile
     if not form.complete:

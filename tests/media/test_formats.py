@@ -69,7 +69,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("sources")
     wav, found = write_stereo(folder / "a.wav"), {e: folder / f"in.{e}" for e in DISTINCT}
     ffmpeg("-i", wav, *(path for extension, path in found.items() if extension != "amr"))
-    amr = [program("ffmpeg-amr"), "-v", "error", "-i", wav, "-ar", "8000", "-ac", "1", found["amr"]]
+    amr = [program("encoder"), "-v", "error", "-i", wav, "-ar", "8000", "-ac", "1", found["amr"]]
     subprocess.run(amr, check=True)
     return found
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import anyio
 import numpy as np
@@ -14,9 +15,10 @@ import soundfile
 from numpy.typing import NDArray
 
 from munsit_denoise.errors import NotMedia, ProcessingFailed, StorageFull
+from munsit_denoise.media import probe as probing
 from munsit_denoise.media.decode import decoding
 from munsit_denoise.media.encode import encoding_to
-from munsit_denoise.media.ffmpeg import Limits, finish, running
+from munsit_denoise.media.ffmpeg import Finished, Limits, finish, running
 from munsit_denoise.media.formats import Encoding, wav_encoding
 from munsit_denoise.media.probe import AudioTrack, probe
 from munsit_denoise.media.sample import write_sample
@@ -130,6 +132,27 @@ async def test_a_header_that_lies_does_not_decide_the_duration(tmp_path: Path) -
     whole = write_noisy(tmp_path / "a.wav", 3).read_bytes()
     (tmp_path / "cut.wav").write_bytes(whole[: len(whole) // 3])
     assert (await probe(tmp_path / "cut.wav")).duration_s == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize(("announced", "present", "programs"), [(3, 3, 1), (3, 1, 1), (0, 3, 1), (1, 3, 2)], ids=str)
+async def test_a_wav_is_read_to_its_end_only_where_its_header_is_in_doubt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, announced: int, present: int, programs: int
+) -> None:
+    contents = bytearray(write_noisy(tmp_path / "a.wav", 3).read_bytes())
+    second = (len(contents) - 44) // 3
+    contents[40:44] = (announced * second).to_bytes(4, "little")  # 0 is what a recorder leaves that breaks off
+    (tmp_path / "b.wav").write_bytes(contents[: 44 + present * second])
+    started = []
+
+    async def counted(name: str, *arguments: Any, **options: Any) -> Finished:
+        started.append(name)
+        return await finish(name, *arguments, **options)
+
+    monkeypatch.setattr(probing, "finish", counted)
+    track = await probe(tmp_path / "b.wav")
+    assert len(started) == programs
+    async with decoding(tmp_path / "b.wav", track) as blocks:
+        assert sum([len(block) async for block in blocks]) == pytest.approx(track.duration_s * track.sample_rate_hz)
 
 
 async def test_a_recording_without_a_duration_is_measured(tmp_path: Path) -> None:

@@ -187,7 +187,7 @@ class TestSubmit:
         picture = ["-f", "lavfi", "-i", "testsrc=d=2:s=64x64"] if extension in ("mp4", "mkv") else []
         source = ["-f", "lavfi", "-i", "sine=d=2:sample_rate=44100"]
         codec = ["-c:a", "libopencore_amrnb"] if extension == "amr" else []
-        writer = program("ffmpeg-amr" if extension == "amr" else "ffmpeg")
+        writer = program("encoder" if extension == "amr" else "ffmpeg")
         subprocess.run([writer, "-v", "error", *source, *picture, *layout, *codec, str(path)], check=True)
         job_id = live.upload(path)
         assert live.events(job_id)[-1]["stage"] == "done"
