@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import tempfile
+from math import sqrt
 from pathlib import Path
+from statistics import stdev
 
 from benchmarks.harness import denoise, serving
 
@@ -80,8 +82,15 @@ def mean(rows: Rows, metric: str, names: set[str] | None = None) -> float:
     return sum(real) / len(real) if real else float("nan")
 
 
+def standard_error(ours: Rows, theirs: Rows, metric: str) -> float:
+    """Return the standard error of a metric's mean distance, file by file, where neither is refused."""
+    distances = [row[metric] - theirs[name][metric] for name, row in ours.items()]
+    real = [distance for distance in distances if distance == distance]
+    return stdev(real) / sqrt(len(real)) if len(real) > 1 else float("nan")
+
+
 def print_table(scores: dict[str, Rows]) -> None:
-    """Print the means, and our distance to each rival."""
+    """Print the means, and our distance to each rival with its standard error."""
     hops = os.environ["DNSMOS_HOPS"]
     print(f"\n{len(scores['ours'])} pairs, HTTP upload to downloaded WAV; DNSMOS_HOPS={hops}")
     print(f"{'':14}" + "".join(f"{metric:>11}" for metric in SHOWN))
@@ -92,6 +101,8 @@ def print_table(scores: dict[str, Rows]) -> None:
             continue
         distances = [mean(scores["ours"], metric) - mean(rows, metric) for metric in SHOWN]
         print(f"vs {name:11}" + "".join(f"{distance:+11.3f}" for distance in distances))
+        errors = [standard_error(scores["ours"], rows, metric) for metric in SHOWN]
+        print(f"{'   +-':14}" + "".join(f"{error:11.3f}" for error in errors))
         if name in MUST_BEAT:
             beaten = all(mean(scores["ours"], metric) > mean(rows, metric) for metric in BARS)
             print(f"   above {name} in PESQ, ESTOI and SI-SDR: {'yes' if beaten else 'NO'}")
@@ -116,10 +127,15 @@ def _numbers_first(text: str) -> tuple[float, str]:
 
 
 def report(scores: dict[str, Rows], untouched: Rows) -> dict[str, object]:
-    """Return the means of all and the scores of each pair, for a file."""
+    """Return the means of all, the standard errors of our distance to each, and the scores of each pair, for a file."""
     means = {name: {metric: round(mean(rows, metric), 4) for metric in SHOWN} for name, rows in scores.items()}
+    errors = {
+        name: {metric: round(standard_error(scores["ours"], rows, metric), 4) for metric in SHOWN}
+        for name, rows in scores.items()
+        if name != "ours"
+    }
     clean = {name: round(row["si_sdr"], 2) for name, row in untouched.items()}
-    return {"means": means, "clean_in_si_sdr_db": clean, "ours": scores["ours"]}
+    return {"means": means, "standard_errors": errors, "clean_in_si_sdr_db": clean, "ours": scores["ours"]}
 
 
 def print_clean(untouched: Rows) -> None:
