@@ -17,13 +17,14 @@ fi
 
 pip="$venv/bin/pip --disable-pip-version-check -q"
 say "Installing the locked packages into $venv (PyTorch alone is 4 GB with CUDA; README tells how to take the CPU build) ..."
-$pip install --require-hashes -r requirements.lock
+# The locks name all that is needed; older versions of pip take a newer release for a locked one with an extra.
+$pip install --no-deps --require-hashes -r requirements.lock
 if [ -n "$torch_index" ]; then
   versions=$(grep -oE '^(torch|torchaudio)==[0-9.]+' requirements-torch.lock)
   # shellcheck disable=SC2086 - two requirements, two words
   $pip install --index-url "$torch_index" $versions
 else
-  $pip install --require-hashes -r requirements-torch.lock
+  $pip install --no-deps --require-hashes -r requirements-torch.lock
 fi
 $pip install --no-deps --no-build-isolation -e .
 "$venv/bin/python" -c 'import torch, torchaudio' || { say "torch and torchaudio do not fit each other; see README, PyTorch builds"; exit 1; }
