@@ -11,7 +11,7 @@ PYTEST_FLAGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help install serve test coverage lint types check format lock clean \
-	bench-quality bench-heldout bench-harm bench-speed bench-api bench-seams spectrograms
+	bench-quality bench-heldout bench-harm bench-speed bench-gpu bench-api bench-seams spectrograms
 
 help: ## Explain the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ bench-harm: install $(PEERS)/.installed $(HELDOUT)/pairs.csv ## What is left of 
 
 bench-speed: install $(PEERS)/.installed ## Speed and memory beside DeepFilterNet3
 	@$(BIN)/python -m benchmarks.speed --shared $(SHARED) --peers $(PEERS)/bin/python
+
+bench-gpu: install ## An hour on CUDA; how far CPU and CUDA differ
+	@$(BIN)/python -m benchmarks.gpu --shared $(SHARED)
 
 bench-seams: install ## Ten minutes in other windows; clicks at the joints
 	@$(BIN)/python -m benchmarks.seams --shared $(SHARED)

@@ -5,6 +5,7 @@ cost of one network (Hinton, Vinyals and Dean, "Distilling the knowledge in a ne
 at a mixture that holds a share of its first result, so at a higher SNR.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ class TeacherConfig:
     """How much a teacher's results are worth beside the truth, and who it is: DeepFilterNet3, or both of us."""
 
     teacher_share: float = 0.0  # of its results in what is trained for
+    teacher_portion: float = 1.0  # of a batch, its first items: what the teacher hears; the rest is taught the truth
     teacher_weights: str = ""  # of our network as it was, whose results are half of the teacher's
     second_look: float = 0.0  # share of the first result in what it hears again; 0 for one look
     teacher_weighed: bool = False  # bin by bin: the noise that it leaves where the truth is silent counts for little
@@ -43,11 +45,11 @@ class FrozenNetwork:
 
     @torch.no_grad()
     def __call__(self, noisy: Tensor) -> Tensor:
-        """Return what it makes of waveforms [batch, samples] at 48 kHz, on the CPU."""
+        """Return what it makes of waveforms [batch, samples] at 48 kHz."""
         spectrum = self.stft.analyse(noisy.to(self.device))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed_precision):
             found = self.network(spectrum)
-        return self.stft.synthesise(found.apply(spectrum), noisy.shape[-1]).cpu()
+        return self.stft.synthesise(found.apply(spectrum), noisy.shape[-1])
 
 
 class Ensemble:
@@ -65,11 +67,9 @@ class Ensemble:
         return self.one(noisy).lerp(self.other(noisy), 0.5)
 
 
-def open_teacher(
-    config: TeacherConfig, size: ModelSize, device: torch.device, mixed_precision: bool, threads: int
-) -> Denoise:
+def open_teacher(config: TeacherConfig, size: ModelSize, device: torch.device, mixed_precision: bool) -> Denoise:
     """Return the teacher that the configuration describes. Needs the packages of `training/requirements.txt`."""
-    other = Teacher(threads)
+    other = Teacher().to(device)
     if not config.teacher_weights:
         return other
     return Ensemble(FrozenNetwork(config.teacher_weights, size, device, mixed_precision), other, config.second_look)
@@ -81,6 +81,7 @@ def goal(teacher: Denoise, config: TeacherConfig, noisy: Tensor, clean: Tensor) 
     It is no better than the truth at silence or clean speech, so these stay.
     """
     both = clean.ne(noisy).any(dim=1) & clean.ne(0).any(dim=1)
+    both[math.ceil(config.teacher_portion * len(both)) :] = False
     wanted = clean.clone()
     if both.any():
         found = teacher(noisy[both])
@@ -95,7 +96,7 @@ def weighed(found: Tensor, clean: Tensor) -> Tensor:
 
     Where the truth is silent, that is next to nothing. Waveforms are [batch, samples] at 48 kHz.
     """
-    stft = Stft()
+    stft = Stft().to(clean.device)
     truth = stft.analyse(clean)
     error = stft.analyse(found) - truth
     power, error_power = (_around(part.abs().square()) for part in (truth, error))

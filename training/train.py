@@ -29,6 +29,7 @@ from training.loss import DenoisingLoss, LossShares
 from training.mix import MixConfig, Mixer
 from training.muon import ADAMW_WEIGHT_DECAY, MuonAdamW
 from training.parallel import ALONE, Group, join_group
+from training.remix import remixed
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,12 @@ class TrainConfig(LossShares, TeacherConfig):
     cache: str
     out: str
     steps: int
+    minutes: float = 0.0  # where above zero, the run ends by the clock, and its rate falls by it
     start: str = ""  # weights to begin with, none where empty
     batch: int = 8  # of all processes together
+    copies: int = 0  # so many times a batch joins it, with other noises (`training/remix.py`)
     optimiser: str = "adamw"  # or "muon"
+    only: tuple[str, ...] = ()  # what the names of parameters that learn begin with, all where empty; not with Muon
     learning_rate: float = 1.5e-3
     warmup_steps: int = 100
     decay_share: float = 0.25  # the last part of the run, in which the rate falls to zero linearly
@@ -49,6 +53,7 @@ class TrainConfig(LossShares, TeacherConfig):
     clip_norm: float = 1.0
     verdict_share: float = 0.0  # what the discriminator's verdict weighs in the loss
     feature_share: float = 0.0  # what the distance of its layers' values weighs, relative to their size
+    adversary_from: float = 0.0  # share of the run after which the discriminator joins
     validation_items: int = 48
     every_steps: int = 250
     pairs: str = ""  # development pairs to score the averaged weights on, none where empty
@@ -73,10 +78,9 @@ def _tupled(table: dict[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
 
 
-def learning_rate(config: TrainConfig, step: int) -> float:
-    """Return the rate of a step: warm-up, constant, linear decay."""
-    left = (config.steps - step) / (config.steps * config.decay_share)
-    return config.learning_rate * min(1.0, (step + 1) / config.warmup_steps, max(left, 0.0))
+def learning_rate(config: TrainConfig, step: int, done: float) -> float:
+    """Return the rate of a step, with a share of the run done: warm-up, constant, linear decay."""
+    return config.learning_rate * min(1.0, (step + 1) / config.warmup_steps, max((1 - done) / config.decay_share, 0.0))
 
 
 class Trainer:
@@ -91,18 +95,29 @@ class Trainer:
         self.model = MaskNetwork(config.model).to(self.device)
         if config.start:
             self.model.load_state_dict(load_file(config.start))
+        if config.only:
+            self._freeze_others()
         self.optimiser = self._optimiser()
         shares = config.verdict_share, config.feature_share
         self.adversary = Adversary(*shares, self.device, config.mixed_precision) if any(shares) else None
-        taught = config, config.model, self.device, config.mixed_precision, config.threads
+        taught = config, config.model, self.device, config.mixed_precision
         self.teacher = open_teacher(*taught) if config.teacher_share else None
         self.average = {name: p.detach().clone() for name, p in self.model.state_dict().items()}
         self.discriminator_losses = list[float]()  # since the log's last line
         self.step, self.elapsed_s = 0, 0.0
+        self.started = time.monotonic()
         self.out = Path(config.out)
         self.out.mkdir(parents=True, exist_ok=True)
         if (self.out / "last.pt").exists():
             self._resume()
+
+    def _freeze_others(self) -> None:
+        """Let nothing but the configured parameters learn, and normalise as in use."""
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(name.startswith(self.config.only))
+        for module in self.model.modules():
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+                module.eval()
 
     def _optimiser(self) -> torch.optim.Optimizer:
         """Return what the configuration names. Raises ValueError for a name of none."""
@@ -111,7 +126,8 @@ class Trainer:
             precision = torch.bfloat16 if self.config.mixed_precision else torch.float32
             return MuonAdamW(self.model, rate, group.rank, group.world, group.sum, precision)
         if self.config.optimiser == "adamw":
-            return torch.optim.AdamW(self.model.parameters(), lr=rate, weight_decay=ADAMW_WEIGHT_DECAY)
+            learning = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+            return torch.optim.AdamW(learning, lr=rate, weight_decay=ADAMW_WEIGHT_DECAY)
         raise ValueError(f"no optimiser is called {self.config.optimiser}")
 
     def _resume(self) -> None:
@@ -119,8 +135,16 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.average, self.step, self.elapsed_s = state["average"], state["step"], state["elapsed_s"]
+        self.started -= self.elapsed_s
         if self.adversary and "adversary" in state:
             self.adversary.load_state_dict(state["adversary"])
+
+    @property
+    def done(self) -> float:
+        """Return what share of the run lies behind, 1 at its end."""
+        if self.config.minutes:
+            return (time.monotonic() - self.started) / (60 * self.config.minutes)
+        return self.step / self.config.steps
 
     def save(self) -> None:
         """Write the checkpoint to resume from, and the averaged weights as the package wants them."""
@@ -134,8 +158,8 @@ class Trainer:
 
     def spectra(self, noisy: Tensor, clean: Tensor, band_hz: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return estimate, target and noisy input [batch, frames, bins] of waveforms [batch, samples]; and the band."""
-        spectrum = self.stft.analyse(noisy.to(self.device))
-        target = self.stft.analyse(clean.to(self.device))
+        noisy, clean = noisy.to(self.device), clean.to(self.device)
+        spectrum, target = self.stft.analyse(noisy), self.stft.analyse(clean)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.mixed_precision):
             found = self.model(spectrum)
         return found.apply(spectrum), target, spectrum, band_hz.to(self.device)
@@ -145,17 +169,20 @@ class Trainer:
         loss: Tensor = self.denoising_loss(*self.spectra(noisy, clean, band_hz))
         return loss
 
-    def train_batch(self, noisy: Tensor, clean: Tensor, band_hz: Tensor) -> float:
+    def train_batch(self, noisy: Tensor, clean: Tensor, band_hz: Tensor) -> Tensor:
         """Take one step with this process's part of a batch and return the loss of the whole."""
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.config, self.step)
+            group["lr"] = learning_rate(self.config, self.step, self.done)
+        noisy, clean, band_hz = (part.to(self.device, non_blocking=True) for part in (noisy, clean, band_hz))
+        if self.config.copies:
+            mix = self.config.mix
+            noisy, clean, band_hz = remixed(noisy, clean, band_hz, self.config.copies, mix.snr_db, mix.clean_only)
         estimate, truth, reference, band_hz = self.spectra(noisy, clean, band_hz)
         wanted = truth
         if self.teacher:
-            waveforms = goal(self.teacher, self.config, noisy, clean)
-            wanted = self.stft.analyse(waveforms.to(self.device))
+            wanted = self.stft.analyse(goal(self.teacher, self.config, noisy, clean))
         loss: Tensor = self.denoising_loss(estimate, wanted, reference, band_hz)
-        if self.adversary:  # which is to know voices as they are
+        if self.adversary and self.done >= self.config.adversary_from:  # which is to know voices as they are
             found = self.adversary.learn(estimate, truth, reference, band_hz, self.group)
             self.discriminator_losses.append(found)
             loss = loss + self.adversary.loss(estimate, truth, reference, band_hz)
@@ -166,11 +193,10 @@ class Trainer:
         self.optimiser.step()
         decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
-            for name, value in self.model.state_dict().items():
-                if value.is_floating_point():
-                    self.average[name].lerp_(value, 1 - decay)
+            values = {name: value for name, value in self.model.state_dict().items() if value.is_floating_point()}
+            torch._foreach_lerp_([self.average[name] for name in values], list(values.values()), 1 - decay)
         self.step += 1
-        return loss.item()
+        return loss.detach()
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -184,13 +210,15 @@ class Trainer:
         finally:
             self.model.load_state_dict(weights)
             self.model.train()
+            if self.config.only:
+                self._freeze_others()
 
     def validate(self, batches: list[list[Tensor]]) -> dict[str, float]:
         """Return the mean loss of the averaged weights over fixed items and, now and then, their scores on pairs."""
         with self.averaged():
             losses = [self.loss(*batch).item() for batch in batches]
             found = {"validation_loss": round(sum(losses) / len(losses), 5)}
-            due = self.step % self.config.pairs_every_steps == 0 or self.step == self.config.steps
+            due = self.step % self.config.pairs_every_steps == 0 or self.done >= 1
             if self.config.pairs and due:
                 found |= summary(evaluate(self.model, Path(self.config.pairs)))
         return found
@@ -199,29 +227,36 @@ class Trainer:
 def run(config: TrainConfig, group: Group = ALONE) -> None:
     """Train until the configured step, logging one JSON line an interval."""
     torch.set_num_threads(config.threads)
+    torch.backends.cudnn.benchmark = True  # batches are all of one shape
     trainer = Trainer(config, group)
     corpus = open_corpus([Path(root) for root in config.corpus], Path(config.cache))
     held = Mixer(corpus, config.mix, config.seed + 1_000_003, config.validation_items)
     validation: list[list[Tensor]] = list(DataLoader(held, batch_size=config.batch))
     items = Mixer(corpus, config.mix, config.seed, config.steps * config.batch)
     rest = Subset(items, group.share(trainer.step * config.batch, len(items), config.batch))
-    loader = DataLoader(rest, batch_size=config.batch // group.world, num_workers=config.workers)
-    started, losses = time.monotonic() - trainer.elapsed_s, list[float]()
-    for batch in loader:
+    on_gpu = trainer.device.type == "cuda"
+    loader = DataLoader(rest, config.batch // group.world, num_workers=config.workers, pin_memory=on_gpu)
+    losses = list[Tensor]()
+    for number, batch in enumerate(loader):
+        if number == 0:  # what it takes to start the mixers does not count
+            trainer.started = time.monotonic() - trainer.elapsed_s
         losses.append(trainer.train_batch(*batch))
-        if trainer.step % config.every_steps == 0 or trainer.step == config.steps:
-            trainer.elapsed_s = time.monotonic() - started
+        over = trainer.done >= 1
+        if trainer.step % config.every_steps == 0 or over:
+            trainer.elapsed_s = time.monotonic() - trainer.started
             if group.rank == 0:
                 log(trainer, losses, validation)
             losses.clear()
             trainer.discriminator_losses.clear()
             group.wait()
+        if over:
+            break
 
 
-def log(trainer: Trainer, losses: list[float], validation: list[list[Tensor]]) -> None:
+def log(trainer: Trainer, losses: list[Tensor], validation: list[list[Tensor]]) -> None:
     """Append an interval's figures to the run's log, print them and save."""
     row: dict[str, Any] = {"step": trainer.step, "elapsed_s": round(trainer.elapsed_s)}
-    row["train_loss"] = round(sum(losses) / len(losses), 5)
+    row["train_loss"] = round(torch.stack(losses).mean().item(), 5)
     if told_apart := trainer.discriminator_losses:
         row["discriminator_loss"] = round(sum(told_apart) / len(told_apart), 5)
     row |= trainer.validate(validation)

