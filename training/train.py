@@ -6,10 +6,9 @@ On every core: `OMP_NUM_THREADS=1 torchrun --nproc-per-node 2 -m training.train 
 import argparse
 import json
 import time
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,69 +17,19 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
-from munsit_denoise.engine.model import MaskNetwork, ModelSize
+from munsit_denoise.engine.model import MaskNetwork
 from munsit_denoise.engine.stft import Stft
 from munsit_denoise.engine.weights import save_weights
 from training.adversary import Adversary
 from training.corpus import open_corpus
-from training.distillation import TeacherConfig, goal, open_teacher
+from training.distillation import goal, open_teacher
 from training.evaluate import evaluate, summary
-from training.loss import DenoisingLoss, LossShares
-from training.mix import MixConfig, Mixer
+from training.loss import DenoisingLoss
+from training.mix import Mixer
 from training.muon import ADAMW_WEIGHT_DECAY, MuonAdamW
 from training.parallel import ALONE, Group, join_group
+from training.recipe import TrainConfig, learning_rate, read_config
 from training.remix import remixed
-
-
-@dataclass(frozen=True)
-class TrainConfig(LossShares, TeacherConfig):
-    """One run; every figure that its result depends on."""
-
-    corpus: tuple[str, ...]  # folders with a MANIFEST.csv
-    cache: str
-    out: str
-    steps: int
-    minutes: float = 0.0  # where above zero, the run ends by the clock, and its rate falls by it
-    start: str = ""  # weights to begin with, none where empty
-    batch: int = 8  # of all processes together
-    copies: int = 0  # so many times a batch joins it, with other noises (`training/remix.py`)
-    optimiser: str = "adamw"  # or "muon"
-    only: tuple[str, ...] = ()  # what the names of parameters that learn begin with, all where empty; not with Muon
-    learning_rate: float = 1.5e-3
-    warmup_steps: int = 100
-    decay_share: float = 0.25  # the last part of the run, in which the rate falls to zero linearly
-    ema_decay: float = 0.998
-    clip_norm: float = 1.0
-    verdict_share: float = 0.0  # what the discriminator's verdict weighs in the loss
-    feature_share: float = 0.0  # what the distance of its layers' values weighs, relative to their size
-    adversary_from: float = 0.0  # share of the run after which the discriminator joins
-    validation_items: int = 48
-    every_steps: int = 250
-    pairs: str = ""  # development pairs to score the averaged weights on, none where empty
-    pairs_every_steps: int = 1000
-    seed: int = 1
-    threads: int = 1
-    workers: int = 1
-    device: str = "cpu"
-    mixed_precision: bool = False  # the network's and Muon's products in bfloat16; transforms and loss stay in float32
-    model: ModelSize = field(default_factory=ModelSize)
-    mix: MixConfig = field(default_factory=MixConfig)
-
-
-def read_config(path: Path) -> TrainConfig:
-    """Read a TOML file with the tables `train`, `model` and `mix`."""
-    tables: dict[str, dict[str, Any]] = tomllib.loads(path.read_text())
-    train, model, mix = (_tupled(tables.get(name, {})) for name in ("train", "model", "mix"))
-    return TrainConfig(**train, model=ModelSize(**model), mix=MixConfig(**mix))
-
-
-def _tupled(table: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-
-
-def learning_rate(config: TrainConfig, step: int, done: float) -> float:
-    """Return the rate of a step, with a share of the run done: warm-up, constant, linear decay."""
-    return config.learning_rate * min(1.0, (step + 1) / config.warmup_steps, max((1 - done) / config.decay_share, 0.0))
 
 
 class Trainer:

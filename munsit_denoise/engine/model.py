@@ -8,8 +8,9 @@ Power-law compression follows Braun and Tashev, "Data augmentation and loss norm
 suppression" (2020).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +35,7 @@ COMPRESSION = 0.3  # exponent on magnitudes, in features and loss
 LEVEL_FRAMES = 121  # frames of the moving average that the input is levelled with: 2 s
 LEVEL_FLOOR = 1e-12  # of a bin's power: far below 24-bit rounding, keeps digital silence finite
 FEATURE_FLOOR = 1e-8  # below the level by 80 dB: what resampling leaves in an empty band is no feature
-Dilations = Sequence[Sequence[int]]  # of the blocks of each scale
+Dilations = tuple[tuple[int, ...], ...]  # of the blocks of each scale
 SCALES = 3  # all groups, pairs of them, pairs of pairs
 HIGH_GAIN_FLOOR = 0.015  # a trace of the room, 36 dB down, sounds more natural than nothing at all
 FLOOR_FROM_HZ = 8_000  # below, where voices are, noise may go altogether
@@ -47,7 +48,12 @@ class ModelSize:
     channels: int = 48  # a group
     dilations_in: Dilations = ((1,), (2,), (1, 4))  # of each scale's blocks before the middle, in frames
     dilations_out: Dilations = ((1,), (2,), (1,))  # and behind it
-    dense_dilations: Sequence[int] = (1, 2, 4, 8, 16, 8, 4, 2)
+    dense_dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 8, 4, 2)
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> "ModelSize":
+        """Return the size that a checkpoint or a recipe describes, in which tuples are lists."""
+        return cls(**tupled(table))
 
     @property
     def widths(self) -> tuple[int, int, int]:
@@ -181,5 +187,14 @@ def local_level(frame_power: Tensor) -> Tensor:
     return mean[:, 0] + LEVEL_FLOOR
 
 
-def _blocks(channels: int, dilations: Sequence[int]) -> nn.Sequential:
+def _blocks(channels: int, dilations: tuple[int, ...]) -> nn.Sequential:
     return nn.Sequential(*(Block(channels, dilation) for dilation in dilations))
+
+
+def tupled(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table whose lists, also those within lists, are tuples."""
+    return {key: _tuple(value) for key, value in table.items()}
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(map(_tuple, value)) if isinstance(value, list) else value

@@ -34,7 +34,7 @@ def save_weights(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str
 
 def _read(path: Path) -> MaskNetwork:
     with safe_open(str(path), framework="pt") as file:
-        size = ModelSize(**json.loads(file.metadata()["model"]))
+        size = ModelSize.of(json.loads(file.metadata()["model"]))
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     network = MaskNetwork(size)
     network.load_state_dict(tensors)

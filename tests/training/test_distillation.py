@@ -11,7 +11,8 @@ from munsit_denoise.engine.model import MaskNetwork, ModelSize
 from munsit_denoise.engine.weights import save_weights
 from tests.audio import hiss, voice
 from training.distillation import Ensemble, FrozenNetwork, TeacherConfig, goal, open_teacher, weighed
-from training.train import TrainConfig, Trainer
+from training.recipe import TrainConfig
+from training.train import Trainer
 
 RATE_HZ = 48_000
 SMALL = ModelSize(8)

@@ -22,7 +22,7 @@ from tests.audio import hiss, voice
 from training import train
 from training.evaluate import evaluate, summary
 from training.mix import MixConfig
-from training.train import TrainConfig, learning_rate, read_config
+from training.recipe import TrainConfig, learning_rate, read_config
 
 CONFIG = MixConfig(seconds=0.8)
 
