@@ -45,6 +45,11 @@ class TrainConfig(LossShares, TeacherConfig):
     model: ModelSize = field(default_factory=ModelSize)
     mix: MixConfig = field(default_factory=MixConfig)
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for what does not go together."""
+        if self.only and self.optimiser == "muon":
+            raise ValueError("muon moves all matrices; `only` goes with adamw")
+
 
 def read_config(path: Path) -> TrainConfig:
     """Read a TOML file with the tables `train`, `model` and `mix`."""

@@ -142,8 +142,9 @@ class Trainer:
         self.optimiser.step()
         decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
-            values = {name: value for name, value in self.model.state_dict().items() if value.is_floating_point()}
-            torch._foreach_lerp_([self.average[name] for name in values], list(values.values()), 1 - decay)
+            for name, value in self.model.state_dict().items():
+                if value.is_floating_point():
+                    self.average[name].lerp_(value, 1 - decay)
         self.step += 1
         return loss.detach()
 
@@ -174,7 +175,12 @@ class Trainer:
 
 
 def run(config: TrainConfig, group: Group = ALONE) -> None:
-    """Train until the configured step, logging one JSON line an interval."""
+    """Train until the configured step or time, logging one JSON line an interval.
+
+    Raises ValueError for a run of several processes by the clock: theirs do not agree on the last step.
+    """
+    if config.minutes and group.world > 1:
+        raise ValueError("a run of several processes ends at a step, not by the clock")
     torch.set_num_threads(config.threads)
     torch.backends.cudnn.benchmark = True  # batches are all of one shape
     trainer = Trainer(config, group)

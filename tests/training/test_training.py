@@ -22,6 +22,7 @@ from tests.audio import hiss, voice
 from training import train
 from training.evaluate import evaluate, summary
 from training.mix import MixConfig
+from training.parallel import Group
 from training.recipe import TrainConfig, learning_rate, read_config
 
 CONFIG = MixConfig(seconds=0.8)
@@ -173,3 +174,10 @@ def test_a_run_by_the_clock_ends_when_its_time_is_over(pack: Path, tmp_path: Pat
     (row,) = (json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines())
     assert row["step"] < 10_000
     assert load_file(tmp_path / "out" / "model.safetensors")
+
+
+def test_what_does_not_go_together_is_told(pack: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="adamw"):
+        replace(config(pack, tmp_path), only=("decoders",), optimiser="muon")
+    with pytest.raises(ValueError, match="clock"):
+        train.run(replace(config(pack, tmp_path), minutes=1.0), Group(0, 2))
