@@ -1,6 +1,7 @@
 """`make bench-gpu`: an hour through the enhancer on CUDA, its peak memory, and how far CPU and CUDA differ."""
 
 import argparse
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -51,10 +52,10 @@ def main() -> None:
 
 def minute_of_speech(arguments: argparse.Namespace) -> Block:
     """Return a minute of noisy speech [frames, 1]."""
-    path = arguments.recording or write_speech(
-        arguments.shared / "audio" / "dev" / "noisy", Path("build/minute.wav"), COMPARED_S
-    )
-    samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+    with tempfile.TemporaryDirectory() as folder:
+        noisy = arguments.shared / "audio" / "dev" / "noisy"
+        path = arguments.recording or write_speech(noisy, Path(folder) / "minute.wav", COMPARED_S)
+        samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
     assert rate_hz == RATE_HZ
     return np.asarray(samples[: COMPARED_S * RATE_HZ], np.float32)
 

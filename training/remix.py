@@ -9,9 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.mix import CREST
-from training.signals import FRAME
-
-ACTIVE = 10**-3.5  # of the loudest frame's power: what is softer is a pause
+from training.signals import ACTIVE, FRAME
 
 
 def remixed(

@@ -11,6 +11,7 @@ PHRASE_S = (0.4, 1.6)  # between the stretches in which a phrase begins and ends
 SOFT_WITHIN = 14_400  # samples, 0.3 s: a stretch of speech that holds a soft moment
 FRAME = 960  # samples, 20 ms
 FADE = 240  # samples, 5 ms
+ACTIVE = 10**-3.5  # of the loudest frame's power: what is softer is a pause
 MU = 255  # of the telephone's companding (ITU-T G.711)
 
 
@@ -89,5 +90,5 @@ def active_rms(x: Waveform) -> float:
     """Return the RMS over the 20 ms frames within 35 dB of the loudest, so that pauses do not count."""
     frames = x[: len(x) // FRAME * FRAME].reshape(-1, FRAME)
     power: NDArray[np.float64] = np.square(frames, dtype=np.float64).mean(axis=1) if len(frames) else np.zeros(1)
-    active = power[power > power.max() * 10**-3.5]
+    active = power[power > power.max() * ACTIVE]
     return float(np.sqrt(active.mean())) if len(active) else 0.0

@@ -84,7 +84,6 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.average, self.step, self.elapsed_s = state["average"], state["step"], state["elapsed_s"]
-        self.started -= self.elapsed_s
         if self.adversary and "adversary" in state:
             self.adversary.load_state_dict(state["adversary"])
 
