@@ -50,11 +50,12 @@ def evaluate(network: MaskNetwork, pairs: Path) -> list[Score]:
 def _score(enhancer: Enhancer, pairs: Path, name: str) -> Score:
     noisy, rate_hz = soundfile.read(pairs / "noisy" / name, dtype="float32")
     clean, _ = soundfile.read(pairs / "clean" / name, dtype="float32")
-    enhanced, untouched = (_enhanced(enhancer, x, rate_hz) for x in (noisy, clean))
-    return Score(name, si_sdr_db(noisy, clean), si_sdr_db(enhanced, clean), si_sdr_db(untouched, clean))
+    result, untouched = (enhanced(enhancer, x, rate_hz) for x in (noisy, clean))
+    return Score(name, si_sdr_db(noisy, clean), si_sdr_db(result, clean), si_sdr_db(untouched, clean))
 
 
-def _enhanced(enhancer: Enhancer, x: Waveform, rate_hz: int) -> Waveform:
+def enhanced(enhancer: Enhancer, x: Waveform, rate_hz: int) -> Waveform:
+    """Return a waveform [samples] without its noise."""
     denoiser = Denoiser(enhancer, StreamFormat(rate_hz, 1))
     return np.concatenate([denoiser.feed(x[:, None]), denoiser.flush()])[:, 0]
 
