@@ -35,7 +35,7 @@ def main() -> None:
     arguments.pairs = arguments.pairs or arguments.shared / "audio" / "dev"
     os.environ.setdefault("DNSMOS_HOPS", "1")
     scales = read_scales(arguments.scales)
-    print(f"{'':32}" + "".join(f"{metric:>11}{'change':>9}{'+-':>7}" for metric in METRICS))
+    print(f"{'':36}" + "".join(f"{metric:>11}{'change':>9}{'+-':>7}" for metric in METRICS))
     before = scores(arguments, [])
     print_row("as it is", before, before)
     for scale in scales:
@@ -62,7 +62,7 @@ def scores(arguments: argparse.Namespace, scales: list[Scale]) -> Rows:
 
 def print_row(name: str, rows: Rows, before: Rows) -> None:
     """Print each metric's mean, its change and the standard error of that."""
-    print(f"{name:32}", end="")
+    print(f"{name:36}", end="")
     for metric in METRICS:
         found = mean(rows, metric)
         print(f"{found:11.4f}{found - mean(before, metric):+9.4f}{standard_error(rows, before, metric):7.4f}", end="")
