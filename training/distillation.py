@@ -1,8 +1,9 @@
-"""What is trained for where voice and noise are: the truth, or what a teacher makes of the mixture.
+"""What is trained for where voice and noise are: the truth, or what a teacher makes of the mixture, or of the truth.
 
-The best teacher is the mean of two denoisers that err on different things, taken twice: a pupil comes near to it at the
-cost of one network (Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015). Its second look is
-at a mixture that holds a share of its first result, so at a higher SNR.
+The best teacher that hears the mixture is the mean of two denoisers that err on different things, taken twice: a pupil
+comes near to it at the cost of one network (Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network",
+2015). Its second look is at a mixture that holds a share of its first result, so at a higher SNR. One that hears the
+truth takes out what noise and room a recording of speech brings along; some voices it takes for noise.
 """
 
 import math
@@ -15,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from munsit_denoise.engine.model import MaskNetwork, ModelSize
-from munsit_denoise.engine.stft import Stft
+from munsit_denoise.engine.stft import BIN_HZ, SAMPLE_RATE_HZ, Stft
 from training.teacher import Teacher
 
 Denoise = Callable[[Tensor], Tensor]  # waveforms [batch, samples] at 48 kHz to waveforms
@@ -30,6 +31,14 @@ class TeacherConfig:
     teacher_weights: str = ""  # of our network as it was, whose results are half of the teacher's
     second_look: float = 0.0  # share of the first result in what it hears again; 0 for one look
     teacher_weighed: bool = False  # bin by bin: the noise that it leaves where the truth is silent counts for little
+    teacher_hears: str = "mixture"  # or "truth"
+    teacher_below_hz: float = SAMPLE_RATE_HZ / 2  # above, the truth stays
+    teacher_least_snr_db: float = -math.inf  # of its result beside the truth; where it is lower, the truth stays
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what a teacher cannot hear."""
+        if self.teacher_hears not in ("mixture", "truth"):
+            raise ValueError(f"a teacher hears the mixture or the truth, not {self.teacher_hears}")
 
 
 class FrozenNetwork:
@@ -84,10 +93,30 @@ def goal(teacher: Denoise, config: TeacherConfig, noisy: Tensor, clean: Tensor) 
     both[math.ceil(config.teacher_portion * len(both)) :] = False
     wanted = clean.clone()
     if both.any():
-        found = teacher(noisy[both])
-        found = weighed(found, clean[both]) if config.teacher_weighed else found
-        wanted[both] = clean[both].lerp(found, config.teacher_share)
+        truth = clean[both]
+        found = teacher(truth if config.teacher_hears == "truth" else noisy[both])
+        if config.teacher_weighed:
+            found = weighed(found, truth)
+        if config.teacher_below_hz < SAMPLE_RATE_HZ / 2:
+            found = below(config.teacher_below_hz, found, truth)
+        trusted = snr_db(found, truth) >= config.teacher_least_snr_db
+        wanted[both] = torch.where(trusted[:, None], truth.lerp(found, config.teacher_share), truth)
     return wanted
+
+
+def snr_db(found: Tensor, clean: Tensor) -> Tensor:
+    """Return the SNR [batch] in dB of waveforms [batch, samples] beside those that are right."""
+    error = (found - clean).square().sum(dim=1)
+    return 10 * (clean.square().sum(dim=1) / error.clamp_min(1e-20)).log10()
+
+
+def below(limit_hz: float, found: Tensor, clean: Tensor) -> Tensor:
+    """Return waveforms [batch, samples] that are the first below a frequency and the second from there on."""
+    bins = math.ceil(limit_hz / BIN_HZ)
+    stft = Stft().to(clean.device)
+    difference = stft.analyse(found - clean)
+    difference[..., bins:] = 0
+    return clean + stft.synthesise(difference, clean.shape[-1])
 
 
 @torch.no_grad()

@@ -47,6 +47,7 @@ class TrainConfig(LossShares, TeacherConfig):
 
     def __post_init__(self) -> None:
         """Raise ValueError for what does not go together."""
+        super().__post_init__()
         if self.only and self.optimiser == "muon":
             raise ValueError("muon moves all matrices; `only` goes with adamw")
 

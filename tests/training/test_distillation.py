@@ -1,4 +1,4 @@
-"""A teacher's results are trained for where voice and noise are; two teachers are heard together, and twice."""
+"""A teacher's results are trained for where voice and noise are, be it of mixture or truth, by one or by two."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from munsit_denoise.engine.model import MaskNetwork, ModelSize
 from munsit_denoise.engine.weights import save_weights
 from tests.audio import hiss, voice
-from training.distillation import Ensemble, FrozenNetwork, TeacherConfig, goal, open_teacher, weighed
+from training.distillation import Ensemble, FrozenNetwork, TeacherConfig, below, goal, open_teacher, weighed
 from training.recipe import TrainConfig
 from training.train import Trainer
 
@@ -61,6 +61,33 @@ def test_weighed_its_noise_in_pauses_is_left_out_and_what_it_makes_of_the_voice_
     torch.testing.assert_close(weighed(speech[None], speech[None]), speech[None], rtol=0, atol=1e-6)
     config, noisy = TeacherConfig(teacher_share=1.0, teacher_weighed=True), (speech + noise)[None]
     torch.testing.assert_close(goal(lambda _: found[None], config, noisy, speech[None])[0], result)
+
+
+def test_a_teacher_may_hear_the_truth_alone() -> None:
+    speech, noise = torch.from_numpy(voice(1.0, RATE_HZ))[None], torch.from_numpy(hiss(RATE_HZ))[None]
+    config = TeacherConfig(teacher_share=0.5, teacher_hears="truth")
+    torch.testing.assert_close(goal(softer, config, speech + noise, speech), 0.75 * speech)
+    with pytest.raises(ValueError, match="not rumours"):
+        TeacherConfig(teacher_hears="rumours")
+    with pytest.raises(ValueError, match="not rumours"):
+        TrainConfig(corpus=(), cache="", out="", steps=1, teacher_hears="rumours")
+
+
+def test_a_teacher_who_takes_the_voice_away_is_not_believed() -> None:
+    speech, noise = torch.from_numpy(voice(1.0, RATE_HZ)), torch.from_numpy(hiss(RATE_HZ))
+    clean, noisy = torch.stack([speech, speech]), torch.stack([speech + noise, speech + noise])
+    factors = torch.tensor([[0.9], [0.8]])  # errors 20 and 14 dB down
+    config = TeacherConfig(teacher_share=1.0, teacher_hears="truth", teacher_least_snr_db=15)
+    torch.testing.assert_close(goal(lambda x: factors * x, config, noisy, clean), torch.stack([0.9 * speech, speech]))
+
+
+def test_above_its_limit_the_truth_stays() -> None:
+    low, high = (torch.sin(2 * torch.pi * hz / RATE_HZ * torch.arange(RATE_HZ))[None] for hz in (1_000, 12_000))
+    clean = low + high
+    config = TeacherConfig(teacher_share=1.0, teacher_hears="truth", teacher_below_hz=8_000)
+    inside = slice(4_000, -4_000)  # a tone's ends are of all frequencies
+    for found in (below(8_000, 0.5 * clean, clean), goal(softer, config, clean + 0.1 * low, clean)):
+        torch.testing.assert_close(found[:, inside], (0.5 * low + high)[:, inside], rtol=0, atol=1e-3)
 
 
 def test_one_look_is_the_mean_of_both() -> None:
