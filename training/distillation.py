@@ -7,7 +7,7 @@ truth takes out what noise and room a recording of speech brings along; some voi
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +29,7 @@ class TeacherConfig:
     teacher_share: float = 0.0  # of its results in what is trained for
     teacher_portion: float = 1.0  # of a batch, its first items: what the teacher hears; the rest is taught the truth
     teacher_weights: str = ""  # of our network as it was, whose results are half of the teacher's
+    teacher_alone: bool = False  # they are all of it: DeepFilterNet3 is not asked
     second_look: float = 0.0  # share of the first result in what it hears again; 0 for one look
     teacher_weighed: bool = False  # bin by bin: the noise that it leaves where the truth is silent counts for little
     teacher_hears: str = "mixture"  # or "truth"
@@ -39,6 +40,8 @@ class TeacherConfig:
         """Raise ValueError for what a teacher cannot hear."""
         if self.teacher_hears not in ("mixture", "truth"):
             raise ValueError(f"a teacher hears the mixture or the truth, not {self.teacher_hears}")
+        if self.teacher_alone and not self.teacher_weights:
+            raise ValueError("who is the teacher, if neither DeepFilterNet3 nor our network?")
 
 
 class FrozenNetwork:
@@ -50,7 +53,7 @@ class FrozenNetwork:
         self.network = MaskNetwork(size).to(device)
         self.network.load_state_dict(load_file(weights))
         self.network.eval()
-        self.network.fuse(winograd=False)
+        self.network.fuse(winograd=device.type == "cpu" and not mixed_precision)
 
     @torch.no_grad()
     def __call__(self, noisy: Tensor) -> Tensor:
@@ -62,26 +65,28 @@ class FrozenNetwork:
 
 
 class Ensemble:
-    """Two denoisers that hear the mixture, then once more with a share of what they made of it in its place."""
+    """Denoisers that hear the mixture, then once more with a share of what they made of it in its place."""
 
-    def __init__(self, one: Denoise, other: Denoise, second_look: float) -> None:
-        self.one, self.other, self.second_look = one, other, second_look
+    def __init__(self, denoisers: Sequence[Denoise], second_look: float) -> None:
+        self.denoisers, self.second_look = denoisers, second_look
 
     def __call__(self, noisy: Tensor) -> Tensor:
-        """Return the mean of what both make of waveforms [batch, samples]."""
+        """Return the mean of what they make of waveforms [batch, samples]."""
         found = self._mean(noisy)
         return self._mean(noisy.lerp(found, self.second_look)) if self.second_look else found
 
     def _mean(self, noisy: Tensor) -> Tensor:
-        return self.one(noisy).lerp(self.other(noisy), 0.5)
+        return torch.stack([denoise(noisy) for denoise in self.denoisers]).mean(dim=0)
 
 
 def open_teacher(config: TeacherConfig, size: ModelSize, device: torch.device, mixed_precision: bool) -> Denoise:
     """Return the teacher that the configuration describes. Needs the packages of `training/requirements.txt`."""
-    other = Teacher().to(device)
-    if not config.teacher_weights:
-        return other
-    return Ensemble(FrozenNetwork(config.teacher_weights, size, device, mixed_precision), other, config.second_look)
+    denoisers = list[Denoise]()
+    if config.teacher_weights:
+        denoisers.append(FrozenNetwork(config.teacher_weights, size, device, mixed_precision))
+    if not config.teacher_alone:
+        denoisers.append(Teacher().to(device))
+    return Ensemble(denoisers, config.second_look)
 
 
 def goal(teacher: Denoise, config: TeacherConfig, noisy: Tensor, clean: Tensor) -> Tensor:

@@ -92,13 +92,13 @@ def test_above_its_limit_the_truth_stays() -> None:
 
 def test_one_look_is_the_mean_of_both() -> None:
     noisy = torch.from_numpy(hiss(480))[None]
-    torch.testing.assert_close(Ensemble(softer, negated, 0.0)(noisy), -0.25 * noisy)
+    torch.testing.assert_close(Ensemble([softer, negated], 0.0)(noisy), -0.25 * noisy)
 
 
 def test_the_second_look_is_at_a_milder_mixture() -> None:
     noisy = torch.from_numpy(hiss(480))[None]
     milder = 0.8 * noisy + 0.2 * -0.25 * noisy
-    torch.testing.assert_close(Ensemble(softer, negated, 0.2)(noisy), -0.25 * milder)
+    torch.testing.assert_close(Ensemble([softer, negated], 0.2)(noisy), -0.25 * milder)
 
 
 def test_our_network_as_a_teacher_does_what_it_does_in_training(weights: str) -> None:
@@ -135,3 +135,13 @@ def test_the_teacher_of_a_recipe_is_two_networks(weights: str) -> None:
     both = open_teacher(TeacherConfig(teacher_weights=weights), SMALL, CPU, mixed_precision=False)(noisy)
     ours = FrozenNetwork(weights, SMALL, CPU, mixed_precision=False)(noisy)
     torch.testing.assert_close(both, (alone + ours) / 2)
+
+
+def test_our_network_alone_may_teach_by_its_second_look(weights: str) -> None:
+    noisy = torch.from_numpy(voice(1.0, RATE_HZ) + hiss(RATE_HZ, 0.1))[None]
+    config = TeacherConfig(teacher_weights=weights, teacher_alone=True, second_look=0.5)
+    ours = FrozenNetwork(weights, SMALL, CPU, mixed_precision=False)
+    found = open_teacher(config, SMALL, CPU, mixed_precision=False)(noisy)
+    torch.testing.assert_close(found, ours((noisy + ours(noisy)) / 2))
+    with pytest.raises(ValueError, match="who is the teacher"):
+        TeacherConfig(teacher_alone=True)
