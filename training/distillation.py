@@ -3,7 +3,7 @@
 The best teacher that hears the mixture is the mean of two denoisers that err on different things, taken twice: a pupil
 comes near to it at the cost of one network (Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network",
 2015). Its second look is at a mixture that holds a share of its first result, so at a higher SNR. One that hears the
-truth takes out what noise and room a recording of speech brings along; some voices it takes for noise.
+truth takes out what noise and room a recording of speech brings along, and of some voices more than that.
 """
 
 import math
@@ -24,7 +24,7 @@ Denoise = Callable[[Tensor], Tensor]  # waveforms [batch, samples] at 48 kHz to 
 
 @dataclass(frozen=True, kw_only=True)
 class TeacherConfig:
-    """How much a teacher's results are worth beside the truth, and who it is: DeepFilterNet3, or both of us."""
+    """How much a teacher's results are worth beside the truth, who it is (one or both of two) and what it hears."""
 
     teacher_share: float = 0.0  # of its results in what is trained for
     teacher_portion: float = 1.0  # of a batch, its first items: what the teacher hears; the rest is taught the truth
@@ -80,7 +80,7 @@ class Ensemble:
 
 
 def open_teacher(config: TeacherConfig, size: ModelSize, device: torch.device, mixed_precision: bool) -> Denoise:
-    """Return the teacher that the configuration describes. Needs the packages of `training/requirements.txt`."""
+    """Return the teacher that is configured. DeepFilterNet3 needs the packages of `training/requirements.txt`."""
     denoisers = list[Denoise]()
     if config.teacher_weights:
         denoisers.append(FrozenNetwork(config.teacher_weights, size, device, mixed_precision))

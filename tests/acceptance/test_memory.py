@@ -9,7 +9,7 @@ from tests.audio import write_noisy
 from tests.live import Live, ServerProcess, create_key
 
 JOBS = 5  # until each buffer has found its place
-PAGES = 12_000  # 47 MiB; with forks and a heap for each thread a job took 34,000 and more
+PAGES = 12_000  # 47 MiB; 24 on an idle machine, 8,200 on a busy one; with forks and a heap a thread 34,000 and more
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
