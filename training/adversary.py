@@ -7,6 +7,7 @@ conditional adversarial networks", 2017), learns by least squares (Mao et al., "
 networks", 2017), and its layers' values for both are compared as well (Kumar et al., "MelGAN", 2019).
 """
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -27,6 +28,8 @@ RATE = 4e-4
 BETAS = (0.8, 0.99)  # a short memory: what is to be told apart changes all the time
 FLOOR = 1e-6  # of the target's mean power: what lies 60 dB under it is all the same
 TINY = 1e-9  # power: keeps silence finite
+SnrRange = tuple[float, float]  # dB
+ALL_SNRS = (math.inf, math.inf)
 
 
 class Discriminator(nn.Module):
@@ -50,10 +53,21 @@ class Discriminator(nn.Module):
 
 
 class Adversary:
-    """The discriminator, its optimiser, and what its verdict and its layers' values weigh in the loss."""
+    """The discriminator, its optimiser, and what its verdict and its layers' values weigh in the loss.
 
-    def __init__(self, verdict_share: float, feature_share: float, device: torch.device, mixed: bool) -> None:
-        self.verdict_share, self.feature_share = verdict_share, feature_share
+    They weigh all of their share up to the first SNR of `fades_db`, and nothing from the second on: where little noise
+    is to be taken out, a verdict on the voice's naturalness asks for what the distances know better.
+    """
+
+    def __init__(
+        self,
+        verdict_share: float,
+        feature_share: float,
+        device: torch.device,
+        mixed: bool,
+        fades_db: SnrRange = ALL_SNRS,
+    ) -> None:
+        self.verdict_share, self.feature_share, self.fades_db = verdict_share, feature_share, fades_db
         self.device, self.mixed = device, mixed
         self.discriminator = Discriminator().to(device)
         self.optimiser = torch.optim.AdamW(self.discriminator.parameters(), lr=RATE, betas=BETAS)
@@ -75,7 +89,7 @@ class Adversary:
 
     def loss(self, estimate: Tensor, target: Tensor, noisy: Tensor, band_hz: Tensor) -> Tensor:
         """Return what the verdict on an estimate and the distance of its layers' values add to the mean loss."""
-        heard = _heard(target)
+        weight = _heard(target) * self._weight(target, noisy)
         self.discriminator.requires_grad_(False)
         pictures = [self._picture(s, target, noisy, band_hz) for s in (estimate, target)]
         (verdict, found), (_, wanted) = self._verdicts(pictures)
@@ -84,7 +98,16 @@ class Adversary:
             distance = (values - real).abs().flatten(1).mean(dim=1, dtype=torch.float32)
             size = real.abs().flatten(1).mean(dim=1, dtype=torch.float32)
             loss = loss + self.feature_share / len(wanted) * distance / (size + 1e-3)
-        return (heard * loss).mean()
+        return (weight * loss).mean()
+
+    def _weight(self, target: Tensor, noisy: Tensor) -> Tensor | float:
+        """Return what each item [batch] weighs by the SNR of its mixture below 8 kHz."""
+        full_db, nothing_db = self.fades_db
+        if full_db == math.inf:
+            return 1.0
+        signal, noise = (_power(s).mean(dim=(1, 2)) + TINY for s in (target, noisy - target))
+        snr_db = 10 * (signal / noise).log10()
+        return ((nothing_db - snr_db) / (nothing_db - full_db)).clamp(0, 1)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run needs."""

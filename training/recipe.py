@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from munsit_denoise.engine.model import ModelSize, tupled
+from training.adversary import ALL_SNRS, SnrRange
 from training.distillation import TeacherConfig
 from training.loss import LossShares
 from training.mix import MixConfig
@@ -32,6 +33,8 @@ class TrainConfig(LossShares, TeacherConfig):
     clip_norm: float = 1.0
     verdict_share: float = 0.0  # what the discriminator's verdict weighs in the loss
     feature_share: float = 0.0  # what the distance of its layers' values weighs, relative to their size
+    adversary_fades_db: SnrRange = ALL_SNRS  # the SNRs from which on both weigh less, and nothing
+    adversary_knows: str = "truth"  # or "goal": what it takes for clean speech, with a teacher's share in it
     adversary_from: float = 0.0  # share of the run after which the discriminator joins
     validation_items: int = 48
     every_steps: int = 250
@@ -50,6 +53,8 @@ class TrainConfig(LossShares, TeacherConfig):
         super().__post_init__()
         if self.only and self.optimiser == "muon":
             raise ValueError("muon moves all matrices; `only` goes with adamw")
+        if self.adversary_knows not in ("truth", "goal"):
+            raise ValueError(f"a discriminator knows the truth or the goal, not {self.adversary_knows}")
 
 
 def read_config(path: Path) -> TrainConfig:

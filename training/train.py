@@ -47,8 +47,9 @@ class Trainer:
         if config.only:
             self._freeze_others()
         self.optimiser = self._optimiser()
-        shares = config.verdict_share, config.feature_share
-        self.adversary = Adversary(*shares, self.device, config.mixed_precision) if any(shares) else None
+        shares, fades_db = (config.verdict_share, config.feature_share), config.adversary_fades_db
+        judges = any(shares)
+        self.adversary = Adversary(*shares, self.device, config.mixed_precision, fades_db) if judges else None
         taught = config, config.model, self.device, config.mixed_precision
         self.teacher = open_teacher(*taught) if config.teacher_share else None
         self.average = {name: p.detach().clone() for name, p in self.model.state_dict().items()}
@@ -130,10 +131,11 @@ class Trainer:
         if self.teacher:
             wanted = self.stft.analyse(goal(self.teacher, self.config, noisy, clean))
         loss: Tensor = self.denoising_loss(estimate, wanted, reference, band_hz)
-        if self.adversary and self.done >= self.config.adversary_from:  # which is to know voices as they are
-            found = self.adversary.learn(estimate, truth, reference, band_hz, self.group)
+        if self.adversary and self.done >= self.config.adversary_from:
+            voice = wanted if self.config.adversary_knows == "goal" else truth
+            found = self.adversary.learn(estimate, voice, reference, band_hz, self.group)
             self.discriminator_losses.append(found)
-            loss = loss + self.adversary.loss(estimate, truth, reference, band_hz)
+            loss = loss + self.adversary.loss(estimate, voice, reference, band_hz)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         loss = self.group.average_gradients(self.model.parameters(), loss)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ, Stft
 from tests.training.degraded import CLEAN, with_hiss
-from training.adversary import Adversary
+from training.adversary import ALL_SNRS, Adversary
 from training.corpus import Waveform
 from training.parallel import ALONE
 
@@ -73,3 +73,22 @@ def test_a_silent_target_teaches_and_asks_nothing() -> None:
     silence = torch.zeros_like(TARGET)
     assert adversary.learn(NOISY, silence, NOISY, BAND_HZ, ALONE) == 0
     assert adversary.loss(NOISY, silence, NOISY, BAND_HZ) == 0
+
+
+def test_it_asks_less_of_mixtures_with_little_noise() -> None:
+    torch.manual_seed(0)
+    adversary = Adversary(verdict_share=1.0, feature_share=1.0, device=CPU, mixed=False)
+    hiss = NOISY - TARGET  # at 0 dB of the whole, so some dB below it in the voice's band
+    found = []
+    for gain_db in (-60.0, -20.0, 0.0):
+        noisy = TARGET + 10 ** (gain_db / 20) * hiss
+        adversary.fades_db = ALL_SNRS
+        whole = adversary.loss(HALF_WAY, TARGET, noisy, BAND_HZ).item()
+        adversary.fades_db = (15.0, 40.0)
+        found.append(adversary.loss(HALF_WAY, TARGET, noisy, BAND_HZ).item() / whole)
+    clean, faint, loud = found
+    assert clean == 0
+    assert 0.3 < faint < 0.9
+    assert loud == pytest.approx(1)
+    assert adversary.loss(HALF_WAY, TARGET, TARGET, BAND_HZ) == 0  # nothing to be taken out at all
+    assert adversary.learn(HALF_WAY, TARGET, TARGET, BAND_HZ, ALONE) > 0  # yet a voice to learn from

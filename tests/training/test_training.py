@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from munsit_denoise.engine.filter import Filter
 from munsit_denoise.engine.model import MaskNetwork, ModelSize
+from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from munsit_denoise.engine.weights import load_network
 from tests.audio import hiss, voice
 from training import train
@@ -181,3 +182,28 @@ def test_what_does_not_go_together_is_told(pack: Path, tmp_path: Path) -> None:
         replace(config(pack, tmp_path), only=("decoders",), optimiser="muon")
     with pytest.raises(ValueError, match="clock"):
         train.run(replace(config(pack, tmp_path), minutes=1.0), Group(0, 2))
+    with pytest.raises(ValueError, match="knows the truth or the goal"):
+        replace(config(pack, tmp_path), adversary_knows="rumours")
+
+
+def test_the_discriminator_takes_for_clean_speech_what_the_recipe_says(
+    pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train.run(config(pack, tmp_path / "teacher"))
+    taught = {"teacher_weights": str(tmp_path / "teacher" / "model.safetensors"), "teacher_alone": True}
+    plan = replace(config(pack, tmp_path), teacher_share=1.0, verdict_share=0.1, **taught)
+    clean = torch.from_numpy(voice(0.8, SAMPLE_RATE_HZ))[None]
+    batch = clean + torch.from_numpy(hiss(clean.shape[1]))[None], clean, torch.tensor([24_000.0])
+    voices = dict[str, torch.Tensor]()
+    for knows in ("truth", "goal"):
+        trainer = train.Trainer(replace(plan, adversary_knows=knows))
+
+        def seen(*spectra: torch.Tensor, knows: str = knows) -> torch.Tensor:
+            voices[knows] = spectra[1]
+            return torch.zeros(())
+
+        monkeypatch.setattr(trainer.adversary, "loss", seen)
+        trainer.train_batch(*batch)
+    truth = trainer.stft.analyse(clean)
+    assert torch.equal(voices["truth"], truth)
+    assert (voices["goal"] - truth).abs().mean() > 0.01 * truth.abs().mean()  # what another network made of the mixture
