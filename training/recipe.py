@@ -53,6 +53,9 @@ class TrainConfig(LossShares, TeacherConfig):
         super().__post_init__()
         if self.only and self.optimiser == "muon":
             raise ValueError("muon moves all matrices; `only` goes with adamw")
+        full_db, nothing_db = self.adversary_fades_db
+        if self.adversary_fades_db != ALL_SNRS and not full_db < nothing_db:
+            raise ValueError(f"a weight that is whole up to {full_db} dB can't be gone at {nothing_db} dB")
         if self.adversary_knows not in ("truth", "goal"):
             raise ValueError(f"a discriminator knows the truth or the goal, not {self.adversary_knows}")
 

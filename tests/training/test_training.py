@@ -184,6 +184,8 @@ def test_what_does_not_go_together_is_told(pack: Path, tmp_path: Path) -> None:
         train.run(replace(config(pack, tmp_path), minutes=1.0), Group(0, 2))
     with pytest.raises(ValueError, match="knows the truth or the goal"):
         replace(config(pack, tmp_path), adversary_knows="rumours")
+    with pytest.raises(ValueError, match=r"can't be gone at 7\.5 dB"):
+        replace(config(pack, tmp_path), adversary_fades_db=(7.5, 7.5))
 
 
 def test_the_discriminator_takes_for_clean_speech_what_the_recipe_says(
