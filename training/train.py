@@ -47,9 +47,9 @@ class Trainer:
         if config.only:
             self._freeze_others()
         self.optimiser = self._optimiser()
-        shares, fades_db = (config.verdict_share, config.feature_share), config.adversary_fades_db
-        judges = any(shares)
-        self.adversary = Adversary(*shares, self.device, config.mixed_precision, fades_db) if judges else None
+        shares = config.verdict_share, config.feature_share
+        judge = *shares, self.device, config.mixed_precision, config.adversary_fades_db
+        self.adversary = Adversary(*judge) if any(shares) else None
         taught = config, config.model, self.device, config.mixed_precision
         self.teacher = open_teacher(*taught) if config.teacher_share else None
         self.average = {name: p.detach().clone() for name, p in self.model.state_dict().items()}

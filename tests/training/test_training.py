@@ -196,16 +196,19 @@ def test_the_discriminator_takes_for_clean_speech_what_the_recipe_says(
     plan = replace(config(pack, tmp_path), teacher_share=1.0, verdict_share=0.1, **taught)
     clean = torch.from_numpy(voice(0.8, SAMPLE_RATE_HZ))[None]
     batch = clean + torch.from_numpy(hiss(clean.shape[1]))[None], clean, torch.tensor([24_000.0])
-    voices = dict[str, torch.Tensor]()
+    voices = dict[tuple[str, str], torch.Tensor]()
     for knows in ("truth", "goal"):
         trainer = train.Trainer(replace(plan, adversary_knows=knows))
+        for method in ("learn", "loss"):
 
-        def seen(*spectra: torch.Tensor, knows: str = knows) -> torch.Tensor:
-            voices[knows] = spectra[1]
-            return torch.zeros(())
+            def seen(_: object, voice: torch.Tensor, *__: object, call: tuple[str, str] = (knows, method)) -> float:
+                voices[call] = voice
+                return 0.0
 
-        monkeypatch.setattr(trainer.adversary, "loss", seen)
+            monkeypatch.setattr(trainer.adversary, method, seen)
         trainer.train_batch(*batch)
     truth = trainer.stft.analyse(clean)
-    assert torch.equal(voices["truth"], truth)
-    assert (voices["goal"] - truth).abs().mean() > 0.01 * truth.abs().mean()  # what another network made of the mixture
+    for method in ("learn", "loss"):
+        assert torch.equal(voices["truth", method], truth)
+        difference = voices["goal", method] - truth  # what another network made of the mixture
+        assert difference.abs().mean() > 0.01 * truth.abs().mean()
