@@ -62,6 +62,13 @@ class Work:
         return self.source if self.track.has_picture and self.extension in WITH_PICTURE else None
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What there is to say about a result besides its file."""
+
+    notes: tuple[str, ...] = ()  # sentences for people: what the result does not have or do
+
+
 class _Progress:
     """Turns frames into true percentages: read while nothing is ready, written afterwards."""
 
@@ -94,15 +101,15 @@ class _Progress:
         self._report(*state)
 
 
-async def enhance_file(work: Work, denoiser: Denoiser, report: Report) -> None:
-    """Write the denoised source to the target.
+async def enhance_file(work: Work, denoiser: Denoiser, report: Report) -> Outcome:
+    """Write the denoised source to the target and return what there is to say about it.
 
     Cancelling ends it within one window of the model. Raises ProcessingFailed, StorageFull.
     """
     progress = _Progress(work.track, report)
     if work.picture is None and work.level_lufs is None:
         await _enhance_sound(work, work.target, work.encoding, denoiser, progress)
-        return
+        return Outcome()
     sound = anyio.Path(work.target.with_name(work.target.name + SOUND_SUFFIX))
     try:
         await _enhance_sound(work, Path(sound), lossless_encoding(), denoiser, progress)
@@ -112,6 +119,7 @@ async def enhance_file(work: Work, denoiser: Denoiser, report: Report) -> None:
     finally:
         with anyio.CancelScope(shield=True), suppress(FileNotFoundError):
             await sound.unlink()
+    return Outcome()
 
 
 async def _enhance_sound(work: Work, target: Path, encoding: Encoding, denoiser: Denoiser, progress: _Progress) -> None:

@@ -20,7 +20,7 @@ WHOLE_SHARE = 0.9  # of a WAV that is samples by its header; with less, the head
 
 @dataclass(frozen=True)
 class AudioTrack:
-    """The first audio track of a file."""
+    """One audio track of a file, the first unless another was asked for."""
 
     sample_rate_hz: int
     channels: int
@@ -31,6 +31,8 @@ class AudioTrack:
     duration_s: float
     container: str
     has_picture: bool = False  # a video stream that is more than a cover
+    index: int = 0  # which of the file's audio tracks this is
+    origin_s: float = 0.0  # time on the file's own clock of the first sample that decoding yields
 
 
 async def probe(path: Path) -> AudioTrack:
