@@ -9,7 +9,7 @@ import pytest
 
 from munsit_denoise.errors import FileTooLarge, ProcessingFailed
 from munsit_denoise.jobs.intake import Limits
-from munsit_denoise.remote import transfer
+from munsit_denoise.remote import download, transfer
 from munsit_denoise.remote.client import open_client
 from munsit_denoise.remote.download import Fetched, fetch
 from munsit_denoise.remote.guard import AddressPolicy
@@ -59,7 +59,10 @@ async def test_a_file_over_the_limit_is_cut(client: httpx2.AsyncClient, peer: Pe
     assert (tmp_path / "target").stat().st_size <= 2**20
 
 
-async def test_what_is_missing_or_cut_off_is_told(client: httpx2.AsyncClient, peer: Peer, tmp_path: Path) -> None:
+async def test_what_is_missing_or_cut_off_is_told(
+    client: httpx2.AsyncClient, peer: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "RESUME_PAUSE_S", 0.0)
     with pytest.raises(ProcessingFailed, match="answered 404"):
         await bring(client, f"{peer.url}/missing", tmp_path / "target")
     with pytest.raises(ProcessingFailed, match="was cut off after 5 of 1000000 bytes"):
