@@ -5,7 +5,7 @@ end, and for a reader that does not read; and it keeps whatever comes as headers
 """
 
 import re
-from asyncio import BaseTransport, TimerHandle, Transport
+from asyncio import AbstractEventLoop, BaseTransport, Protocol, TimerHandle, Transport
 from contextlib import suppress
 from typing import cast
 
@@ -30,19 +30,56 @@ REFUSAL_HEADERS = {
 }
 
 
+class ReaderWatch(Protocol):
+    """Drops a connection whose reader takes nothing; stands before one of uvicorn's protocols."""
+
+    loop: AbstractEventLoop
+    transport: Transport
+    _timer: TimerHandle | None = None
+    _unwritten_bytes = 0  # when the reader last took something,
+    _taken_at_s = 0.0  # and when that was
+
+    def pause_writing(self) -> None:
+        """Watch whether the reader takes anything."""
+        super().pause_writing()
+        self._unwritten_bytes, self._taken_at_s = self.transport.get_write_buffer_size(), self.loop.time()
+        self._timer = self.loop.call_later(LOOK_S, self._look)
+
+    def resume_writing(self) -> None:
+        """Stop watching: it does."""
+        self._stop_watching()
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop watching."""
+        self._stop_watching()
+        super().connection_lost(exc)
+
+    def _look(self) -> None:
+        unwritten_bytes = self.transport.get_write_buffer_size()
+        if unwritten_bytes < self._unwritten_bytes:
+            self._unwritten_bytes, self._taken_at_s = unwritten_bytes, self.loop.time()
+        elif self.loop.time() - self._taken_at_s >= STALLED_TIMEOUT_S:
+            self.transport.abort()
+            return
+        self._timer = self.loop.call_later(LOOK_S, self._look)
+
+    def _stop_watching(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
 class Refused(Exception):
     """A request's headers cannot be taken."""
 
 
-class PoliteProtocol(HttpToolsProtocol):
+class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
     """Uvicorn's protocol with deadlines and bounds."""
 
     waiting: Waiting  # set by `polite`
 
     _idle_timer: TimerHandle | None = None
-    _stalled_timer: TimerHandle | None = None
-    _unwritten_bytes = 0  # when the reader last took something,
-    _taken_at_s = 0.0  # and when that was
     _header_bytes = 0  # of the request, trailers included
     _unread_bytes = 0  # that came and became neither headers nor body yet
     _refused = False
@@ -51,8 +88,7 @@ class PoliteProtocol(HttpToolsProtocol):
     def connection_made(self, transport: BaseTransport) -> None:
         """Begin to wait for a request, or refuse a connection for which there is no room."""
         super().connection_made(cast(Transport, transport))
-        connection = transport.get_extra_info("socket")
-        if connection is not None and not self.waiting.has_room(connection.fileno()):
+        if not self.waiting.make_room(len(self.connections)):
             self._answer(503, "The server has too many connections. Please try again in a moment.")
             self.transport.close()
             return
@@ -61,7 +97,6 @@ class PoliteProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget everything."""
         self._stop_waiting()
-        self._stop_stalled()
         super().connection_lost(exc)
 
     def drop(self) -> None:
@@ -166,31 +201,6 @@ class PoliteProtocol(HttpToolsProtocol):
             self._idle_timer.cancel()
             self._idle_timer = None
 
-    def pause_writing(self) -> None:
-        """Watch whether the reader takes anything."""
-        super().pause_writing()
-        self._unwritten_bytes, self._taken_at_s = self.transport.get_write_buffer_size(), self.loop.time()
-        self._stalled_timer = self.loop.call_later(LOOK_S, self._check_reader)
-
-    def resume_writing(self) -> None:
-        """Stop watching: it does."""
-        self._stop_stalled()
-        super().resume_writing()
-
-    def _check_reader(self) -> None:
-        unwritten_bytes = self.transport.get_write_buffer_size()
-        if unwritten_bytes < self._unwritten_bytes:
-            self._unwritten_bytes, self._taken_at_s = unwritten_bytes, self.loop.time()
-        elif self.loop.time() - self._taken_at_s >= STALLED_TIMEOUT_S:
-            self.drop()
-            return
-        self._stalled_timer = self.loop.call_later(LOOK_S, self._check_reader)
-
-    def _stop_stalled(self) -> None:
-        if self._stalled_timer is not None:
-            self._stalled_timer.cancel()
-            self._stalled_timer = None
-
 
 def _too_long() -> tuple[int, str]:
     return 431, f"The headers of the request are longer than {MAX_HEADER_BYTES // 1024} KiB."
@@ -201,7 +211,7 @@ def polite(waiting: Waiting) -> type[PoliteProtocol]:
     return type("ServerProtocol", (PoliteProtocol,), {"waiting": waiting})
 
 
-class QuietSocketProtocol(WebSocketsSansIOProtocol):
+class QuietSocketProtocol(ReaderWatch, WebSocketsSansIOProtocol):
     """Closes a socket whose client sends text that is none (RFC 6455: 1007); uvicorn itself logs a traceback."""
 
     def send_receive_event_to_app(self) -> None:
