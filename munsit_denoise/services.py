@@ -14,6 +14,7 @@ from anyio.abc import TaskGroup
 from httpx2 import AsyncClient
 
 from munsit_denoise.db.engine import open_database
+from munsit_denoise.db.history import History
 from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.records import Records
 from munsit_denoise.db.uploads import Uploads
@@ -23,11 +24,14 @@ from munsit_denoise.jobs.intake import Limits, Received
 from munsit_denoise.jobs.runner import MakeDenoiser, Runner
 from munsit_denoise.jobs.service import DenoiseService
 from munsit_denoise.jobs.sweeper import expire_uploads, requeue, sweep
+from munsit_denoise.jobs.watch import Patience
+from munsit_denoise.jobs.watchers import Sources, Watchers
 from munsit_denoise.media.formats import media_type
 from munsit_denoise.remote.client import open_client
 from munsit_denoise.remote.download import fetch
 from munsit_denoise.remote.guard import AddressPolicy
-from munsit_denoise.remote.transfer import Patience, deliver
+from munsit_denoise.remote.transfer import Patience as TransferPatience
+from munsit_denoise.remote.transfer import deliver
 from munsit_denoise.settings import Settings
 from munsit_denoise.storage import LocalStorage
 
@@ -46,6 +50,8 @@ class Services:
     settings: Settings
     keys: Keys
     denoise: DenoiseService
+    history: History
+    watchers: Watchers
     model_ready: bool = False
 
     def stop(self) -> None:
@@ -65,7 +71,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         service = DenoiseService(
             Records(database), Uploads(database), LocalStorage(settings.storage_root), MemoryBell(), _limits(settings)
         )
-        services = Services(settings, Keys(database), service)
+        keys = Keys(database)
+        services = Services(settings, keys, service, History(database), _watchers(service, keys, settings))
         try:
             async with open_client(AddressPolicy(settings.networks)) as client, anyio.create_task_group() as tasks:
                 await requeue(service, tasks, settings.job_retry_delay_s)
@@ -75,12 +82,18 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 for _ in range(FETCHES_AT_ONCE):
                     tasks.start_soon(fetcher.run_forever)
                 tasks.start_soon(_run_jobs, services, client, tasks)
+                tasks.start_soon(services.watchers.run_forever)
                 yield services
                 services.stop()
                 tasks.cancel_scope.cancel()  # running jobs go back into the queue
         finally:
             with anyio.CancelScope(shield=True):
                 await database.close()
+
+
+def _watchers(service: DenoiseService, keys: Keys, settings: Settings) -> Watchers:
+    sources = Sources(service.records.get, service.bell, service.standing, lambda: service.queue.changes, keys.is_valid)
+    return Watchers(sources, Patience(settings.sse_recheck_s, settings.sse_idle_timeout_s, settings.sse_ping_s))
 
 
 def _limits(settings: Settings) -> Limits:
@@ -96,7 +109,7 @@ def _limits(settings: Settings) -> Limits:
 
 
 def _fetcher(service: DenoiseService, settings: Settings, client: AsyncClient) -> Fetcher:
-    patience = Patience(settings.transfer_timeout_s, service.limits.upload_bytes)
+    patience = TransferPatience(settings.transfer_timeout_s, service.limits.upload_bytes)
 
     async def download(url: str, path: Path) -> Received:
         found = await fetch(client, url, path, patience, service.limits.too_large)
@@ -117,7 +130,7 @@ def _fetcher(service: DenoiseService, settings: Settings, client: AsyncClient) -
 async def _run_jobs(services: Services, client: AsyncClient, tasks: TaskGroup) -> None:
     make_denoiser = await load_engine(services.settings)
     services.model_ready = True
-    service, patience = services.denoise, Patience(services.settings.transfer_timeout_s)
+    service, patience = services.denoise, TransferPatience(services.settings.transfer_timeout_s)
 
     async def send(path: Path, url: str) -> str | None:
         return await deliver(client, path, url, media_type(path.suffix[1:]), patience)
