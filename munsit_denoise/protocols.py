@@ -82,14 +82,16 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
     _idle_timer: TimerHandle | None = None
     _header_bytes = 0  # of the request, trailers included
     _unread_bytes = 0  # that came and became neither headers nor body yet
-    _refused = False
+    _refused = False  # nothing that comes is looked at any more
+    _stopping = False
     _refusal = (400, "Invalid HTTP request received.")
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Begin to wait for a request, or refuse a connection for which there is no room."""
         super().connection_made(cast(Transport, transport))
         if not self.waiting.make_room(len(self.connections)):
-            self._answer(503, "The server has too many connections. Please try again in a moment.")
+            self._refused = True
+            self._answer(UNAVAILABLE, "The server has too many connections. Please try again in a moment.")
             self.transport.close()
             return
         self._wait()
@@ -153,8 +155,16 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Wait for the next request, or for the connection to close: no longer than for the first."""
         super().on_response_complete()
-        if self.cycle is None or self.cycle.response_complete:
+        if self._stopping:
+            self._linger()
+        elif self.cycle is None or self.cycle.response_complete:
             self._wait()
+
+    def shutdown(self) -> None:
+        """Close, once a running request is answered; one whose body still comes is to read its answer, too."""
+        self._stopping = self.cycle is not None and not self.cycle.response_complete and self.cycle.more_body
+        if not self._stopping:
+            super().shutdown()
 
     def _count_header(self, size_bytes: int) -> None:
         self._header_bytes += size_bytes
@@ -173,15 +183,19 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
             self._refuse(*self._refusal)
 
     def _refuse(self, status: int, sentence: str) -> None:
-        """Answer, and throw away for a moment what still comes: closing at once would take the answer back."""
+        """Answer and close."""
         self._answer(status, sentence)
+        self._linger()
+
+    def _linger(self) -> None:
+        """Throw away for a moment what still comes: closing at once would take the answer back."""
+        self._refused = True
         with suppress(NotImplementedError, OSError):
             self.transport.write_eof()
         self._stop_waiting()
         self._idle_timer = self.loop.call_later(LINGER_S, self.drop)
 
     def _answer(self, status: int, sentence: str) -> None:
-        self._refused = True
         headers = REFUSAL_HEADERS | {"content-length": str(len(sentence))}
         if status == UNAVAILABLE:
             headers["retry-after"] = "5"
