@@ -4,6 +4,7 @@ Uvicorn itself waits for ever for the headers of a request, for the rest of a bo
 end, and for a reader that does not read; and it keeps whatever comes as headers.
 """
 
+import math
 import re
 from asyncio import AbstractEventLoop, BaseTransport, Protocol, TimerHandle, Transport
 from contextlib import suppress
@@ -80,6 +81,7 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
     waiting: Waiting  # set by `polite`
 
     _idle_timer: TimerHandle | None = None
+    _idle_until_s = math.inf  # when a connection that waits has waited long enough
     _header_bytes = 0  # of the request, trailers included
     _unread_bytes = 0  # that came and became neither headers nor body yet
     _refused = False  # nothing that comes is looked at any more
@@ -99,6 +101,8 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget everything."""
         self._stop_waiting()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
         super().connection_lost(exc)
 
     def drop(self) -> None:
@@ -131,7 +135,7 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Count a header, a trailer as well, and look at what names the host."""
         self._count_header(len(name) + len(value) + 4)
-        if name.lower() == b"host" and (len(value) > MAX_HOST_BYTES or not HOST.fullmatch(value)):
+        if len(name) == 4 and name.lower() == b"host" and (len(value) > MAX_HOST_BYTES or not HOST.fullmatch(value)):
             self._refusal = (400, "The Host header names no host.")
             raise Refused
         super().on_header(name, value)
@@ -193,7 +197,7 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
         with suppress(NotImplementedError, OSError):
             self.transport.write_eof()
         self._stop_waiting()
-        self._idle_timer = self.loop.call_later(LINGER_S, self.drop)
+        self.loop.call_later(LINGER_S, self.drop)
 
     def _answer(self, status: int, sentence: str) -> None:
         headers = REFUSAL_HEADERS | {"content-length": str(len(sentence))}
@@ -205,15 +209,23 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
     # Time
 
     def _wait(self) -> None:
-        self._stop_waiting()
         self.waiting.add(self, self.client[0] if self.client else "")
-        self._idle_timer = self.loop.call_later(IDLE_TIMEOUT_S, self.drop)
+        self._idle_until_s = self.loop.time() + IDLE_TIMEOUT_S
+        if self._idle_timer is None:
+            self._idle_timer = self.loop.call_later(IDLE_TIMEOUT_S, self._look_idle)
+
+    def _look_idle(self) -> None:
+        """Close a connection that has waited long enough; the clock of one that was used meanwhile goes on."""
+        self._idle_timer = None
+        left_s = self._idle_until_s - self.loop.time()
+        if left_s <= 0:
+            self.drop()
+        elif left_s < math.inf:
+            self._idle_timer = self.loop.call_later(left_s, self._look_idle)
 
     def _stop_waiting(self) -> None:
         self.waiting.discard(self)
-        if self._idle_timer is not None:
-            self._idle_timer.cancel()
-            self._idle_timer = None
+        self._idle_until_s = math.inf
 
 
 def _too_long() -> tuple[int, str]:
