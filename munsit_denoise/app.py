@@ -8,10 +8,12 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount
+from starlette.types import ASGIApp
 
 from munsit_denoise.errors import DenoiseError
 from munsit_denoise.routes import files, ops
 from munsit_denoise.routes.audo.routes import create_audo, glued_routes
+from munsit_denoise.routes.headers import SafeHeaders
 from munsit_denoise.routes.munsit.routes import create_munsit
 from munsit_denoise.services import Services, open_services
 from munsit_denoise.settings import Settings
@@ -39,7 +41,13 @@ def create_app(settings: Settings) -> Starlette:
         *files.routes,
         *ops.routes,
     ]
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={DenoiseError: _on_error})
+    return _App(routes=routes, lifespan=lifespan, exception_handlers={DenoiseError: _on_error})
+
+
+class _App(Starlette):
+    def build_middleware_stack(self) -> ASGIApp:
+        """Put the headers around everything, the handlers of crashes included."""
+        return SafeHeaders(super().build_middleware_stack())
 
 
 async def _on_error(_: Request, __: Exception) -> Response:

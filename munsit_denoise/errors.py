@@ -15,6 +15,7 @@ DenoiseError
 ├── Unavailable              try again after `retry_after_s`
 │   ├── QueueFull
 │   ├── TooManyJobs
+│   ├── TooManyUploads
 │   ├── DatabaseBusy
 │   ├── StorageFull
 │   └── ShuttingDown
@@ -116,6 +117,13 @@ class TooManyJobs(Unavailable):
 
     message = "Too many of your recordings are waiting. Please try again when some are done."
     retry_after_s = 30
+
+
+class TooManyUploads(Unavailable):
+    """Files of this user wait for a job, as many or as large as may."""
+
+    message = "Too many of your uploads are waiting for a job. Please try again when some are used or deleted."
+    retry_after_s = 60
 
 
 class DatabaseBusy(Unavailable):

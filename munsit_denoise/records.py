@@ -4,6 +4,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 VIDEO_EXTENSIONS = frozenset({"mp4", "mov", "mkv", "webm", "avi", "m4v"})
+_NAMES = """
+3g2 3ga 3gp aa3 aac aax ac3 adts adx aif aifc aiff amr ape asf ast au avs awb caf cda cdg dff dif divx dsf dss
+dts dtshd dv dvf eac3 ec3 f4a f4v flac flv gsm gxf h264 htk ircam ivf kar loas m1v m2a m2t m2ts m2v m4a m4b m4p
+m4r mid mj2 mjpg mka mks mlp mod mogg mp1 mp2 mp3 mpa mpc mpe mpeg mpg mpga mpp msv mts mxf nist nsv nut oga ogg
+ogm ogv ogx oma omg opus qcp qt ra ram rf64 rm rmvb roq s3m sbc sf shn snd sol sox spdif sph spx swf tak thd thp
+tod ts tta vob voc vox vp6 vqf w64 wav wave weba wma wmv wtv wv wve xa xmv xwma y4m
+"""
+MEDIA_EXTENSIONS = VIDEO_EXTENSIONS | frozenset(_NAMES.split())  # another one says nothing about the content
 DELETED = "The recording was deleted."
 
 
@@ -128,7 +136,9 @@ Event = Downloading | Queued | Processing | Done | Failed
 
 
 def terminal_event(record: DenoiseRecord) -> Done | Failed | None:
-    """Return the event that ends a record's stream, None while it is pending."""
+    """Return the event that ends a record's stream, None while it is pending; what was deleted is not offered."""
+    if record.status is Status.SUCCESS and record.deleted_at_us is not None:
+        return Failed(DELETED)
     if record.status is Status.SUCCESS:
         return Done(record)
     if record.status is Status.FAILED:
@@ -137,10 +147,9 @@ def terminal_event(record: DenoiseRecord) -> Done | Failed | None:
 
 
 def extension_of(file_name: str) -> str:
-    """Return the lower-case extension of a client's file name without the dot, empty where there is none."""
-    _, dot, extension = file_name.rpartition(".")
-    usable = bool(dot) and extension.isascii() and extension.isalnum() and len(extension) <= 8
-    return extension.lower() if usable else ""
+    """Return the lower-case extension of a client's file name without the dot, empty where it names no media."""
+    _, _, extension = file_name.rpartition(".")
+    return extension.lower() if "." in file_name and extension.lower() in MEDIA_EXTENSIONS else ""
 
 
 def source_type_of(extension: str) -> SourceType:

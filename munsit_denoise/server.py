@@ -1,48 +1,21 @@
-"""The HTTP server: uvicorn that lets streams end before it waits for them, and cuts trickled headers."""
+"""The HTTP server: uvicorn that lets streams end before it waits for them, and whose connections have deadlines."""
 
 import signal
 import socket
-from asyncio import TimerHandle
 from types import FrameType
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from munsit_denoise.app import create_app
+from munsit_denoise.connections import Waiting
+from munsit_denoise.protocols import QuietSocketProtocol, polite
 from munsit_denoise.settings import Settings
 
-HEADER_TIMEOUT_S = 30  # from the connection, or the request before, to the end of the headers
 WS_MESSAGE_BYTES = 64 * 1024  # of a client, which has nothing to say
 WS_PING_S = 20  # protocol pings: a client that answers none is dropped
 GRACE_S = 5  # how long shutdown waits for open connections
-
-
-class HeaderDeadlineProtocol(HttpToolsProtocol):
-    """Closes a connection that does not complete its headers in time: uvicorn itself would wait for ever."""
-
-    _deadline: TimerHandle | None = None
-
-    def on_message_begin(self) -> None:
-        """Start the clock with the first byte of a request."""
-        self._deadline = self.loop.call_later(HEADER_TIMEOUT_S, self.transport.close)
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        """Stop the clock."""
-        self._stop_clock()
-        super().on_headers_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the clock with its connection."""
-        self._stop_clock()
-        super().connection_lost(exc)
-
-    def _stop_clock(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
 
 
 class Server(uvicorn.Server):
@@ -72,8 +45,8 @@ def create_server(settings: Settings) -> Server:
         app,
         host=settings.host,
         port=settings.port,
-        http=HeaderDeadlineProtocol,
-        ws="websockets-sansio",
+        http=polite(Waiting(settings.trusted_proxies, settings.max_idle_connections_per_address)),
+        ws=QuietSocketProtocol,
         ws_max_size=WS_MESSAGE_BYTES,
         ws_per_message_deflate=False,
         ws_ping_interval=WS_PING_S,

@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 from anyio import to_thread
 from anyio.abc import TaskGroup
-from httpx import AsyncClient
+from httpx2 import AsyncClient
 
 from munsit_denoise.db.engine import open_database
 from munsit_denoise.db.keys import Keys
@@ -19,14 +19,15 @@ from munsit_denoise.db.records import Records
 from munsit_denoise.db.uploads import Uploads
 from munsit_denoise.events.memory import MemoryBell
 from munsit_denoise.jobs.fetcher import Fetcher
-from munsit_denoise.jobs.intake import Limits
+from munsit_denoise.jobs.intake import Limits, Received
 from munsit_denoise.jobs.runner import MakeDenoiser, Runner
 from munsit_denoise.jobs.service import DenoiseService
 from munsit_denoise.jobs.sweeper import expire_uploads, requeue, sweep
 from munsit_denoise.media.formats import media_type
 from munsit_denoise.remote.client import open_client
+from munsit_denoise.remote.download import fetch
 from munsit_denoise.remote.guard import AddressPolicy
-from munsit_denoise.remote.transfer import Patience, deliver, fetch
+from munsit_denoise.remote.transfer import Patience, deliver
 from munsit_denoise.settings import Settings
 from munsit_denoise.storage import LocalStorage
 
@@ -89,14 +90,17 @@ def _limits(settings: Settings) -> Limits:
         settings.max_pending_jobs,
         settings.max_pending_jobs_per_user,
         settings.disk_reserve_mb,
+        settings.max_uploads_per_user,
+        settings.max_uploads_mb_per_user,
     )
 
 
 def _fetcher(service: DenoiseService, settings: Settings, client: AsyncClient) -> Fetcher:
     patience = Patience(settings.transfer_timeout_s, service.limits.upload_bytes)
 
-    async def download(url: str, path: Path) -> int:
-        return await fetch(client, url, path, patience, service.limits.too_large)
+    async def download(url: str, path: Path) -> Received:
+        found = await fetch(client, url, path, patience, service.limits.too_large)
+        return Received(found.file_name, found.size_bytes)
 
     return Fetcher(
         service.records,

@@ -28,6 +28,13 @@ class Settings(BaseSettings):
     max_duration_minutes: float = Field(15, ge=0, description="Longest recording, minutes; 0: any")
     max_pending_jobs: int = Field(1000, ge=0, description="Jobs that may wait before uploads get a 503; 0: any")
     max_pending_jobs_per_user: int = Field(100, ge=0, description="The same for one user, who gets a 429; 0: any")
+    max_uploads_per_user: int = Field(
+        1000, ge=0, description="Files of one user that may wait for a job before uploads get a 429; 0: any"
+    )
+    max_uploads_mb_per_user: int = Field(20_000, ge=0, description="The same in MiB; 0: any")
+    max_idle_connections_per_address: int = Field(
+        1000, ge=1, description="Connections of one address that ask for nothing; trusted proxies may have any"
+    )
     disk_reserve_mb: int = Field(500, ge=0, description="Free space below which uploads get a 503, MiB")
     upload_hours: float = Field(
         24, ge=0, description="An upload that waits for a job is deleted after, hours; 0: never"

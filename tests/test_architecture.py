@@ -8,7 +8,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "munsit_denoise"
 LEAVES = {"db", "queue", "storage", "events", "media", "engine", "remote"}
-COMMON = {"records", "errors"}
+COMMON = {"records", "errors", "names"}
 ONLY_IN = {
     "torch": {"engine"},
     "torchaudio": {"engine"},
@@ -16,11 +16,11 @@ ONLY_IN = {
     "sqlalchemy": {"db"},
     "alembic": {"db"},
     "starlette": {"routes", "app", "server"},
-    "uvicorn": {"server"},
+    "uvicorn": {"server", "connections", "protocols"},
     "pydub": {"media"},
     "imageio_ffmpeg": {"media"},
-    "httpx": {"remote", "services"},
-    "httpcore": {"remote"},
+    "httpx2": {"remote", "services"},
+    "httpcore2": {"remote"},
     "subprocess": {"media"},
 }
 

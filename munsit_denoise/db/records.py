@@ -114,8 +114,9 @@ class Records:
     async def fetched(self, record: DenoiseRecord) -> bool:
         """Note that a job's original has come in; False when the job has ended meanwhile."""
         change = _to_row(record) | {"source_url": None, "updated_at": now_us()}
-        names = ("source_url", "updated_at", "audio_format", "source_type", "audio_duration", "audio_size", "extension")
-        return await self._update_fetching(record.id, {name: change[name] for name in names}) is not None
+        names = ("source_url", "updated_at", "file_name", "audio_format", "source_type", "audio_duration", "audio_size")
+        kept = {name: change[name] for name in (*names, "extension")}
+        return await self._update_fetching(record.id, kept) is not None
 
     async def fail_fetch(self, record_id: str, message: str) -> DenoiseRecord | None:
         """End a job whose original cannot be had; None when it has ended meanwhile."""

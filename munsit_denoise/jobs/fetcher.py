@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from munsit_denoise.db.records import Records
@@ -16,7 +16,7 @@ from munsit_denoise.storage import LocalStorage
 
 log = logging.getLogger(__name__)
 
-Download = Callable[[str, Path], Awaitable[int]]  # from a URL to a path; returns the size in bytes
+Download = Callable[[str, Path], Awaitable[Received]]  # from a URL to a path; its name is empty where none is told
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,9 @@ class Fetcher:
 
     async def _bring_in(self, record: DenoiseRecord, url: str) -> None:
         async with self.storage.new_file(record.original_key) as path:
-            received = Received(record.file_name, await self.download(url, path))
+            received = await self.download(url, path)
             track = await self.examiner.examine(record.original_key, path)
+        received = replace(received, file_name=received.file_name or record.file_name)
         if not await self.records.fetched(described(record, received, track)):
             await self.storage.delete_job(record.id)
             return

@@ -10,7 +10,7 @@ import anyio
 from munsit_denoise.errors import AudioTooLong, FileTooLarge
 from munsit_denoise.media.formats import result_extension
 from munsit_denoise.media.probe import AudioTrack, probe
-from munsit_denoise.records import DenoiseRecord, extension_of, source_type_of
+from munsit_denoise.records import DenoiseRecord, SourceType, extension_of, source_type_of
 
 MAX_KNOWN = 4096  # files; looking again costs a program's start or two
 PROBES_AT_ONCE = 4  # files that are looked at beside each other; the others wait their turn
@@ -26,6 +26,8 @@ class Limits:
     pending_jobs: int
     pending_jobs_per_user: int
     disk_reserve_mb: int
+    uploads_per_user: int = 0
+    uploads_mb_per_user: int = 0
 
     @property
     def upload_bytes(self) -> int | None:
@@ -85,8 +87,22 @@ class Examiner:
 
 
 def format_of(file_name: str, track: AudioTrack) -> str:
-    """Return what a file is, by the extension of its name, else by its container."""
-    return extension_of(file_name) or EXTENSIONS.get(track.container, track.container)[:16]
+    """Return what a file is, by the extension of its name, else by what it holds."""
+    return extension_of(file_name) or _content_format(track)
+
+
+def _content_format(track: AudioTrack) -> str:
+    if track.container == "matroska":  # ffprobe's name of WebM as well
+        return "webm" if track.codec in ("opus", "vorbis") else "mkv" if track.has_picture else "mka"
+    if track.container == "mov" and not track.has_picture:
+        return "m4a"
+    return EXTENSIONS.get(track.container, track.container)[:16]
+
+
+def _source_type(file_name: str, track: AudioTrack) -> SourceType:
+    """Return what a file counts as: its extension decides, and its picture where there is none that says anything."""
+    extension = extension_of(file_name)
+    return source_type_of(extension) if extension else SourceType.VIDEO if track.has_picture else SourceType.AUDIO
 
 
 def described(record: DenoiseRecord, received: Received, track: AudioTrack) -> DenoiseRecord:
@@ -97,8 +113,9 @@ def described(record: DenoiseRecord, received: Received, track: AudioTrack) -> D
     audio_format = format_of(received.file_name, track)
     return replace(
         record,
+        file_name=received.file_name,
         audio_format=audio_format,
-        source_type=source_type_of(audio_format),
+        source_type=_source_type(received.file_name, track),
         audio_duration_s=round(track.duration_s, 6),
         audio_size_bytes=received.size_bytes,
         source_url=None,

@@ -12,8 +12,9 @@ import anyio
 from munsit_denoise.db.engine import now_us
 from munsit_denoise.db.records import Records
 from munsit_denoise.db.uploads import Uploads
-from munsit_denoise.errors import QueueFull, ShuttingDown, StorageFull, TooManyJobs
+from munsit_denoise.errors import UploadNotFound
 from munsit_denoise.events.base import Bell
+from munsit_denoise.jobs.admission import Admission
 from munsit_denoise.jobs.intake import Examiner, Limits, Receive, described, format_of
 from munsit_denoise.jobs.running import RunningJobs
 from munsit_denoise.jobs.watch import Patience, present, watch
@@ -43,31 +44,12 @@ class DenoiseService:
         self.records, self.uploads, self.storage, self.bell, self.limits = records, uploads, storage, bell, limits
         self.queue, self.inbox = LocalQueue(), LocalQueue()  # jobs that can run; jobs whose original is on its way
         self.running, self.examiner = RunningJobs(), Examiner(limits)
-        self._stopping = False
+        self.admission = Admission(limits, storage, uploads, (self.queue, self.inbox))
 
     def stop(self) -> None:
         """Accept nothing new, end every stream."""
-        self._stopping = True
+        self.admission.stop()
         self.bell.close()
-
-    def admit_bytes(self, announced_bytes: int | None) -> None:
-        """Refuse a body before it is read, by what it announces. Raises ShuttingDown, StorageFull."""
-        if self._stopping:
-            raise ShuttingDown
-        expected = min(announced_bytes or 0, self.limits.upload_bytes or 2**62)
-        if self.storage.free_bytes() < max(2 * expected, self.limits.disk_reserve_mb * 2**20):
-            raise StorageFull
-
-    def admit_job(self, user_id: str) -> None:
-        """Refuse a job before anything is done for it. Raises ShuttingDown, QueueFull, TooManyJobs."""
-        if self._stopping:
-            raise ShuttingDown
-        queues = (self.queue, self.inbox)
-        if self.limits.pending_jobs and sum(map(len, queues)) >= self.limits.pending_jobs:
-            raise QueueFull
-        own = sum(queue.waiting(user_id) for queue in queues)
-        if self.limits.pending_jobs_per_user and own >= self.limits.pending_jobs_per_user:
-            raise TooManyJobs
 
     async def submit(self, user_id: str, origin: Origin, options: Options, receive: Receive) -> DenoiseRecord:
         """Take a recording in: stored, then committed as pending, then queued.
@@ -125,7 +107,10 @@ class DenoiseService:
             upload_id=upload.id,
         )
         async with self._all_or_nothing(record):
-            await self.storage.share(upload.storage_key, record.original_key)
+            try:
+                await self.storage.share(upload.storage_key, record.original_key)
+            except FileNotFoundError:
+                raise UploadNotFound from None  # it has expired, or somebody removed it
             self.examiner.share(upload.storage_key, record.original_key)
             await self._accept(record)
         return record

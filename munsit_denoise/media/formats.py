@@ -1,5 +1,6 @@
 """The files that results can be: by extension, the container, the codec and what they can hold."""
 
+import re
 from dataclasses import dataclass
 
 from munsit_denoise.errors import InvalidOption
@@ -112,6 +113,16 @@ MEDIA_TYPES = {  # by extension (IANA's registry where it has one)
 }
 
 
+# media types that are written beside those of the registry, without `x-` and `vnd.`
+SUBTYPES = {
+    "wave": "wav",
+    "mpeg3": "mp3",
+    "mpa": "mp2",
+    "3gpp2": "3g2",
+    "m4a-latm": "m4a",
+}
+
+
 @dataclass(frozen=True)
 class Encoding:
     """What becomes of the samples: ffmpeg's name of the container, and its options for the first audio track."""
@@ -138,6 +149,15 @@ def result_extension(wanted: str | None, own: str) -> str:
 def media_type(extension: str) -> str:
     """Return the Content-Type of a file."""
     return MEDIA_TYPES.get(extension, "application/octet-stream")
+
+
+def extension_for_type(kind: str) -> str | None:
+    """Return the extension of files of a media type, as clients write it; None where it is not known."""
+    for extension, own in MEDIA_TYPES.items():
+        if own == kind:
+            return extension
+    subtype = re.sub(r"^(x-|vnd\.)", "", kind.partition("/")[2])
+    return subtype if subtype in FORMATS else SUBTYPES.get(subtype)
 
 
 def encoding_for(extension: str, track: AudioTrack) -> Encoding:

@@ -17,7 +17,7 @@ async def ready(request: Request) -> Response:
     """Answer 200 when uploads are taken and the model runs, else 503."""
     services = services_of(request)
     try:
-        services.denoise.admit_bytes(None)
+        services.denoise.admission.check_room()
         await services.denoise.records.get("")
     except DenoiseError:
         return JSONResponse({"status": "unavailable"}, status_code=503)

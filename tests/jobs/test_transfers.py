@@ -135,9 +135,9 @@ async def test_a_download_that_a_crash_cut_off_begins_anew(house: House) -> None
         house.records, house.service.uploads, house.storage, MemoryBell(), Limits(200, 15, 1000, 100, 0)
     )
 
-    async def download(url: str, path: Path) -> int:
+    async def download(url: str, path: Path) -> Received:
         assert url == "https://example.org/a"
-        return len(path.write_bytes(source.read_bytes()) * b"x")
+        return Received("the server's name", path.write_bytes(source.read_bytes()))
 
     async with anyio.create_task_group() as tasks:
         await requeue(fresh, tasks, 0)
@@ -149,6 +149,7 @@ async def test_a_download_that_a_crash_cut_off_begins_anew(house: House) -> None
     found = await fresh.records.get(record.id)
     assert found
     assert (found.source_url, found.audio_format, found.options.extension) == (None, "wav", "wav")
+    assert found.file_name == "the server's name"
     assert found.audio_duration_s == pytest.approx(1, abs=0.01)
     assert found.audio_size_bytes == source.stat().st_size
     assert {await fresh.queue.take() for _ in range(2)} == {record.id, house.record.id}

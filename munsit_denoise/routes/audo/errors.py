@@ -26,6 +26,7 @@ STATUS: dict[type[DenoiseError], int] = {
     errors.Unavailable: 503,
     errors.QueueFull: 503,
     errors.TooManyJobs: 429,
+    errors.TooManyUploads: 429,
     errors.DatabaseBusy: 503,
     errors.StorageFull: 503,
     errors.ShuttingDown: 503,

@@ -13,17 +13,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from munsit_denoise.errors import InvalidOption
 from munsit_denoise.jobs.intake import Received
 from munsit_denoise.media.formats import result_extension
-from munsit_denoise.records import DenoiseRecord, Options, Origin
+from munsit_denoise.records import DenoiseRecord, Options, Origin, extension_of
 from munsit_denoise.remote.transfer import check_url, name_in
 from munsit_denoise.routes.audo.errors import handlers
 from munsit_denoise.routes.audo.socket import status_socket
 from munsit_denoise.routes.audo.wire import AUTHORISED, DELETED, is_url, read_job, state_json
 from munsit_denoise.routes.auth import authenticate
+from munsit_denoise.routes.bodies import small_body
 from munsit_denoise.routes.files import not_found, send_file, stem_of
 from munsit_denoise.routes.state import services_of
-from munsit_denoise.routes.uploads import receive_file, refuse_announced
+from munsit_denoise.routes.uploads import expected_bytes, receive_file
 
-FIELDS = (b"file", b"audio")
+FIELDS = ("file", "audio")
 RESULT = re.compile(r"audo_enhanced_([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.([a-z0-9]{1,8})", re.ASCII)
 MAX_BODY_BYTES = 64 * 1024
 
@@ -32,16 +33,17 @@ async def upload(request: Request) -> Response:
     """POST /upload: take a file in for a later job."""
     user_id = await authenticate(request)
     service = services_of(request).denoise
-    refuse_announced(request, service)
-    extension = request.query_params.get("inputExt", "").removeprefix(".")
+    extension = _input_extension(request)
 
     async def receive(path: Path) -> Received:
         received = await receive_file(request, path, FIELDS, service.limits)
-        named = "." in received.file_name or not extension
-        return received if named else Received(f"{received.file_name}.{extension}", received.size_bytes)
+        if extension and not extension_of(received.file_name):
+            return Received(f"{received.file_name}.{extension}", received.size_bytes)
+        return received
 
     try:
-        accepted = await service.upload(user_id, receive)
+        async with service.admission.upload(user_id, expected_bytes(request, service.limits)):
+            accepted = await service.upload(user_id, receive)
     except ClientDisconnect:
         return Response(status_code=400)  # nobody is there to read it
     return JSONResponse({"fileId": accepted.id})
@@ -50,7 +52,6 @@ async def upload(request: Request) -> Response:
 async def submit(request: Request) -> Response:
     """POST /remove-noise: a file in a form, or JSON that names an upload or a URL."""
     user_id = await authenticate(request)
-    services_of(request).denoise.admit_job(user_id)
     form = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
     try:
         record = await (_submit_form if form else _submit_json)(request, user_id)
@@ -63,26 +64,29 @@ async def _submit_form(request: Request, user_id: str) -> DenoiseRecord:
     service = services_of(request).denoise
     wanted = request.query_params.get("outputExt")
     options = Options(extension=result_extension(wanted, "") if wanted else None)  # refused before the body is read
-    refuse_announced(request, service)
 
     async def receive(path: Path) -> Received:
         return await receive_file(request, path, FIELDS, service.limits)
 
-    return await service.submit(user_id, Origin.AUDO_FORM, options, receive)
+    with service.admission.job(user_id, expected_bytes(request, service.limits)):
+        return await service.submit(user_id, Origin.AUDO_FORM, options, receive)
 
 
 async def _submit_json(request: Request, user_id: str) -> DenoiseRecord:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise InvalidOption("The body is too large.")
-    source, options = read_job(body)
     service = services_of(request).denoise
-    service.admit_bytes(None)
-    if is_url(source):
-        return await service.submit_url(user_id, check_url(source), name_in(source), options)
-    return await service.submit_upload(user_id, source, options)
+    with service.admission.job(user_id):
+        source, options = read_job(await small_body(request, MAX_BODY_BYTES))
+        if is_url(source):
+            return await service.submit_url(user_id, check_url(source), name_in(source), options)
+        return await service.submit_upload(user_id, source, options)
+
+
+def _input_extension(request: Request) -> str:
+    """Return the extension that the client says its file has, empty for none. Raises InvalidOption."""
+    extension = request.query_params.get("inputExt", "").removeprefix(".")
+    if extension and not re.fullmatch(r"[A-Za-z0-9]{1,16}", extension, re.ASCII):
+        raise InvalidOption("inputExt must be the extension of the file, such as wav.")
+    return extension
 
 
 async def status(request: Request) -> Response:

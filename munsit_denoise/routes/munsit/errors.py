@@ -23,6 +23,7 @@ STATUS_AND_CODE: dict[type[DenoiseError], tuple[int, str]] = {
     errors.Unavailable: (503, "50301"),
     errors.QueueFull: (503, "50301"),
     errors.TooManyJobs: (429, "42901"),
+    errors.TooManyUploads: (429, "42901"),
     errors.DatabaseBusy: (503, "50301"),
     errors.StorageFull: (503, "50301"),
     errors.ShuttingDown: (503, "50301"),

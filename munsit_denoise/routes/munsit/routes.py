@@ -18,9 +18,9 @@ from munsit_denoise.routes.munsit.errors import handlers
 from munsit_denoise.routes.munsit.wire import accepted, compact, frame, record_json
 from munsit_denoise.routes.state import base_url, services_of
 from munsit_denoise.routes.streams import EventStream
-from munsit_denoise.routes.uploads import receive_file, refuse_announced
+from munsit_denoise.routes.uploads import expected_bytes, receive_file
 
-FIELDS = (b"audio", b"file")
+FIELDS = ("audio", "file")
 LARGEST = 2**63 - 1
 LARGEST_PAGE = 500  # a longer list is streamed
 
@@ -29,14 +29,13 @@ async def submit(request: Request) -> Response:
     """POST /denoise: take a recording in."""
     user_id = await authenticate(request)
     service = services_of(request).denoise
-    service.admit_job(user_id)
-    refuse_announced(request, service)
 
     async def receive(path: Path) -> Received:
         return await receive_file(request, path, FIELDS, service.limits)
 
     try:
-        record = await service.submit(user_id, Origin.MUNSIT, Options(extension="wav"), receive)
+        with service.admission.job(user_id, expected_bytes(request, service.limits)):
+            record = await service.submit(user_id, Origin.MUNSIT, Options(extension="wav"), receive)
     except ClientDisconnect:
         return Response(status_code=400)  # nobody is there to read it
     return JSONResponse(accepted(record))

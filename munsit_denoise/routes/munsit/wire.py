@@ -22,7 +22,7 @@ def record_json(record: DenoiseRecord, base: str) -> dict[str, Any]:
         "id": record.id,
         "user_id": record.user_id,
         "transaction_id": record.transaction_id,
-        "audio_url": base + result_path(record) if record.result_key else None,
+        "audio_url": base + result_path(record) if record.result_key and record.deleted_at_us is None else None,
         "original_audio_url": base + original_path(record),
         "file_name": record.file_name,
         "audio_duration": record.audio_duration_s,

@@ -1,0 +1,78 @@
+"""The connections that ask for nothing at present, and the descriptors that all of them take."""
+
+import resource
+from collections import OrderedDict
+from contextlib import suppress
+from typing import Protocol
+
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+RESERVED_DESCRIPTORS = 256  # for files, programs and the database; a quarter where there are few
+ENOUGH_DESCRIPTORS = 2**16
+
+
+def raise_descriptor_limit() -> int:
+    """Let this process open as many files and connections as it may; return how many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = ENOUGH_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, ENOUGH_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            return wanted
+    return ENOUGH_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+
+
+class Connection(Protocol):
+    """What can be closed to make room."""
+
+    def drop(self) -> None:
+        """Close at once, whatever has not been written yet."""
+        ...
+
+
+class Waiting:
+    """The connections that ask for nothing at present, the oldest first: they make room for others."""
+
+    def __init__(self, trusted: str, max_per_address: int) -> None:
+        self._trusted, self._max = ProxyHeadersMiddleware(_nothing, trusted).trusted_hosts, max_per_address
+        self._all: OrderedDict[Connection, str] = OrderedDict()
+        self._by_address: dict[str, OrderedDict[Connection, None]] = {}
+        descriptors = raise_descriptor_limit()
+        self._last_descriptor = descriptors - min(RESERVED_DESCRIPTORS, descriptors // 4)
+
+    def add(self, connection: Connection, address: str) -> None:
+        """Note a connection; the oldest of its address goes where there are too many."""
+        self.discard(connection)
+        own = self._by_address.setdefault(address, OrderedDict())
+        self._all[connection] = address
+        own[connection] = None
+        if len(own) > self._max and address not in self._trusted:
+            self._close(next(iter(own)))
+
+    def discard(self, connection: Connection) -> None:
+        """Forget a connection that asks for something now, or has gone."""
+        address = self._all.pop(connection, None)
+        if address is not None:
+            del self._by_address[address][connection]
+            if not self._by_address[address]:
+                del self._by_address[address]
+
+    def has_room(self, descriptor: int) -> bool:
+        """Say whether a new connection may stay, by its descriptor: the kernel gives the lowest that is free.
+
+        Where few are left the oldest connection goes that asks for nothing.
+        """
+        if descriptor < self._last_descriptor:
+            return True
+        if self._all:
+            self._close(next(iter(self._all)))
+            return True
+        return False
+
+    def _close(self, connection: Connection) -> None:
+        self.discard(connection)
+        connection.drop()
+
+
+async def _nothing(*_: object) -> None:
+    """An app that the middleware is built around for the sake of its list of proxies."""
