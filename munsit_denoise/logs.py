@@ -29,6 +29,7 @@ Fields = MutableMapping[str, Any]
 
 OWN = "munsit_denoise"
 UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.asgi", "uvicorn.access")
+STDERR = 2
 MAX_TRACEBACK = 16_000  # characters
 _NOTHING: dict[str, Any] = {}
 _remembered = ContextVar("remembered", default=_NOTHING)  # fields of each line; never changed in place
@@ -92,31 +93,42 @@ class _Lines:
     debug = info = warning = error = critical = exception = log = msg
 
 
-def _writer(stream: TextIO) -> Callable[[str], object]:
-    """Return what writes a line at once: past the buffers of a file, which take longer than the rest of a line."""
-    try:
-        descriptor = stream.fileno()
-    except (AttributeError, OSError, ValueError):
-        return stream.write
+def _writer(stream: TextIO) -> Callable[[str], None]:
+    """Return what writes a line at once: to standard error past all buffers, which take longer than the line."""
 
     def write(line: str) -> None:
+        stream.write(line)
+        stream.flush()
+
+    def write_stderr(line: str) -> None:
         data = line.encode(errors="backslashreplace")
         while data:
-            data = data[os.write(descriptor, data) :]
+            data = data[os.write(STDERR, data) :]
 
-    return write
+    try:
+        return write_stderr if stream.fileno() == STDERR else write
+    except (AttributeError, OSError, ValueError):
+        return write
 
 
 class _Forward(logging.Handler):
     """Takes the lines of the standard library's `logging` the same way as our own."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        if _said_elsewhere(record):
+            return
         try:
             line = record.getMessage()
         except (TypeError, ValueError):  # arguments that do not fit
             line = str(record.msg)
         level = min(max(record.levelno // 10 * 10, logging.DEBUG), logging.CRITICAL)
         get_logger().log(level, line.strip(), logger=record.name, exc_info=record.exc_info and record.exc_info[1])
+
+
+def _said_elsewhere(record: logging.LogRecord) -> bool:
+    """Say whether a line is uvicorn's about one socket: it would repeat our own, and prints the whole query."""
+    chatter = record.levelno < logging.WARNING or "without completing handshake" in str(record.msg)
+    return record.name == "uvicorn.error" and "websockets" in record.pathname and chatter
 
 
 def _take_over_libraries(level: int) -> None:
@@ -172,8 +184,10 @@ def _json_line(_: Any, method: str, fields: Fields) -> str:
     return "{" + ", ".join(parts) + "}"
 
 
-def _json(value: float | bool | None) -> str:
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
+def _json(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return repr(value) if isinstance(value, int | float) else _quote(str(value))
 
 
 def _console_line(_: Any, method: str, fields: Fields) -> str:

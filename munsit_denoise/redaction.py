@@ -14,7 +14,7 @@ CHECKED = frozenset(
 _URL = re.compile(r"([a-z][a-z0-9+.-]{0,20}://)([^\s'\"<>\\]*)", re.IGNORECASE)
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[\w.-]+)(:\d{1,5})?", re.IGNORECASE)
 _TOKEN = re.compile(r"(mds_|whsec_|audo_enhanced_)[\w+/=-]+|[0-9a-f]{32,}", re.IGNORECASE)
-_HEADER = re.compile(r"((?:x-api-key|authorization|cookie)\W{1,6})[^'\"\r\n]+", re.IGNORECASE)
+_HEADER = re.compile(r"((?:x-api-key|authorization|cookie)\W{1,6}(?:b['\"])?)[^'\"\r\n]+", re.IGNORECASE)
 _PARAMETERS = re.compile(r"\[parameters: .*", re.DOTALL)  # of a statement, in SQLAlchemy's errors
 _PLAIN = re.compile(r"(?:[A-Za-z0-9]{0,31}[ .,/-])*[A-Za-z0-9]{0,31}\Z")  # holds nothing of the above
 _DOWNLOAD = re.compile(r"(.*(?:denoising/[^/]*|dl/artifacts/clean)/)(.*)", re.DOTALL)

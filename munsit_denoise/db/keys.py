@@ -43,6 +43,7 @@ class Keys:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: dict[str, tuple[str, float]] = {}  # key hash to user id, and until when
+        self._names: dict[str, str] = {}  # of users, by id
 
     async def create(self, user_name: str) -> str:
         """Return a new key for a user, who is created with their first one. It cannot be shown again."""
@@ -72,15 +73,24 @@ class Keys:
         return found
 
     async def _look_up(self, digest: str) -> str | None:
-        query = select(api_keys.c.key_hash, api_keys.c.user_id).where(
-            api_keys.c.key_hash == digest, api_keys.c.revoked_at.is_(None)
-        )
+        own = (api_keys.c.key_hash == digest, api_keys.c.revoked_at.is_(None))
+        query = select(api_keys.c.key_hash, api_keys.c.user_id, users.c.name).join(users).where(*own)
         async with self._database.read() as connection:
             row = (await connection.execute(query)).one_or_none()
         if row is None or not hmac.compare_digest(row.key_hash, digest):
             return None
         user_id: str = row.user_id
+        self._names[user_id] = row.name
         return user_id
+
+    async def learn_names(self) -> None:
+        """Read the names of all users, so that the log can tell whose job goes on after a start."""
+        async with self._database.read() as connection:
+            self._names = {row.id: row.name for row in await connection.execute(select(users.c.id, users.c.name))}
+
+    def name_of(self, user_id: str) -> str:
+        """Return a user's name, the id itself where it is not known."""
+        return self._names.get(user_id, user_id)
 
     async def list(self) -> list[KeyInfo]:
         """Return all keys, oldest first."""

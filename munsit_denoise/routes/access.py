@@ -71,7 +71,18 @@ class AccessLog:
 class _Exchange:
     """What there is to say of one request, taken from the messages that pass."""
 
-    __slots__ = ("_began_s", "_metrics", "_send", "events", "listening", "reason", "request_id", "seconds", "sent_bytes", "status")
+    __slots__ = (
+        "_began_s",
+        "_metrics",
+        "_send",
+        "events",
+        "listening",
+        "reason",
+        "request_id",
+        "seconds",
+        "sent_bytes",
+        "status",
+    )
 
     def __init__(self, scope: Scope, send: Send, metrics: Metrics) -> None:
         self._send, self._metrics, self._began_s = send, metrics, time.perf_counter()

@@ -3,6 +3,7 @@
 from starlette.requests import HTTPConnection
 
 from munsit_denoise.errors import InvalidKey
+from munsit_denoise.logs import remember
 from munsit_denoise.routes.state import services_of
 
 
@@ -12,4 +13,5 @@ async def authenticate(connection: HTTPConnection) -> str:
     user_id = await services_of(connection).keys.find_user(keys[0]) if len(keys) == 1 else None
     if user_id is None:
         raise InvalidKey
+    remember(user=services_of(connection).keys.name_of(user_id))
     return user_id
