@@ -56,6 +56,18 @@ def get_logger(**fields: Any) -> FilteringBoundLogger:
     return cast(FilteringBoundLogger, structlog.get_logger(**fields))
 
 
+def get_writer(level: Level) -> Callable[[Fields], None]:
+    """Return what writes a line of these fields, `event` among them, as a logger does but in half of its time.
+
+    It is for what comes with every request.
+    """
+    if not get_logger().is_enabled_for(_number(level)):
+        return lambda _: None
+    config = structlog.get_config()
+    render, lines = config["processors"][-1], config["logger_factory"]()
+    return lambda fields: lines.msg(render(None, level, fields))
+
+
 def remember(**fields: Any) -> None:
     """Put fields into each further line of this task and of those that it starts."""
     _remembered.set({**_remembered.get(), **fields})
@@ -149,18 +161,9 @@ def _number(level: Level) -> int:
     return logging.getLevelNamesMapping()[level.upper()]
 
 
-def _compose(method: str, fields: Fields) -> Fields:
-    """Return a line's fields: the time, with its zone, the level and the event first, none with a secret."""
+def _now() -> str:
     second, ms = divmod(time.time_ns() // 1_000_000, 1000)
-    level = "error" if method == "exception" else method
-    line: Fields = {
-        "time": f"{_utc(second)}.{ms:03d}Z",
-        "level": level,
-        "event": clean("event", fields.pop("event", "")),
-    }
-    for name, value in {**_remembered.get(), **fields}.items():
-        line[name] = value if name in CHECKED else clean(name, value)
-    return line
+    return f"{_utc(second)}.{ms:03d}Z"
 
 
 def _traceback(error: Any) -> str:
@@ -177,26 +180,35 @@ def _utc(second: int) -> str:
 
 def _json_line(_: Any, method: str, fields: Fields) -> str:
     """Return a line as JSON, in ASCII: a control character cannot get through."""
-    trace, line = fields.pop("exc_info", None), _compose(method, fields)
+    trace, event = fields.pop("exc_info", None), clean("event", fields.pop("event", ""))
+    parts = [f'{{"time": "{_now()}", "level": "{_level(method)}", "event": {_quote(event)}']
+    for name, value in {**_remembered.get(), **fields}.items():  # there are thousands a second: no second pass
+        told = value if name in CHECKED else clean(name, value)
+        kind = type(told)
+        text = _quote(told) if kind is str else told if kind is int or kind is float else _json_word(told)
+        parts.append(f'"{name}": {text}')
     if trace:
-        line["exception"] = _traceback(trace)
-    parts = [f'"{k}": {_quote(v) if type(v) is str else _json(v)}' for k, v in line.items()]
-    return "{" + ", ".join(parts) + "}"
+        parts.append(f'"exception": {_quote(_traceback(trace))}')
+    return ", ".join(parts) + "}"
 
 
-def _json(value: Any) -> str:
+def _json_word(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
-    return repr(value) if isinstance(value, int | float) else _quote(str(value))
+    return _quote(str(value))
 
 
 def _console_line(_: Any, method: str, fields: Fields) -> str:
     """Return a line to read; a traceback stands below it, moved to the right."""
-    trace, line = fields.pop("exc_info", None), _compose(method, fields)
-    moment, level, event = line.pop("time"), line.pop("level"), line.pop("event")
-    pairs = "".join(f" {name}={_quoted(value)}" for name, value in line.items())
+    trace, event = fields.pop("exc_info", None), clean("event", fields.pop("event", ""))
+    told = {name: clean(name, value) for name, value in {**_remembered.get(), **fields}.items()}
+    pairs = "".join(f" {name}={_quoted(value)}" for name, value in told.items())
     below = _traceback(trace).split("\n") if trace else []
-    return "\n  ".join([f"{moment} {level:7} {_visible(event)} {pairs}".rstrip(), *map(_visible, below)])
+    return "\n  ".join([f"{_now()} {_level(method):7} {_visible(event)} {pairs}".rstrip(), *map(_visible, below)])
+
+
+def _level(method: str) -> str:
+    return "error" if method == "exception" else method
 
 
 def _quoted(value: Any) -> str:

@@ -3,14 +3,17 @@
 import shutil
 import sys
 import time
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
+from itertools import accumulate
 from pathlib import Path
 
 import anyio
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import Metric
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from munsit_denoise import __version__
 
@@ -30,7 +33,6 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._text, self._rendered_at = b"", float("-inf")
-        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._lags: deque[float] = deque([0.0], LAG_WINDOW)
         self._make_edge()
         self._make_jobs()
@@ -38,16 +40,8 @@ class Metrics:
 
     def _make_edge(self) -> None:
         own = self.registry
-        self._requests = Counter(
-            "denoise_requests", "Requests that were answered.", ["method", "route", "status"], registry=own
-        )
-        self._seconds = Histogram(
-            "denoise_request_seconds",
-            "From a request's headers to the end of its answer; streams and sockets are not in it.",
-            ["method", "route"],
-            buckets=SECONDS,
-            registry=own,
-        )
+        self._requests = _Requests()
+        own.register(self._requests)
         listeners = Gauge("denoise_listeners", "Progress streams and sockets that are open.", ["kind"], registry=own)
         self.streams, self.sockets = listeners.labels("stream"), listeners.labels("socket")
 
@@ -94,14 +88,9 @@ class Metrics:
 
     def count_request(self, method: str, route: str, status: int, seconds: float | None) -> None:
         """Count an answer; `seconds` is None where its time says nothing, as a stream's does."""
-        key = (method if method in METHODS else "other", route, status)
-        child = self._children.get(key)
-        if child is None:
-            requests = self._requests.labels(*key[:2], str(status))
-            child = self._children[key] = (requests, self._seconds.labels(*key[:2]))
-        child[0].inc()
+        self._requests.count(method if method in METHODS else "other", route, status)
         if seconds is not None:
-            child[1].observe(seconds)
+            self._requests.time(method if method in METHODS else "other", route, seconds)
 
     def job_succeeded(self, sound_s: float, seconds: float) -> None:
         """Count a job that ended well after a run of so many seconds."""
@@ -132,6 +121,44 @@ class Metrics:
             if not family.name.endswith("_created"):
                 family.samples = [each for each in family.samples if not each.name.endswith("_created")]
                 yield family
+
+
+class _Requests(Collector):
+    """The counts and times of requests, in plain lists: the library's own take four times as long for each."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str, str], int] = {}  # by method, route and status
+        self._times: dict[tuple[str, str], list[float]] = {}  # how many are in each bucket, and their sum
+
+    def count(self, method: str, route: str, status: int) -> None:
+        """Count an answer."""
+        key = (method, route, str(status))
+        self._counts[key] = self._counts.get(key, 0) + 1
+
+    def time(self, method: str, route: str, seconds: float) -> None:
+        """Put the time of an answer into its bucket."""
+        times = self._times.get((method, route))
+        if times is None:
+            times = self._times[method, route] = [0.0] * (len(SECONDS) + 2)
+        times[bisect_left(SECONDS, seconds)] += 1
+        times[-1] += seconds
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield both as the registry wants them; called by another thread than the one that counts."""
+        counts = CounterMetricFamily("denoise_requests", "Answered requests.", labels=["method", "route", "status"])
+        for labels, number in list(self._counts.items()):
+            counts.add_metric(labels, number)
+        yield counts
+        times = HistogramMetricFamily(
+            "denoise_request_seconds",
+            "From a request's headers to the end of its answer; streams and sockets are not in it.",
+            labels=["method", "route"],
+        )
+        for names, found in list(self._times.items()):
+            *numbers, total_s = list(found)
+            bounds = [*map(str, SECONDS), "+Inf"]
+            times.add_metric(names, list(zip(bounds, accumulate(numbers), strict=True)), total_s)
+        yield times
 
 
 def _disk(root: Path, what: str) -> Callable[[], float]:

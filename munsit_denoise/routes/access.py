@@ -4,12 +4,14 @@ import json
 import re
 import secrets
 import time
+from collections.abc import Iterable
 from http import HTTPStatus
+from itertools import count
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from munsit_denoise.logs import get_logger, remember
+from munsit_denoise.logs import get_writer, remember
 from munsit_denoise.metrics import Metrics
 from munsit_denoise.redaction import safe_path
 from munsit_denoise.routes.names import RouteNames
@@ -27,14 +29,15 @@ class AccessLog:
 
     def __init__(self, app: ASGIApp, metrics: Metrics, names: RouteNames) -> None:
         self._app, self._metrics, self._names = app, metrics, names
-        self._log = get_logger().bind()
+        self._info, self._warning = get_writer("info"), get_writer("warning")
+        self._beginning, self._numbers = secrets.token_hex(4), count(1)  # of the ids of this process
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and tell of it when it is over."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, send, self._metrics)
+        exchange = _Exchange(send, self._metrics, self._id_of(scope))
         remember(request_id=exchange.request_id)
         try:
             await self._app(scope, receive, exchange.send)
@@ -44,15 +47,22 @@ class AccessLog:
         finally:
             self._tell(scope, exchange)
 
+    def _id_of(self, scope: Scope) -> str:
+        for name, value in scope["headers"]:
+            if name == HEADER and SANE_ID.fullmatch(value):
+                return bytes(value).decode()
+        return f"{self._beginning}{next(self._numbers):08x}"
+
     def _tell(self, scope: Scope, exchange: "_Exchange") -> None:
         exchange.end()
         path, status = scope["path"], exchange.status
         method = scope.get("method", "WEBSOCKET")
-        long_lived = exchange.listening is not None
-        self._metrics.count_request(method, self._names.of(path), status, None if long_lived else exchange.seconds)
+        long_lived, route = exchange.listening is not None, self._names.of(path)
+        self._metrics.count_request(method, route, status, None if long_lived else exchange.seconds)
         fields = {
+            "event": exchange.listening or "request",
             "method": method,
-            "path": safe_path(path),
+            "path": path if path == route else safe_path(path),
             "status": status,
             "seconds": round(exchange.seconds, 4),
             "bytes": exchange.sent_bytes,
@@ -64,8 +74,7 @@ class AccessLog:
             fields["events"] = exchange.events
         if exchange.reason:
             fields["reason"] = exchange.reason
-        write = self._log.warning if status >= BROKEN else self._log.info
-        write(exchange.listening or "request", **fields)
+        (self._warning if status >= BROKEN else self._info)(fields)
 
 
 class _Exchange:
@@ -84,9 +93,9 @@ class _Exchange:
         "status",
     )
 
-    def __init__(self, scope: Scope, send: Send, metrics: Metrics) -> None:
+    def __init__(self, send: Send, metrics: Metrics, request_id: str) -> None:
         self._send, self._metrics, self._began_s = send, metrics, time.perf_counter()
-        self.request_id = _request_id(scope)
+        self.request_id = request_id
         self.status = self.sent_bytes = self.events = 0
         self.seconds = 0.0
         self.reason = ""
@@ -102,7 +111,7 @@ class _Exchange:
             self.sent_bytes += len(message.get("text") or message.get("bytes") or "")
         elif kind == "http.response.start":
             message = self._begin(message, message["status"])
-            if dict(message["headers"]).get(b"content-type", b"").startswith(b"text/event-stream"):
+            if _is_stream(message["headers"]):
                 self._listen("stream")
         elif kind == "accept":
             message = self._begin(message, SWITCHED)
@@ -141,11 +150,8 @@ class _Exchange:
             self.reason = _sentence(bytes(body[:LONGEST_BODY]))
 
 
-def _request_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == HEADER:
-            return value.decode() if SANE_ID.fullmatch(value) else secrets.token_hex(8)
-    return secrets.token_hex(8)
+def _is_stream(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    return any(value.startswith(b"text/event-stream") for name, value in headers if name == b"content-type")
 
 
 def _sentence(body: bytes) -> str:

@@ -13,13 +13,17 @@ class RouteNames:
     """Names paths after the routes of an app, so that a million paths are a few dozen names."""
 
     def __init__(self, routes: Sequence[BaseRoute]) -> None:
-        self._names = list(dict.fromkeys(_patterns(routes)))
-        self._known = re.compile("|".join(f"({_expression(name)})" for name in self._names) or "(?!)")
+        self.names = list(dict.fromkeys(_patterns(routes)))
+        self._constant = {name: name for name in self.names if "{" not in name}
+        self._known = re.compile("|".join(f"({_expression(name)})" for name in self.names) or "(?!)")
 
     def of(self, path: str) -> str:
         """Return the pattern that a path follows, `other` where no route has one."""
+        constant = self._constant.get(path)
+        if constant is not None:
+            return constant
         found = self._known.fullmatch(re.sub("/{2,}", "/", path) if "//" in path else path)
-        return self._names[found.lastindex - 1] if found and found.lastindex else OTHER
+        return self.names[found.lastindex - 1] if found and found.lastindex else OTHER
 
 
 def _patterns(routes: Sequence[BaseRoute], base: str = "") -> Iterator[str]:
