@@ -7,7 +7,7 @@ from typing import Protocol
 
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-RESERVED_DESCRIPTORS = 256  # for files, programs and the database; a quarter where there are few
+RESERVED_DESCRIPTORS = 256  # for files, programs and the database
 ENOUGH_DESCRIPTORS = 2**16
 
 
@@ -20,6 +20,12 @@ def raise_descriptor_limit() -> int:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             return wanted
     return ENOUGH_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+
+
+def most_connections(descriptors: int) -> int:
+    """Return how many connections there may be, so that jobs have descriptors for what they open."""
+    few = descriptors < 2 * RESERVED_DESCRIPTORS
+    return max(descriptors // 4, 1) if few else descriptors - RESERVED_DESCRIPTORS
 
 
 class Connection(Protocol):
@@ -37,8 +43,7 @@ class Waiting:
         self._trusted, self._max = ProxyHeadersMiddleware(_nothing, trusted).trusted_hosts, max_per_address
         self._all: OrderedDict[Connection, str] = OrderedDict()
         self._by_address: dict[str, OrderedDict[Connection, None]] = {}
-        descriptors = raise_descriptor_limit()
-        self._last_descriptor = descriptors - min(RESERVED_DESCRIPTORS, descriptors // 4)
+        self._most = most_connections(raise_descriptor_limit())
 
     def add(self, connection: Connection, address: str) -> None:
         """Note a connection; the oldest of its address goes where there are too many."""
@@ -57,12 +62,9 @@ class Waiting:
             if not self._by_address[address]:
                 del self._by_address[address]
 
-    def has_room(self, descriptor: int) -> bool:
-        """Say whether a new connection may stay, by its descriptor: the kernel gives the lowest that is free.
-
-        Where few are left the oldest connection goes that asks for nothing.
-        """
-        if descriptor < self._last_descriptor:
+    def make_room(self, connections: int) -> bool:
+        """Say whether a new one of so many connections may stay; the oldest that asks for nothing goes for it."""
+        if connections <= self._most:
             return True
         if self._all:
             self._close(next(iter(self._all)))

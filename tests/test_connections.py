@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket
 from websocket import create_connection
 
 from munsit_denoise import protocols
-from munsit_denoise.connections import Waiting
+from munsit_denoise.connections import Waiting, most_connections
 from munsit_denoise.protocols import QuietSocketProtocol, polite
 
 MOST_OF_AN_ADDRESS = 3
@@ -245,18 +245,35 @@ def test_a_trusted_proxy_may_have_any_number(server: SimpleNamespace) -> None:
         connection.close()
 
 
-def test_the_last_descriptors_are_kept_back(server: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An idle connection makes room for a new one; where all are served the new one is refused."""
-    with connect(server) as idle:
-        time.sleep(0.1)
-        monkeypatch.setattr(server.waiting, "_last_descriptor", 0)
+def has_ended(connection: socket.socket) -> bool:
+    connection.settimeout(0.01)
+    try:
+        return connection.recv(1) == b""
+    except OSError as error:
+        return not isinstance(error, TimeoutError)
+
+
+def test_the_last_descriptors_are_kept_back() -> None:
+    """Idle connections make room for new ones; where all are served a new one is refused."""
+    with run_server("127.0.0.1") as server:
+        server.waiting._most = 5
+        crowd = [connect(server) for _ in range(40)]
         with connect(server, GET + b"connection: close\r\n\r\n") as connection:
             assert read_all(connection).endswith(b"ok")
-        assert read_all(idle) == b""
+        assert sum(map(has_ended, crowd)) >= 35
+        served = [connect(server, b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n") for _ in range(5)]
+        assert all(connection.recv(100) for connection in served)
         with connect(server) as refused:
             answer = read_all(refused)
+        for connection in (*crowd, *served):
+            connection.close()
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b"retry-after: 5" in answer
+
+
+@pytest.mark.parametrize(("descriptors", "most"), [(64, 16), (1024, 768), (2**16, 2**16 - 256)])
+def test_jobs_have_descriptors_left(descriptors: int, most: int) -> None:
+    assert most_connections(descriptors) == most
 
 
 def test_a_socket_whose_text_is_none_is_closed_quietly(
