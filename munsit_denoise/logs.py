@@ -149,6 +149,7 @@ def _take_over_libraries(level: int) -> None:
         root.removeHandler(handler)
     root.addHandler(_Forward())
     root.setLevel(max(level, logging.WARNING))
+    logging.captureWarnings(True)
     logging.getLogger(OWN).setLevel(level)
     for name in UVICORN:  # its socket protocol prints the handshake's headers at debug, and so the key
         logger = logging.getLogger(name)

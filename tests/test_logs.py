@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import socket
 import sqlite3
 from collections.abc import Iterator
 from io import StringIO
@@ -164,9 +165,17 @@ def munsit_session(live: Live, wav: Path) -> dict[str, Any]:
     wrong = httpx.get(live.url + "/api/v1/denoise", headers={"x-api-key": "mds_wrongkeywrongkey"})
     assert wrong.status_code == 401
     assert live.client.post("/denoise", files={"audio": ("a.wav", b"no sound")}).status_code == 400
+    assert raw_answer(live, b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n").startswith(b"HTTP/1.1 400")
     too_long = httpx.get(live.url + "/nowhere", headers={"x-request-id": "x" * 65})
     assert re.fullmatch("[0-9a-f]{16}", too_long.headers["x-request-id"])
     return record
+
+
+def raw_answer(live: Live, request: bytes) -> bytes:
+    host, port = live.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(request)
+        return connection.recv(4096)
 
 
 def audo_session(live: Live, wav: Path, peer: str) -> tuple[str, str]:
@@ -231,3 +240,5 @@ def check_lines_of_requests(told: list[dict[str, Any]], job_id: str) -> None:
     assert [line["status"] for line in sockets] == [101, 101]
     assert any(line.get("query") == "limit=5" for line in requests)
     assert any("***_denoised.wav" in line["path"] for line in requests)
+    (unreadable,) = [line for line in told if line["event"] == "request refused"]
+    assert (unreadable["status"], unreadable["reason"]) == (400, "The Host header names no host.")
