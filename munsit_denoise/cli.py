@@ -1,7 +1,5 @@
 """The command line: `munsit-denoise serve | enhance | keys | db`."""
 
-import logging
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,6 +13,7 @@ from munsit_denoise import __version__
 from munsit_denoise.db.engine import open_database
 from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.migrate import upgrade
+from munsit_denoise.logs import configure_logging
 from munsit_denoise.settings import Settings, SettingsError, read_settings
 
 Result = TypeVar("Result")
@@ -135,10 +134,7 @@ def _settings(**overrides: object) -> Settings:
         settings = read_settings(**overrides)
     except SettingsError as error:
         _fail(str(error))
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
-    )
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    configure_logging(settings.log_level, settings.log_format)
     return settings
 
 

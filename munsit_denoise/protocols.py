@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from munsit_denoise.connections import ReaderWatch, Waiting
+from munsit_denoise.logs import get_logger
 
 IDLE_TIMEOUT_S = 20  # from the connection, or the answer before, to the end of a request's headers
 LINGER_S = 2  # what still comes after a refusal is thrown away for so long, so that the refusal is read
@@ -158,6 +159,7 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
         self.loop.call_later(LINGER_S, self.drop)
 
     def _answer(self, status: int, sentence: str) -> None:
+        get_logger().info("request refused", status=status, client=str(self.client and self.client[0]), reason=sentence)
         headers = REFUSAL_HEADERS | {"content-length": str(len(sentence))}
         if status == UNAVAILABLE:
             headers["retry-after"] = "5"

@@ -15,6 +15,7 @@ from munsit_denoise.settings import Settings
 
 WS_MESSAGE_BYTES = 64 * 1024  # of a client, which has nothing to say
 WS_PING_S = 20  # protocol pings: a client that answers none is dropped
+LEVELS = {"warning": "warning", "error": "error"}  # at debug its socket protocol prints keys
 GRACE_S = 5  # how long shutdown waits for open connections
 
 
@@ -52,9 +53,9 @@ def create_server(settings: Settings) -> Server:
         ws_ping_interval=WS_PING_S,
         ws_ping_timeout=WS_PING_S,
         lifespan="on",
-        log_level=settings.log_level,
+        log_level=LEVELS.get(settings.log_level, "info"),
         log_config=None,
-        access_log=False,  # download paths hold secrets
+        access_log=False,  # download paths hold secrets; `routes/access.py` tells of each request
         proxy_headers=True,
         forwarded_allow_ips=settings.trusted_proxies,
         server_header=False,

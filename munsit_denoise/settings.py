@@ -51,6 +51,12 @@ class Settings(BaseSettings):
     threads: int = Field(0, ge=0, le=1024, description="Cores the model uses; 0: all")
     precision: Literal["float32", "bfloat16"] = Field("float32", description="Of the model's products")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="Of a line of the log; auto: for people on a terminal, JSON elsewhere"
+    )
+    metrics_networks: str = Field(
+        "", description="Networks besides this machine that may read /metrics, CIDR, comma-separated"
+    )
 
     @field_validator("public_url")
     @classmethod
@@ -59,9 +65,9 @@ class Settings(BaseSettings):
             raise ValueError("must start with http:// or https://")
         return value.rstrip("/")
 
-    @field_validator("allowed_networks")
+    @field_validator("allowed_networks", "metrics_networks")
     @classmethod
-    def _check_allowed_networks(cls, value: str) -> str:
+    def _check_networks(cls, value: str) -> str:
         for network in _listed(value):
             try:
                 ip_network(network)
@@ -89,6 +95,11 @@ class Settings(BaseSettings):
     def networks(self) -> tuple[str, ...]:
         """The private networks that URLs may lead to."""
         return tuple(_listed(self.allowed_networks))
+
+    @property
+    def metrics_from(self) -> tuple[str, ...]:
+        """The networks besides this machine that may read /metrics."""
+        return tuple(_listed(self.metrics_networks))
 
     @property
     def database(self) -> str:
