@@ -3,6 +3,7 @@
 import signal
 import socket
 from asyncio import TimerHandle
+from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import Any
 
@@ -17,6 +18,9 @@ HEADER_TIMEOUT_S = 30  # from the connection, or the request before, to the end 
 WS_MESSAGE_BYTES = 64 * 1024  # of a client, which has nothing to say
 WS_PING_S = 20  # protocol pings: a client that answers none is dropped
 GRACE_S = 5  # how long shutdown waits for open connections
+
+
+OnListening = Callable[[], Awaitable[None]]
 
 
 class HeaderDeadlineProtocol(HttpToolsProtocol):
@@ -48,9 +52,15 @@ class HeaderDeadlineProtocol(HttpToolsProtocol):
 class Server(uvicorn.Server):
     """Uvicorn runs the lifespan's end only after open connections are gone, so streams must end before."""
 
-    def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
+    def __init__(self, config: uvicorn.Config, app: Starlette, on_listening: OnListening | None = None) -> None:
         super().__init__(config)
-        self._app = app
+        self._app, self._on_listening = app, on_listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start as usual, then tell who waits for it that the port listens."""
+        await super().startup(sockets)
+        if self._on_listening is not None:
+            await self._on_listening()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop in order; a second Ctrl-C stops at once. The signal is not raised again: the exit code is 0."""
@@ -65,9 +75,12 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def create_server(settings: Settings) -> Server:
-    """Return a server for these settings, ready to `run`."""
-    app = create_app(settings)
+def create_server(settings: Settings, on_listening: OnListening | None = None, *, locked: bool = False) -> Server:
+    """Return a server for these settings, ready to `run`.
+
+    `on_listening` is awaited once connections are taken; `locked` says that the caller holds the data already.
+    """
+    app = create_app(settings, locked=locked)
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -87,4 +100,4 @@ def create_server(settings: Settings) -> Server:
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
     )
-    return Server(config, app)
+    return Server(config, app, on_listening)
