@@ -19,15 +19,27 @@ SPARE_S = 60  # a track may turn out longer than measured by so much
 
 
 @asynccontextmanager
-async def decoding(path: Path, track: AudioTrack, *, timed: bool = False) -> AsyncIterator[AsyncIterator[Block]]:
+async def decoding(path: Path, track: AudioTrack) -> AsyncIterator[AsyncIterator[Block]]:
     """Yield an iterator over the track's blocks, at its own rate and channels; the decoder ends with the block.
 
-    A `timed` track begins where the file does and has silence in its gaps, as a picture beside it needs.
+    A track with a picture begins where the file does and has silence in its gaps.
     Iterating raises ProcessingFailed when nothing can be decoded, or far more than was announced.
     """
-    arguments = ["-v", "quiet", "-nostdin", "-threads", "1", "-vn", "-sn", "-dn", *input_options(path), "-map", "0:a:0"]
+    arguments = [
+        "-v",
+        "quiet",
+        "-nostdin",
+        "-threads",
+        "1",
+        "-vn",
+        "-sn",
+        "-dn",
+        *input_options(path),
+        "-map",
+        f"0:a:{track.index}",
+    ]
     arguments += ["-f", "f32le", "-c:a", "pcm_f32le", "-ar", str(track.sample_rate_hz), "-ac", str(track.channels)]
-    arguments += ["-af", "aresample=async=1:first_pts=0"] if timed else []
+    arguments += ["-af", "aresample=async=1:first_pts=0"] if track.has_picture else []
     limits = Limits(cpu_s=60 + int(track.duration_s / 2))
     async with running("ffmpeg", [*arguments, "pipe:1"], limits) as process:
         yield _blocks(process, track)

@@ -8,13 +8,14 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
-from munsit_denoise.errors import NotMedia, ProcessingFailed
+from munsit_denoise.errors import InvalidOption, NotMedia, ProcessingFailed
 from munsit_denoise.media.ffmpeg import Limits, finish, input_options
 
 RATES_HZ = range(2_000, 192_001)
 MAX_CHANNELS = 64
 MAX_SAMPLES_A_SECOND = 8 * 192_000  # over all channels: bounds the memory of a window
 PROBE_TIMEOUT_S = 60
+MAX_TOLD = 12  # tracks that a sentence names
 WHOLE_SHARE = 0.9  # of a WAV that is samples by its header; with less, the header may say too little
 
 
@@ -33,18 +34,24 @@ class AudioTrack:
     has_picture: bool = False  # a video stream that is more than a cover
     index: int = 0  # which of the file's audio tracks this is
     origin_s: float = 0.0  # time on the file's own clock of the first sample that decoding yields
+    picture_start_s: float | None = None  # time on the file's own clock of the first picture
+    language: str | None = None
+    title: str | None = None
 
 
-async def probe(path: Path) -> AudioTrack:
-    """Return the first audio track of a file. Raises NotMedia when there is none that can be decoded."""
+async def probe(path: Path, index: int = 0) -> AudioTrack:
+    """Return one of a file's audio tracks.
+
+    Raises NotMedia when there is none that can be decoded, InvalidOption when there are, but not so many.
+    """
     if await to_thread.run_sync(_is_wav, path):
-        track = _track_of(await _header(path))
+        track = _track_of(await _header(path), index)
         if _fills(track, (await anyio.Path(path).stat()).st_size):
             return track
-        measured_s = await _measured_duration_s(path)
+        measured_s = await _measured_duration_s(path, index)
     else:
-        header, measured_s = await _header_and_duration_s(path)
-        track = _track_of(header)
+        header, measured_s = await _header_and_duration_s(path, index)
+        track = _track_of(header, index)
     if measured_s is None:
         raise NotMedia
     if abs(measured_s - track.duration_s) > max(0.1, 0.005 * measured_s):  # the header lies, or says nothing
@@ -64,7 +71,7 @@ def _fills(track: AudioTrack, size_bytes: int) -> bool:
     return track.codec.startswith("pcm_") and WHOLE_SHARE * size_bytes <= samples_bytes <= size_bytes
 
 
-async def _header_and_duration_s(path: Path) -> tuple[dict[str, Any], float | None]:
+async def _header_and_duration_s(path: Path, index: int) -> tuple[dict[str, Any], float | None]:
     """Return both at once: most of the time that either takes goes into starting a program."""
     header: dict[str, Any] = {}
     measured_s: float | None = None
@@ -75,7 +82,7 @@ async def _header_and_duration_s(path: Path) -> tuple[dict[str, Any], float | No
 
     async def read_packets() -> None:
         nonlocal measured_s
-        measured_s = await _measured_duration_s(path)
+        measured_s = await _measured_duration_s(path, index)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(read_header)
@@ -94,15 +101,26 @@ async def _header(path: Path) -> dict[str, Any]:
     return found
 
 
-def _track_of(header: dict[str, Any]) -> AudioTrack:
-    """Return the first audio track of what ffprobe says. Raises NotMedia when there is none, or one too large."""
+def _track_of(header: dict[str, Any], index: int) -> AudioTrack:
+    """Return an audio track of what ffprobe says. Raises NotMedia for none or one too large, InvalidOption."""
     streams = header.get("streams", [])
     sounds = [stream for stream in streams if stream.get("codec_type") == "audio"]
     if not sounds:
         raise NotMedia
-    track = _read_track(sounds[0], header.get("format", {}), has_picture=any(map(_is_picture, streams)))
+    if not 0 <= index < len(sounds):
+        tracks = "; ".join(f"{number}: {_described(sound)}" for number, sound in enumerate(sounds[:MAX_TOLD]))
+        raise InvalidOption(f"The file has no audio track {index}. Its tracks are {tracks}.")
+    pictures = [stream for stream in streams if _is_picture(stream)]
+    track = _read_track(sounds[index], header.get("format", {}), pictures)
     _refuse_excess(track)
-    return track
+    return replace(track, index=index)
+
+
+def _described(stream: dict[str, Any]) -> str:
+    """Return language, title, codec and channels of a track, for a sentence."""
+    tags = stream.get("tags", {})
+    said = [tags.get("language"), tags.get("title"), stream.get("codec_name"), f"{stream.get('channels', 0)} channels"]
+    return ", ".join(str(word)[:60] for word in said if word)
 
 
 def _refuse_excess(track: AudioTrack) -> None:
@@ -121,9 +139,10 @@ def _is_picture(stream: dict[str, Any]) -> bool:
     return stream.get("codec_type") == "video" and not covers
 
 
-def _read_track(stream: dict[str, Any], container: dict[str, Any], *, has_picture: bool) -> AudioTrack:
+def _read_track(stream: dict[str, Any], container: dict[str, Any], pictures: list[dict[str, Any]]) -> AudioTrack:
     try:
         codec = str(stream.get("codec_name", ""))
+        tags = stream.get("tags", {})
         track = AudioTrack(
             sample_rate_hz=int(stream["sample_rate"]),
             channels=int(stream["channels"]),
@@ -134,7 +153,10 @@ def _read_track(stream: dict[str, Any], container: dict[str, Any], *, has_pictur
             or (codec == "wavpack" and stream.get("sample_fmt", "").startswith("flt")),
             duration_s=float(stream.get("duration") or container.get("duration") or 0),
             container=str(container.get("format_name", "")).partition(",")[0],
-            has_picture=has_picture,
+            has_picture=bool(pictures),
+            picture_start_s=min((float(each.get("start_time") or 0) for each in pictures), default=None),
+            language=tags.get("language"),
+            title=tags.get("title"),
         )
     except (KeyError, ValueError, TypeError):
         raise NotMedia from None
@@ -143,13 +165,13 @@ def _read_track(stream: dict[str, Any], container: dict[str, Any], *, has_pictur
     return track
 
 
-async def _measured_duration_s(path: Path) -> float | None:
+async def _measured_duration_s(path: Path, index: int) -> float | None:
     """Return the duration by reading the track's packets to the end, without decoding all of them.
 
     The first second is decoded as well, so that noise under a media name is told from sound; None if it is noise.
     """
-    copied = ["-map", "0:a:0", "-c", "copy", "-f", "null", "-"]
-    decoded = ["-map", "0:a:0", "-t", "1", "-f", "framehash", "-hash", "adler32", "pipe:1"]
+    copied = ["-map", f"0:a:{index}", "-c", "copy", "-f", "null", "-"]
+    decoded = ["-map", f"0:a:{index}", "-t", "1", "-f", "framehash", "-hash", "adler32", "pipe:1"]
     arguments = ["-v", "quiet", "-nostdin", "-progress", "pipe:1", "-vn", "-sn", "-dn", *input_options(path)]
     try:
         done = await finish("ffmpeg", [*arguments, *decoded, *copied], Limits(), timeout_s=PROBE_TIMEOUT_S)
