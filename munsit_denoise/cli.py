@@ -87,9 +87,7 @@ def enhance(
         bool, typer.Option("--recursive/--no-recursive", help="With the folders in a folder, or without.")
     ] = True,
     jobs: Annotated[int, typer.Option(min=1, max=64, metavar="N", help="Files at the same time.")] = 1,
-    json_: Annotated[
-        bool, typer.Option("--json", help="Print one line of JSON a file on standard output.")
-    ] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print one line of JSON a file on standard output.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
 ) -> None:
     """Remove the noise from files or from whole folders; needs no server.
@@ -142,7 +140,9 @@ def list_keys() -> None:
 
 
 @keys_app.command("revoke", cls=PlainCommand)
-def revoke_keys(prefix: Annotated[str, typer.Argument(metavar="DIGITS", help="The first digits, as `keys list` shows them.")]) -> None:
+def revoke_keys(
+    prefix: Annotated[str, typer.Argument(metavar="DIGITS", help="The first digits, as `keys list` shows them.")],
+) -> None:
     """Revoke every key that begins with these digits."""
     if len(prefix) <= len("mds_"):
         _fail("give more of the key than that: this would revoke them all")

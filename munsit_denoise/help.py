@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from typer.core import TyperCommand
+from typer.core import TyperArgument, TyperCommand
 
 
 class PlainCommand(TyperCommand):
@@ -16,8 +16,8 @@ class PlainCommand(TyperCommand):
         """Write the arguments, then the options."""
         rows: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
         for parameter in self.get_params(ctx):
-            if parameter.param_type_name == "argument":
-                rows["Arguments"].append((parameter.display_name_raw, getattr(parameter, "help", None) or ""))
+            if isinstance(parameter, TyperArgument):
+                rows["Arguments"].append((parameter.display_name_raw, parameter.help or ""))
             elif record := parameter.get_help_record(ctx):
                 rows["Options"].append(record)
         for title, lines in rows.items():

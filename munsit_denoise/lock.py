@@ -47,7 +47,9 @@ def _make_folder(folder: Path, setting: str) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise NotADirectoryError(errno.ENOTDIR, "a file stands where a folder is needed", f"{setting}: {folder}") from None
+        raise NotADirectoryError(
+            errno.ENOTDIR, "a file stands where a folder is needed", f"{setting}: {folder}"
+        ) from None
 
 
 @contextmanager

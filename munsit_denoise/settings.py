@@ -54,7 +54,9 @@ class Settings(BaseSettings):
     sse_recheck_s: Wait = Field(5, description="A stream looks at its record again after, s")
     job_concurrency: int = Field(1, ge=1, le=64, description="Jobs that run at the same time")
     job_max_attempts: int = Field(3, ge=1, le=MOST, description="Runs of a job before it is given up")
-    job_retry_delay_s: float = Field(15, ge=0, le=LONGEST_S, description="Wait before a job runs that was cut off twice or more, s")
+    job_retry_delay_s: float = Field(
+        15, ge=0, le=LONGEST_S, description="Wait before a job runs that was cut off twice or more, s"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs")
     threads: int = Field(0, ge=0, le=1024, description="Cores the model uses; 0: all")
     precision: Literal["float32", "bfloat16"] = Field("float32", description="Of the model's products")

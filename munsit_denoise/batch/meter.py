@@ -11,7 +11,7 @@ from munsit_denoise.jobs.pipeline import Block, Denoiser
 LOOK_S = 0.1  # how often a running window is asked whether the command stops
 
 
-class Interrupted(Exception):
+class Stopped(Exception):
     """The command stops; a window of the model may still be at work in its thread."""
 
 
@@ -52,12 +52,12 @@ class MeteredDenoiser:
         self._thread = ThreadPoolExecutor(1, "denoiser")
 
     def feed(self, block: Block) -> Block:
-        """Take frames, return those that are ready. Raises Interrupted."""
+        """Take frames, return those that are ready. Raises Stopped."""
         self._before.add(block)
         return self._measured(self._thread.submit(self._inner.feed, block))
 
     def flush(self) -> Block:
-        """Return the rest. Raises Interrupted."""
+        """Return the rest. Raises Stopped."""
         return self._measured(self._thread.submit(self._inner.flush))
 
     def levels(self) -> Levels:
@@ -72,7 +72,7 @@ class MeteredDenoiser:
     def _measured(self, future: Future[Block]) -> Block:
         while not wait([future], LOOK_S).done:
             if self._stop.is_set():
-                raise Interrupted
+                raise Stopped
         block = future.result()
         self._after.add(block)
         return block

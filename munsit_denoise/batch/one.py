@@ -3,9 +3,8 @@
 import errno
 import os
 import time
-from collections.abc import Callable
-from contextlib import closing, contextmanager
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,50 +32,56 @@ class Job:
     order: Order
     inputs: set[Identity]  # of the whole order: none of them is written to
     report: Report
-    told_duration: Callable[[float], None]  # of its sound, in seconds
 
 
 async def process(job: Job, engine: Engine) -> Result:
     """Process one file and return what became of it. Raises DenoiseError, OSError."""
-    pair, order = job.pair, job.order
-    began_s = time.monotonic()
+    pair = job.pair
     result = Result(pair.source, pair.target, "skipped")
-    special = is_special(pair.target)
-    if not special and os.path.lexists(pair.target):
-        if identity(pair.target) in job.inputs:
-            raise OSError(errno.EEXIST, "is one of the inputs, and stays as it is", str(pair.target))
-        if order.skip_existing:
-            return replace(result, notes=(THERE,))
-        if not order.overwrite:
-            raise exists(pair.target)
-    if is_disk(pair.target) and not order.overwrite:
-        raise exists(pair.target)
+    if _is_left_out(job):
+        return replace(result, notes=(THERE,))
     try:
-        return replace(await _through(job, engine, special), elapsed_s=time.monotonic() - began_s)
+        return await _through(job, engine)
     except NotMedia as error:
         if not pair.found or is_media_name(pair.source):
             raise
         return replace(result, notes=(str(error),))
 
 
-async def _through(job: Job, engine: Engine, special: bool) -> Result:
+def _is_left_out(job: Job) -> bool:
+    """Say whether a file's result is there and may stay. Raises OSError when it is there and may not be replaced."""
+    target, order = job.pair.target, job.order
+    if is_special(target):
+        if is_disk(target) and not order.overwrite:
+            raise exists(target)
+        return False
+    if not os.path.lexists(target):
+        return False
+    if identity(target) in job.inputs:
+        raise OSError(errno.EEXIST, "is one of the inputs, and stays as it is", str(target))
+    if not (order.overwrite or order.skip_existing):
+        raise exists(target)
+    return order.skip_existing
+
+
+async def _through(job: Job, engine: Engine) -> Result:
     if not needs_spool(job.pair.source):
-        return await _denoise(job, job.pair.source, engine, special)
+        return await _denoise(job, job.pair.source, engine)
     with spool_folder() as place:
         spooled = place / ".input"
         await to_thread.run_sync(spool, job.pair.source, spooled, abandon_on_cancel=True)
-        return await _denoise(job, spooled, engine, special)
+        return await _denoise(job, spooled, engine)
 
 
-async def _denoise(job: Job, source: Path, engine: Engine, special: bool) -> Result:
-    pair = job.pair
+async def _denoise(job: Job, source: Path, engine: Engine) -> Result:
+    pair, special = job.pair, is_special(job.pair.target)
     track = await probe(source, job.order.track)
-    job.told_duration(track.duration_s)
     planned = Result(pair.source, pair.target, "planned", track.duration_s)
     if job.order.dry_run:
         return planned
     with _place_of(pair, job.order, special) as part:
         with closing(await engine.denoiser(track)) as denoiser:
+            began_s = time.monotonic()
             work = Work(source, part, track, pair.extension, level_lufs=job.order.level_lufs)
             outcome = await enhance_file(work, denoiser, job.report)
             levels = denoiser.levels()
@@ -85,7 +90,8 @@ async def _denoise(job: Job, source: Path, engine: Engine, special: bool) -> Res
         if special:
             await to_thread.run_sync(pour, part, pair.target, abandon_on_cancel=True)
     job.report(100, "")
-    return replace(planned, state="done", levels=levels, notes=outcome.notes)
+    elapsed_s = time.monotonic() - began_s
+    return replace(planned, state="done", elapsed_s=elapsed_s, levels=levels, notes=outcome.notes)
 
 
 @contextmanager
@@ -97,6 +103,9 @@ def _place_of(pair: Pair, order: Order, special: bool) -> Iterator[Path]:
         return
     if pair.found or order.output.endswith("/") or len(order.inputs) > 1:
         _make_folder(pair.target.parent)
+    if not pair.target.parent.is_dir():
+        reason = "No such file or directory; the output's folder has to be there"
+        raise FileNotFoundError(errno.ENOENT, reason, str(pair.target.parent))
     with appearing(pair.target, overwrite=order.overwrite) as part:
         yield part
 
@@ -110,6 +119,4 @@ def _make_folder(folder: Path) -> None:
 
 async def _with_loudness(levels: Levels, part: Path, track: AudioTrack) -> Levels:
     loudness = await measure_loudness(part, track)
-    return replace(
-        levels, output_lufs=loudness.integrated_lufs, output_true_peak_dbtp=loudness.true_peak_dbtp
-    )
+    return replace(levels, output_lufs=loudness.integrated_lufs, output_true_peak_dbtp=loudness.true_peak_dbtp)

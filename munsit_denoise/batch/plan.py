@@ -79,7 +79,9 @@ def _into_folder(order: Order) -> Plan:
     plan = Plan()
     output = order.target
     if is_special(output) or (output.exists() and not output.is_dir()):
-        raise UsageError(f"{shown(order.output)} is no folder; one is needed for what comes out of a folder or several.")
+        raise UsageError(
+            f"{shown(order.output)} is no folder; one is needed for what comes out of a folder or several."
+        )
     for given, source in zip(order.inputs, order.sources, strict=True):
         if source.is_dir():
             inner = output / Path(os.path.abspath(source)).name if len(order.inputs) > 1 else output  # noqa: PTH100
