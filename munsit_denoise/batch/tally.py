@@ -45,12 +45,16 @@ class Tally:
         left = self.files - self.ended
         parts = [
             f"{self.counts['planned']} would be done" if self.counts["planned"] else f"{self.counts['done']} done",
-            f"{self.counts['there']} there already" if self.counts["there"] else "",
-            f"{self.counts['skipped']} without sound skipped" if self.counts["skipped"] else "",
+            self._skipped(),
             f"{self.failed} failed" if self.failed else "",
-            f"{self.ignored} hidden files and links ignored" if self.ignored else "",
             f"{left} not done" if left else "",
+            f"{self.ignored} hidden files and links ignored" if self.ignored else "",
         ]
         sound = f"{self.sound_s:.1f} s of sound in {time.monotonic() - self.began_s:.1f} s ({self.speed})"
         told = ", ".join(filter(None, parts))
         return f"{'Stopped' if stopped else 'Finished'}: {told}; {sound}."
+
+    def _skipped(self) -> str:
+        there, silent = self.counts["there"], self.counts["skipped"]
+        reasons = [f"{there} there already"] * bool(there) + [f"{silent} no recordings"] * bool(silent)
+        return f"{there + silent} skipped ({', '.join(reasons)})" if reasons else ""
