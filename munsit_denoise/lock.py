@@ -50,6 +50,8 @@ def _make_folder(folder: Path, setting: str) -> None:
         raise NotADirectoryError(
             errno.ENOTDIR, "a file stands where a folder is needed", f"{setting}: {folder}"
         ) from None
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, f"{setting}: {folder}") from None
 
 
 @contextmanager

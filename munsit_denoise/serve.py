@@ -27,7 +27,7 @@ SAMPLE = "sample.wav"
 HIDDEN_KEY = "YOUR_KEY"
 FIRST_USER = "admin"
 LOCK_PATIENCE_S = 2.0  # a `keys` command may hold the data while it makes the database
-PROBE_BYTES = 2**16  # that must find room before a server starts
+PROBE_BYTES = 2**20  # that must find room before a server starts
 
 
 def run_server(settings: Settings) -> None:
@@ -45,7 +45,10 @@ def run_server(settings: Settings) -> None:
         upgrade(settings.database)
         make_private(settings.database_path)
         greet = partial(_greet, settings, listener.getsockname()[1])
-        create_server(settings, greet, locked=True).run(sockets=[listener])
+        server = create_server(settings, greet, locked=True)
+        server.run(sockets=[listener])
+    if server.failure is not None:
+        raise server.failure
 
 
 def _check_device(settings: Settings) -> None:

@@ -55,12 +55,17 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, app: Starlette, on_listening: OnListening | None = None) -> None:
         super().__init__(config)
         self._app, self._on_listening = app, on_listening
+        self.failure: Exception | None = None  # of what was to happen once the port listened
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start as usual, then tell who waits for it that the port listens."""
+        """Start as usual, then tell who waits for it that the port listens; if that fails, stop in order."""
         await super().startup(sockets)
-        if self._on_listening is not None:
+        if self._on_listening is None:
+            return
+        try:
             await self._on_listening()
+        except Exception as error:
+            self.failure, self.should_exit = error, True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop in order; a second Ctrl-C stops at once. The signal is not raised again: the exit code is 0."""

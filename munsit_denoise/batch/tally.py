@@ -50,9 +50,9 @@ class Tally:
             f"{left} not done" if left else "",
             f"{self.ignored} hidden files and links ignored" if self.ignored else "",
         ]
-        sound = f"{self.sound_s:.1f} s of sound in {time.monotonic() - self.began_s:.1f} s ({self.speed})"
+        sound = f"; {self.sound_s:.1f} s of sound in {time.monotonic() - self.began_s:.1f} s ({self.speed})"
         told = ", ".join(filter(None, parts))
-        return f"{'Stopped' if stopped else 'Finished'}: {told}; {sound}."
+        return f"{'Stopped' if stopped else 'Finished'}: {told}{sound if self.sound_s else ''}."
 
     def _skipped(self) -> str:
         there, silent = self.counts["there"], self.counts["skipped"]
