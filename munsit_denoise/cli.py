@@ -68,17 +68,15 @@ def enhance(
     output: Annotated[
         str, typer.Argument(metavar="OUTPUT", help="A file, its format by extension; a folder; - is standard output.")
     ],
-    strength: Annotated[
-        float, typer.Option(min=0.0, max=1.0, metavar="0..1", help="How much of the noise is removed.")
-    ] = 1.0,
+    strength: Annotated[float, typer.Option(metavar="0..1", help="How much of the noise is removed.")] = 1.0,
     format_: Annotated[
         str | None, typer.Option("--format", metavar="EXT", help="Format of results: wav, flac, mp3 and so on.")
     ] = None,
     loudness: Annotated[
         float | None,
-        typer.Option(min=-70.0, max=0.0, metavar="LUFS", help="Bring results to this loudness, such as -16."),
+        typer.Option(metavar="LUFS", help="Bring results to this loudness, -70 to 0, such as -16."),
     ] = None,
-    track: Annotated[int, typer.Option(min=0, metavar="N", help="Which audio track of a file; 0 is the first.")] = 0,
+    track: Annotated[int, typer.Option(metavar="N", help="Which audio track of a file; 0 is the first.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that are there already.")] = False,
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Leave out files whose result is there: go on after Ctrl-C.")
@@ -86,7 +84,7 @@ def enhance(
     recursive: Annotated[
         bool, typer.Option("--recursive/--no-recursive", help="With the folders in a folder, or without.")
     ] = True,
-    jobs: Annotated[int, typer.Option(min=1, max=64, metavar="N", help="Files at the same time.")] = 1,
+    jobs: Annotated[int, typer.Option(metavar="N", help="Files at the same time, 1 to 64.")] = 1,
     json_: Annotated[bool, typer.Option("--json", help="Print one line of JSON a file on standard output.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
 ) -> None:

@@ -20,7 +20,7 @@ WS_PING_S = 20  # protocol pings: a client that answers none is dropped
 GRACE_S = 5  # how long shutdown waits for open connections
 
 
-OnListening = Callable[[], Awaitable[None]]
+OnReady = Callable[[], Awaitable[None]]
 
 
 class HeaderDeadlineProtocol(HttpToolsProtocol):
@@ -52,18 +52,28 @@ class HeaderDeadlineProtocol(HttpToolsProtocol):
 class Server(uvicorn.Server):
     """Uvicorn runs the lifespan's end only after open connections are gone, so streams must end before."""
 
-    def __init__(self, config: uvicorn.Config, app: Starlette, on_listening: OnListening | None = None) -> None:
+    def __init__(self, config: uvicorn.Config, app: Starlette, on_ready: OnReady | None = None) -> None:
         super().__init__(config)
-        self._app, self._on_listening = app, on_listening
-        self.failure: Exception | None = None  # of what was to happen once the port listened
+        self._app, self._on_ready = app, on_ready
+        self.failure: Exception | None = None  # of what was to happen once all runs
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start as usual, then tell who waits for it that the port listens; if that fails, stop in order."""
+        """Start as usual; whoever waits for it is told when all runs, before the first connection is taken."""
+        start_app = self.lifespan.startup
+
+        async def start_and_tell() -> None:
+            await start_app()
+            if not self.lifespan.should_exit:
+                await self._tell()
+
+        self.lifespan.startup = start_and_tell
         await super().startup(sockets)
-        if self._on_listening is None:
-            return
+
+    async def _tell(self) -> None:
+        """Tell who waits for the start; if that fails, the server stops in order."""
         try:
-            await self._on_listening()
+            if self._on_ready is not None:
+                await self._on_ready()
         except Exception as error:
             self.failure, self.should_exit = error, True
 
@@ -80,10 +90,11 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def create_server(settings: Settings, on_listening: OnListening | None = None, *, locked: bool = False) -> Server:
+def create_server(settings: Settings, on_ready: OnReady | None = None, *, locked: bool = False) -> Server:
     """Return a server for these settings, ready to `run`.
 
-    `on_listening` is awaited once connections are taken; `locked` says that the caller holds the data already.
+    `on_ready` is awaited once all runs, before the first connection is taken; `locked` says that the caller holds
+    the data already.
     """
     app = create_app(settings, locked=locked)
     config = uvicorn.Config(
@@ -105,4 +116,4 @@ def create_server(settings: Settings, on_listening: OnListening | None = None, *
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
     )
-    return Server(config, app, on_listening)
+    return Server(config, app, on_ready)

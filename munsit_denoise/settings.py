@@ -208,12 +208,16 @@ def _sentence(location: tuple[int | str, ...], value: object, message: str) -> s
 
 def unknown_variables() -> list[str]:
     """Return a sentence for each `DENOISE_` variable, of the environment or `.env`, that no setting has."""
-    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
-    given = {*os.environ, *DotEnvSettingsSource(Settings).env_vars}
-    unknown = sorted({name.upper() for name in given if name.upper().startswith(PREFIX)} - known)
-    return [f"{name} is no setting and has no effect{_nearest(name, known)}" for name in unknown]
+    known = [name.upper() for name in Settings.model_fields]
+    given = {name.upper() for name in (*os.environ, *DotEnvSettingsSource(Settings).env_vars)}
+    unknown = sorted(name.removeprefix(PREFIX) for name in given if name.startswith(PREFIX))
+    return [
+        f"{PREFIX}{name} is no setting and has no effect{_nearest(name, known)}"
+        for name in unknown
+        if name not in known
+    ]
 
 
-def _nearest(name: str, known: set[str]) -> str:
-    near = difflib.get_close_matches(name, sorted(known), 1)
-    return f"; did you mean {near[0]}?" if near else ""
+def _nearest(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f"; did you mean {PREFIX}{near[0]}?" if near else ""

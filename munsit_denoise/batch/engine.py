@@ -40,7 +40,7 @@ class Engine:
             from munsit_denoise.engine.open import open_engine
 
             return open_engine(self._settings.device, self._threads(), self._settings.precision, self._jobs)
-        except (RuntimeError, ImportError) as error:
+        except Exception as error:  # PyTorch, its libraries, the weights: whatever it is, no file can be processed
             raise EngineUnusable(errno.ENODEV, str(error), "the model cannot be loaded") from None
 
     def _threads(self) -> int:

@@ -8,9 +8,15 @@ from pathlib import Path
 
 from munsit_denoise.batch.names import result_name, shown
 from munsit_denoise.batch.order import PIPE, Order, Pair, UsageError
-from munsit_denoise.batch.places import Identity, identity, is_special, is_terminal
+from munsit_denoise.batch.places import Identity, descriptor, identity, is_special, is_terminal
 from munsit_denoise.errors import InvalidOption
 from munsit_denoise.media.formats import FORMATS, result_extension
+
+STDOUT = 1  # its descriptor
+STRENGTHS = (0.0, 1.0)
+LEVELS_LUFS = (-70.0, 0.0)
+TRACKS = (0, 1000)
+JOBS = (1, 64)
 
 
 @dataclass
@@ -38,21 +44,33 @@ def make_plan(order: Order) -> Plan:
 
 
 def _check(order: Order) -> None:
+    _check_options(order)
+    if not all((*order.inputs, order.output)):
+        raise UsageError("INPUT and OUTPUT cannot be empty.")
+    if any(is_terminal(source) for source in order.sources):
+        raise UsageError("Standard input is a terminal. Send a recording: munsit-denoise enhance - OUTPUT < RECORDING")
+    if descriptor(order.target) == STDOUT and order.json:
+        raise UsageError("--json and the result cannot both go to standard output.")
+    if is_terminal(order.target) and not order.dry_run:
+        raise UsageError("The result would go to the terminal. Redirect it: munsit-denoise enhance INPUT - > RESULT")
+
+
+def _check_options(order: Order) -> None:
     if order.overwrite and order.skip_existing:
         raise UsageError("--overwrite and --skip-existing contradict each other.")
+    for option, value, (least, most) in (
+        ("--strength", order.strength, STRENGTHS),
+        ("--loudness", order.level_lufs, LEVELS_LUFS),
+        ("--track", order.track, TRACKS),
+        ("--jobs", order.jobs, JOBS),
+    ):
+        if value is not None and not least <= value <= most:
+            raise UsageError(f"{option} is {least:g} to {most:g}, not {value:g}.")
     if order.extension:
         try:
             result_extension(order.extension, "")
         except InvalidOption as error:
             raise UsageError(f"--format: {error}") from None
-    if not all((*order.inputs, order.output)):
-        raise UsageError("INPUT and OUTPUT cannot be empty.")
-    if any(is_terminal(source) for source in order.sources):
-        raise UsageError("Standard input is a terminal. Send a recording: munsit-denoise enhance - OUTPUT < RECORDING")
-    if order.output == PIPE and order.json:
-        raise UsageError("--json and the result cannot both go to standard output.")
-    if is_terminal(order.target) and not order.dry_run:
-        raise UsageError("The result would go to the terminal. Redirect it: munsit-denoise enhance INPUT - > RESULT")
 
 
 def _is_folder(output: str) -> bool:

@@ -1,5 +1,6 @@
 """Many files, some at the same time, until all are done or a signal stops it."""
 
+import logging
 import os
 import signal
 import threading
@@ -24,6 +25,8 @@ from munsit_denoise.batch.tally import Tally
 from munsit_denoise.errors import DenoiseError
 from munsit_denoise.settings import Settings
 
+log = logging.getLogger(__name__)
+UNEXPECTED = "Something unexpected happened; DENOISE_LOG_LEVEL=debug tells more"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -130,6 +133,9 @@ async def _attempt(run: Run, engine: Engine, pair: Pair) -> Result:
         if lost or isinstance(error, EngineUnusable):
             raise
         return replace(failed, error=_sentence(error, pair))
+    except Exception as error:  # one file must not take the others with it
+        log.debug("%s", pair.source, exc_info=True)
+        return replace(failed, error=f"{UNEXPECTED} ({type(error).__name__}: {error})")
 
 
 def _clean(run: Run, folder: Path) -> None:
