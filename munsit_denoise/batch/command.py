@@ -7,6 +7,7 @@ import anyio
 
 from munsit_denoise.batch.display import make_display, say
 from munsit_denoise.batch.names import shown
+from munsit_denoise.batch.one import THERE
 from munsit_denoise.batch.order import Order, UsageError
 from munsit_denoise.batch.plan import Plan, make_plan
 from munsit_denoise.batch.run import Run, run_all
@@ -44,6 +45,8 @@ def _carry_out(settings: Settings, order: Order, plan: Plan) -> int:
         say(run.tally.summary(stopped=bool(run.stopped_by)))
     elif run.tally.failed:
         say(f"munsit-denoise: {_named(run)}")
+    elif run.tally.counts["there"]:
+        say(f"{shown(plan.pairs[0].target)}: {THERE}")
     if run.fatal is not None:
         raise run.fatal
     if run.stopped_by:

@@ -1,6 +1,7 @@
 """Which file becomes which: decided before anything is written."""
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from munsit_denoise.batch.places import Identity, descriptor, identity, is_speci
 from munsit_denoise.errors import InvalidOption
 from munsit_denoise.media.formats import FORMATS, result_extension
 
-STDOUT = 1  # its descriptor
+STDIN, STDOUT = 0, 1  # their descriptors
 STRENGTHS = (0.0, 1.0)
 LEVELS_LUFS = (-70.0, 0.0)
 TRACKS = (0, 1000)
@@ -47,12 +48,21 @@ def _check(order: Order) -> None:
     _check_options(order)
     if not all((*order.inputs, order.output)):
         raise UsageError("INPUT and OUTPUT cannot be empty.")
+    _check_streams(order)
     if any(is_terminal(source) for source in order.sources):
         raise UsageError("Standard input is a terminal. Send a recording: munsit-denoise enhance - OUTPUT < RECORDING")
     if descriptor(order.target) == STDOUT and order.json:
         raise UsageError("--json and the result cannot both go to standard output.")
     if is_terminal(order.target) and not order.dry_run:
         raise UsageError("The result would go to the terminal. Redirect it: munsit-denoise enhance INPUT - > RESULT")
+
+
+def _check_streams(order: Order) -> None:
+    """Refuse a standard stream that is closed: its number may belong to another file by now."""
+    if sys.__stdout__ is None and descriptor(order.target) == STDOUT:
+        raise UsageError("Standard output is closed.")
+    if sys.__stdin__ is None and any(descriptor(source) == STDIN for source in order.sources):
+        raise UsageError("Standard input is closed.")
 
 
 def _check_options(order: Order) -> None:
