@@ -1,9 +1,8 @@
 """The parts, built from the settings and running together."""
 
-import fcntl
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from munsit_denoise.jobs.service import DenoiseService
 from munsit_denoise.jobs.sweeper import expire_uploads, requeue, sweep
 from munsit_denoise.jobs.watch import Patience
 from munsit_denoise.jobs.watchers import Sources, Watchers
+from munsit_denoise.lock import only_server
 from munsit_denoise.media.formats import media_type
 from munsit_denoise.metrics import Metrics
 from munsit_denoise.remote.client import open_client
@@ -37,10 +37,6 @@ from munsit_denoise.settings import Settings
 from munsit_denoise.storage import LocalStorage
 
 FETCHES_AT_ONCE = 4
-
-
-class AlreadyRunning(Exception):
-    """Another server works on the same data."""
 
 
 @dataclass
@@ -61,12 +57,13 @@ class Services:
 
 
 @asynccontextmanager
-async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[Services]:
+async def open_services(settings: Settings, metrics: Metrics, *, locked: bool = False) -> AsyncIterator[Services]:
     """Open everything, go on with what a crash interrupted, run jobs while the block lasts.
 
-    The database's schema must be current. Raises AlreadyRunning.
+    The database's schema must be current. `locked` says that the caller holds the data already.
+    Raises AlreadyRunning.
     """
-    with _only_server(settings.data_dir):
+    with nullcontext() if locked else only_server(settings):
         started_s = time.time()
         database = open_database(settings.database)
         service = DenoiseService(
@@ -168,14 +165,3 @@ async def load_engine(settings: Settings) -> MakeDenoiser:
         return lambda track, strength: make(track.sample_rate_hz, track.channels, strength)
 
     return await to_thread.run_sync(load)
-
-
-@contextmanager
-def _only_server(data_dir: Path) -> Iterator[None]:
-    data_dir.mkdir(parents=True, exist_ok=True)
-    with (data_dir / "server.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyRunning(f"Another server is already running on the data in {data_dir}") from None
-        yield

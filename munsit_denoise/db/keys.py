@@ -15,7 +15,7 @@ import uuid
 import zlib
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from munsit_denoise.db.engine import Database, now_us
 from munsit_denoise.db.readers import Query
@@ -65,6 +65,11 @@ class Keys:
             row = {"key_hash": hash_key(key), "prefix": key[:SHOWN_DIGITS], "user_id": user_id}
             await connection.execute(insert(api_keys).values(**row, created_at=now_us()))
         return key
+
+    async def take_back(self, key: str) -> None:
+        """Remove a key that nobody has seen, as if it had never been made."""
+        async with self._database.write() as connection:
+            await connection.execute(delete(api_keys).where(api_keys.c.key_hash == hash_key(key)))
 
     async def find_user(self, key: str) -> str | None:
         """Return the id of the user that a valid key belongs to; a revoked one is dead after `MEMORY_S`."""
