@@ -59,6 +59,11 @@ class Process:
         self._popen, self.stream = popen, stream
 
     @property
+    def pid(self) -> int:
+        """The program's number."""
+        return self._popen.pid
+
+    @property
     def returncode(self) -> int | None:
         """What the program ended with, negative after a signal; None while it runs."""
         return self._popen.poll()
