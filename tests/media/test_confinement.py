@@ -81,11 +81,8 @@ HOSTILE = {
     "matroska": linked_matroska,
     "asf": text("[Reference]\r\nRef1=file://SECRET\r\nRef2=SECRET\r\n"),
     "asx": text('<asx version="3.0"><entry><ref href="SECRET"/></entry></asx>'),
-    "ram": text("file://SECRET\n.RMF"),
     "smil": text('<smil><body><audio src="SECRET"/></body></smil>'),
     "cue": text('FILE "SECRET" WAVE\n  TRACK 01 AUDIO\n    INDEX 01 00:00:00\n'),
-    "hls": text("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nSECRET\n#EXT-X-ENDLIST\n"),
-    "concat": text("ffconcat version 1.0\nfile 'SECRET'\n"),
     "imf": text('<?xml version="1.0"?><CompositionPlaylist><Path>SECRET</Path></CompositionPlaylist>'),
 }
 

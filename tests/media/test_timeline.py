@@ -119,7 +119,6 @@ async def test_durations_are_right(name: str, tmp_path: Path) -> None:
         ffmpeg("-i", tmp_path / "a.wav", *(("-c:a", "alac") if "alac" in name else ()), tmp_path / name)
     track = await probe(tmp_path / name)
     assert track.duration_s == pytest.approx(1.234, abs=0.05)
-    assert len(await decoded(tmp_path / name)) / RATE_HZ == pytest.approx(1.234, abs=0.05)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
