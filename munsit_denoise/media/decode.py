@@ -36,6 +36,7 @@ async def decoding(path: Path, track: AudioTrack) -> AsyncIterator[AsyncIterator
     """
     arguments = ["-v", "quiet", "-nostdin", "-threads", "1", "-max_error_rate", "1", "-guess_layout_max", "0"]
     arguments += ["-copyts", "-itsoffset", str(AHEAD_S - floor(track.origin_s)), "-vn", "-sn", "-dn"]
+    arguments += ["-c:a", track.codec] if _is_big_endian_wav(track) else []
     arguments += [*input_options(path), "-map", f"0:a:{track.index}", "-ar", str(track.sample_rate_hz)]
     arguments += ["-map_metadata", "-1", "-map_chapters", "-1"]
     arguments += ["-c:a", "pcm_f64le" if _is_double(track) else "pcm_f32le", "-f", "nut", "pipe:1"]
@@ -136,6 +137,10 @@ class _Decoded:
     def _check_length(self) -> None:
         if self._line.position > (self._track.duration_s + SPARE_S) * self._track.sample_rate_hz:
             raise ProcessingFailed("The file holds more audio than it announces.")
+
+
+def _is_big_endian_wav(track: AudioTrack) -> bool:
+    return track.container == "wav" and track.codec.startswith("pcm_") and track.codec.endswith("be")
 
 
 def _is_double(track: AudioTrack) -> bool:
