@@ -34,13 +34,19 @@ class Held:
         return count, count * MIB
 
 
+class Reckoned:
+    """Jobs that wait, whose results need so much."""
+
+    async def reckoned_bytes(self) -> dict[str, int]:
+        return {"ann": 300 * MIB, "bob": 100 * MIB}
+
+
 def admission(held: Held | None = None, free_bytes: int = 10**12, **limits: int) -> Admission:
     given: dict[str, Any] = {"upload_mb": 200, "duration_minutes": 0, "pending_jobs": 0, "pending_jobs_per_user": 0}
     storage: Any = SimpleNamespace(free_bytes=lambda: free_bytes)
     uploads: Any = held or Held()
-    return Admission(
-        Limits(**(given | {"disk_reserve_mb": 0} | limits)), storage, uploads, (LocalQueue(), LocalQueue())
-    )
+    given_limits = Limits(**(given | {"disk_reserve_mb": 0} | limits))
+    return Admission(given_limits, storage, uploads, Reckoned(), (LocalQueue(), LocalQueue()))  # type: ignore[arg-type]
 
 
 @pytest.fixture
