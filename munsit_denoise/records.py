@@ -4,6 +4,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 VIDEO_EXTENSIONS = frozenset({"mp4", "mov", "mkv", "webm", "avi", "m4v"})
+_NAMES = """
+3g2 3ga 3gp aa3 aac aax ac3 adts adx aif aifc aiff amr ape asf ast au avs awb caf cda cdg dff dif divx dsf dss
+dts dtshd dv dvf eac3 ec3 f4a f4v flac flv gsm gxf h264 htk ircam ivf kar loas m1v m2a m2t m2ts m2v m4a m4b m4p
+m4r mid mj2 mjpg mka mks mlp mod mogg mp1 mp2 mp3 mpa mpc mpe mpeg mpg mpga mpp msv mts mxf nist nsv nut oga ogg
+ogm ogv ogx oma omg opus qcp qt ra ram rf64 rm rmvb roq s3m sbc sf shn snd sol sox spdif sph spx swf tak thd thp
+tod ts tta vob voc vox vp6 vqf w64 wav wave weba wma wmv wtv wv wve xa xmv xwma y4m
+"""
+MEDIA_EXTENSIONS = VIDEO_EXTENSIONS | frozenset(_NAMES.split())  # another one says nothing about the content
 DELETED = "The recording was deleted."
 
 
@@ -38,6 +46,14 @@ class Delivery(StrEnum):
 
 
 @dataclass(frozen=True)
+class Identity:
+    """Whose request it is, and by which key: its hash, which opens nothing."""
+
+    user_id: str
+    key_id: str
+
+
+@dataclass(frozen=True)
 class Options:
     """What a client wants of the result."""
 
@@ -45,6 +61,8 @@ class Options:
     strength: float = 1.0  # share of the noise reduction, 0 leaves the sound alone
     level_lufs: float | None = None  # integrated loudness to bring it to, None leaves the level alone
     output_url: str | None = None  # where to PUT it
+    audio_track: int = 0  # which of the file's audio tracks, 0 is the first
+    webhook_url: str | None = None  # where to tell the job's end
 
 
 @dataclass(frozen=True)
@@ -59,6 +77,7 @@ class Upload:
     audio_size_bytes: int
     storage_key: str
     created_at_us: int
+    track: str | None = None  # JSON: what the file was found to hold
 
 
 @dataclass(frozen=True)
@@ -87,7 +106,35 @@ class DenoiseRecord:
     source_url: str | None = None  # where the original still has to be fetched from
     upload_id: str | None = None  # the upload that the original came from
     delivery: Delivery | None = None
-    deleted_at_us: int | None = None  # since then the files are gone
+    deleted_at_us: int | None = None  # since then the files are gone, or about to go
+    percent: int = 0  # of the work done, as it was noted last
+    message: str | None = None  # what the job did then, for people
+    heartbeat_at_us: int | None = None  # when whoever runs the job was last heard of
+    cancel_asked_at_us: int | None = None  # since then whoever runs the job is to stop
+    track: str | None = None  # JSON: what the original was found to hold, None until it is there
+    report: str | None = None  # JSON: what there is to say of the result beside its file
+    result_bytes: int = 0  # what the result needs on the disk, as it was reckoned before the job was accepted
+
+
+# What a list of records needs of each row, in this order.
+HISTORY_COLUMNS = (
+    "id",
+    "user_id",
+    "transaction_id",
+    "secret",
+    "result_key",
+    "extension",
+    "deleted_at",
+    "file_name",
+    "audio_format",
+    "audio_duration",
+    "audio_size",
+    "source_type",
+    "status",
+    "error",
+    "created_at",
+    "updated_at",
+)
 
 
 @dataclass(frozen=True)
@@ -128,7 +175,9 @@ Event = Downloading | Queued | Processing | Done | Failed
 
 
 def terminal_event(record: DenoiseRecord) -> Done | Failed | None:
-    """Return the event that ends a record's stream, None while it is pending."""
+    """Return the event that ends a record's stream, None while it is pending; what was deleted is not offered."""
+    if record.status is Status.SUCCESS and record.deleted_at_us is not None:
+        return Failed(DELETED)
     if record.status is Status.SUCCESS:
         return Done(record)
     if record.status is Status.FAILED:
@@ -137,10 +186,9 @@ def terminal_event(record: DenoiseRecord) -> Done | Failed | None:
 
 
 def extension_of(file_name: str) -> str:
-    """Return the lower-case extension of a client's file name without the dot, empty where there is none."""
-    _, dot, extension = file_name.rpartition(".")
-    usable = bool(dot) and extension.isascii() and extension.isalnum() and len(extension) <= 8
-    return extension.lower() if usable else ""
+    """Return the lower-case extension of a client's file name without the dot, empty where it names no media."""
+    _, _, extension = file_name.rpartition(".")
+    return extension.lower() if "." in file_name and extension.lower() in MEDIA_EXTENSIONS else ""
 
 
 def source_type_of(extension: str) -> SourceType:

@@ -1,56 +1,60 @@
-"""The HTTP server: uvicorn that lets streams end before it waits for them, and cuts trickled headers."""
+"""The HTTP server: uvicorn that lets streams end before it waits for them, and whose connections have deadlines."""
 
 import signal
 import socket
-from asyncio import TimerHandle
+from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from munsit_denoise.app import create_app
+from munsit_denoise.connections import Waiting
+from munsit_denoise.protocols import QuietSocketProtocol, polite
 from munsit_denoise.settings import Settings
 
-HEADER_TIMEOUT_S = 30  # from the connection, or the request before, to the end of the headers
 WS_MESSAGE_BYTES = 64 * 1024  # of a client, which has nothing to say
 WS_PING_S = 20  # protocol pings: a client that answers none is dropped
+LEVELS = {"warning": "warning", "error": "error"}  # at debug its socket protocol prints keys
 GRACE_S = 5  # how long shutdown waits for open connections
 
 
-class HeaderDeadlineProtocol(HttpToolsProtocol):
-    """Closes a connection that does not complete its headers in time: uvicorn itself would wait for ever."""
-
-    _deadline: TimerHandle | None = None
-
-    def on_message_begin(self) -> None:
-        """Start the clock with the first byte of a request."""
-        self._deadline = self.loop.call_later(HEADER_TIMEOUT_S, self.transport.close)
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        """Stop the clock."""
-        self._stop_clock()
-        super().on_headers_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the clock with its connection."""
-        self._stop_clock()
-        super().connection_lost(exc)
-
-    def _stop_clock(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+OnReady = Callable[[], Awaitable[None]]
 
 
 class Server(uvicorn.Server):
     """Uvicorn runs the lifespan's end only after open connections are gone, so streams must end before."""
 
-    def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
+    def __init__(self, config: uvicorn.Config, app: Starlette, on_ready: OnReady | None = None) -> None:
         super().__init__(config)
-        self._app = app
+        self._app, self._on_ready = app, on_ready
+        self.failure: Exception | None = None  # why the server stopped by itself
+        app.state.give_up = self.give_up
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start as usual; whoever waits for it is told when all runs, before the first connection is taken."""
+        start_app = self.lifespan.startup
+
+        async def start_and_tell() -> None:
+            await start_app()
+            if not self.lifespan.should_exit:
+                await self._tell()
+
+        self.lifespan.startup = start_and_tell
+        await super().startup(sockets)
+
+    async def _tell(self) -> None:
+        """Tell who waits for the start; if that fails, the server stops in order."""
+        try:
+            if self._on_ready is not None:
+                await self._on_ready()
+        except Exception as error:
+            self.give_up(error)
+
+    def give_up(self, error: Exception) -> None:
+        """Stop in order; `failure` says why."""
+        self.failure, self.should_exit = self.failure or error, True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop in order; a second Ctrl-C stops at once. The signal is not raised again: the exit code is 0."""
@@ -65,26 +69,30 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def create_server(settings: Settings) -> Server:
-    """Return a server for these settings, ready to `run`."""
-    app = create_app(settings)
+def create_server(settings: Settings, on_ready: OnReady | None = None, *, locked: bool = False) -> Server:
+    """Return a server for these settings, ready to `run`.
+
+    `on_ready` is awaited once all runs, before the first connection is taken; `locked` says that the caller holds
+    the data already.
+    """
+    app = create_app(settings, locked=locked)
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        http=HeaderDeadlineProtocol,
-        ws="websockets-sansio",
+        http=polite(Waiting(settings.trusted_proxies, settings.max_idle_connections_per_address)),
+        ws=QuietSocketProtocol,
         ws_max_size=WS_MESSAGE_BYTES,
         ws_per_message_deflate=False,
         ws_ping_interval=WS_PING_S,
         ws_ping_timeout=WS_PING_S,
         lifespan="on",
-        log_level=settings.log_level,
+        log_level=LEVELS.get(settings.log_level, "info"),
         log_config=None,
-        access_log=False,  # download paths hold secrets
+        access_log=False,  # download paths hold secrets; `routes/access.py` tells of each request
         proxy_headers=True,
         forwarded_allow_ips=settings.trusted_proxies,
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
     )
-    return Server(config, app)
+    return Server(config, app, on_ready)

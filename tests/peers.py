@@ -70,7 +70,7 @@ def run_peer(folder: Path) -> Iterator[Peer]:
     peer = Peer()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, peer, directory=str(folder)))
     peer.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
         yield peer

@@ -8,10 +8,13 @@ from typing import Any
 
 import anyio
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from munsit_denoise.errors import DatabaseBusy, StorageFull
+from munsit_denoise.db.readers import Readers
+from munsit_denoise.db.trouble import Trouble
+from munsit_denoise.errors import DatabaseBusy
 
 BUSY_TIMEOUT_S = 5  # how long a request waits for another writer before it is told to come back
 
@@ -23,14 +26,15 @@ class Database:
     its update, so writers begin with BEGIN IMMEDIATE and queue here rather than in the driver.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, engine: AsyncEngine, readers: Readers) -> None:
+        self._engine, self.readers = engine, readers
+        self._trouble = Trouble()
         self._writer = anyio.Lock()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Yield a connection that sees one state of the database. Raises DatabaseBusy."""
-        with _translated(), anyio.CancelScope(shield=True):
+        with self._translated(), anyio.CancelScope(shield=True):
             async with self._engine.connect() as connection:
                 yield connection
 
@@ -42,24 +46,46 @@ class Database:
         if waiting.cancelled_caught:
             raise DatabaseBusy
         try:
-            with _translated(), anyio.CancelScope(shield=True):
+            with self._translated(), anyio.CancelScope(shield=True):
                 async with self._engine.execution_options(writes=True).begin() as connection:
                     yield connection
         finally:
             self._writer.release()
 
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except NoConnection as error:  # all are in use, for longer than is waited
+            raise DatabaseBusy from error
+        except DBAPIError as error:
+            if isinstance(error, DatabaseError) and isinstance(error.orig, sqlite3.Error):
+                told = self._trouble.told(error.orig)
+                if told is not None:
+                    raise told from error
+            if error.connection_invalidated:
+                raise DatabaseBusy from error
+            raise
+        else:
+            self._trouble.over()
+
     async def close(self) -> None:
         """Give all connections back."""
+        await self.readers.close()
         await self._engine.dispose()
 
 
 def open_database(url: str) -> Database:
     """Open the SQLite database of a URL `sqlite:///path`; its schema must be there already."""
     engine = create_async_engine(
-        url.replace("sqlite:", "sqlite+aiosqlite:", 1), pool_size=8, max_overflow=0, pool_timeout=30
+        url.replace("sqlite:", "sqlite+aiosqlite:", 1),
+        pool_size=8,
+        max_overflow=0,
+        pool_timeout=30,
+        hide_parameters=True,  # of an error's text, which may get into the log: key hashes and secrets are among them
     )
     prepare(engine.sync_engine)
-    return Database(engine)
+    return Database(engine, Readers(url))
 
 
 def prepare(engine: Engine) -> None:
@@ -82,21 +108,6 @@ def prepare(engine: Engine) -> None:
     def _on_begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except OperationalError as error:
-        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_FULL:
-            raise StorageFull from error
-        raise DatabaseBusy from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise DatabaseBusy from error
-        raise
 
 
 def now_us() -> int:

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 
 from munsit_denoise.db.engine import Database
+from munsit_denoise.db.tables import denoise_records as records
 from munsit_denoise.db.tables import uploads as t
 from munsit_denoise.errors import UploadNotFound
 from munsit_denoise.records import Upload
@@ -40,7 +41,23 @@ class Uploads:
             row.audio_size,
             row.storage_key,
             row.created_at,
+            row.track,
         )
+
+    async def waiting(self, user_id: str, *, unused: bool = False) -> tuple[int, int]:
+        """Return how many files a user has uploaded and their size in bytes; `unused`: those that no job came of.
+
+        The second question costs a look at the user's records since the oldest of the files.
+        """
+        own = t.c.user_id == user_id
+        query = select(func.count(), func.coalesce(func.sum(t.c.audio_size), 0)).where(own)
+        if unused:
+            oldest = select(func.min(t.c.created_at)).where(own).scalar_subquery()
+            since = (records.c.user_id == user_id, records.c.created_at >= oldest, records.c.upload_id.is_not(None))
+            query = query.where(t.c.id.not_in(select(records.c.upload_id).where(*since)))
+        async with self._database.read() as connection:
+            count, size_bytes = (await connection.execute(query)).one()
+        return count, size_bytes
 
     async def delete(self, upload_id: str) -> None:
         """Forget an upload; one that is not there is fine."""

@@ -1,12 +1,13 @@
 """The HTTP client for other people's servers."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
 
-import httpcore
-import httpx
+import httpcore2
+import httpx2
 
 from munsit_denoise.remote.guard import AddressPolicy, AddressRefused, GuardedBackend
 
@@ -15,8 +16,8 @@ MAX_REDIRECTS = 5
 HEADERS = {"User-Agent": "munsit-denoise", "Accept-Encoding": "identity"}
 
 
-class _Body(httpx.AsyncByteStream):
-    def __init__(self, body: AsyncIterator[bytes], response: httpcore.Response) -> None:
+class _Body(httpx2.AsyncByteStream):
+    def __init__(self, body: AsyncIterator[bytes], response: httpcore2.Response) -> None:
         self._body, self._response = body, response
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -29,7 +30,7 @@ class _Body(httpx.AsyncByteStream):
 
 
 class _translated:  # noqa: N801 - reads as a statement
-    """Turns httpcore's errors into httpx's, so that callers know one family."""
+    """Turns httpcore2's errors into httpx2's, so that callers know one family."""
 
     def __enter__(self) -> None:
         return None
@@ -37,23 +38,23 @@ class _translated:  # noqa: N801 - reads as a statement
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if isinstance(error, AddressRefused):
             raise RefusedAddress(str(error)) from error
-        if isinstance(error, httpcore.UnsupportedProtocol):
-            raise httpx.UnsupportedProtocol(str(error)) from error
-        if isinstance(error, httpcore.TimeoutException):
-            raise httpx.ReadTimeout(str(error)) from error
-        if isinstance(error, (httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError)):
-            raise httpx.NetworkError(str(error)) from error
+        if isinstance(error, httpcore2.UnsupportedProtocol):
+            raise httpx2.UnsupportedProtocol(str(error)) from error
+        if isinstance(error, httpcore2.TimeoutException):
+            raise httpx2.ReadTimeout(str(error)) from error
+        if isinstance(error, (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.ProxyError)):
+            raise httpx2.NetworkError(str(error)) from error
 
 
-class RefusedAddress(httpx.ConnectError):
+class RefusedAddress(httpx2.ConnectError):
     """The address is not one that this server speaks to."""
 
 
-class GuardedTransport(httpx.AsyncBaseTransport):
+class GuardedTransport(httpx2.AsyncBaseTransport):
     """Connections that were checked; see `guard`."""
 
     def __init__(self, policy: AddressPolicy) -> None:
-        self._pool = httpcore.AsyncConnectionPool(network_backend=GuardedBackend(policy), max_connections=32)
+        self._pool = httpcore2.AsyncConnectionPool(network_backend=GuardedBackend(policy), max_connections=32)
 
     async def __aenter__(self) -> Self:
         await self._pool.__aenter__()
@@ -71,24 +72,26 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         """Close all connections."""
         await self._pool.aclose()
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request. Raises RefusedAddress and httpx's errors."""
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send a request. Raises RefusedAddress and httpx2's errors."""
         url = request.url
-        target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
-        outgoing = httpcore.Request(
+        target = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+        outgoing = httpcore2.Request(
             request.method, target, headers=request.headers.raw, content=request.stream, extensions=request.extensions
         )
         with _translated():
             response = await self._pool.handle_async_request(outgoing)
         body: AsyncIterator[bytes] = response.aiter_stream()
-        return httpx.Response(response.status, headers=response.headers, stream=_Body(body, response))
+        return httpx2.Response(response.status, headers=response.headers, stream=_Body(body, response))
 
 
 @asynccontextmanager
-async def open_client(policy: AddressPolicy) -> AsyncIterator[httpx.AsyncClient]:
+async def open_client(policy: AddressPolicy) -> AsyncIterator[httpx2.AsyncClient]:
     """Yield a client that speaks to permitted addresses only, also where it is redirected to."""
-    timeout = httpx.Timeout(STALL_TIMEOUT_S, connect=10)
-    async with httpx.AsyncClient(
+    for name in ("httpx2", "httpcore2"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # below that they write URLs, with the secrets in them
+    timeout = httpx2.Timeout(STALL_TIMEOUT_S, connect=10)
+    async with httpx2.AsyncClient(
         transport=GuardedTransport(policy),
         headers=HEADERS,
         timeout=timeout,

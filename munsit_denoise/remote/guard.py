@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 import anyio
-import httpcore
+import httpcore2
 
 Address = IPv4Address | IPv6Address
 PORTS = (80, 443)  # of public addresses
@@ -19,7 +19,7 @@ TRANSLATED = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))  # NAT64
 CONNECT_TIMEOUT_S = 10
 
 
-class AddressRefused(httpcore.ConnectError):
+class AddressRefused(httpcore2.ConnectError):
     """The host is not one that this server speaks to."""
 
 
@@ -59,7 +59,7 @@ def _is_public(address: Address) -> bool:
     return address.is_global and not special
 
 
-class GuardedBackend(httpcore.AnyIOBackend):
+class GuardedBackend(httpcore2.AnyIOBackend):
     """Resolves a name itself, refuses it if any of its addresses is refused, and connects to what was checked."""
 
     def __init__(self, policy: AddressPolicy) -> None:
@@ -72,21 +72,21 @@ class GuardedBackend(httpcore.AnyIOBackend):
         timeout: float | None = None,  # noqa: ASYNC109 - the interface of the base class
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """Connect. Raises AddressRefused before a packet is sent, httpcore.ConnectError, ConnectTimeout."""
+    ) -> httpcore2.AsyncNetworkStream:
+        """Connect. Raises AddressRefused before a packet is sent, httpcore2.ConnectError, ConnectTimeout."""
         timeout_s = timeout or CONNECT_TIMEOUT_S
         addresses = await _resolve(host, port, timeout_s)
         if not all(self._policy.permits(address, port) for address in addresses):
             raise AddressRefused(host)
-        error: Exception = httpcore.ConnectError(host)
+        error: Exception = httpcore2.ConnectError(host)
         for address in addresses:
             try:
                 return await super().connect_tcp(str(address), port, timeout_s, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as failure:
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as failure:
                 error = failure
         raise error
 
-    async def connect_unix_socket(self, *_: Any, **__: Any) -> httpcore.AsyncNetworkStream:
+    async def connect_unix_socket(self, *_: Any, **__: Any) -> httpcore2.AsyncNetworkStream:
         """Refuse. Raises AddressRefused."""
         raise AddressRefused("unix")
 
@@ -96,7 +96,7 @@ async def _resolve(host: str, port: int, timeout_s: float) -> Sequence[Address]:
         with anyio.fail_after(timeout_s):
             found = await anyio.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
     except TimeoutError:
-        raise httpcore.ConnectTimeout(host) from None
+        raise httpcore2.ConnectTimeout(host) from None
     except (OSError, UnicodeError):
-        raise httpcore.ConnectError(host) from None
+        raise httpcore2.ConnectError(host) from None
     return list(dict.fromkeys(ip_address(str(entry[4][0]).partition("%")[0]) for entry in found))

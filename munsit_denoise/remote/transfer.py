@@ -1,15 +1,15 @@
-"""A recording in from a URL, a result out to one."""
+"""URLs that clients give, and results that go out to one."""
 
-import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from urllib.parse import unquote
 
 import anyio
-import httpx
+import httpx2
 
-from munsit_denoise.errors import DenoiseError, InvalidOption, ProcessingFailed
+from munsit_denoise.errors import InvalidOption
+from munsit_denoise.names import last_component
 from munsit_denoise.remote.client import RefusedAddress
 
 SCHEMES = ("http", "https")
@@ -30,8 +30,8 @@ class Patience:
 def check_url(url: str) -> str:
     """Return a URL that can be tried. Raises InvalidOption."""
     try:
-        parsed = httpx.URL(url)
-    except (httpx.InvalidURL, TypeError):
+        parsed = httpx2.URL(url)
+    except (httpx2.InvalidURL, TypeError):
         raise InvalidOption("The URL cannot be read.") from None
     if parsed.scheme not in SCHEMES or not parsed.host or len(url) > MAX_URL_LENGTH:
         raise InvalidOption("The URL must begin with http:// or https:// and name a host.")
@@ -40,51 +40,10 @@ def check_url(url: str) -> str:
 
 def name_in(url: str) -> str:
     """Return the file name that a URL ends with, empty where there is none."""
-    return PurePosixPath(unquote(httpx.URL(url).path)).name.replace("\0", "")
+    return last_component(unquote(httpx2.URL(url).path))
 
 
-async def fetch(
-    client: httpx.AsyncClient, url: str, path: Path, patience: Patience, too_large: Callable[[int], DenoiseError]
-) -> int:
-    """Write what a URL holds to a path and return its size in bytes.
-
-    Raises ProcessingFailed with a sentence, and what `too_large` makes of a size.
-    """
-    try:
-        with anyio.fail_after(patience.total_s):
-            async with client.stream("GET", url, follow_redirects=True) as response:
-                if response.status_code != 200:
-                    raise ProcessingFailed(
-                        f"The URL could not be downloaded: its server answered {response.status_code}."
-                    )
-                return await _receive(response, path, patience, too_large)
-    except RefusedAddress:
-        raise ProcessingFailed(REFUSED) from None
-    except (TimeoutError, httpx.TimeoutException):
-        raise ProcessingFailed("The URL could not be downloaded: its server took too long.") from None
-    except httpx.TooManyRedirects:
-        raise ProcessingFailed("The URL could not be downloaded: it is redirected too often.") from None
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.UnsupportedProtocol):
-        raise ProcessingFailed("The URL could not be downloaded: its server could not be reached.") from None
-
-
-async def _receive(
-    response: httpx.Response, path: Path, patience: Patience, too_large: Callable[[int], DenoiseError]
-) -> int:
-    announced = response.headers.get("content-length", "")
-    if patience.max_bytes and re.fullmatch(r"\d{1,18}", announced) and int(announced) > patience.max_bytes:
-        raise too_large(int(announced))
-    size_bytes = 0
-    async with await anyio.open_file(path, "wb") as file:
-        async for chunk in response.aiter_raw(CHUNK_BYTES):
-            size_bytes += len(chunk)
-            if patience.max_bytes and size_bytes > patience.max_bytes:
-                raise too_large(size_bytes)
-            await file.write(chunk)
-    return size_bytes
-
-
-async def deliver(client: httpx.AsyncClient, path: Path, url: str, media_type: str, patience: Patience) -> str | None:
+async def deliver(client: httpx2.AsyncClient, path: Path, url: str, media_type: str, patience: Patience) -> str | None:
     """PUT a file to a URL, again after a while when that fails; return None, or why it failed for good."""
     reason: str | None = None
     try:
@@ -99,7 +58,7 @@ async def deliver(client: httpx.AsyncClient, path: Path, url: str, media_type: s
     return reason
 
 
-async def _put(client: httpx.AsyncClient, path: Path, url: str, media_type: str) -> tuple[str | None, bool]:
+async def _put(client: httpx2.AsyncClient, path: Path, url: str, media_type: str) -> tuple[str | None, bool]:
     """Return why it failed, None if it did not, and whether another try makes sense."""
     headers = {"Content-Type": media_type, "Content-Length": str((await anyio.Path(path).stat()).st_size)}
     try:
@@ -107,7 +66,7 @@ async def _put(client: httpx.AsyncClient, path: Path, url: str, media_type: str)
             status = answer.status_code  # what else it says is not read
     except RefusedAddress:
         return REFUSED, False
-    except (httpx.HTTPError, httpx.InvalidURL):
+    except (httpx2.HTTPError, httpx2.InvalidURL):
         return "its server could not be reached", True
     if 200 <= status < 300:
         return None, False

@@ -1,26 +1,30 @@
 """One file of a multipart form, from the socket to the disk: never whole in memory, never written twice."""
 
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import unquote
 
 import anyio
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
-from munsit_denoise.errors import InvalidUpload, MissingFile, UploadTooSlow
+from munsit_denoise.errors import InvalidUpload, MissingFile
 from munsit_denoise.jobs.intake import Limits, Received
-from munsit_denoise.jobs.service import DenoiseService
+from munsit_denoise.media.formats import extension_for_type
+from munsit_denoise.names import file_name, parameters
+from munsit_denoise.routes.bodies import body_of
+from munsit_denoise.routes.multipart import BrokenForm, FormReader, Part
 
-FORM_OVERHEAD_BYTES = 64 * 1024  # boundaries, headers and small fields beside the file
-MAX_PARTS = 100
+FORM_OVERHEAD_BYTES = 64 * 1024  # boundaries, headers and fields beside the file
+MAX_BOUNDARY = 200  # bytes; the standard has 70
 WRITE_BYTES = 2**20  # what is collected before a write to the disk
-PATIENCE_S = 60  # a body must bring ...
-PATIENCE_BYTES = 60_000  # ... this much in that time
-BROKEN_FORM = "The upload is not a complete multipart form. Please send it again."
+NO_BOUNDARY = (
+    "The Content-Type of the form names no boundary. Please leave this header to your HTTP client, which adds one."
+)
+LONG_BOUNDARY = f"The boundary that the Content-Type of the form names is longer than {MAX_BOUNDARY} bytes."
+NO_PART = "The body does not contain the boundary that its Content-Type names. Please send a multipart form."
+CUT_OFF = "The upload was cut off before the end of the form. Please send it again."
+TOO_MUCH = "The form holds too much beside the file. Please send the file and short fields only."
+NO_FILES = ("text/", "application/json", "application/x-www-form-urlencoded")  # types of fields that are no file
 
 
 def announced_bytes(request: Request) -> int | None:
@@ -29,159 +33,104 @@ def announced_bytes(request: Request) -> int | None:
     return int(value) if re.fullmatch(r"\d{1,18}", value, re.ASCII) else None
 
 
-def refuse_announced(request: Request, service: DenoiseService) -> None:
-    """Refuse by headers alone. Raises FileTooLarge, MissingFile and what `DenoiseService.admit_bytes` raises."""
-    size_bytes, limits = announced_bytes(request), service.limits
-    if limits.upload_bytes and size_bytes and size_bytes > limits.upload_bytes + FORM_OVERHEAD_BYTES:
+def expected_bytes(request: Request, limits: Limits) -> int:
+    """Return how much a form may bring, by its headers alone. Raises FileTooLarge, MissingFile, InvalidUpload."""
+    size_bytes, most_bytes = announced_bytes(request), limits.upload_bytes
+    if most_bytes and size_bytes and size_bytes > most_bytes + FORM_OVERHEAD_BYTES:
         raise limits.too_large(size_bytes)
-    service.admit_bytes(size_bytes)
     boundary_of(request)
+    return min(size_bytes, most_bytes or size_bytes) if size_bytes is not None else most_bytes or 0
 
 
 def boundary_of(request: Request) -> bytes:
-    """Return the form's boundary. Raises MissingFile when the request is no multipart form."""
-    kind, options = parse_options_header(request.headers.get("content-type"))
-    boundary = options.get(b"boundary", b"")
-    if kind != b"multipart/form-data" or not 0 < len(boundary) <= 200:
+    """Return the form's boundary. Raises MissingFile when the request is no multipart form, InvalidUpload."""
+    kind, options = parameters(request.headers.get("content-type", "").encode("latin-1"))
+    if kind != "multipart/form-data":
         raise MissingFile
+    boundary = options.get("boundary", b"")
+    if not boundary:
+        raise InvalidUpload(NO_BOUNDARY)
+    if len(boundary) > MAX_BOUNDARY:
+        raise InvalidUpload(LONG_BOUNDARY)
     return boundary
 
 
-@dataclass
-class _Part:
-    """A part of the form while it comes in."""
-
-    header_name: bytes = b""
-    header_value: bytes = b""
-    headers: dict[bytes, bytes] = field(default_factory=dict)
-
-    def end_header(self) -> None:
-        self.headers[self.header_name.lower()] = self.header_value
-        self.header_name = self.header_value = b""
-
-    def file_name(self, fields: Sequence[bytes]) -> str | None:
-        """Return the client's file name if this part is a file in one of these fields."""
-        disposition = self.headers.get(b"content-disposition", b"").decode("latin-1")
-        _, options = parse_options_header(disposition)
-        if options.get(b"name") not in fields:
-            return None
-        extended = re.search(r"filename\*=utf-8''([^;\s]+)", disposition, re.IGNORECASE)  # older Python clients
-        if b"filename" not in options and extended:
-            return unquote(extended[1])
-        name = options.get(b"filename", b"").decode("utf-8", errors="replace")
-        return name.replace("\0", "") or None
-
-
 class _Form:
-    """Feeds a parser and says what came out: the file's name, then its bytes."""
+    """Picks the file out of a form and counts everything else."""
 
-    def __init__(self, boundary: bytes, fields: Sequence[bytes]) -> None:
-        self._fields, self._parts, self._part = fields, 0, _Part()
-        self._chunks: list[bytes] = []
-        self._in_file = False
+    def __init__(self, boundary: bytes, fields: Sequence[str], limits: Limits) -> None:
+        self._reader, self._fields, self._limits = FormReader(boundary), fields, limits
+        self._in_file = self._in_other_file = False
         self.file_name: str | None = None
-        self.complete = False
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begin,
-                "on_header_field": self._header_field,
-                "on_header_value": self._header_value,
-                "on_header_end": lambda: self._part.end_header(),
-                "on_headers_finished": self._headers_finished,
-                "on_part_data": self._data,
-                "on_part_end": self._end,
-                "on_end": self._end_form,
-            },
-        )
+        self.named = False
+        self.received = self.file_bytes = self._other_file_bytes = 0
 
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """Take bytes of the body, return those of the file. Raises InvalidUpload."""
+    def feed(self, chunk: bytes, announced: int) -> bytes:
+        """Take bytes of the body, return those of the file. Raises FileTooLarge, InvalidUpload."""
+        self.received += len(chunk)
+        data = bytearray()
         try:
-            self._parser.write(chunk)
-        except FormParserError:
-            raise InvalidUpload(BROKEN_FORM) from None
-        chunks, self._chunks = self._chunks, []
-        return iter(chunks)
+            for piece in self._reader.feed(chunk):
+                if isinstance(piece, Part):
+                    self._begin(piece)
+                elif self._in_file:
+                    data += piece
+                elif self._in_other_file:
+                    self._other_file_bytes += len(piece)
+        except BrokenForm as broken:
+            raise InvalidUpload(str(broken)) from None
+        self.file_bytes += len(data)
+        self._check_sizes(announced)
+        return bytes(data)
 
-    def _begin(self) -> None:
-        self._part, self._parts = _Part(), self._parts + 1
-        if self._parts > MAX_PARTS:
-            raise InvalidUpload(BROKEN_FORM)
+    def check_end(self) -> str:
+        """Return the file's name, the form having ended. Raises MissingFile, InvalidUpload."""
+        if self.received and not self._reader.complete:
+            raise InvalidUpload(CUT_OFF if self._reader.parts else NO_PART)
+        if self.file_name is None or not (self.named or self.file_bytes):
+            raise MissingFile
+        return self.file_name
 
-    def _header_field(self, data: bytes, start: int, end: int) -> None:
-        self._part.header_name += data[start:end]
-
-    def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._part.header_value += data[start:end]
-
-    def _headers_finished(self) -> None:
-        if self.file_name is None:
-            self.file_name = self._part.file_name(self._fields)
-            self._in_file = self.file_name is not None
-
-    def _data(self, data: bytes, start: int, end: int) -> None:
+    def _begin(self, part: Part) -> None:
+        _, disposition = parameters(part.headers.get("content-disposition", b""))
+        kind, _ = parameters(part.headers.get("content-type", b""))
+        name = file_name(disposition, percent_quoted=next(iter(part.headers), "") == "content-type")
+        is_file = name is not None or (bool(kind) and not kind.startswith(NO_FILES))
+        field = re.sub(r"\[\d*\]$", "", disposition.get("name", b"").decode("latin-1"))
+        self._in_file = is_file and field in self._fields and self.file_name is None
+        self._in_other_file = is_file and not self._in_file
         if self._in_file:
-            self._chunks.append(data[start:end])
+            self.named = bool(name)
+            self.file_name = name or _name_for(kind)
 
-    def _end(self) -> None:
-        self._in_file = False
+    def _check_sizes(self, announced: int) -> None:
+        most_bytes = self._limits.upload_bytes
+        files_bytes = self.file_bytes + self._other_file_bytes
+        if most_bytes and files_bytes > most_bytes:
+            raise self._limits.too_large(max(files_bytes, announced))
+        if self.received - files_bytes > FORM_OVERHEAD_BYTES:
+            raise InvalidUpload(TOO_MUCH)
 
-    def _end_form(self) -> None:
-        self.complete = True
+
+def _name_for(kind: str) -> str:
+    """Return a name for a file that has none, by its media type."""
+    extension = extension_for_type(kind)
+    return f"recording.{extension}" if extension else "recording"
 
 
-async def receive_file(request: Request, path: Path, fields: Sequence[bytes], limits: Limits) -> Received:
+async def receive_file(request: Request, path: Path, fields: Sequence[str], limits: Limits) -> Received:
     """Write the first file in one of these form fields to a path.
 
-    Raises MissingFile, FileTooLarge as soon as the limit is passed, UploadTooSlow, InvalidUpload for a broken
-    form, ClientDisconnect.
+    Raises MissingFile, FileTooLarge as soon as the limit is passed, InvalidUpload for a broken form, and what
+    `body_of` raises.
     """
-    form, meter, size_bytes = _Form(boundary_of(request), fields), _Meter(), 0
-    limit_bytes = limits.upload_bytes
+    form, announced = _Form(boundary_of(request), fields, limits), announced_bytes(request) or 0
     async with await anyio.open_file(path, "wb") as file:
         collected = bytearray()  # each write is a call into another thread
-        async for chunk in _body(request):
-            meter.count(len(chunk))
-            for data in form.feed(chunk):
-                size_bytes += len(data)
-                if limit_bytes and size_bytes > limit_bytes:
-                    raise limits.too_large(max(size_bytes, announced_bytes(request) or 0))
-                collected += data
+        async for chunk in body_of(request):
+            collected += form.feed(chunk, announced)
             if len(collected) >= WRITE_BYTES:
                 await file.write(collected)
                 collected = bytearray()
         await file.write(collected)
-    if form.file_name is None:
-        raise MissingFile
-    if not form.complete:
-        raise InvalidUpload(BROKEN_FORM)
-    return Received(form.file_name, size_bytes)
-
-
-async def _body(request: Request) -> AsyncIterator[bytes]:
-    chunks = aiter(request.stream())
-    while True:
-        try:
-            with anyio.fail_after(PATIENCE_S):
-                chunk = await anext(chunks)
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
-            raise UploadTooSlow from None
-        yield chunk
-
-
-class _Meter:
-    """Cuts a body that trickles."""
-
-    def __init__(self) -> None:
-        self._since, self._bytes = anyio.current_time(), 0
-
-    def count(self, size: int) -> None:
-        self._bytes += size
-        now = anyio.current_time()
-        if now - self._since > PATIENCE_S:
-            if self._bytes < PATIENCE_BYTES:
-                raise UploadTooSlow
-            self._since, self._bytes = now, 0
+    return Received(form.check_end(), form.file_bytes)

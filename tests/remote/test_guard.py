@@ -12,8 +12,9 @@ from munsit_denoise.errors import InvalidOption, ProcessingFailed
 from munsit_denoise.jobs.intake import Limits
 from munsit_denoise.remote import guard
 from munsit_denoise.remote.client import open_client
+from munsit_denoise.remote.download import fetch
 from munsit_denoise.remote.guard import AddressPolicy
-from munsit_denoise.remote.transfer import REFUSED, Patience, check_url, fetch
+from munsit_denoise.remote.transfer import REFUSED, Patience, check_url
 from tests.peers import run_peer
 
 pytestmark = pytest.mark.anyio

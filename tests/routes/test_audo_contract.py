@@ -162,7 +162,11 @@ class TestDeletion:
         assert fetch(server, end).status_code == 410
         assert {httpx.get(record[u]).status_code for u in ("audio_url", "original_audio_url")} == {410}
         assert not [path for path in server.files() if job_id in str(path) or file_id in str(path)]
-        assert server.record(job_id)["status"] == "success"
+        deleted = server.record(job_id)
+        assert deleted["status"] == "success"
+        assert (deleted["audio_url"], deleted["original_audio_url"]) == (None, record["original_audio_url"])
+        assert server.events(job_id) == [{"stage": "error", "message": "The recording was deleted."}]
+        assert states(server, job_id) == [{"state": "failed", "reason": "The recording was deleted."}]
         assert api.post("/remove-noise", json={"input": file_id}).status_code == 404
         assert api.post(f"/remove-noise/{job_id}/delete-results").status_code == 200  # once more does no harm
 

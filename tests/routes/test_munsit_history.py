@@ -109,9 +109,7 @@ class TestHistory:
             assert record["audio_url"] is None
             assert record["original_audio_url"]
 
-    @pytest.mark.parametrize(
-        "name", ["مقابلة صحفية.wav", "日本語 🎙.wav", "../../etc/passwd", "a'b;c&d.wav", "<b>.wav", "x" * 900]
-    )
+    @pytest.mark.parametrize("name", ["مقابلة صحفية.wav", "日本語 🎙.wav", "a'b;c&d.wav", "<b>.wav", "x" * 900])
     def test_the_name_is_kept_as_it_was_sent(self, live: Live, noisy_wav: Path, name: str) -> None:
         record = live.record(live.upload(noisy_wav, name))
         assert record["file_name"] == name

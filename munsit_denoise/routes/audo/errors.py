@@ -20,16 +20,23 @@ STATUS: dict[type[DenoiseError], int] = {
     errors.MissingFile: 422,
     errors.FileTooLarge: 413,
     errors.AudioTooLong: 422,
+    errors.ResultTooLarge: 422,
     errors.NotMedia: 422,
     errors.InvalidOption: 422,
     errors.UploadTooSlow: 408,
     errors.Unavailable: 503,
     errors.QueueFull: 503,
     errors.TooManyJobs: 429,
+    errors.TooManyUploads: 429,
+    errors.TooMuchWaiting: 429,
     errors.DatabaseBusy: 503,
+    errors.DatabaseBroken: 503,
     errors.StorageFull: 503,
+    errors.StorageBroken: 503,
+    errors.OutOfResources: 503,
     errors.ShuttingDown: 503,
     errors.ProcessingFailed: 422,
+    errors.Interrupted: 503,
 }
 MISSING_FILE = "file is required and must be a file"  # the field has another name than elsewhere
 

@@ -13,17 +13,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from munsit_denoise.errors import InvalidOption
 from munsit_denoise.jobs.intake import Received
 from munsit_denoise.media.formats import result_extension
-from munsit_denoise.records import DenoiseRecord, Options, Origin
+from munsit_denoise.records import DenoiseRecord, Options, Origin, extension_of
 from munsit_denoise.remote.transfer import check_url, name_in
 from munsit_denoise.routes.audo.errors import handlers
 from munsit_denoise.routes.audo.socket import status_socket
 from munsit_denoise.routes.audo.wire import AUTHORISED, DELETED, is_url, read_job, state_json
 from munsit_denoise.routes.auth import authenticate
+from munsit_denoise.routes.bodies import small_body
 from munsit_denoise.routes.files import not_found, send_file, stem_of
 from munsit_denoise.routes.state import services_of
-from munsit_denoise.routes.uploads import receive_file, refuse_announced
+from munsit_denoise.routes.uploads import expected_bytes, receive_file
 
-FIELDS = (b"file", b"audio")
+FIELDS = ("file", "audio")
 RESULT = re.compile(r"audo_enhanced_([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.([a-z0-9]{1,8})", re.ASCII)
 MAX_BODY_BYTES = 64 * 1024
 
@@ -31,17 +32,18 @@ MAX_BODY_BYTES = 64 * 1024
 async def upload(request: Request) -> Response:
     """POST /upload: take a file in for a later job."""
     user_id = await authenticate(request)
-    service = services_of(request).denoise
-    refuse_announced(request, service)
-    extension = request.query_params.get("inputExt", "").removeprefix(".")
+    services = services_of(request)
+    extension = _input_extension(request)
 
     async def receive(path: Path) -> Received:
-        received = await receive_file(request, path, FIELDS, service.limits)
-        named = "." in received.file_name or not extension
-        return received if named else Received(f"{received.file_name}.{extension}", received.size_bytes)
+        received = await receive_file(request, path, FIELDS, services.submission.limits)
+        if extension and not extension_of(received.file_name):
+            return Received(f"{received.file_name}.{extension}", received.size_bytes)
+        return received
 
     try:
-        accepted = await service.upload(user_id, receive)
+        async with services.admission.upload(user_id, expected_bytes(request, services.submission.limits)):
+            accepted = await services.submission.upload(user_id, receive)
     except ClientDisconnect:
         return Response(status_code=400)  # nobody is there to read it
     return JSONResponse({"fileId": accepted.id})
@@ -50,7 +52,6 @@ async def upload(request: Request) -> Response:
 async def submit(request: Request) -> Response:
     """POST /remove-noise: a file in a form, or JSON that names an upload or a URL."""
     user_id = await authenticate(request)
-    services_of(request).denoise.admit_job(user_id)
     form = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
     try:
         record = await (_submit_form if form else _submit_json)(request, user_id)
@@ -60,42 +61,45 @@ async def submit(request: Request) -> Response:
 
 
 async def _submit_form(request: Request, user_id: str) -> DenoiseRecord:
-    service = services_of(request).denoise
+    services = services_of(request)
     wanted = request.query_params.get("outputExt")
     options = Options(extension=result_extension(wanted, "") if wanted else None)  # refused before the body is read
-    refuse_announced(request, service)
 
     async def receive(path: Path) -> Received:
-        return await receive_file(request, path, FIELDS, service.limits)
+        return await receive_file(request, path, FIELDS, services.submission.limits)
 
-    return await service.submit(user_id, Origin.AUDO_FORM, options, receive)
+    with services.admission.job(user_id, expected_bytes(request, services.submission.limits)):
+        return await services.submission.submit(user_id, Origin.AUDO_FORM, options, receive)
 
 
 async def _submit_json(request: Request, user_id: str) -> DenoiseRecord:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise InvalidOption("The body is too large.")
-    source, options = read_job(body)
-    service = services_of(request).denoise
-    service.admit_bytes(None)
-    if is_url(source):
-        return await service.submit_url(user_id, check_url(source), name_in(source), options)
-    return await service.submit_upload(user_id, source, options)
+    services = services_of(request)
+    with services.admission.job(user_id):
+        source, options = read_job(await small_body(request, MAX_BODY_BYTES))
+        if is_url(source):
+            return await services.submission.submit_url(user_id, check_url(source), name_in(source), options)
+        return await services.submission.submit_upload(user_id, source, options)
+
+
+def _input_extension(request: Request) -> str:
+    """Return the extension that the client says its file has, empty for none. Raises InvalidOption."""
+    extension = request.query_params.get("inputExt", "").removeprefix(".")
+    if extension and not re.fullmatch(r"[A-Za-z0-9]{1,16}", extension, re.ASCII):
+        raise InvalidOption("inputExt must be the extension of the file, such as wav.")
+    return extension
 
 
 async def status(request: Request) -> Response:
     """GET /remove-noise/{job_id}/status: what a job does at present."""
     user_id = await authenticate(request)
-    record, event = await services_of(request).denoise.state(user_id, request.path_params["job_id"])
+    record, event = await services_of(request).history.state(user_id, request.path_params["job_id"])
     return JSONResponse(state_json(record, event))
 
 
 async def delete_results(request: Request) -> Response:
     """POST /remove-noise/{job_id}/delete-results: remove a job's files at once."""
     user_id = await authenticate(request)
-    await services_of(request).denoise.delete_files(user_id, request.path_params["job_id"])
+    await services_of(request).deletion.delete_files(user_id, request.path_params["job_id"])
     return JSONResponse(DELETED)
 
 
@@ -108,8 +112,7 @@ async def test_key(request: Request) -> Response:
 async def download(request: Request) -> Response:
     """GET /dl/artifacts/clean/...: a result, for whoever knows its path."""
     match = RESULT.fullmatch(request.path_params["name"])
-    service = services_of(request).denoise
-    record = await service.records.get_by_secret(UUID(match[1]).hex) if match else None
+    record = await services_of(request).history.by_secret(UUID(match[1]).hex) if match else None
     if match is None or record is None:
         return not_found()
     return await send_file(request, record, record.result_key, stem_of(record), (match[2], record.options.extension))
@@ -135,12 +138,12 @@ class _SingleSlashes:
     """Clients join a base URL that ends in a slash with a path that begins with one."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+        self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
             scope = dict(scope) | {"path": re.sub("/{2,}", "/", scope["path"])}
-        await self._app(scope, receive, send)
+        await self.app(scope, receive, send)
 
 
 # The oldest client glues a path without a leading slash to the base URL /v1.

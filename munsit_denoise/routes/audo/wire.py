@@ -1,6 +1,7 @@
 """Audo's words: what its clients send, and what they expect back."""
 
 import json
+import re
 from typing import Any
 from uuid import UUID
 
@@ -59,6 +60,8 @@ def read_job(body: bytes) -> tuple[str, Options]:
         raise InvalidOption("The body must be JSON.") from None
     if not isinstance(fields, dict):
         raise InvalidOption("The body must be a JSON object.")
+    if not all(_is_text(value) for value in fields.values()):
+        raise InvalidOption("The body has text that is not Unicode: half of a surrogate pair.")
     source = fields.get("input") or fields.get("fileId")
     if not isinstance(source, str):
         raise InvalidOption("input must be a fileId or a URL.")
@@ -69,6 +72,11 @@ def read_job(body: bytes) -> tuple[str, Options]:
         output_url=_output_url(fields),
     )
     return source, options
+
+
+def _is_text(value: Any) -> bool:
+    """Say whether a value can be stored, if it is a string: JSON may hold half of a surrogate pair, and NUL."""
+    return not isinstance(value, str) or not re.search("[\ud800-\udfff]", value)
 
 
 def is_url(source: str) -> bool:

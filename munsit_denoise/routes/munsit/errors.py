@@ -17,16 +17,23 @@ STATUS_AND_CODE: dict[type[DenoiseError], tuple[int, str]] = {
     errors.MissingFile: (400, "40001"),
     errors.FileTooLarge: (400, "40001"),
     errors.AudioTooLong: (400, "40001"),
+    errors.ResultTooLarge: (400, "40001"),
     errors.NotMedia: (400, "40001"),
     errors.InvalidOption: (400, "40001"),
     errors.UploadTooSlow: (408, "40801"),
     errors.Unavailable: (503, "50301"),
     errors.QueueFull: (503, "50301"),
     errors.TooManyJobs: (429, "42901"),
+    errors.TooManyUploads: (429, "42901"),
+    errors.TooMuchWaiting: (429, "42901"),
     errors.DatabaseBusy: (503, "50301"),
+    errors.DatabaseBroken: (503, "50301"),
     errors.StorageFull: (503, "50301"),
+    errors.StorageBroken: (503, "50301"),
+    errors.OutOfResources: (503, "50301"),
     errors.ShuttingDown: (503, "50301"),
     errors.ProcessingFailed: (400, "40001"),
+    errors.Interrupted: (503, "50301"),
 }
 
 

@@ -1,0 +1,149 @@
+"""File names as HTTP clients write them, in forms and in answers: RFC 6266, 7578, 8187, 2047, 2231, and WHATWG's forms.
+
+What they write is bytes of any encoding, quoted in half a dozen ways. What comes out is the last path component,
+without control characters, as text that can be stored and printed.
+"""
+
+import base64
+import binascii
+import quopri
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from urllib.parse import unquote, unquote_to_bytes
+
+MAX_NAME = 1024  # characters that are kept of a name
+PARAMETER = re.compile(rb""";\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"?|[^;]*)""", re.DOTALL)
+WORD = re.compile(r"=\?([^?*\s]+)(?:\*[^?\s]*)?\?([bq])\?([^?]*)\?=", re.IGNORECASE)  # with RFC 2231's language
+BETWEEN_WORDS = re.compile(r"(?<=\?=)\s+(?==\?[^?\s]+\?[bq]\?)", re.IGNORECASE)
+CHARSETS = re.compile(
+    r"utf-?8|utf-?16(?:le|be)?|us-ascii|ascii|iso-?8859-\d{1,2}|latin-?1|windows-\d{3,4}|cp\d{3,4}|koi8-[ru]"
+    r"|macintosh|shift_jis|euc-\w{2}|iso-2022-\w{2}|gbk?|gb\d{4,5}|big5",
+    re.IGNORECASE,
+)
+BROWSERS_QUOTES = re.compile("%(22|0[ad])", re.IGNORECASE)  # what browsers write for a quote, LF and CR, and no more
+FULLY_QUOTED = re.compile(r"(?:[A-Za-z0-9_.~-]|%[0-9A-Fa-f]{2})+")  # as in a URL, nothing left out
+
+
+def parameters(value: bytes) -> tuple[str, dict[str, bytes]]:
+    """Return the word before the first `;` of a header, lower-case, and its parameters, the first of each name."""
+    kind, _, _ = value.partition(b";")
+    found: dict[str, bytes] = {}
+    for match in PARAMETER.finditer(value, len(kind)):
+        found.setdefault(match[1].decode("latin-1").lower(), _unquoted(match[2].strip()))
+    return kind.strip().decode("latin-1").lower(), found
+
+
+def _unquoted(value: bytes) -> bytes:
+    """Return a value without its quotes; a backslash protects a quote or a backslash, and is itself elsewhere."""
+    if not value.startswith(b'"'):
+        return value
+    inner = value[1:-1] if len(value) > 1 and value.endswith(b'"') else value[1:]
+    return re.sub(rb'\\(["\\])', rb"\1", inner)
+
+
+def file_name(disposition: Mapping[str, bytes], *, percent_quoted: bool = False) -> str | None:
+    """Return the name that the parameters of a Content-Disposition give; None for none, "" for one that is unusable.
+
+    `filename*` stands before `filename`. `percent_quoted`: the client is one that quotes a whole name as in a URL.
+    """
+    extended = _extended(disposition)
+    if extended is not None:
+        return last_component(extended)
+    if "filename" not in disposition:
+        return None
+    name = _decoded_words(_text(disposition["filename"]))
+    if FULLY_QUOTED.fullmatch(name):
+        whole = unquote(name)
+        if "\ufffd" not in whole and (percent_quoted or not whole.isascii()):
+            return last_component(whole)
+    return last_component(BROWSERS_QUOTES.sub(lambda match: chr(int(match[1], 16)), name))
+
+
+def last_component(name: str) -> str:
+    """Return a name without path, control characters and lone surrogates; empty where nothing is left."""
+    name = re.split(r"[/\\]", name)[-1]
+    name = "".join(" " if c in "\r\n\t" else c for c in name if c in "\r\n\t" or unicodedata.category(c) != "Cc")
+    name = name.encode("utf-8", "replace").decode().strip()
+    if len(name) > MAX_NAME:
+        stem, dot, extension = name.rpartition(".")
+        short = dot and len(extension) <= 16
+        name = f"{stem[: MAX_NAME - len(extension) - 1]}.{extension}" if short else name[:MAX_NAME]
+    return "" if name in (".", "..") else name
+
+
+def _text(value: bytes) -> str:
+    """Return a value in the encoding that it is most likely in: UTF-8, else what old Windows programs write."""
+    for charset in ("utf-8", "cp1252"):
+        try:
+            return value.decode(charset)
+        except UnicodeDecodeError:
+            continue
+    return value.decode("latin-1")
+
+
+def _decode(value: bytes, charset: str) -> str | None:
+    if not CHARSETS.fullmatch(charset):
+        return None
+    try:
+        return value.decode(charset)
+    except (LookupError, UnicodeError):
+        return None
+
+
+def _extended(disposition: Mapping[str, bytes]) -> str | None:
+    """Return what `filename*` says (RFC 8187), also in the pieces of RFC 2231; None when nothing usable does."""
+    whole = disposition.get("filename*")
+    value = b"".join(_pieces(disposition)) if whole is None else whole
+    charset, mark, rest = value.partition(b"'")
+    _, second_mark, coded = rest.partition(b"'")  # the language in between says nothing about the name
+    if mark and second_mark and (whole is not None or "filename*0*" in disposition):
+        return _decode(unquote_to_bytes(coded), charset.strip().decode("latin-1"))
+    return _text(value) if value and "filename" not in disposition else None
+
+
+def _pieces(disposition: Mapping[str, bytes]) -> Iterator[bytes]:
+    for number in range(len(disposition)):
+        for name in (f"filename*{number}*", f"filename*{number}"):
+            if name in disposition:
+                yield disposition[name]
+                break
+        else:
+            return
+
+
+def _decoded_words(name: str) -> str:
+    """Return a name with the encoded words of RFC 2047 read; blanks between two of them are no part of it."""
+    if "=?" not in name:
+        return name
+    parts: list[tuple[str, bytes]] = []  # neighbours of one charset are joined before they are decoded
+    out, position = [], 0
+    name = BETWEEN_WORDS.sub("", re.sub(r"\r?\n(?=[ \t])", "", name))
+    for match in WORD.finditer(name):
+        content = _word_bytes(match[2].lower(), match[3])
+        if match.start() > position or content is None:
+            out += [*_joined(parts), name[position : match.start()]]
+            parts = []
+        if content is None:
+            out.append(match[0])
+        elif parts and parts[-1][0] == match[1].lower():
+            parts[-1] = (parts[-1][0], parts[-1][1] + content)
+        else:
+            parts.append((match[1].lower(), content))
+        position = match.end()
+    return "".join([*out, *_joined(parts), name[position:]])
+
+
+def _joined(parts: list[tuple[str, bytes]]) -> Iterator[str]:
+    for charset, content in parts:
+        text = _decode(content, charset)
+        yield _text(content) if text is None else text
+
+
+def _word_bytes(encoding: str, content: str) -> bytes | None:
+    try:
+        if encoding == "b":
+            return base64.b64decode(content + "=" * (-len(content) % 4), validate=True)
+        return quopri.decodestring(content.encode("ascii"), header=True)
+    except (binascii.Error, ValueError):
+        return None

@@ -1,0 +1,158 @@
+"""A recording in from a URL: decoded, named, and gone on with where it was cut off."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+import httpx2
+
+from munsit_denoise.errors import DenoiseError, ProcessingFailed
+from munsit_denoise.names import file_name, parameters
+from munsit_denoise.records import extension_of
+from munsit_denoise.remote.client import RefusedAddress
+from munsit_denoise.remote.coding import BrokenCoding, Decoder, UnknownCoding
+from munsit_denoise.remote.transfer import CHUNK_BYTES, REFUSED, Patience, name_in
+
+RESUME_PAUSE_S = 1.0  # before a download that was cut off goes on
+MAX_FRUITLESS = 2  # times in a row that going on brings nothing
+FAILED = "The URL could not be downloaded: "
+TooLarge = Callable[[int], DenoiseError]
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What came in: its size, and its name, empty where nobody says one."""
+
+    size_bytes: int
+    file_name: str
+
+
+async def fetch(client: httpx2.AsyncClient, url: str, path: Path, patience: Patience, too_large: TooLarge) -> Fetched:
+    """Write what a URL holds to a path.
+
+    Raises ProcessingFailed with a sentence, and what `too_large` makes of a size.
+    """
+    try:
+        with anyio.fail_after(patience.total_s):
+            return await _Download(client, url, path, patience.max_bytes, too_large).run()
+    except RefusedAddress:
+        raise ProcessingFailed(REFUSED) from None
+    except (TimeoutError, httpx2.TimeoutException):
+        raise ProcessingFailed(f"{FAILED}its server took too long.") from None
+    except httpx2.TooManyRedirects:
+        raise ProcessingFailed(f"{FAILED}it is redirected too often.") from None
+    except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.UnsupportedProtocol):
+        raise ProcessingFailed(f"{FAILED}its server could not be reached.") from None
+    except UnknownCoding as unknown:
+        raise ProcessingFailed(
+            f"{FAILED}it is sent in an encoding that this server does not read: {unknown}."
+        ) from None
+    except BrokenCoding:
+        raise ProcessingFailed(f"{FAILED}it is not in the encoding that its server says.") from None
+
+
+class _CutOff(Exception):
+    """The connection ended before the body did."""
+
+
+@dataclass
+class _Download:
+    """One file that comes in over one or more connections."""
+
+    client: httpx2.AsyncClient
+    url: str
+    path: Path
+    max_bytes: int | None
+    too_large: TooLarge
+    received_bytes: int = 0  # of the body, as it is coded
+    size_bytes: int = 0  # of the content
+    total_bytes: int | None = None  # of the body, where its server says so
+    validator: str = ""  # by which the server knows that the file is still the same
+    file_name: str = ""
+    decoder: Decoder = field(default_factory=lambda: Decoder(""))
+
+    async def run(self) -> Fetched:
+        """Receive until the whole file is there. Raises ProcessingFailed, httpx2's errors of the first connection."""
+        best_bytes = fruitless = 0
+        async with await anyio.open_file(self.path, "wb") as file:
+            while True:
+                try:
+                    await self._receive(file)
+                    return Fetched(self.size_bytes, self.file_name)
+                except _CutOff:
+                    fruitless = 0 if self.received_bytes > best_bytes else fruitless + 1
+                best_bytes = max(best_bytes, self.received_bytes)
+                if fruitless > MAX_FRUITLESS:
+                    raise self._cut_off()
+                await anyio.sleep(RESUME_PAUSE_S)
+
+    async def _receive(self, file: anyio.AsyncFile[bytes]) -> None:
+        """Take what one connection brings. Raises _CutOff."""
+        going_on = self.received_bytes > 0 and bool(self.validator)
+        headers = {"Range": f"bytes={self.received_bytes}-", "If-Range": self.validator} if going_on else {}
+        again = self.received_bytes > 0
+        try:
+            async with self.client.stream("GET", self.url, headers=headers, follow_redirects=True) as response:
+                if not (going_on and self._continues(response)):
+                    await self._begin(response, file, again=again)
+                await self._take_body(response, file)
+        except (httpx2.NetworkError, httpx2.RemoteProtocolError) as error:
+            if isinstance(error, RefusedAddress) or not self.received_bytes:
+                raise
+            raise _CutOff from None
+
+    def _continues(self, response: httpx2.Response) -> bool:
+        """Say whether an answer goes on with the body from where it was cut off."""
+        spans = re.match(r"bytes (\d{1,18})-", response.headers.get("content-range", ""))
+        return response.status_code == 206 and spans is not None and int(spans[1]) == self.received_bytes
+
+    async def _begin(self, response: httpx2.Response, file: anyio.AsyncFile[bytes], *, again: bool) -> None:
+        """Read what the headers say, for a body from its first byte on."""
+        if response.status_code != 200:
+            raise self._cut_off() if again else ProcessingFailed(f"{FAILED}its server answered {response.status_code}.")
+        headers = response.headers
+        announced = headers.get("content-length", "")
+        self.total_bytes = int(announced) if re.fullmatch(r"\d{1,18}", announced) else None
+        if self.max_bytes and self.total_bytes and self.total_bytes > self.max_bytes:
+            raise self.too_large(self.total_bytes)
+        etag = headers.get("etag", "")
+        self.validator = etag if etag.startswith('"') else headers.get("last-modified", "")
+        self.file_name = _name_of(response, self.url)
+        self.decoder, self.received_bytes, self.size_bytes = Decoder(headers.get("content-encoding", "")), 0, 0
+        await file.seek(0)
+        await file.truncate()
+
+    async def _take_body(self, response: httpx2.Response, file: anyio.AsyncFile[bytes]) -> None:
+        collected = bytearray()
+        try:
+            async for chunk in response.aiter_raw():
+                self.received_bytes += len(chunk)
+                for piece in self.decoder.feed(chunk):
+                    self.size_bytes += len(piece)
+                    if self.max_bytes and self.size_bytes > self.max_bytes:
+                        raise self.too_large(self.size_bytes)
+                    collected += piece
+                    if len(collected) >= CHUNK_BYTES:
+                        await file.write(collected)
+                        collected = bytearray()
+        finally:  # what came before a cut is kept
+            with anyio.CancelScope(shield=True):
+                await file.write(collected)
+        if not self.decoder.complete:
+            raise self._cut_off()
+
+    def _cut_off(self) -> ProcessingFailed:
+        of_all = f" of {self.total_bytes}" if self.total_bytes else ""
+        return ProcessingFailed(
+            f"The download was cut off after {self.received_bytes}{of_all} bytes, and its server did not go on with it."
+        )
+
+
+def _name_of(response: httpx2.Response, url: str) -> str:
+    """Return the name that the server says, else that of the URL that it came from, else of the one asked for."""
+    said = next((value for name, value in response.headers.raw if name.lower() == b"content-disposition"), b"")
+    candidates = [file_name(parameters(said)[1]) or "", name_in(str(response.url)), name_in(url)]
+    known = [name for name in candidates[1:] if extension_of(name)]
+    return candidates[0] or next(iter(known), candidates[1] or candidates[2])

@@ -1,0 +1,107 @@
+"""A multipart body in pieces of any size: the headers of each part, then its bytes (RFC 2046, 7578).
+
+More is taken than the standard has: lines that end in LF alone, blanks after a boundary, text before the first
+one and after the last.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+MAX_HEADER_BYTES = 16 * 1024  # of one part
+MAX_PARTS = 100
+MAX_PADDING = 128  # blanks after a boundary
+BLANK_LINE = re.compile(rb"\r?\n\r?\n")
+AFTER_BOUNDARY = re.compile(rb"(--)|[ \t]*(\r?\n)")
+MAY_BECOME_THAT = re.compile(rb"-?|[ \t]*\r?")  # with the next bytes
+
+
+class BrokenForm(Exception):
+    """The body is no multipart form; the message says why."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """The headers of a part by lower-case name, in the order that they came in."""
+
+    headers: dict[str, bytes] = field(default_factory=dict)
+
+
+class FormReader:
+    """Takes a body as it comes in; the memory it needs is bounded whatever comes."""
+
+    def __init__(self, boundary: bytes) -> None:
+        self._delimiter = b"\n--" + boundary
+        self._buffer = b"\r\n"  # the first boundary stands after a line end, too
+        self._in_headers = False
+        self._lf_only = False  # as the line of the first boundary ends
+        self.parts = 0
+        self.complete = False
+
+    def feed(self, chunk: bytes) -> Iterator[Part | bytes]:
+        """Take bytes of the body; yield each part where it begins, then its bytes. Raises BrokenForm."""
+        self._buffer += chunk
+        waiting = False
+        while not waiting and not self.complete:
+            if self._in_headers:
+                part = self._take_headers()
+                waiting = part is None
+                if part is not None:
+                    yield part
+                continue
+            inside = self.parts > 0  # what stands before the first boundary is nobody's
+            data, waiting = self._take_data()
+            if data and inside:
+                yield data
+        if self.complete:
+            self._buffer = b""
+
+    def _take_headers(self) -> Part | None:
+        """Return the part whose headers stand in the buffer, None when they are not complete."""
+        end = re.match(rb"\r?\n", self._buffer) or BLANK_LINE.search(self._buffer)
+        if (end.start() if end else len(self._buffer)) > MAX_HEADER_BYTES:
+            raise BrokenForm("The headers of a part of the form are too long.")
+        if end is None:
+            return None
+        lines, self._buffer = self._buffer[: end.start()], self._buffer[end.end() :]
+        self._in_headers = False
+        return Part(_read_headers(lines))
+
+    def _take_data(self) -> tuple[bytes, bool]:
+        """Return what is certainly data, and whether more of the body is needed to go on."""
+        buffer, start = self._buffer, 0
+        while (at := buffer.find(self._delimiter, start)) >= 0:
+            after = at + len(self._delimiter)
+            if match := AFTER_BOUNDARY.match(buffer, after):
+                self._buffer = buffer[match.end() :]
+                self._pass_boundary(match)
+                carriage_return = not self._lf_only and buffer[:at].endswith(b"\r")
+                return buffer[: at - carriage_return], False
+            if len(buffer) - after <= MAX_PADDING and MAY_BECOME_THAT.fullmatch(buffer, after):
+                break
+            start = at + 1
+        # a delimiter may have begun, after a carriage return
+        keep_from = max(0, (at if at >= 0 else len(buffer) - len(self._delimiter) + 1) - 1)
+        self._buffer = buffer[keep_from:]
+        return buffer[:keep_from], True
+
+    def _pass_boundary(self, after: re.Match[bytes]) -> None:
+        if after[1]:
+            self.complete = True
+            return
+        if self.parts == 0:
+            self._lf_only = after[2] == b"\n"
+        self.parts, self._in_headers = self.parts + 1, True
+        if self.parts > MAX_PARTS:
+            raise BrokenForm(f"The form has more than {MAX_PARTS} parts.")
+
+
+def _read_headers(lines: bytes) -> dict[str, bytes]:
+    headers: dict[str, bytes] = {}
+    unfolded = re.sub(rb"\r?\n[ \t]+", b" ", lines)
+    for line in re.split(rb"\r?\n", unfolded) if unfolded else []:
+        name, colon, value = line.partition(b":")
+        if not colon or not name.strip():
+            raise BrokenForm("A part of the form has a header that cannot be read.")
+        headers.setdefault(name.strip().decode("latin-1").lower(), value.strip())
+    return headers
