@@ -22,12 +22,14 @@ from anyio.abc import UNIXSocketStream
 from imageio_ffmpeg import get_ffmpeg_exe
 from pydub.utils import get_encoder_name, get_prober_name
 
-from munsit_denoise.errors import ProcessingFailed
+from munsit_denoise.errors import Interrupted, ProcessingFailed
 
 DEMUXERS = (
     "aac,ac3,adx,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,dtshd,eac3,flac,flv,gsm,iff,matroska,mlp,mov,mp3,"
     "mpc,mpc8,mpeg,mpegts,mxf,nut,ogg,oma,rm,tak,truehd,tta,voc,w64,wav,wv,xwma"
 )
+MAX_TOLD_BYTES = 4 * 2**20  # that a program may have to say
+ORDERLY_END = 255  # what ffmpeg exits with after SIGTERM, SIGINT and the like
 STALL_TIMEOUT_S = 60  # a program that neither reads nor writes for so long is broken
 
 
@@ -145,15 +147,39 @@ async def _start(command: list[str], *, feeds: bool, tells: bool) -> Process:
             raise
 
 
-async def finish(name: str, arguments: list[str], limits: Limits, *, timeout_s: float, tells: bool = False) -> Finished:
-    """Run a program to its end and return what it wrote. Raises ProcessingFailed when it takes too long."""
+@asynccontextmanager
+async def reading(
+    name: str, arguments: list[str], limits: Limits, *, timeout_s: float, tells: bool = False
+) -> AsyncIterator[Process]:
+    """Run a program while the block reads what it writes. Raises ProcessingFailed when that takes too long."""
     try:
         with anyio.fail_after(timeout_s):
             async with running(name, arguments, limits, tells=tells) as process:
-                chunks = [chunk async for chunk in process.stream]
-                return Finished(await process.wait(), b"".join(chunks))
+                yield process
     except TimeoutError:
         raise ProcessingFailed("The file took too long to read.") from None
+
+
+async def finish(name: str, arguments: list[str], limits: Limits, *, timeout_s: float, tells: bool = False) -> Finished:
+    """Run a program to its end and return what it wrote.
+
+    Raises ProcessingFailed when it takes too long or writes too much, Interrupted when a signal ended it.
+    """
+    written = bytearray()
+    async with reading(name, arguments, limits, timeout_s=timeout_s, tells=tells) as process:
+        async for chunk in process.stream:
+            written += chunk
+            if len(written) > MAX_TOLD_BYTES:
+                raise ProcessingFailed("The file describes itself at too great a length.")
+        code = await process.wait()
+    raise_if_cut_off(code)
+    return Finished(code, bytes(written))
+
+
+def raise_if_cut_off(code: int) -> None:
+    """Raise Interrupted when a program's exit status says that a signal ended it: that is no verdict on its file."""
+    if code < 0 or code == ORDERLY_END:
+        raise Interrupted
 
 
 @cache
