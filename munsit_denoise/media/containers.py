@@ -71,13 +71,14 @@ TRANSPORT = Container(
     _set("dvb_subtitle dvb_teletext hdmv_pgs_subtitle"),
     data=_set("klv timed_id3 scte_35"),
 )
+THREE_GPP = Container(X264, _set("h264 h263 mpeg4"), _set("aac amr_nb amr_wb"), _set("mov_text"), "mov_text")
 CONTAINERS = {
     "mp4": MP4,
     "ipod": MP4,
     "mov": Container(
-        X264, MOV_PICTURES, MOV_SOUNDS, _set("mov_text eia_608"), "mov_text", data=_set("tmcd bin_data none unknown")
+        X264, MOV_PICTURES, MOV_SOUNDS, _set("mov_text eia_608"), "mov_text"
     ),
-    "3gp": Container(X264, _set("h264 h263 mpeg4"), _set("aac amr_nb amr_wb"), _set("mov_text"), "mov_text"),
+    "3gp": THREE_GPP,
     "matroska": Container(
         X264,
         frozenset(),
@@ -106,6 +107,7 @@ CONTAINERS = {
         _set("wmav1 wmav2 wmapro wmalossless wmavoice mp3 pcm_s16le"),
     ),
     "ogg": Container(THEORA, _set("theora"), _set("vorbis opus flac speex")),
+    "3g2": THREE_GPP,
     "mxf": Container(
         MPEG2,
         _set("mpeg2video dnxhd dvvideo prores jpeg2000 h264"),

@@ -27,6 +27,7 @@ class Stream:
     index: int  # among all streams of the file
     kind: str  # v, a, s, t (attachment) or d (data)
     codec: str  # ffmpeg's name, "unknown" where it has none
+    code: str = ""  # of four letters, that stands for the codec in the file
     is_cover: bool = False
     start_s: float | None = None  # on the file's own clock
     width: int = 0
@@ -98,6 +99,7 @@ def _stream(found: dict[str, Any]) -> Stream:
         index=int(found["index"]),
         kind=KINDS[found["codec_type"]],
         codec=str(found.get("codec_name", "unknown")),
+        code=str(found.get("codec_tag_string", "")),
         is_cover="attached_pic" in dispositions,
         start_s=_number(found.get("start_time")),
         width=int(found.get("width", 0)),

@@ -68,7 +68,7 @@ def _arguments(path: Path, track: AudioTrack, encoding: Encoding) -> list[str]:
     arguments = ["-v", "quiet", "-y", "-threads", "1"]
     arguments += ["-f", "f32le", "-ar", str(track.sample_rate_hz), "-ac", str(track.channels)]
     arguments += ["-ch_layout", track.layout] if track.layout else []
-    arguments += ["-i", "pipe:0", "-map_metadata", "-1", *encoding.options]
+    arguments += ["-i", "pipe:0", *encoding.inputs, "-map_metadata", "-1", *encoding.options]
     arguments += ["-filter:a:0", encoding.filters] if encoding.filters else []
     return [*arguments, *output_options(path, encoding)]
 

@@ -119,6 +119,7 @@ class Encoding:
     muxer: str
     options: tuple[str, ...]
     filters: str = ""  # for the samples before they are encoded
+    inputs: tuple[str, ...] = ()  # options that open what goes along with the samples
 
 
 def result_extension(wanted: str | None, own: str) -> str:
