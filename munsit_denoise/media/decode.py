@@ -146,7 +146,7 @@ def _finite(block: NDArray[np.floating[Any]]) -> Block:
     """Return a block of float32: what is no number becomes silence, what is too large the largest there is."""
     if not np.isfinite(block).all():
         block = np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0)
-    if block.dtype == np.float32:
-        return block
-    largest = np.finfo(np.float32).max
-    return np.clip(block, -largest, largest).astype(np.float32)
+    if block.dtype != np.float32:
+        largest = np.finfo(np.float32).max
+        block = np.clip(block, -largest, largest)
+    return block.astype(np.float32, copy=False)

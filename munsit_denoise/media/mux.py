@@ -115,16 +115,23 @@ def _untold_padding_s(sources: Sources) -> float:
 
 async def _mux(sources: Sources, plan: Plan, begins: _Beginnings, target: Path, picture: Path | None) -> bool:
     """Return whether the muxer took everything."""
-    film, head_s, sound_s = sources.film, begins.head_s, begins.sound_s
-    if sound_s < 0 and film.encoding.muxer in NO_CLOCK:
-        head_s, sound_s = head_s - sound_s, 0.0
+    film, head_s, sound_s, silence_s = sources.film, begins.head_s, begins.sound_s, 0.0
+    if film.encoding.muxer in NO_CLOCK:
+        head_s, silence_s, sound_s = head_s + max(-sound_s, 0.0), max(sound_s, 0.0), 0.0
     cut = ["-ss", f"{head_s:.6f}"] if head_s else []
     arguments = ["-v", "quiet", "-nostdin", "-y", *cut, "-itsoffset", f"{sound_s:.6f}", *input_options(sources.sound)]
     arguments += ["-itsoffset", f"{begins.film_s:.6f}", *input_options(sources.path), *sources.belongings.inputs]
     arguments += ["-itsoffset", f"{begins.new_picture_s:.6f}", *input_options(picture)] if picture else []
     arguments += [*plan.options, *sources.belongings.options(film.encoding.muxer, 2, plan.attachments)]
-    arguments += [*sources.belongings.track_options(plan.sound_index), *_filtered(sources, plan, sound_s)]
+    arguments += [*sources.belongings.track_options(plan.sound_index), *_filtered(sources, plan, silence_s)]
     arguments += ["-max_muxing_queue_size", "4096", *output_options(target, film.encoding)]
     limits = Limits(cpu_s=60 + int(SECONDS_PER_SECOND * film.track.duration_s), open_files=128)
     timeout_s = 60 + SECONDS_PER_SECOND * film.track.duration_s
     return (await finish("ffmpeg", arguments, limits, timeout_s=timeout_s)).code == 0
+
+
+def _filtered(sources: Sources, plan: Plan, silence_s: float) -> list[str]:
+    """Return the options for the new sound's filters, silence in front of it first."""
+    delay = f"adelay=delays={round(silence_s * sources.film.track.sample_rate_hz)}S:all=1" if silence_s else ""
+    chain = ",".join(filter(None, (delay, sources.filters, sources.film.encoding.filters)))
+    return [f"-filter:a:{plan.sound_index}", chain] if chain else []

@@ -133,7 +133,8 @@ def _add_further_sound(chosen: _Chosen, stream: Stream, comes_before: bool) -> N
         chosen.add(stream, f"1:{stream.index}", ("-c:#", "copy"))
     else:
         own = encoding_for(chosen.film.extension, _track_of(stream, chosen.film.track))
-        chosen.add(stream, f"1:{stream.index}", _numbered(own))
+        chain = ("-filter:#", own.filters) if own.filters else ()
+        chosen.add(stream, f"1:{stream.index}", (*_numbered(own), *chain))
 
 
 def _track_of(stream: Stream, like: AudioTrack) -> AudioTrack:
@@ -159,8 +160,7 @@ def _add_extra(chosen: _Chosen, stream: Stream) -> None:
 
 def _numbered(encoding: Encoding) -> tuple[str, ...]:
     """Return an encoding's options for the first audio track with a place for another number."""
-    chain = ("-filter:a:0", encoding.filters) if encoding.filters else ()
-    return tuple(word.replace("a:0", "#") if word.startswith("-") else word for word in (*encoding.options, *chain))
+    return tuple(word.replace("a:0", "#") if word.startswith("-") else word for word in encoding.options)
 
 
 def _disposition(stream: Stream) -> str:

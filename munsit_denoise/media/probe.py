@@ -11,6 +11,7 @@ from anyio import to_thread
 
 from munsit_denoise.errors import Interrupted, InvalidOption, NotMedia, ProcessingFailed
 from munsit_denoise.media.ffmpeg import Limits, finish, input_options
+from munsit_denoise.media.layouts import plain_layout
 from munsit_denoise.media.measure import Measured, measure
 from munsit_denoise.media.timeline import TimeLine, origin_s
 
@@ -170,7 +171,7 @@ def _read_track(stream: dict[str, Any], container: dict[str, Any], pictures: lis
         track = AudioTrack(
             sample_rate_hz=int(stream["sample_rate"]),
             channels=int(stream["channels"]),
-            layout=stream.get("channel_layout"),
+            layout=plain_layout(stream.get("channel_layout")),
             codec=codec,
             bits=int(stream.get("bits_per_raw_sample") or stream.get("bits_per_sample") or 0),
             is_float=codec.startswith("pcm_f")
