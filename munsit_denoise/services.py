@@ -23,7 +23,7 @@ from munsit_denoise.jobs.intake import Limits
 from munsit_denoise.jobs.runner import MakeDenoiser, Runner
 from munsit_denoise.jobs.service import DenoiseService
 from munsit_denoise.jobs.sweeper import expire_uploads, requeue, sweep
-from munsit_denoise.media.formats import media_type
+from munsit_denoise.media.types import media_type
 from munsit_denoise.remote.client import open_client
 from munsit_denoise.remote.guard import AddressPolicy
 from munsit_denoise.remote.transfer import Patience, deliver, fetch

@@ -62,8 +62,8 @@ class Belongings:
     def options(self, muxer: str, number: int, attachments: int = 0) -> tuple[str, ...]:
         """Return the options that write the metadata, which is ffmpeg's input of a number; tags of the track not."""
         if muxer == "wav" and self.source_container == "wav":
-            return ("-map_metadata", "-1", "-map_chapters", "-1")  # the chunks go along as they are
-        options = ["-map_metadata", str(number), "-map_chapters", str(number)]
+            return ("-map_metadata:g", "-1", "-map_chapters", "-1")  # the chunks go along as they are
+        options = ["-map_metadata:g", f"{number}:g", "-map_chapters", str(number)]
         if self._has_apple_keys and muxer in MP4_LIKE:
             options += ["-movflags", "+use_metadata_tags"]
         if muxer in ("aiff", "adts"):
@@ -74,8 +74,9 @@ class Belongings:
         if muxer == "matroska":
             for at, cover in enumerate(self.covers, start=attachments):
                 name = "cover" if cover.type == FRONT else f"cover_{at}"
-                options += ["-attach", str(cover.path.absolute()), f"-metadata:s:t:{at}", f"mimetype={cover.media_type}"]
-                options += [f"-metadata:s:t:{at}", f"filename={name}.{cover.media_type.partition('/')[2]}"]
+                name += "." + cover.media_type.partition("/")[2].replace("jpeg", "jpg")
+                options += ["-attach", str(cover.path.absolute()), f"-metadata:s:t:{at}", f"filename={name}"]
+                options += [f"-metadata:s:t:{at}", f"mimetype={cover.media_type}"]
         return tuple(options)
 
     def track_options(self, number: int) -> tuple[str, ...]:

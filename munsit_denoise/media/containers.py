@@ -24,9 +24,7 @@ VP8 = PictureEncoder(
     ("-deadline", "realtime", "-cpu-used", "8", "-crf", "12", "-b:v", "20M", "-threads", "4", "-pix_fmt", "yuv420p"),
     codec="vp8",
 )
-MPEG2 = PictureEncoder(
-    "mpeg2video", ("-q:v", "3", "-g", "12", "-pix_fmt", "yuv420p"), BROADCAST_RATES_HZ, "mpeg2video"
-)
+MPEG2 = PictureEncoder("mpeg2video", ("-q:v", "3", "-g", "12", "-pix_fmt", "yuv420p"), BROADCAST_RATES_HZ, "mpeg2video")
 MPEG4 = PictureEncoder("mpeg4", ("-q:v", "3", "-pix_fmt", "yuv420p"), ("any",), "mpeg4")
 WMV2 = PictureEncoder("wmv2", ("-q:v", "3", "-pix_fmt", "yuv420p"), codec="wmv2")
 THEORA = PictureEncoder("libtheora", ("-q:v", "8", "-pix_fmt", "yuv420p"), ("any",), "theora")
@@ -75,9 +73,7 @@ THREE_GPP = Container(X264, _set("h264 h263 mpeg4"), _set("aac amr_nb amr_wb"), 
 CONTAINERS = {
     "mp4": MP4,
     "ipod": MP4,
-    "mov": Container(
-        X264, MOV_PICTURES, MOV_SOUNDS, _set("mov_text eia_608"), "mov_text"
-    ),
+    "mov": Container(X264, MOV_PICTURES, MOV_SOUNDS, _set("mov_text eia_608"), "mov_text"),
     "3gp": THREE_GPP,
     "matroska": Container(
         X264,

@@ -82,7 +82,7 @@ class Finished:
 
 @cache
 def program(name: str) -> str:
-    """Return the path of `ffmpeg` or `ffprobe`, which are the system's, of `encoder` or `python`. Raises MissingProgram.
+    """Return the path of the system's `ffmpeg` or `ffprobe`, of `encoder`, or of `python`. Raises MissingProgram.
 
     The encoder is the ffmpeg of a Python package. It never reads what others sent; it starts in a sixth of the time,
     as it has no libraries to link, and writes AMR, which Debian's does not.

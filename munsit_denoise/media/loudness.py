@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from munsit_denoise.errors import ProcessingFailed
+from munsit_denoise.media.encode import output_options, write_failure
 from munsit_denoise.media.ffmpeg import Limits, finish, input_options
+from munsit_denoise.media.formats import Encoding
 from munsit_denoise.media.probe import AudioTrack
 
 CEILING_DBTP = -1.0  # no result goes above
@@ -14,6 +16,7 @@ SILENCE_LUFS = -60.0  # below, there is nothing to bring to a level
 MAX_GAIN_DB = 40.0
 MAX_LEVELLINGS = 6
 TOLERANCE_LU = 0.5
+SECONDS_PER_SECOND = 4  # of sound may it take to be encoded
 OVERSAMPLED_HZ = 192_000  # the limiter sees what lies between the samples
 
 
@@ -79,6 +82,18 @@ class Levelling:
         )
 
 
+async def write_sound(sound: Path, target: Path, track: AudioTrack, encoding: Encoding, filters: str) -> None:
+    """Write sound of our own through ffmpeg's filters. Raises ProcessingFailed, StorageFull, Interrupted."""
+    chain = ",".join(filter(None, (filters, encoding.filters)))
+    arguments = ["-v", "quiet", "-nostdin", "-y", *input_options(sound), *encoding.inputs, "-map", "0:a:0"]
+    arguments += [*encoding.options, *(["-filter:a:0", chain] if chain else [])]
+    arguments += output_options(target, encoding)
+    limits = Limits(cpu_s=60 + int(SECONDS_PER_SECOND * track.duration_s), open_files=128)
+    timeout_s = 60 + SECONDS_PER_SECOND * track.duration_s
+    if (await finish("encoder", arguments, limits, timeout_s=timeout_s)).code != 0:
+        raise write_failure(target)
+
+
 Write = Callable[[str], Awaitable[None]]  # the sound, through ffmpeg's filters
 
 
@@ -103,8 +118,8 @@ async def level(sound: Path, written: Path, track: AudioTrack, target_lufs: floa
 class Levelled:
     """With what filters sound is as loud as it should be, and in what it is not."""
 
-    filters: str
-    notes: tuple[str, ...]
+    filters: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def _shortcomings(target_lufs: float, found: Loudness) -> tuple[str, ...]:

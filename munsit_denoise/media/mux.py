@@ -3,17 +3,15 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from anyio import to_thread
-
-from munsit_denoise.errors import ProcessingFailed
 from munsit_denoise.media.belongings import Belongings
 from munsit_denoise.media.contents import read_contents
 from munsit_denoise.media.encode import output_options, write_failure
 from munsit_denoise.media.ffmpeg import Limits, finish, input_options
 from munsit_denoise.media.picture import Tell, encode_picture
 from munsit_denoise.media.plan import Film, Plan, plans
+from munsit_denoise.media.riff import is_silent
 from munsit_denoise.media.scratch import Scratch
-from munsit_denoise.media.starts import Starts, first_frames
+from munsit_denoise.media.starts import picture_start_s, sound_start_s
 
 SECONDS_PER_SECOND = 20  # of a film may its sound take to be encoded
 SYNC_S = 0.004  # by which sound may lie beside its picture
@@ -41,32 +39,32 @@ async def write_film(sources: Sources, target: Path, scratch: Scratch, tell: Tel
     The picture is copied where the container holds it. Raises ProcessingFailed, StorageFull, Interrupted.
     """
     film = sources.film
-    before = await first_frames(sources.path, None)
+    before_s = await picture_start_s(sources.path)
     if film.picture_fits:
         for plan in plans(film, new_picture=False):
-            if await _write_checked(sources, plan, before, target, None):
+            if await _write_checked(sources, plan, before_s, target, None):
                 return plan.notes
     picture = scratch.path("picture")
     await encode_picture(sources.path, film.picture, film.container.encoder, picture, tell)
     for plan in plans(film, new_picture=True):
-        if await _write_checked(sources, plan, before, target, picture):
+        if await _write_checked(sources, plan, before_s, target, picture):
             return plan.notes
     raise write_failure(target)
 
 
-async def _write_checked(sources: Sources, plan: Plan, before: Starts, target: Path, picture: Path | None) -> bool:
+async def _write_checked(sources: Sources, plan: Plan, before_s: float | None, target: Path, picture: Path | None) -> bool:
     """Write a film as planned and return whether a player finds it whole and in sync."""
-    begins = await _beginnings(sources, before, picture)
+    begins = await _beginnings(sources, before_s, picture)
     for _ in range(1 + MAX_CORRECTIONS):
         if not await _mux(sources, plan, begins, target, picture):
             return False
-        after = await first_frames(target, plan.sound_index)
+        shown_s, heard_s = await picture_start_s(target), await sound_start_s(target, plan.sound_index)
         found = await read_contents(target)
-        if after.picture_s is None or after.sound_s is None or len(found.of_kind("a")) != plan.sounds:
+        if shown_s is None or heard_s is None or len(found.of_kind("a")) != plan.sounds:
             return False
         if picture is None and found.of_kind("v")[0].codec != sources.film.picture.codec:
             return False
-        late_s = after.sound_s + _untold_padding_s(sources) - after.picture_s - begins.sound_after_picture_s
+        late_s = heard_s + begins.padding_s - shown_s - begins.sound_after_picture_s
         if abs(late_s) <= SYNC_S:
             return True
         begins = begins.corrected(late_s)
@@ -82,34 +80,38 @@ class _Beginnings:
     film_s: float
     new_picture_s: float
     sound_after_picture_s: float  # of the first sample that is written, after the first frame
+    padding_s: float  # of an encoder, in front of the first sample, which the container does not mark
 
     def corrected(self, late_s: float) -> "_Beginnings":
-        """Return them with the sound so much sooner; what would begin before zero is cut."""
+        """Return them with the sound so much sooner."""
         return replace(self, sound_s=self.sound_s - late_s)
 
 
-async def _beginnings(sources: Sources, before: Starts, picture: Path | None) -> _Beginnings:
+async def _beginnings(sources: Sources, before_s: float | None, picture: Path | None) -> _Beginnings:
     film = sources.film
     contents, origin_s = film.contents, film.track.origin_s
-    picture_s = film.picture.start_s or 0.0 if before.picture_s is None else before.picture_s
-    sound_s = contents.of_kind("a")[film.track.index].start_s or origin_s
+    picture_s = film.picture.start_s or 0.0 if before_s is None else before_s
     has_clock = film.encoding.muxer not in NO_CLOCK
-    head_s = sound_s - origin_s if has_clock and sound_s - origin_s > LATE_S else 0.0
     zero_s = contents.start_s if has_clock else picture_s
-    begin_s = origin_s + head_s - zero_s
-    new_picture_s = (await read_contents(picture)).start_s if picture else 0.0
-    return _Beginnings(
-        begin_s, head_s, contents.start_s - zero_s, new_picture_s + contents.start_s - zero_s, begin_s + zero_s - picture_s
-    )
+    padding_s = _untold_padding_s(film)
+    head_s = 0.0
+    if has_clock:
+        starts_s = contents.of_kind("a")[film.track.index].start_s or origin_s
+        head_s = starts_s - origin_s if starts_s - origin_s > LATE_S else 0.0
+        if padding_s and await to_thread.run_sync(is_silent, sources.sound, head_s, padding_s):
+            head_s += padding_s  # the padding takes the place of silence, and the time stamps stay as they were
+    film_s = contents.start_s - zero_s
+    new_picture_s = film_s + ((await read_contents(picture)).start_s if picture else 0.0)
+    begin_s = origin_s + head_s
+    return _Beginnings(begin_s - zero_s, head_s, film_s, new_picture_s, begin_s - picture_s, padding_s)
 
 
-def _untold_padding_s(sources: Sources) -> float:
+def _untold_padding_s(film: Film) -> float:
     """Return how much of what a decoder yields first is an encoder's padding that the container does not mark."""
-    encoding, track = sources.film.encoding, sources.film.track
-    if encoding.muxer in TELLS_PADDING:
+    words = film.encoding.options
+    if film.encoding.muxer in TELLS_PADDING:
         return 0.0
-    words = encoding.options
-    rate_hz = int(words[words.index("-ar:a:0") + 1]) if "-ar:a:0" in words else track.sample_rate_hz
+    rate_hz = int(words[words.index("-ar:a:0") + 1]) if "-ar:a:0" in words else film.track.sample_rate_hz
     return UNTOLD_PADDING.get(words[words.index("-c:a:0") + 1], 0) / rate_hz
 
 

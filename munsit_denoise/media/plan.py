@@ -9,7 +9,23 @@ from munsit_denoise.media.contents import Contents, Stream
 from munsit_denoise.media.formats import Encoding, encoding_for
 from munsit_denoise.media.probe import AudioTrack
 
-TEXT = frozenset("subrip srt ass ssa webvtt mov_text text microdvd subviewer subviewer1 sami realtext stl".split())
+TEXT = frozenset(
+    [
+        "subrip",
+        "srt",
+        "ass",
+        "ssa",
+        "webvtt",
+        "mov_text",
+        "text",
+        "microdvd",
+        "subviewer",
+        "subviewer1",
+        "sami",
+        "realtext",
+        "stl",
+    ]
+)
 MADE_ANEW = frozenset({"text", "tmcd"})  # data streams of chapters and of time code, which the muxer writes by itself
 WORDS = {"s": "subtitles", "t": "attachment", "d": "data stream", "v": "further picture", "a": "sound track"}
 NAL = frozenset({"h264", "hevc"})
@@ -150,7 +166,9 @@ def _add_extra(chosen: _Chosen, stream: Stream) -> None:
         options = ("-c:#", "copy", "-disposition:#", _disposition(stream))
     elif stream.kind == "s" and container.text and stream.codec in TEXT:
         options = ("-c:#", container.text, "-disposition:#", _disposition(stream))
-    elif (stream.kind == "t" and container.holds_attachments) or (stream.kind == "d" and stream.codec in container.data):
+    elif (stream.kind == "t" and container.holds_attachments) or (
+        stream.kind == "d" and stream.codec in container.data
+    ):
         options = ("-c:#", "copy")
     if options and chosen.modesty < Modesty.EXTRAS:
         chosen.add(stream, f"1:{stream.index}", options)

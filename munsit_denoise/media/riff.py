@@ -8,15 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+
 # fmt, fact, data, ds64, PEAK, levl, JUNK and the like are of the samples, or of the file as it was laid out.
 KEPT = frozenset(
-    (b"bext", b"iXML", b"axml", b"chna", b"_PMX", b"LIST", b"cue ", b"plst", b"smpl", b"inst", b"acid", b"cart")
-    + (b"id3 ", b"ID3 ", b"aXML", b"umid", b"afsp", b"DISP", b"link", b"SMED", b"minf", b"elm1", b"regn", b"strc")
+    name.ljust(4).encode()
+    for name in "bext iXML axml aXML chna _PMX LIST cue plst smpl inst acid cart id3 ID3 umid afsp DISP link SMED minf "
+    "elm1 regn strc".split()
 )
 MAX_KEPT_BYTES = 64 * 2**20  # of all chunks
 MAX_CHUNKS = 1_000
 BEXT_LOUDNESS = slice(412, 422)  # of version 2: five figures, which are not true of another sound
 BEXT_VERSION = slice(346, 348)
+SILENT = 10 ** (-70 / 20)
 NOT_TOLD = struct.pack("<h", 0x7FFF) * 5
 
 
@@ -84,3 +88,18 @@ def _append(file: BinaryIO, data: bytes) -> None:
         file.write(struct.pack("<I", size))
     else:  # an ordinary WAV has no room for them
         file.truncate(end)
+
+
+def is_silent(path: Path, start_s: float, duration_s: float) -> bool:
+    """Return whether nothing is heard in a stretch of a WAV of 32-bit float of our own."""
+    with path.open("rb") as file:
+        frame_bytes = rate_hz = 0
+        for name, _ in _chunks(file):
+            if name == b"fmt ":
+                _, channels, rate_hz = struct.unpack("<HHI", file.read(8))
+                frame_bytes = 4 * channels
+            elif name == b"data" and frame_bytes:
+                file.seek(int(start_s * rate_hz) * frame_bytes, 1)
+                data = np.frombuffer(file.read(int(duration_s * rate_hz) * frame_bytes), "<f4")
+                return bool(np.abs(data).max(initial=0) < SILENT)
+    return False

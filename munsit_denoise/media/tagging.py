@@ -109,7 +109,8 @@ def has_cover(target: Any) -> bool:
     if isinstance(target, FLAC) and target.pictures:
         return True
     return any(key in target.tags for key in (PICTURE_BLOCK, "covr", "WM/Picture")) or any(
-        key.startswith("APIC") for key in target.tags.keys()
+        key.startswith("APIC")
+        for key in target.tags.keys()  # noqa: SIM118 - some kinds are lists that know keys
     )
 
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from munsit_denoise.errors import InvalidOption
 from munsit_denoise.jobs.pipeline import Work, enhance_file
 from munsit_denoise.media.ffmpeg import program
-from munsit_denoise.media.formats import FORMATS, WITH_PICTURE, media_type, result_extension
+from munsit_denoise.media.formats import FORMATS, WITH_PICTURE, result_extension
 from munsit_denoise.media.loudness import measure_loudness
 from munsit_denoise.media.probe import AudioTrack, probe
+from munsit_denoise.media.types import media_type
 from tests.audio import hiss, voice
 
 pytestmark = pytest.mark.anyio

@@ -1,7 +1,6 @@
 """Channels: every layout, unknown masks and discrete channels come back one by one, in their order."""
 
 import asyncio
-import struct
 import subprocess
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from munsit_denoise.media.decode import decoding
 from munsit_denoise.media.encode import encoding_to
 from munsit_denoise.media.formats import encoding_for
-from munsit_denoise.media.layouts import STANDARD, plain_layout
+from munsit_denoise.media.layouts import STANDARD
 from munsit_denoise.media.probe import AudioTrack, probe
 
 pytestmark = pytest.mark.anyio
