@@ -60,6 +60,7 @@ class Contents:
 
     container: str  # ffmpeg's first name for it
     start_s: float  # on the file's own clock: what ffmpeg calls zero
+    duration_s: float  # of all that is in it
     streams: tuple[Stream, ...]
     tags: dict[str, str]
     chapters: tuple[Chapter, ...]
@@ -86,6 +87,7 @@ async def read_contents(path: Path) -> Contents:
     return Contents(
         str(container.get("format_name", "")).partition(",")[0],
         _number(container.get("start_time")) or 0.0,
+        _number(container.get("duration")) or 0.0,
         tuple(_stream(each) for each in found.get("streams", []) if each.get("codec_type") in KINDS),
         _words(container),
         tuple(_chapter(each) for each in found.get("chapters", [])),

@@ -157,6 +157,7 @@ class Encoding:
     options: tuple[str, ...]
     filters: str = ""  # for the samples before they are encoded
     inputs: tuple[str, ...] = ()  # options that open what goes along with the samples
+    lead_s: float = 0.0  # of silence that the filters put in front of them
 
 
 def result_extension(wanted: str | None, own: str) -> str:
@@ -195,7 +196,8 @@ def encoding_for(extension: str, track: AudioTrack) -> Encoding:
     lead = f"aresample={rate_hz},adelay={codec.dropped_samples}S:all=1" if codec.dropped_samples else ""
     # codecs make noise of what is far above full scale; integers end there
     bounded = "aformat=sample_fmts=s32|s32p" if track.is_float and not encoder.startswith("pcm_f") else ""
-    return Encoding(muxer, tuple(options), ",".join(filter(None, (pan, bounded, lead))))
+    filters = ",".join(filter(None, (pan, bounded, lead)))
+    return Encoding(muxer, tuple(options), filters, lead_s=codec.dropped_samples / rate_hz)
 
 
 def _own_codec(muxer: str, track: AudioTrack) -> Codec | None:

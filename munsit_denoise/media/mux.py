@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from anyio import to_thread
+
 from munsit_denoise.media.belongings import Belongings
 from munsit_denoise.media.contents import read_contents
 from munsit_denoise.media.encode import output_options, write_failure
@@ -18,7 +20,9 @@ SYNC_S = 0.004  # by which sound may lie beside its picture
 MAX_CORRECTIONS = 2
 LATE_S = 0.02  # of silence at the start, which is left to the time stamps
 UNTOLD_PADDING = {"aac": 1_024, "mp2": 481, "ac3": 256, "libmp3lame": 1_105}  # samples that encoders put in front
-TELLS_PADDING = ("mp4", "mov", "ipod", "3gp", "3g2", "matroska", "webm", "ogg")
+TELLS_PADDING = ("matroska", "webm", "ogg")
+CUTS_BEFORE_ZERO = ("mp4", "mov", "ipod", "3gp", "3g2")  # which tells padding only of sound that begins at once
+UNMOVED_S = 1e-6  # with no offset, ffmpeg puts the zero of a transport stream where the first chosen stream begins
 NO_CLOCK = ("avi", "mxf", "ogg")
 
 
@@ -52,9 +56,11 @@ async def write_film(sources: Sources, target: Path, scratch: Scratch, tell: Tel
     raise write_failure(target)
 
 
-async def _write_checked(sources: Sources, plan: Plan, before_s: float | None, target: Path, picture: Path | None) -> bool:
+async def _write_checked(
+    sources: Sources, plan: Plan, before_s: float | None, target: Path, picture: Path | None
+) -> bool:
     """Write a film as planned and return whether a player finds it whole and in sync."""
-    begins = await _beginnings(sources, before_s, picture)
+    begins = await _beginnings(sources, before_s)
     for _ in range(1 + MAX_CORRECTIONS):
         if not await _mux(sources, plan, begins, target, picture):
             return False
@@ -65,6 +71,7 @@ async def _write_checked(sources: Sources, plan: Plan, before_s: float | None, t
         if picture is None and found.of_kind("v")[0].codec != sources.film.picture.codec:
             return False
         late_s = heard_s + begins.padding_s - shown_s - begins.sound_after_picture_s
+        late_s += begins.sound_s if sources.film.encoding.muxer in NO_CLOCK else 0.0
         if abs(late_s) <= SYNC_S:
             return True
         begins = begins.corrected(late_s)
@@ -87,23 +94,25 @@ class _Beginnings:
         return replace(self, sound_s=self.sound_s - late_s)
 
 
-async def _beginnings(sources: Sources, before_s: float | None, picture: Path | None) -> _Beginnings:
+async def _beginnings(sources: Sources, before_s: float | None) -> _Beginnings:
     film = sources.film
     contents, origin_s = film.contents, film.track.origin_s
     picture_s = film.picture.start_s or 0.0 if before_s is None else before_s
     has_clock = film.encoding.muxer not in NO_CLOCK
     zero_s = contents.start_s if has_clock else picture_s
-    padding_s = _untold_padding_s(film)
-    head_s = 0.0
+    padding_s, head_s = _untold_padding_s(film), 0.0
     if has_clock:
         starts_s = contents.of_kind("a")[film.track.index].start_s or origin_s
         head_s = starts_s - origin_s if starts_s - origin_s > LATE_S else 0.0
-        if padding_s and await to_thread.run_sync(is_silent, sources.sound, head_s, padding_s):
+        is_told = film.encoding.muxer in CUTS_BEFORE_ZERO and origin_s + head_s <= zero_s
+        if padding_s and not is_told and await to_thread.run_sync(is_silent, sources.sound, head_s, padding_s):
             head_s += padding_s  # the padding takes the place of silence, and the time stamps stay as they were
-    film_s = contents.start_s - zero_s
-    new_picture_s = film_s + ((await read_contents(picture)).start_s if picture else 0.0)
+    if film.encoding.muxer in CUTS_BEFORE_ZERO:
+        padding_s = min(padding_s, max(origin_s + head_s - zero_s, 0.0))
     begin_s = origin_s + head_s
-    return _Beginnings(begin_s - zero_s, head_s, film_s, new_picture_s, begin_s - picture_s, padding_s)
+    sound_s = begin_s - zero_s - film.encoding.lead_s
+    film_s, new_picture_s = contents.start_s - zero_s, picture_s - zero_s
+    return _Beginnings(sound_s, head_s, film_s, new_picture_s, begin_s - picture_s, padding_s)
 
 
 def _untold_padding_s(film: Film) -> float:
@@ -122,18 +131,21 @@ async def _mux(sources: Sources, plan: Plan, begins: _Beginnings, target: Path, 
         head_s, silence_s, sound_s = head_s + max(-sound_s, 0.0), max(sound_s, 0.0), 0.0
     cut = ["-ss", f"{head_s:.6f}"] if head_s else []
     arguments = ["-v", "quiet", "-nostdin", "-y", *cut, "-itsoffset", f"{sound_s:.6f}", *input_options(sources.sound)]
-    arguments += ["-itsoffset", f"{begins.film_s:.6f}", *input_options(sources.path), *sources.belongings.inputs]
+    film_s = begins.film_s or UNMOVED_S
+    arguments += ["-itsoffset", f"{film_s:.6f}", *input_options(sources.path), *sources.belongings.inputs]
     arguments += ["-itsoffset", f"{begins.new_picture_s:.6f}", *input_options(picture)] if picture else []
     arguments += [*plan.options, *sources.belongings.options(film.encoding.muxer, 2, plan.attachments)]
-    arguments += [*sources.belongings.track_options(plan.sound_index), *_filtered(sources, plan, silence_s)]
+    arguments += [*sources.belongings.track_options(plan.sound_index), *_filtered(sources, plan, silence_s, sound_s)]
     arguments += ["-max_muxing_queue_size", "4096", *output_options(target, film.encoding)]
     limits = Limits(cpu_s=60 + int(SECONDS_PER_SECOND * film.track.duration_s), open_files=128)
     timeout_s = 60 + SECONDS_PER_SECOND * film.track.duration_s
     return (await finish("ffmpeg", arguments, limits, timeout_s=timeout_s)).code == 0
 
 
-def _filtered(sources: Sources, plan: Plan, silence_s: float) -> list[str]:
-    """Return the options for the new sound's filters, silence in front of it first."""
+def _filtered(sources: Sources, plan: Plan, silence_s: float, sound_s: float) -> list[str]:
+    """Return the options for the new sound's filters, silence in front of it first; MXF ends with its sound."""
     delay = f"adelay=delays={round(silence_s * sources.film.track.sample_rate_hz)}S:all=1" if silence_s else ""
-    chain = ",".join(filter(None, (delay, sources.filters, sources.film.encoding.filters)))
+    whole = f"apad=whole_dur={sources.film.contents.duration_s:.6f}" if sources.film.encoding.muxer == "mxf" else ""
+    stamps = f"asetpts=N/SR/TB+{sound_s:.6f}/TB" if sources.film.encoding.lead_s else ""  # silence in front begins at 0
+    chain = ",".join(filter(None, (delay, sources.filters, sources.film.encoding.filters, whole, stamps)))
     return [f"-filter:a:{plan.sound_index}", chain] if chain else []

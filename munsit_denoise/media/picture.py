@@ -16,16 +16,16 @@ Tell = Callable[[float], None]  # the share of a picture that is encoded, 0 to 1
 LIMITS = Limits(cpu_s=7 * 24 * 3_600, memory_bytes=8 * 2**30, open_files=128)  # ends when it stands still
 UNKNOWN_RATE_HZ = 25
 MAX_RATE_HZ = 120  # a file that tells more means its clock
-EVEN = "pad=ceil(iw/2)*2:ceil(ih/2)*2"  # chroma has half the width and height
+FILTERS = "setpts=PTS-STARTPTS,pad=ceil(iw/2)*2:ceil(ih/2)*2"  # chroma has half the width and height
 
 
 async def encode_picture(source: Path, stream: Stream, encoder: PictureEncoder, target: Path, tell: Tell) -> None:
-    """Write a file's picture, encoded anew, as NUT, on a clock whose zero is where the file begins.
+    """Write a file's picture, encoded anew, as NUT, on a clock whose zero is its first frame.
 
     Raises ProcessingFailed when it cannot be done, StorageFull, Interrupted.
     """
     arguments = ["-v", "quiet", "-nostdin", "-y", "-progress", "pipe:1", "-stats_period", "1"]
-    arguments += [*input_options(source), "-map", f"0:{stream.index}", "-vf", EVEN]
+    arguments += [*input_options(source), "-map", f"0:{stream.index}", "-vf", FILTERS]
     arguments += ["-c:v", encoder.name, *encoder.options, *_rate_options(stream, encoder)]
     arguments += ["-flags:v", "+bitexact", "-fflags", "+bitexact", "-f", "nut", f"file:{target.absolute()}"]
     async with running("ffmpeg", arguments, LIMITS) as process:

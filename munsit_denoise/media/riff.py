@@ -13,14 +13,38 @@ import numpy as np
 # fmt, fact, data, ds64, PEAK, levl, JUNK and the like are of the samples, or of the file as it was laid out.
 KEPT = frozenset(
     name.ljust(4).encode()
-    for name in "bext iXML axml aXML chna _PMX LIST cue plst smpl inst acid cart id3 ID3 umid afsp DISP link SMED minf "
-    "elm1 regn strc".split()
+    for name in [
+        "bext",
+        "iXML",
+        "axml",
+        "aXML",
+        "chna",
+        "_PMX",
+        "LIST",
+        "cue",
+        "plst",
+        "smpl",
+        "inst",
+        "acid",
+        "cart",
+        "id3",
+        "ID3",
+        "umid",
+        "afsp",
+        "DISP",
+        "link",
+        "SMED",
+        "minf",
+        "elm1",
+        "regn",
+        "strc",
+    ]
 )
 MAX_KEPT_BYTES = 64 * 2**20  # of all chunks
 MAX_CHUNKS = 1_000
 BEXT_LOUDNESS = slice(412, 422)  # of version 2: five figures, which are not true of another sound
 BEXT_VERSION = slice(346, 348)
-SILENT = 10 ** (-70 / 20)
+SILENT = 10 ** (-50 / 20)  # of what is not missed
 NOT_TOLD = struct.pack("<h", 0x7FFF) * 5
 
 
