@@ -19,11 +19,28 @@ TAGGING_S = 60  # a large file may have to be moved by the size of its tags
 MAX_COVERS = 16
 COVER_LIMITS = Limits(file_bytes=64 * 2**20, open_files=128)
 PICTURE_TYPES = (  # of ID3v2, as ffmpeg calls them, in the order of their numbers
-    "Other|32x32 pixels 'file icon'|Other file icon|Cover (front)|Cover (back)|Leaflet page|"
-    "Media (e.g. label side of CD)|Lead artist/lead performer/soloist|Artist/performer|Conductor|Band/Orchestra|"
-    "Composer|Lyricist/text writer|Recording Location|During recording|During performance|"
-    "Movie/video screen capture|A bright coloured fish|Illustration|Band/artist logotype|Publisher/Studio logotype"
-).split("|")
+    "Other",
+    "32x32 pixels 'file icon'",
+    "Other file icon",
+    "Cover (front)",
+    "Cover (back)",
+    "Leaflet page",
+    "Media (e.g. label side of CD)",
+    "Lead artist/lead performer/soloist",
+    "Artist/performer",
+    "Conductor",
+    "Band/Orchestra",
+    "Composer",
+    "Lyricist/text writer",
+    "Recording Location",
+    "During recording",
+    "During performance",
+    "Movie/video screen capture",
+    "A bright coloured fish",
+    "Illustration",
+    "Band/artist logotype",
+    "Publisher/Studio logotype",
+)
 FRONT = PICTURE_TYPES.index("Cover (front)")
 MP4_LIKE = ("mp4", "ipod", "mov", "3gp", "3g2")
 KINDS = {"mp3": "mp3", "flac": "flac", "mp4": "mp4", "ipod": "mp4", "mov": "mp4", "asf": "asf", "aiff": "aiff"}

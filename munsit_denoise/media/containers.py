@@ -87,8 +87,8 @@ CONTAINERS = {
     "avi": Container(
         MPEG4,
         _set(
-            "mpeg4 msmpeg4v1 msmpeg4v2 msmpeg4v3 mjpeg h264 mpeg1video mpeg2video dvvideo huffyuv ffvhuff ffv1 rawvideo "
-            "h263 wmv1 wmv2 wmv3 vc1 cinepak indeo2 indeo3 indeo4 indeo5 msvideo1 msrle utvideo magicyuv"
+            "mpeg4 msmpeg4v1 msmpeg4v2 msmpeg4v3 mjpeg h264 mpeg1video mpeg2video dvvideo huffyuv ffvhuff ffv1 "
+            "rawvideo h263 wmv1 wmv2 wmv3 vc1 cinepak indeo2 indeo3 indeo4 indeo5 msvideo1 msrle utvideo magicyuv"
         ),
         _set("mp3 mp2 ac3 dts pcm_s16le pcm_s24le pcm_u8 adpcm_ms adpcm_ima_wav wmav1 wmav2"),
         from_picture=True,

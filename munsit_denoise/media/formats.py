@@ -124,29 +124,8 @@ LOSSLESS = {  # what stays lossless: from one container into the same, by ffmpeg
 }
 DEMUXERS = {"ipod": "mov", "mp4": "mov", "oga": "ogg"}  # that read what a muxer of another name wrote
 MUXER_OPTIONS = {"wav": ("-rf64", "auto")} | dict.fromkeys(("m2ts", "mts"), ("-mpegts_m2ts_mode", "1"))
-WITH_PICTURE = frozenset(
-    [
-        "mp4",
-        "m4v",
-        "mov",
-        "mkv",
-        "webm",
-        "avi",
-        "wmv",
-        "asf",
-        "flv",
-        "mpg",
-        "mpeg",
-        "3gp",
-        "3g2",
-        "ts",
-        "m2ts",
-        "mts",
-        "vob",
-        "ogv",
-        "mxf",
-    ]
-)
+FILMS = ("mp4", "m4v", "mov", "mkv", "webm", "avi", "wmv", "asf", "flv", "mpg", "mpeg", "vob", "ts", "m2ts", "mts")
+WITH_PICTURE = frozenset({*FILMS, "3gp", "3g2", "ogv", "mxf"})
 
 
 @dataclass(frozen=True)

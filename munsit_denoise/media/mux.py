@@ -22,7 +22,8 @@ LATE_S = 0.02  # of silence at the start, which is left to the time stamps
 UNTOLD_PADDING = {"aac": 1_024, "mp2": 481, "ac3": 256, "libmp3lame": 1_105}  # samples that encoders put in front
 TELLS_PADDING = ("matroska", "webm", "ogg")
 CUTS_BEFORE_ZERO = ("mp4", "mov", "ipod", "3gp", "3g2")  # which tells padding only of sound that begins at once
-UNMOVED_S = 1e-6  # with no offset, ffmpeg puts the zero of a transport stream where the first chosen stream begins
+MOVED = ("mpegts", "mpeg", "ogg")  # with no offset, ffmpeg puts their zero where the first chosen stream begins
+UNMOVED_S = 1e-6
 NO_CLOCK = ("avi", "mxf", "ogg")
 
 
@@ -131,7 +132,7 @@ async def _mux(sources: Sources, plan: Plan, begins: _Beginnings, target: Path, 
         head_s, silence_s, sound_s = head_s + max(-sound_s, 0.0), max(sound_s, 0.0), 0.0
     cut = ["-ss", f"{head_s:.6f}"] if head_s else []
     arguments = ["-v", "quiet", "-nostdin", "-y", *cut, "-itsoffset", f"{sound_s:.6f}", *input_options(sources.sound)]
-    film_s = begins.film_s or UNMOVED_S
+    film_s = begins.film_s or UNMOVED_S * (film.contents.container in MOVED)
     arguments += ["-itsoffset", f"{film_s:.6f}", *input_options(sources.path), *sources.belongings.inputs]
     arguments += ["-itsoffset", f"{begins.new_picture_s:.6f}", *input_options(picture)] if picture else []
     arguments += [*plan.options, *sources.belongings.options(film.encoding.muxer, 2, plan.attachments)]

@@ -9,11 +9,13 @@ import anyio
 from munsit_denoise.errors import ProcessingFailed
 from munsit_denoise.media.containers import PictureEncoder
 from munsit_denoise.media.contents import Stream
-from munsit_denoise.media.encode import write_failure
+from munsit_denoise.media.encode import output_options, write_failure
 from munsit_denoise.media.ffmpeg import STALL_TIMEOUT_S, Limits, Process, input_options, raise_if_cut_off, running
+from munsit_denoise.media.formats import Encoding
 
 Tell = Callable[[float], None]  # the share of a picture that is encoded, 0 to 1
 LIMITS = Limits(cpu_s=7 * 24 * 3_600, memory_bytes=8 * 2**30, open_files=128)  # ends when it stands still
+NUT = Encoding("nut", ())
 UNKNOWN_RATE_HZ = 25
 MAX_RATE_HZ = 120  # a file that tells more means its clock
 FILTERS = "setpts=PTS-STARTPTS,pad=ceil(iw/2)*2:ceil(ih/2)*2"  # chroma has half the width and height
@@ -27,7 +29,7 @@ async def encode_picture(source: Path, stream: Stream, encoder: PictureEncoder, 
     arguments = ["-v", "quiet", "-nostdin", "-y", "-progress", "pipe:1", "-stats_period", "1"]
     arguments += [*input_options(source), "-map", f"0:{stream.index}", "-vf", FILTERS]
     arguments += ["-c:v", encoder.name, *encoder.options, *_rate_options(stream, encoder)]
-    arguments += ["-flags:v", "+bitexact", "-fflags", "+bitexact", "-f", "nut", f"file:{target.absolute()}"]
+    arguments += output_options(target, NUT)
     async with running("ffmpeg", arguments, LIMITS) as process:
         await _follow(process, tell)
         with anyio.fail_after(STALL_TIMEOUT_S):

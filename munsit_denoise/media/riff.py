@@ -11,35 +11,35 @@ from typing import BinaryIO
 import numpy as np
 
 # fmt, fact, data, ds64, PEAK, levl, JUNK and the like are of the samples, or of the file as it was laid out.
-KEPT = frozenset(
-    name.ljust(4).encode()
-    for name in [
-        "bext",
-        "iXML",
-        "axml",
-        "aXML",
-        "chna",
-        "_PMX",
-        "LIST",
-        "cue",
-        "plst",
-        "smpl",
-        "inst",
-        "acid",
-        "cart",
-        "id3",
-        "ID3",
-        "umid",
-        "afsp",
-        "DISP",
-        "link",
-        "SMED",
-        "minf",
-        "elm1",
-        "regn",
-        "strc",
-    ]
+OF_PRODUCTION = (
+    b"bext",
+    b"iXML",
+    b"axml",
+    b"aXML",
+    b"chna",
+    b"_PMX",
+    b"umid",
+    b"link",
+    b"SMED",
+    b"minf",
+    b"elm1",
+    b"regn",
 )
+OF_PLAYING = (
+    b"LIST",
+    b"cue ",
+    b"plst",
+    b"smpl",
+    b"inst",
+    b"acid",
+    b"cart",
+    b"id3 ",
+    b"ID3 ",
+    b"afsp",
+    b"DISP",
+    b"strc",
+)
+KEPT = frozenset({*OF_PRODUCTION, *OF_PLAYING})
 MAX_KEPT_BYTES = 64 * 2**20  # of all chunks
 MAX_CHUNKS = 1_000
 BEXT_LOUDNESS = slice(412, 422)  # of version 2: five figures, which are not true of another sound

@@ -16,7 +16,8 @@ from typing import Any
 import mutagen
 from mutagen._vorbis import VCommentDict
 from mutagen.aiff import AIFF
-from mutagen.asf import ASF, ASFByteArrayAttribute, ASFTags
+from mutagen.asf import ASF, ASFTags
+from mutagen.asf._attrs import ASFByteArrayAttribute
 from mutagen.flac import FLAC, Picture
 from mutagen.id3 import APIC, ID3
 from mutagen.mp3 import MP3
