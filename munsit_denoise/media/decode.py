@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from munsit_denoise.errors import Interrupted, ProcessingFailed
 from munsit_denoise.media.ffmpeg import STALL_TIMEOUT_S, Limits, Process, input_options, raise_if_cut_off, running
-from munsit_denoise.media.measure import decodable_end_s
+from munsit_denoise.media.measure import decode_times
 from munsit_denoise.media.nut import Malformed, NutReader
 from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.media.timeline import TimeLine
@@ -36,6 +36,7 @@ async def decoding(path: Path, track: AudioTrack) -> AsyncIterator[AsyncIterator
     """
     arguments = ["-v", "quiet", "-nostdin", "-threads", "1", "-max_error_rate", "1", "-guess_layout_max", "0"]
     arguments += ["-copyts", "-itsoffset", str(AHEAD_S - floor(track.origin_s)), "-vn", "-sn", "-dn"]
+    arguments += ["-c:a", track.codec] if _is_big_endian_wav(track) else []
     arguments += [*input_options(path), "-map", f"0:a:{track.index}", "-ar", str(track.sample_rate_hz)]
     arguments += ["-map_metadata", "-1", "-map_chapters", "-1"]
     arguments += ["-c:a", "pcm_f64le" if _is_double(track) else "pcm_f32le", "-f", "nut", "pipe:1"]
@@ -56,7 +57,7 @@ async def _blocks(path: Path, process: Process, track: AudioTrack) -> AsyncItera
     raise_if_cut_off(code)
     if decoded.frames == 0:
         raise ProcessingFailed(UNDECODABLE)
-    if code != 0 or (decoded.is_short and not await decoded.ends_with(path)):
+    if code != 0 or (decoded.is_short and not await decoded.is_all(path)):
         raise Interrupted
 
 
@@ -89,11 +90,10 @@ class _Decoded:
         """Whether less came than was measured."""
         return self._line.position < (self._track.duration_s - SHORT_S) * self._track.sample_rate_hz
 
-    async def ends_with(self, path: Path) -> bool:
-        """Return whether a second look finds no later end either: then the rest of the file is broken."""
-        end_s = await decodable_end_s(path, self._track.index, duration_s=self._track.duration_s)
-        found_s = self._line.position / self._track.sample_rate_hz
-        return end_s - self._track.origin_s <= found_s + SHORT_S
+    async def is_all(self, path: Path) -> bool:
+        """Return whether a second look finds no more either: then the rest of the file is broken."""
+        again = await decode_times(path, self._track.index, duration_s=self._track.duration_s)
+        return again.length_s <= self.frames / self._track.sample_rate_hz + SHORT_S
 
     def take(self, chunk: bytes) -> Iterator[Block]:
         """Yield the blocks that a chunk completes, of a second and the frame that passes it."""
@@ -136,6 +136,10 @@ class _Decoded:
     def _check_length(self) -> None:
         if self._line.position > (self._track.duration_s + SPARE_S) * self._track.sample_rate_hz:
             raise ProcessingFailed("The file holds more audio than it announces.")
+
+
+def _is_big_endian_wav(track: AudioTrack) -> bool:
+    return track.container == "wav" and track.codec.startswith("pcm_") and track.codec.endswith("be")
 
 
 def _is_double(track: AudioTrack) -> bool:

@@ -213,9 +213,7 @@ def _fitted(codecs: tuple[Codec, ...], track: AudioTrack) -> tuple[Codec, int, s
 
 
 def _renamed(known: str, track: AudioTrack) -> str:
-    return (
-        "" if known == (track.layout or ("mono", "stereo")[track.channels - 1]) else relabelled(known, track.channels)
-    )
+    return "" if known == track.layout else relabelled(known, track.channels)
 
 
 def wav_encoding(track: AudioTrack) -> Encoding:

@@ -12,6 +12,7 @@ MAIN, STREAM, SYNCPOINT = (0x4E4D7A561F5F04AD, 0x4E5311405BF2F9DB, 0x4E4BE4ADEEC
 FLAG_CODED_PTS, FLAG_STREAM_ID, FLAG_SIZE_MSB, FLAG_CHECKSUM, FLAG_RESERVED = 8, 16, 32, 64, 128
 FLAG_HEADER, FLAG_MATCH_TIME, FLAG_CODED, FLAG_INVALID = 1_024, 2_048, 4_096, 8_192
 MAX_PACKET_BYTES = 2**26  # of raw samples; no codec has longer frames
+LONGEST_NUMBER = 10  # bytes, of 64 bits
 
 
 class Malformed(Exception):
@@ -38,12 +39,13 @@ class _Cursor:
 
     def number(self) -> int:
         value = 0
-        while True:
+        for _ in range(LONGEST_NUMBER):
             byte = self.data[self.at]
             self.at += 1
             if byte < 128:
                 return value | byte
             value = (value | byte & 127) << 7
+        raise Malformed
 
     def signed(self) -> int:
         value = self.number() + 1
@@ -177,9 +179,9 @@ def _read_codes(content: _Cursor) -> list[_Code]:
         if fields > 6:
             content.signed()  # match time
         header = content.number() if fields > 7 else header
-        for _ in range(8, fields):
-            content.number()
-        for number in range(count):
+        if fields > 8:
+            raise Malformed
+        for number in range(min(count, 256)):
             if len(codes) == ord("N"):
                 codes.append(_Code(FLAG_INVALID, 0, 1, 0, 0, 0))
             codes.append(_Code(flags, delta, factor, size + number, reserved, header))

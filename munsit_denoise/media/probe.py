@@ -1,7 +1,6 @@
 """What a file holds: its first audio track, before anything is decoded."""
 
 import json
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ RATES_HZ = range(2_000, 192_001)
 MAX_CHANNELS = 64
 MAX_SAMPLES_A_SECOND = 8 * 192_000  # over all channels: bounds the memory of a window
 PROBE_TIMEOUT_S = 60
+ORDINARY_WAV, BIG_ENDIAN_WAV = (b"RIFF", b"RF64"), b"RIFX"
 HEADER_SLACK_S = 0.02  # by which a header that tells the truth may differ from the packets, beside the last one
 ESTIMATED = ("mpegts", "mpeg")  # containers without a header of what they hold
 MAX_SILENCE_S = 24 * 3_600  # that stamps may leave out
@@ -52,8 +52,10 @@ async def probe(path: Path, index: int = 0) -> AudioTrack:
     Raises NotMedia when there is none that can be decoded, InvalidOption when there are, but not so many,
     Interrupted when a program was ended from outside.
     """
-    if not await to_thread.run_sync(_is_wav, path):
-        return await _probe_whole(path, index)
+    kind = await to_thread.run_sync(_wav_kind, path)
+    if kind not in ORDINARY_WAV:
+        track = await _probe_whole(path, index)
+        return _big_endian(track) if kind == BIG_ENDIAN_WAV else track
     track = _track_of(await _header(path), index)
     if _fills(track, (await anyio.Path(path).stat()).st_size):
         return track
@@ -64,22 +66,29 @@ async def _probe_whole(path: Path, index: int) -> AudioTrack:
     """Read a file's header and its packets at once: most of the time that either takes goes into starting a program."""
     header: dict[str, Any] = {}
     measured = Measured()
+    cut_off: list[Interrupted] = []
 
     async def read_header() -> None:
         nonlocal header
-        header = await _header(path)
+        try:
+            header = await _header(path)
+        except Interrupted as error:
+            cut_off.append(error)
 
     async def read_packets() -> None:
         nonlocal measured
-        with suppress(ProcessingFailed):
+        try:
             measured = await measure(path, index)
+        except Interrupted as error:
+            cut_off.append(error)
+        except ProcessingFailed:
+            pass  # nothing was measured, which says it
 
-    try:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(read_header)
-            tasks.start_soon(read_packets)
-    except* Interrupted:
-        raise Interrupted from None
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(read_header)
+        tasks.start_soon(read_packets)
+    if cut_off:
+        raise cut_off[0]
     return _timed(_track_of(header, index), measured)
 
 
@@ -103,10 +112,23 @@ def _timed(track: AudioTrack, measured: Measured) -> AudioTrack:
     return replace(track, origin_s=zero_s, duration_s=(fitting or [duration_s])[0])
 
 
-def _is_wav(path: Path) -> bool:
+def _wav_kind(path: Path) -> bytes:
+    """Return the first four bytes of a WAV, nothing for other files."""
     with path.open("rb") as file:
         start = file.read(12)
-    return start[:4] in (b"RIFF", b"RF64") and start[8:] == b"WAVE"
+    return start[:4] if start[8:] == b"WAVE" else b""
+
+
+def _big_endian(track: AudioTrack) -> AudioTrack:
+    """Return what a track is where ffmpeg takes no note of the order of its bytes. Raises NotMedia for what is no PCM.
+
+    The decoder is told by the codec's name.
+    """
+    if track.codec in ("pcm_u8", "pcm_mulaw", "pcm_alaw"):
+        return track
+    if track.codec.startswith("pcm_") and track.codec[-2:] in ("le", "be"):
+        return replace(track, codec=f"{track.codec[:-2]}be")
+    raise NotMedia("A big-endian WAV (RIFX) is read only where it holds PCM. Please send it in another format.")
 
 
 def _fills(track: AudioTrack, size_bytes: int) -> bool:
