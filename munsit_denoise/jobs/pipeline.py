@@ -12,6 +12,7 @@ import numpy as np
 from anyio import to_thread
 from numpy.typing import NDArray
 
+from munsit_denoise.errors import ProcessingFailed
 from munsit_denoise.media.belongings import Belongings, finish_tags, gather
 from munsit_denoise.media.containers import CONTAINERS
 from munsit_denoise.media.contents import read_contents
@@ -141,6 +142,8 @@ class _Desk:
 async def _enhance_alone(work: Work, belongings: Belongings, denoiser: Denoiser, desk: _Desk) -> tuple[str, ...]:
     """Write a result that is sound and what belongs to it; return what it does not do."""
     encoding, progress = belongings.with_sound(work.encoding), _Progress(work.track, desk.report)
+    if encoding.muxer == "mxf":
+        raise ProcessingFailed("An MXF file cannot be written without a picture. Please ask for another format.")
     if work.level_lufs is None:
         await _enhance_sound(work, work.target, encoding, denoiser, progress)
         progress.saving()
@@ -167,7 +170,9 @@ async def _enhance_film(
         write = partial(write_sound, sound, trial, work.track, encoding)
         levelled = await level(sound, trial, work.track, work.level_lufs, write)
     sources = Sources(film, work.source, sound, belongings, levelled.filters)
-    return (*levelled.notes, *await write_film(sources, work.target, desk.scratch, progress.saving))
+    notes = await write_film(sources, work.target, desk.scratch, progress.saving)
+    progress.saving()
+    return (*levelled.notes, *notes)
 
 
 async def _enhance_sound(work: Work, target: Path, encoding: Encoding, denoiser: Denoiser, progress: _Progress) -> None:

@@ -41,7 +41,8 @@ class Stream:
     @property
     def name(self) -> str:
         """What to call the stream in a sentence."""
-        said = [self.codec, self.tags.get("language"), self.tags.get("title") or self.tags.get("filename")]
+        codec = self.codec if self.codec not in ("unknown", "none") else self.code if self.code.isalnum() else ""
+        said = [codec, self.tags.get("language"), self.tags.get("title") or self.tags.get("filename")]
         return ", ".join(word for word in said if word and word != "und")
 
 
