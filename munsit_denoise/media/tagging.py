@@ -90,8 +90,9 @@ def copy_tags(source: Any, target: Any, family: type) -> None:
 def move_pictures(source: Any, target: Any) -> None:
     """Put pictures where the target's container has them: in blocks of FLAC, in comments of Ogg."""
     blocks = [picture.write() for picture in getattr(source, "pictures", [])]
-    blocks += [base64.b64decode(text) for text in source.tags.get(PICTURE_BLOCK, [])]
-    target.tags.pop(PICTURE_BLOCK, None)
+    blocks += [base64.b64decode(text) for text in source.tags.get(PICTURE_BLOCK) or []]
+    if PICTURE_BLOCK in target.tags:
+        del target.tags[PICTURE_BLOCK]
     for block in blocks:
         add_block(target, block)
 
@@ -102,7 +103,7 @@ def add_block(target: Any, block: bytes) -> None:
         target.add_picture(Picture(block))
     else:
         text = base64.b64encode(block).decode()
-        target.tags[PICTURE_BLOCK] = [*target.tags.get(PICTURE_BLOCK, []), text]
+        target.tags[PICTURE_BLOCK] = [*(target.tags.get(PICTURE_BLOCK) or []), text]
 
 
 def has_cover(target: Any) -> bool:

@@ -1,9 +1,7 @@
 """What belongs to a recording stays with it: tags, cover, chapters, chunks; what is no longer true goes."""
 
 import struct
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import mutagen
 import pytest
@@ -17,7 +15,7 @@ from tests.media.films import CASES, codecs, convert, ffmpeg, shown, tags
 
 pytestmark = pytest.mark.anyio
 ALL = ["mp3", "flac", "ogg", "opus", "m4a", "wma", "wav", "aiff", "mka"]
-WITH_CHAPTERS = {"mp3", "m4a", "mka", "opus", "ogg", "wma", "wav", "aiff"}
+WITH_CHAPTERS = {"mp3", "m4a", "mka", "opus", "wma", "wav", "aiff"}
 TITLE = "مقابلة; a=b"
 
 
@@ -86,7 +84,7 @@ async def test_what_ffmpeg_does_not_know_stays_between_files_of_a_kind(recording
     own.save()
     await convert(tmp_path / "a.mp3", tmp_path / "o.mp3")
     assert ID3(tmp_path / "o.mp3")["POPM:me"].rating == 200
-    assert not ID3(tmp_path / "o.mp3").getall("TXXX")
+    assert not ID3(tmp_path / "o.mp3").getall("TXXX:REPLAYGAIN_TRACK_PEAK")
     (tmp_path / "a.m4a").write_bytes((recording / "a.m4a").read_bytes())
     film = MP4(tmp_path / "a.m4a")
     film["----:com.apple.iTunes:LABEL"], film["----:com.apple.iTunes:iTunSMPB"] = [b"Five"], [b" 0 1 2"]
@@ -131,7 +129,9 @@ def chunks(path: Path) -> dict[bytes, bytes]:
 def write_broadcast(path: Path) -> Path:
     """Write a WAV with a bext chunk of version 2, which tells loudness, an odd iXML chunk and a marker."""
     soundfile.write(path, hiss(800), 8_000)
-    bext = b"Scene 3".ljust(338, b"\0") + struct.pack("<QH", 57_600_000, 2) + bytes(64) + struct.pack("<5h", *[-2_300] * 5)
+    bext = (
+        b"Scene 3".ljust(338, b"\0") + struct.pack("<QH", 57_600_000, 2) + bytes(64) + struct.pack("<5h", *[-2_300] * 5)
+    )
     cue = struct.pack("<IIIIIII", 1, 1, 400, 0, 0, 0, 400)
     extra = b""
     for name, data in ((b"bext", bext.ljust(602, b"\0")), (b"iXML", b"<BWFXML/>"), (b"cue ", cue)):

@@ -89,7 +89,10 @@ async def test_every_format_goes_into_every_format(source: str, sources: dict[st
 
 
 async def test_the_other_formats_go_out_as_well(tmp_path: Path) -> None:
-    source, others = write_stereo(tmp_path / "a.wav", 48_000), sorted(set(FORMATS) - {*OUT, "mxf"})  # MXF needs a picture
+    source, others = (
+        write_stereo(tmp_path / "a.wav", 48_000),
+        sorted(set(FORMATS) - {*OUT, "mxf"}),
+    )  # MXF needs a picture
     track = await probe(source)
     for extension in others:
         await convert(source, tmp_path / f"b.{extension}", track=track)
