@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from munsit_denoise.media.decode import decoding
 from munsit_denoise.media.encode import encoding_to
 from munsit_denoise.media.formats import encoding_for
-from munsit_denoise.media.layouts import STANDARD
+from munsit_denoise.media.layouts import STANDARD, plain_layout
 from munsit_denoise.media.probe import AudioTrack, probe
 
 pytestmark = pytest.mark.anyio
