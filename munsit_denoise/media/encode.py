@@ -75,7 +75,7 @@ def _arguments(path: Path, track: AudioTrack, encoding: Encoding) -> list[str]:
     arguments = ["-v", "quiet", "-y", "-threads", "1"]
     arguments += ["-guess_layout_max", "0", "-f", "f32le", "-ar", str(track.sample_rate_hz)]
     arguments += ["-ch_layout", track.layout or f"{track.channels} channels"]
-    arguments += ["-i", "pipe:0", "-map_metadata", "-1", *encoding.options]
+    arguments += ["-i", "pipe:0", *encoding.inputs, *encoding.options]
     arguments += ["-filter:a:0", encoding.filters] if encoding.filters else []
     return [*arguments, *output_options(path, encoding)]
 
