@@ -21,7 +21,7 @@ from typing import Any, Literal, TextIO, cast
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from munsit_denoise.redaction import CHECKED, clean, clean_text
+from munsit_denoise.redaction import CHECKED, clean
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "json", "console"]
@@ -30,7 +30,7 @@ Fields = MutableMapping[str, Any]
 OWN = "munsit_denoise"
 UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.asgi", "uvicorn.access")
 STDERR = 2
-MAX_TRACEBACK = 16_000  # characters
+TRACEBACK = "Traceback (most recent call last)"
 _NOTHING: dict[str, Any] = {}
 _remembered = ContextVar("remembered", default=_NOTHING)  # fields of each line; never changed in place
 
@@ -134,7 +134,10 @@ class _Forward(logging.Handler):
         except (TypeError, ValueError):  # arguments that do not fit
             line = str(record.msg)
         level = min(max(record.levelno // 10 * 10, logging.DEBUG), logging.CRITICAL)
-        get_logger().log(level, line.strip(), logger=record.name, exc_info=record.exc_info and record.exc_info[1])
+        fields: Fields = {"logger": record.name, "exc_info": record.exc_info and record.exc_info[1]}
+        if line.startswith(TRACEBACK):  # of a start that failed, as text
+            fields["exception"], line = line.strip(), line.strip().rpartition("\n")[2]
+        get_logger().log(level, line.strip(), **fields)
 
 
 def _said_elsewhere(record: logging.LogRecord) -> bool:
@@ -167,11 +170,13 @@ def _now() -> str:
     return f"{_utc(second)}.{ms:03d}Z"
 
 
-def _traceback(error: Any) -> str:
-    """Return the traceback of what stands under `exc_info`: an exception, or True for the one that is handled."""
-    found = error if isinstance(error, BaseException) else sys.exception()
-    lines = traceback.format_exception(found) if found else []
-    return clean_text("".join(lines).strip(), MAX_TRACEBACK)
+def _take_out(fields: Fields) -> tuple[str, Fields]:
+    """Return a line's event and its other fields: those of the task first, a traceback last."""
+    event, error = clean("event", fields.pop("event", "")), fields.pop("exc_info", None)
+    found = error if isinstance(error, BaseException) else sys.exception() if error else None
+    if found is not None:
+        fields["exception"] = "".join(traceback.format_exception(found)).strip()
+    return event, {**_remembered.get(), **fields}
 
 
 @lru_cache(maxsize=2)
@@ -181,15 +186,13 @@ def _utc(second: int) -> str:
 
 def _json_line(_: Any, method: str, fields: Fields) -> str:
     """Return a line as JSON, in ASCII: a control character cannot get through."""
-    trace, event = fields.pop("exc_info", None), clean("event", fields.pop("event", ""))
+    event, others = _take_out(fields)
     parts = [f'{{"time": "{_now()}", "level": "{_level(method)}", "event": {_quote(event)}']
-    for name, value in {**_remembered.get(), **fields}.items():  # there are thousands a second: no second pass
+    for name, value in others.items():  # there are thousands a second: no second pass
         told = value if name in CHECKED else clean(name, value)
         kind = type(told)
         text = _quote(told) if kind is str else told if kind is int or kind is float else _json_word(told)
         parts.append(f'"{name}": {text}')
-    if trace:
-        parts.append(f'"exception": {_quote(_traceback(trace))}')
     return ", ".join(parts) + "}"
 
 
@@ -201,10 +204,11 @@ def _json_word(value: Any) -> str:
 
 def _console_line(_: Any, method: str, fields: Fields) -> str:
     """Return a line to read; a traceback stands below it, moved to the right."""
-    trace, event = fields.pop("exc_info", None), clean("event", fields.pop("event", ""))
-    told = {name: clean(name, value) for name, value in {**_remembered.get(), **fields}.items()}
+    event, others = _take_out(fields)
+    told = {name: clean(name, value) for name, value in others.items()}
+    trace = told.pop("exception", "")
     pairs = "".join(f" {name}={_quoted(value)}" for name, value in told.items())
-    below = _traceback(trace).split("\n") if trace else []
+    below = trace.split("\n") if trace else []
     return "\n  ".join([f"{_now()} {_level(method):7} {_visible(event)} {pairs}".rstrip(), *map(_visible, below)])
 
 

@@ -72,6 +72,15 @@ def test_a_traceback_in_the_console_stands_below_its_line(log: StringIO) -> None
     assert "pass" not in log.getvalue()
 
 
+def test_a_traceback_that_comes_as_text_is_one_as_well(log: StringIO) -> None:
+    """The way in which uvicorn tells of a start that failed."""
+    configure_logging("info", "json", log)
+    text = "Traceback (most recent call last):\n" + '  File "x.py", line 1\n' * 50 + "OSError: no room\n"
+    logging.getLogger("uvicorn.error").error(text)
+    (line,) = lines(log)
+    assert (line["event"], line["exception"]) == ("OSError: no room", text.strip())
+
+
 def test_auto_is_json_where_nobody_looks(log: StringIO) -> None:
     configure_logging("info", "auto", log)
     get_logger().info("an event")

@@ -20,7 +20,7 @@ HEADER = b"x-request-id"
 SANE_ID = re.compile(rb"(?!mds_|whsec_)[\x21-\x7e]{1,64}")  # visible ASCII; no key that somebody put there by mistake
 HARMLESS = re.compile(rb"(?:\A|&)((?:offset|limit|status|outputExt|inputExt)=[\w.-]{0,20})(?=&|\Z)")
 SWITCHED, FORBIDDEN, CLIENT_LEFT, BROKEN = 101, 403, 499, 500
-MESSAGES = ("errorMessage", "detail", "message", "error")  # where the dialects put the sentence
+MESSAGES = ("errorMessage", "detail", "message", "error", "status")  # where the dialects put the sentence
 LONGEST_BODY = 4096  # of an answer that is read for its sentence
 
 
@@ -151,7 +151,10 @@ class _Exchange:
 
 
 def _is_stream(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    return any(value.startswith(b"text/event-stream") for name, value in headers if name == b"content-type")
+    for name, value in headers:
+        if name == b"content-type":
+            return value.startswith(b"text/event-stream")
+    return False
 
 
 def _sentence(body: bytes) -> str:
