@@ -28,14 +28,17 @@ class State(TypedDict):
     services: Services
 
 
-def create_app(settings: Settings) -> Starlette:
-    """Return the app; its `state.stop` ends streams and refuses new work."""
+def create_app(settings: Settings, *, locked: bool = False) -> Starlette:
+    """Return the app; its `state.stop` ends streams and refuses new work.
+
+    `locked` says that the caller holds the data already (see `lock.only_server`).
+    """
 
     measured = Metrics()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[State]:
-        async with open_services(settings, measured) as services:
+        async with open_services(settings, measured, locked=locked) as services:
             app.state.stop = services.stop
             yield {"services": services}
 

@@ -6,19 +6,17 @@ end, and for a reader that does not read; and it keeps whatever comes as headers
 
 import math
 import re
-from asyncio import AbstractEventLoop, BaseTransport, Protocol, TimerHandle, Transport
+from asyncio import BaseTransport, TimerHandle, Transport
 from contextlib import suppress
 from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from munsit_denoise.connections import Waiting
+from munsit_denoise.connections import ReaderWatch, Waiting
 from munsit_denoise.logs import get_logger
 
 IDLE_TIMEOUT_S = 20  # from the connection, or the answer before, to the end of a request's headers
-STALLED_TIMEOUT_S = 25  # a reader that takes nothing for so long is dropped
-LOOK_S = 5  # how often is looked
 LINGER_S = 2  # what still comes after a refusal is thrown away for so long, so that the refusal is read
 MAX_HEADER_BYTES = 64 * 1024
 MAX_HOST_BYTES = 255
@@ -30,46 +28,6 @@ REFUSAL_HEADERS = {
     "cache-control": "private, no-cache",
     "connection": "close",
 }
-
-
-class ReaderWatch(Protocol):
-    """Drops a connection whose reader takes nothing; stands before one of uvicorn's protocols."""
-
-    loop: AbstractEventLoop
-    transport: Transport
-    _timer: TimerHandle | None = None
-    _unwritten_bytes = 0  # when the reader last took something,
-    _taken_at_s = 0.0  # and when that was
-
-    def pause_writing(self) -> None:
-        """Watch whether the reader takes anything."""
-        super().pause_writing()
-        self._unwritten_bytes, self._taken_at_s = self.transport.get_write_buffer_size(), self.loop.time()
-        self._timer = self.loop.call_later(LOOK_S, self._look)
-
-    def resume_writing(self) -> None:
-        """Stop watching: it does."""
-        self._stop_watching()
-        super().resume_writing()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop watching."""
-        self._stop_watching()
-        super().connection_lost(exc)
-
-    def _look(self) -> None:
-        unwritten_bytes = self.transport.get_write_buffer_size()
-        if unwritten_bytes < self._unwritten_bytes:
-            self._unwritten_bytes, self._taken_at_s = unwritten_bytes, self.loop.time()
-        elif self.loop.time() - self._taken_at_s >= STALLED_TIMEOUT_S:
-            self.transport.abort()
-            return
-        self._timer = self.loop.call_later(LOOK_S, self._look)
-
-    def _stop_watching(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
 
 class Refused(Exception):

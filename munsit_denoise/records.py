@@ -46,6 +46,14 @@ class Delivery(StrEnum):
 
 
 @dataclass(frozen=True)
+class Identity:
+    """Whose request it is, and by which key: its hash, which opens nothing."""
+
+    user_id: str
+    key_id: str
+
+
+@dataclass(frozen=True)
 class Options:
     """What a client wants of the result."""
 
@@ -96,6 +104,27 @@ class DenoiseRecord:
     upload_id: str | None = None  # the upload that the original came from
     delivery: Delivery | None = None
     deleted_at_us: int | None = None  # since then the files are gone
+
+
+# What a list of records needs of each row, in this order.
+HISTORY_COLUMNS = (
+    "id",
+    "user_id",
+    "transaction_id",
+    "secret",
+    "result_key",
+    "extension",
+    "deleted_at",
+    "file_name",
+    "audio_format",
+    "audio_duration",
+    "audio_size",
+    "source_type",
+    "status",
+    "error",
+    "created_at",
+    "updated_at",
+)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,8 @@
 """The parts, built from the settings and running together."""
 
-import fcntl
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from anyio.abc import TaskGroup
 from httpx2 import AsyncClient
 
 from munsit_denoise.db.engine import open_database
+from munsit_denoise.db.history import History
 from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.records import Records
 from munsit_denoise.db.uploads import Uploads
@@ -23,20 +23,20 @@ from munsit_denoise.jobs.journal import Journal
 from munsit_denoise.jobs.runner import MakeDenoiser, Runner
 from munsit_denoise.jobs.service import DenoiseService
 from munsit_denoise.jobs.sweeper import expire_uploads, requeue, sweep
+from munsit_denoise.jobs.watch import Patience
+from munsit_denoise.jobs.watchers import Sources, Watchers
+from munsit_denoise.lock import only_server
 from munsit_denoise.media.formats import media_type
 from munsit_denoise.metrics import Metrics
 from munsit_denoise.remote.client import open_client
 from munsit_denoise.remote.download import fetch
 from munsit_denoise.remote.guard import AddressPolicy
-from munsit_denoise.remote.transfer import Patience, deliver
+from munsit_denoise.remote.transfer import Patience as TransferPatience
+from munsit_denoise.remote.transfer import deliver
 from munsit_denoise.settings import Settings
 from munsit_denoise.storage import LocalStorage
 
 FETCHES_AT_ONCE = 4
-
-
-class AlreadyRunning(Exception):
-    """Another server works on the same data."""
 
 
 @dataclass
@@ -46,6 +46,8 @@ class Services:
     settings: Settings
     keys: Keys
     denoise: DenoiseService
+    history: History
+    watchers: Watchers
     metrics: Metrics
     model_ready: bool = False
 
@@ -55,12 +57,13 @@ class Services:
 
 
 @asynccontextmanager
-async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[Services]:
+async def open_services(settings: Settings, metrics: Metrics, *, locked: bool = False) -> AsyncIterator[Services]:
     """Open everything, go on with what a crash interrupted, run jobs while the block lasts.
 
-    The database's schema must be current. Raises AlreadyRunning.
+    The database's schema must be current. `locked` says that the caller holds the data already.
+    Raises AlreadyRunning.
     """
-    with _only_server(settings.data_dir):
+    with nullcontext() if locked else only_server(settings):
         started_s = time.time()
         database = open_database(settings.database)
         service = DenoiseService(
@@ -69,7 +72,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
         metrics.watch_storage(settings.storage_root)
         keys = Keys(database)
         service.journal = Journal(metrics, keys.name_of)
-        services = Services(settings, keys, service, metrics)
+        services = Services(settings, keys, service, History(database), _watchers(service, keys, settings), metrics)
         try:
             async with open_client(AddressPolicy(settings.networks)) as client, anyio.create_task_group() as tasks:
                 await keys.learn_names()
@@ -81,12 +84,18 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
                 for _ in range(FETCHES_AT_ONCE):
                     tasks.start_soon(fetcher.run_forever)
                 tasks.start_soon(_run_jobs, services, client, tasks)
+                tasks.start_soon(services.watchers.run_forever)
                 yield services
                 services.stop()
                 tasks.cancel_scope.cancel()  # running jobs go back into the queue
         finally:
             with anyio.CancelScope(shield=True):
                 await database.close()
+
+
+def _watchers(service: DenoiseService, keys: Keys, settings: Settings) -> Watchers:
+    sources = Sources(service.records.get, service.bell, service.standing, lambda: service.queue.changes, keys.is_valid)
+    return Watchers(sources, Patience(settings.sse_recheck_s, settings.sse_idle_timeout_s, settings.sse_ping_s))
 
 
 def _limits(settings: Settings) -> Limits:
@@ -102,7 +111,7 @@ def _limits(settings: Settings) -> Limits:
 
 
 def _fetcher(service: DenoiseService, settings: Settings, client: AsyncClient) -> Fetcher:
-    patience = Patience(settings.transfer_timeout_s, service.limits.upload_bytes)
+    patience = TransferPatience(settings.transfer_timeout_s, service.limits.upload_bytes)
 
     async def download(url: str, path: Path) -> Received:
         found = await fetch(client, url, path, patience, service.limits.too_large)
@@ -124,7 +133,7 @@ def _fetcher(service: DenoiseService, settings: Settings, client: AsyncClient) -
 async def _run_jobs(services: Services, client: AsyncClient, tasks: TaskGroup) -> None:
     make_denoiser = await load_engine(services.settings)
     services.model_ready = True
-    service, patience = services.denoise, Patience(services.settings.transfer_timeout_s)
+    service, patience = services.denoise, TransferPatience(services.settings.transfer_timeout_s)
 
     async def send(path: Path, url: str) -> str | None:
         return await deliver(client, path, url, media_type(path.suffix[1:]), patience)
@@ -156,14 +165,3 @@ async def load_engine(settings: Settings) -> MakeDenoiser:
         return lambda track, strength: make(track.sample_rate_hz, track.channels, strength)
 
     return await to_thread.run_sync(load)
-
-
-@contextmanager
-def _only_server(data_dir: Path) -> Iterator[None]:
-    data_dir.mkdir(parents=True, exist_ok=True)
-    with (data_dir / "server.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyRunning(f"Another server is already running on the data in {data_dir}") from None
-        yield

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from munsit_denoise.db.readers import Readers
 from munsit_denoise.errors import DatabaseBusy, StorageFull
 
 BUSY_TIMEOUT_S = 5  # how long a request waits for another writer before it is told to come back
@@ -23,8 +24,8 @@ class Database:
     its update, so writers begin with BEGIN IMMEDIATE and queue here rather than in the driver.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, engine: AsyncEngine, readers: Readers) -> None:
+        self._engine, self.readers = engine, readers
         self._writer = anyio.Lock()
 
     @asynccontextmanager
@@ -50,6 +51,7 @@ class Database:
 
     async def close(self) -> None:
         """Give all connections back."""
+        await self.readers.close()
         await self._engine.dispose()
 
 
@@ -63,7 +65,7 @@ def open_database(url: str) -> Database:
         hide_parameters=True,  # of an error's text, which may get into the log: key hashes and secrets are among them
     )
     prepare(engine.sync_engine)
-    return Database(engine)
+    return Database(engine, Readers(url))
 
 
 def prepare(engine: Engine) -> None:

@@ -5,6 +5,7 @@ mistyped key is told from an unknown one and secret scanners recognise it. With 
 round of SHA-256 is the right hash.
 """
 
+import asyncio
 import hashlib
 import hmac
 import secrets
@@ -14,10 +15,12 @@ import uuid
 import zlib
 from dataclasses import dataclass
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from munsit_denoise.db.engine import Database, now_us
+from munsit_denoise.db.readers import Query
 from munsit_denoise.db.tables import api_keys, users
+from munsit_denoise.records import Identity
 
 ALPHABET = string.digits + string.ascii_letters
 RANDOM_DIGITS = 32
@@ -25,6 +28,11 @@ CHECK_DIGITS = 6
 MEMORY_S = 2.0  # how long a key that was found counts as valid without another look: a revocation takes this long
 MEMORY_SIZE = 10_000
 SHOWN_DIGITS = 12  # how much of a key is kept to recognise it by: `mds_` and 8 digits
+OWNER = Query(
+    select(api_keys.c.key_hash, api_keys.c.user_id, users.c.name)
+    .join(users)
+    .where(api_keys.c.key_hash == bindparam("key_hash"), api_keys.c.revoked_at.is_(None))
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,7 @@ class Keys:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: dict[str, tuple[str, float]] = {}  # key hash to user id, and until when
+        self._asked: dict[str, asyncio.Future[str | None]] = {}  # by key hash
         self._names: dict[str, str] = {}  # of users, by id
 
     async def create(self, user_name: str) -> str:
@@ -57,31 +66,53 @@ class Keys:
             await connection.execute(insert(api_keys).values(**row, created_at=now_us()))
         return key
 
+    async def take_back(self, key: str) -> None:
+        """Remove a key that nobody has seen, as if it had never been made."""
+        async with self._database.write() as connection:
+            await connection.execute(delete(api_keys).where(api_keys.c.key_hash == hash_key(key)))
+
     async def find_user(self, key: str) -> str | None:
         """Return the id of the user that a valid key belongs to; a revoked one is dead after `MEMORY_S`."""
+        found = await self.identify(key)
+        return found.user_id if found else None
+
+    async def identify(self, key: str) -> Identity | None:
+        """Return whom a valid key belongs to; a revoked one is dead after `MEMORY_S`, in this process at once."""
         if not is_well_formed(key):
             return None
-        digest = hash_key(key)
-        user_id, until = self._known.get(digest, ("", 0.0))
-        if time.monotonic() < until:
-            return user_id
-        found = await self._look_up(digest)
+        key_id = hash_key(key)
+        if (known := self._remembered(key_id)) is not None:
+            return Identity(known, key_id)
+        user_id = await self._look_up_once(key_id)
+        return Identity(user_id, key_id) if user_id else None
+
+    async def is_valid(self, key_id: str) -> bool:
+        """Look, whatever is remembered, whether a key that was identified has not been revoked since."""
+        return await self._look_up(key_id) is not None
+
+    def _remembered(self, key_id: str) -> str | None:
+        user_id, until = self._known.get(key_id, ("", 0.0))
+        return user_id if time.monotonic() < until else None
+
+    async def _look_up_once(self, key_id: str) -> str | None:
+        """Look a key up, for all requests that bring it at the same time."""
+        asked = self._asked.get(key_id)
+        if asked is None:
+            asked = self._asked[key_id] = asyncio.ensure_future(self._look_up(key_id))
+            asked.add_done_callback(lambda _: self._asked.pop(key_id))
+        return await asyncio.shield(asked)
+
+    async def _look_up(self, key_id: str) -> str | None:
+        rows = await self._database.readers.ask(OWNER, {"key_hash": key_id}, list)
+        if not rows or not hmac.compare_digest(rows[0][0], key_id):
+            self._known.pop(key_id, None)
+            return None
         if len(self._known) >= MEMORY_SIZE:
             self._known.clear()
-        if found is not None:
-            self._known[digest] = (found, time.monotonic() + MEMORY_S)
-        return found
-
-    async def _look_up(self, digest: str) -> str | None:
-        own = (api_keys.c.key_hash == digest, api_keys.c.revoked_at.is_(None))
-        query = select(api_keys.c.key_hash, api_keys.c.user_id, users.c.name).join(users).where(*own)
-        async with self._database.read() as connection:
-            row = (await connection.execute(query)).one_or_none()
-        if row is None or not hmac.compare_digest(row.key_hash, digest):
-            return None
-        user_id: str = row.user_id
-        self._names[user_id] = row.name
-        return user_id
+        user_id, name = rows[0][1:]
+        self._known[key_id] = (user_id, time.monotonic() + MEMORY_S)
+        self._names[user_id] = name
+        return str(user_id)
 
     async def learn_names(self) -> None:
         """Read the names of all users, so that the log can tell whose job goes on after a start."""
@@ -104,6 +135,7 @@ class Keys:
         live = api_keys.c.prefix.startswith(prefix, autoescape=True) & api_keys.c.revoked_at.is_(None)
         async with self._database.write() as connection:
             result = await connection.execute(update(api_keys).where(live).values(revoked_at=now_us()))
+        self._known.clear()
         return result.rowcount
 
 

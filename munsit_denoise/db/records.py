@@ -1,17 +1,20 @@
 """The history of denoise jobs, which is the queue's truth as well."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, case, func, insert, select, tuple_, update
+from sqlalchemy import Row, bindparam, case, func, insert, select, update
 
 from munsit_denoise.db.engine import Database, now_us
+from munsit_denoise.db.readers import Query
 from munsit_denoise.db.tables import denoise_records as t
 from munsit_denoise.errors import JobNotFound
 from munsit_denoise.records import DELETED, Delivery, DenoiseRecord, Options, Origin, SourceType, Status
 
-PAGE_BATCH = 500  # records of an unlimited list that are in memory at a time
+BY_ID = Query(select(t).where(t.c.id == bindparam("id")))
+BY_ID_AND_USER = Query(select(t).where(t.c.id == bindparam("id"), t.c.user_id == bindparam("user_id")))
+BY_SECRET = Query(select(t).where(t.c.secret == bindparam("secret")))
 
 
 @dataclass(frozen=True)
@@ -46,36 +49,18 @@ class Records:
 
     async def get(self, record_id: str) -> DenoiseRecord | None:
         """Return a record whoever owns it, None when there is none."""
-        return await self._one(select(t).where(t.c.id == record_id))
+        return await self._read_one(BY_ID, id=record_id)
 
     async def get_own(self, user_id: str, record_id: str) -> DenoiseRecord:
         """Return a user's record. Raises JobNotFound, also for one that is not theirs."""
-        record = await self._one(select(t).where(t.c.id == record_id, t.c.user_id == user_id))
+        record = await self._read_one(BY_ID_AND_USER, id=record_id, user_id=user_id)
         if record is None:
             raise JobNotFound
         return record
 
     async def get_by_secret(self, secret: str) -> DenoiseRecord | None:
         """Return the record that a download path names."""
-        return await self._one(select(t).where(t.c.secret == secret))
-
-    async def page(self, user_id: str, offset: int, limit: int) -> list[DenoiseRecord]:
-        """Return a user's records, newest first."""
-        return await self._many(_history(user_id).offset(offset).limit(limit))
-
-    async def all(self, user_id: str, offset: int, limit: int) -> AsyncIterator[Sequence[DenoiseRecord]]:
-        """Yield a user's records, newest first, in batches of bounded size; the first may be empty.
-
-        Each batch continues after the last record of the one before it: no transaction stays open while a
-        client reads slowly, and records that come in meanwhile shift nothing.
-        """
-        batch = await self.page(user_id, offset, min(limit, PAGE_BATCH))
-        yield batch
-        while batch and (limit := limit - len(batch)) > 0:
-            last = tuple_(t.c.created_at, t.c.id) < (batch[-1].created_at_us, batch[-1].id)
-            query = _history(user_id).where(last).limit(min(limit, PAGE_BATCH))
-            batch = await self._many(query)
-            yield batch
+        return await self._read_one(BY_SECRET, secret=secret)
 
     async def pending(self) -> list[Waiting]:
         """Return every job that has not ended, oldest first."""
@@ -155,18 +140,9 @@ class Records:
             row = (await connection.execute(query)).one_or_none()
         return _from_row(row) if row else None
 
-    async def _many(self, query: Select[Any]) -> list[DenoiseRecord]:
-        async with self._database.read() as connection:
-            return [_from_row(row) for row in await connection.execute(query)]
-
-    async def _one(self, query: Select[Any]) -> DenoiseRecord | None:
-        async with self._database.read() as connection:
-            row = (await connection.execute(query)).one_or_none()
-        return _from_row(row) if row else None
-
-
-def _history(user_id: str) -> Select[Any]:
-    return select(t).where(t.c.user_id == user_id).order_by(t.c.created_at.desc(), t.c.id.desc())
+    async def _read_one(self, query: Query, **values: object) -> DenoiseRecord | None:
+        rows = await self._database.readers.ask(query, values, list)
+        return _from_values(dict(zip(t.c.keys(), rows[0], strict=True))) if rows else None
 
 
 def _to_row(record: DenoiseRecord) -> dict[str, Any]:
@@ -187,7 +163,10 @@ _COLUMN_OF_FIELD = {
 
 
 def _from_row(row: Row[Any]) -> DenoiseRecord:
-    fields = dict(row._mapping)
+    return _from_values(dict(row._mapping))
+
+
+def _from_values(fields: dict[str, Any]) -> DenoiseRecord:
     for name, column in _COLUMN_OF_FIELD.items():
         fields[name] = fields.pop(column)
     fields["options"] = Options(**{name: fields.pop(name) for name in vars(Options())})

@@ -1,5 +1,6 @@
 """The bell of one process."""
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -7,7 +8,9 @@ from dataclasses import dataclass, field
 import anyio
 
 from munsit_denoise.events.base import BellClosed
-from munsit_denoise.records import Event, Processing
+from munsit_denoise.records import Done, Event, Failed, Processing
+
+MAX_ENDED = 10_000  # jobs whose late progress is recognised as such
 
 
 class SlotSubscription:
@@ -57,10 +60,15 @@ class MemoryBell:
 
     def __init__(self) -> None:
         self._topics: dict[str, _Topic] = {}
+        self._ended: OrderedDict[str, None] = OrderedDict()  # the jobs that ended last
         self._closed = False
 
     def publish(self, job_id: str, event: Event) -> None:
         """Ring; progress that would fall back (a second attempt begins anew) is held at what was heard before."""
+        if isinstance(event, Done | Failed):
+            self._note_end(job_id)
+        elif job_id in self._ended:
+            return  # a late attempt: nobody will ring for it again
         topic = self._topics.setdefault(job_id, _Topic())
         if isinstance(event, Processing):
             if topic.progress and event.percent < topic.progress.percent:
@@ -92,6 +100,11 @@ class MemoryBell:
         for topic in self._topics.values():
             for listener in topic.listeners:
                 listener.close()
+
+    def _note_end(self, job_id: str) -> None:
+        self._ended[job_id] = None
+        if len(self._ended) > MAX_ENDED:
+            self._ended.popitem(last=False)
 
     def _forget(self, job_id: str, topic: _Topic) -> None:
         if not topic.listeners and topic.progress is None and self._topics.get(job_id) is topic:

@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ from munsit_denoise.jobs.admission import Admission
 from munsit_denoise.jobs.intake import Examiner, Limits, Receive, described, format_of
 from munsit_denoise.jobs.journal import Journal
 from munsit_denoise.jobs.running import RunningJobs
-from munsit_denoise.jobs.watch import Patience, present, watch
+from munsit_denoise.jobs.watch import present
 from munsit_denoise.media.formats import result_extension
 from munsit_denoise.queue.local import LocalQueue
 from munsit_denoise.records import (
@@ -168,20 +168,6 @@ class DenoiseService:
         with self.bell.subscribe(job_id) as subscription:
             record = await self.records.get_own(user_id, job_id)
             return record, present(record, subscription.take(), self.standing)
-
-    def watch(
-        self, user_id: str, job_id: str, authorise: Callable[[], Awaitable[None]], patience: Patience
-    ) -> AsyncIterator[Event]:
-        """Yield a job's events from its latest state to its end.
-
-        `authorise` is asked again whenever the record is read. Raises what it raises, and JobNotFound.
-        """
-
-        async def read() -> DenoiseRecord:
-            await authorise()
-            return await self.records.get_own(user_id, job_id)
-
-        return watch(job_id, read, self.standing, self.bell, patience)
 
     async def _accept(self, record: DenoiseRecord) -> None:
         with anyio.CancelScope(shield=True):  # committed and queued, or neither

@@ -1,12 +1,9 @@
-"""A job's events for one listener, to the end and exactly one end."""
+"""What a job tells, in order and never backwards: one reading of its record for all who listen."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
-import anyio
-
-from munsit_denoise.errors import DatabaseBusy
-from munsit_denoise.events.base import Bell, BellClosed, Subscription
 from munsit_denoise.records import (
     DenoiseRecord,
     Done,
@@ -18,20 +15,49 @@ from munsit_denoise.records import (
     terminal_event,
 )
 
-ReadRecord = Callable[[], Awaitable[DenoiseRecord]]
+MAX_ENCODINGS = 16  # kept of one event; a client that makes up hosts pays for its own
+
+Encoding = TypeVar("Encoding")
 Standing = Callable[[DenoiseRecord], Queued | None]  # where a job waits, None when it does not
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a listener waits, in seconds: for the bell before it looks at the record, for any event at all.
+    """How long is waited, in seconds.
 
-    `queue_s`: how often one that waits in the queue looks at its place there.
+    `recheck_s`: for the bell, before a record, and the keys of those who listen, are looked at again. `idle_s`:
+    for any event, before a listener's stream ends. `quiet_s`: for any event, before a listener is told that
+    nothing happened. `queue_s`: between two looks at the queue.
     """
 
     recheck_s: float
     idle_s: float
+    quiet_s: float = 15.0
     queue_s: float = 0.5
+
+
+class Told:
+    """An event as all listeners of a job share it, with its encodings: they go when the next event comes."""
+
+    __slots__ = ("_encoded", "event")
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+        self._encoded: dict[Hashable, Any] = {}
+
+    @property
+    def is_end(self) -> bool:
+        """Whether nothing can follow."""
+        return isinstance(self.event, Done | Failed)
+
+    def encoded(self, form: Hashable, encode: Callable[[Event], Encoding]) -> Encoding:
+        """Return the event in a form (a dialect, a base URL), encoded once for all who ask for it."""
+        found: Encoding | None = self._encoded.get(form)
+        if found is None:
+            found = encode(self.event)
+            if len(self._encoded) < MAX_ENCODINGS:
+                self._encoded[form] = found
+        return found
 
 
 def present(record: DenoiseRecord, heard: Event | None, standing: Standing) -> Event:
@@ -43,61 +69,22 @@ def _waiting(record: DenoiseRecord, standing: Standing) -> Queued:
     return standing(record) or Queued(0)  # what was taken out of the queue is about to run
 
 
-async def watch(
-    job_id: str, read: ReadRecord, standing: Standing, bell: Bell, patience: Patience
-) -> AsyncIterator[Event]:
-    """Yield the latest state of a job, then its changes, never backwards; the last event is its end.
+def advance(shown: Event | None, event: Event) -> Event | None:
+    """Return what an event tells those who were shown another one, None when it tells nothing new.
 
-    Listens first and reads the record then, so nothing falls between; reads it again now and then, so a bell
-    that loses everything costs time only. Without an event for `idle_s`, or when the bell closes, it ends
-    early. Raises what `read` raises.
+    What falls back in the queue is not told; a percentage that falls back (another attempt began) is held, and
+    its message told alone.
     """
-    with bell.subscribe(job_id) as subscription:
-        record, heard = await _look(read), subscription.take()
-        event: Event | None = present(record, heard, standing) if record else heard or Queued(0)
-        shown, idle_at = (-1, 0), anyio.current_time() + patience.idle_s
-        recheck_at = anyio.current_time() + patience.recheck_s
-        while True:
-            if isinstance(event, Done | Failed):
-                yield event
-                return
-            if event is not None and _rank(event) > shown:
-                shown, idle_at = _rank(event), anyio.current_time() + patience.idle_s
-                yield event
-            wait_s = min(recheck_at, idle_at) - anyio.current_time()
-            if idle_at <= anyio.current_time():
-                return
-            waits_in_queue = shown[0] == _rank(Queued(0))[0]
-            try:
-                event = await _heard(subscription, min(wait_s, patience.queue_s) if waits_in_queue else wait_s)
-            except BellClosed:
-                return
-            if event is None and waits_in_queue and record:
-                event = standing(record)
-            if anyio.current_time() >= recheck_at:
-                recheck_at = anyio.current_time() + patience.recheck_s
-                record = await _look(read) or record
-                event = (terminal_event(record) if record else None) or event
+    if shown is None or isinstance(event, Done | Failed):
+        return event
+    if isinstance(event, Processing) and isinstance(shown, Processing):
+        event = replace(event, percent=max(event.percent, shown.percent))
+        return None if event == shown else event
+    return event if _rank(event) > _rank(shown) else None
 
 
 def _rank(event: Event) -> tuple[int, int]:
     """Return how far a job has come, as what can be compared."""
     if isinstance(event, Queued):
         return 1, -event.jobs_ahead
-    if isinstance(event, Processing):
-        return 2, event.percent
-    return 0, 0
-
-
-async def _heard(subscription: Subscription, wait_s: float) -> Event | None:
-    with anyio.move_on_after(max(wait_s, 0)):
-        return await subscription.next()
-    return None
-
-
-async def _look(read: ReadRecord) -> DenoiseRecord | None:
-    """Return the record; a database that is busy is asked again later."""
-    try:
-        return await read()
-    except DatabaseBusy:
-        return None
+    return (2 if isinstance(event, Processing) else 0), 0

@@ -15,6 +15,7 @@ class LocalQueue:
         self._turns: OrderedDict[str, deque[str]] = OrderedDict()  # user id to job ids; the first user is next
         self._waiting = 0
         self._arrived = anyio.Condition()
+        self.changes = 0  # grows whenever a place in the queue changes
 
     def __len__(self) -> int:
         return self._waiting
@@ -43,6 +44,7 @@ class LocalQueue:
         if job_id in jobs:
             jobs.remove(job_id)
             self._waiting -= 1
+            self.changes += 1
             if not jobs:
                 del self._turns[user_id]
 
@@ -51,6 +53,7 @@ class LocalQueue:
         async with self._arrived:
             self._turns.setdefault(user_id, deque()).append(job_id)
             self._waiting += 1
+            self.changes += 1
             self._arrived.notify()
 
     async def take(self) -> str:
@@ -61,6 +64,7 @@ class LocalQueue:
             user_id, jobs = self._turns.popitem(last=False)
             job_id = jobs.popleft()
             self._waiting -= 1
+            self.changes += 1
             if jobs:
                 self._turns[user_id] = jobs  # to the end of the line
             return job_id

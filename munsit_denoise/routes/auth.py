@@ -4,14 +4,20 @@ from starlette.requests import HTTPConnection
 
 from munsit_denoise.errors import InvalidKey
 from munsit_denoise.logs import remember
+from munsit_denoise.records import Identity
 from munsit_denoise.routes.state import services_of
+
+
+async def identify(connection: HTTPConnection) -> Identity:
+    """Return whose key is in `x-api-key`, and which. Raises InvalidKey, also for two keys at once."""
+    keys = connection.headers.getlist("x-api-key")
+    identity = await services_of(connection).keys.identify(keys[0]) if len(keys) == 1 else None
+    if identity is None:
+        raise InvalidKey
+    remember(user=services_of(connection).keys.name_of(identity.user_id))
+    return identity
 
 
 async def authenticate(connection: HTTPConnection) -> str:
     """Return the id of the user whose key is in `x-api-key`. Raises InvalidKey, also for two keys at once."""
-    keys = connection.headers.getlist("x-api-key")
-    user_id = await services_of(connection).keys.find_user(keys[0]) if len(keys) == 1 else None
-    if user_id is None:
-        raise InvalidKey
-    remember(user=services_of(connection).keys.name_of(user_id))
-    return user_id
+    return (await identify(connection)).user_id

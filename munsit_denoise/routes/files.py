@@ -24,12 +24,22 @@ HEADERS = {
 
 def original_path(record: DenoiseRecord) -> str:
     """Return the path under which a record's upload is fetched."""
-    return f"/denoising/{record.user_id}/{record.secret}_original.{record.audio_format or UNKNOWN}"
+    return original_path_of(record.user_id, record.secret, record.audio_format)
 
 
 def result_path(record: DenoiseRecord) -> str:
     """Return the path under which a record's result is fetched, once there is one."""
-    return f"/denoising/{record.user_id}/{record.secret}_denoised.{record.options.extension}"
+    return result_path_of(record.user_id, record.secret, record.options.extension)
+
+
+def original_path_of(user_id: str, secret: str, audio_format: str) -> str:
+    """Return the path of an upload, from a record's values."""
+    return f"/denoising/{user_id}/{secret}_original.{audio_format or UNKNOWN}"
+
+
+def result_path_of(user_id: str, secret: str, extension: str | None) -> str:
+    """Return the path of a result, from a record's values."""
+    return f"/denoising/{user_id}/{secret}_denoised.{extension}"
 
 
 async def download(request: Request) -> Response:

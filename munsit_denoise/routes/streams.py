@@ -1,33 +1,68 @@
 """Server-Sent Events on the wire."""
 
-from collections.abc import AsyncIterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 
-from sse_starlette import EventSourceResponse, ServerSentEvent
-from sse_starlette.sse import SendTimeoutError
+import anyio
+from sse_starlette import ServerSentEvent
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-DRAIN_S = 4  # the library finds out by itself that the server stops, and would break the stream off at once
-SEND_TIMEOUT_S = 30  # a reader whose connection takes nothing for so long is dropped
-HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
+from munsit_denoise.errors import InvalidKey
+from munsit_denoise.jobs.listeners import Listener
+from munsit_denoise.jobs.watch import Told
+
+PING = ServerSentEvent(comment="ping", sep="\n").encode()
+HEADERS = {
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-cache",
+    "Connection": "keep-alive",
+    "X-Accel-Buffering": "no",
+}
 
 
-class EventStream(EventSourceResponse):
-    """Frames as they come, LF line ends, keep-alive comments in between."""
+def ended(frame: bytes) -> Response:
+    """Return the whole stream of what has ended already: one frame."""
+    return Response(frame, headers=HEADERS)
 
-    def __init__(self, frames: AsyncIterator[bytes], ping_s: float) -> None:
-        super().__init__(
-            frames,
-            headers=HEADERS,
-            ping=ping_s,
-            sep="\n",
-            ping_message_factory=lambda: ServerSentEvent(comment="ping", sep="\n"),
-            send_timeout=SEND_TIMEOUT_S,
-            shutdown_grace_period=DRAIN_S,
-        )
+
+class EventStream(Response):
+    """A job's events as frames, comments while nothing happens, until its end or until the reader leaves.
+
+    The library's own response runs four tasks a reader: for frames, comments, a server that stops and a reader
+    that leaves. Here one clock and one bell tell all readers the second and the third.
+    """
+
+    def __init__(self, listen: AbstractContextManager[Listener], encode: Callable[[Told], bytes]) -> None:
+        super().__init__(headers=HEADERS)
+        del self.headers["content-length"]
+        self._listen, self._encode = listen, encode
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the stream; a reader that stopped reading ends it quietly."""
-        try:
-            await super().__call__(scope, receive, send)
-        except SendTimeoutError:
-            return
+        """Send the stream; it ends in order as well when the reader's key is revoked."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        if scope["method"] != "HEAD":
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_until_gone, receive, tasks.cancel_scope)
+                with self._listen as listener, suppress(InvalidKey):
+                    await self._send_frames(listener, send)
+                tasks.cancel_scope.cancel()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send_frames(self, listener: Listener, send: Send) -> None:
+        sent = b""
+        async for told in listener:
+            frame = PING if told is None else self._encode(told)
+            if told is None or frame != sent:  # a step forward in the queue is not told
+                await send({"type": "http.response.body", "body": frame, "more_body": True})
+            if told is not None:
+                sent = frame
+                if told.is_end:
+                    return
+
+
+async def _until_gone(receive: Receive, scope: anyio.CancelScope) -> None:
+    """Read and forget what the reader says, and end everything when it leaves."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()

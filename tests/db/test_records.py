@@ -64,30 +64,6 @@ async def test_a_record_comes_back_as_it_went_in(database: Database, user_id: st
         await records.get_own("somebody else", record.id)
 
 
-async def test_pages_never_overlap_even_at_the_same_instant(database: Database, user_id: str) -> None:
-    records = Records(database)
-    for number in range(25):
-        await records.insert(make_record(user_id, number))
-    pages = [await records.page(user_id, offset, 10) for offset in (0, 10, 20, 30)]
-    ids = [record.id for page in pages for record in page]
-    assert len(ids) == len(set(ids)) == 25
-    assert ids == sorted(ids, reverse=True)
-    streamed = [record.id async for batch in records.all(user_id, 3, 2**62) for record in batch]
-    assert streamed == ids[3:]
-
-
-async def test_the_whole_list_comes_in_batches(
-    database: Database, user_id: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("munsit_denoise.db.records.PAGE_BATCH", 4)
-    records = Records(database)
-    for number in range(10):
-        await records.insert(make_record(user_id, number, 1_700_000_000_000_000 + number // 3))
-    batches = [list(batch) async for batch in records.all(user_id, 1, 8) if batch]
-    assert [len(batch) for batch in batches] == [4, 4]
-    assert [r.id for batch in batches for r in batch] == [r.id for r in await records.page(user_id, 1, 8)]
-
-
 async def test_a_job_ends_once_and_a_late_attempt_changes_nothing(database: Database, user_id: str) -> None:
     records = Records(database)
     await records.insert(make_record(user_id))
@@ -182,14 +158,6 @@ async def test_another_process_that_holds_the_lock_is_told_too(tmp_path: Path, m
     await database.close()
 
 
-async def test_a_page_reads_the_index_alone(database: Database, user_id: str) -> None:
-    query = f"SELECT * FROM denoise_records WHERE user_id = '{user_id}' ORDER BY created_at DESC, id DESC LIMIT 20"
-    async with database.read() as connection:
-        plan = " ".join(str(row) for row in await connection.execute(text("EXPLAIN QUERY PLAN " + query)))
-    assert "ix_denoise_records_history" in plan
-    assert "TEMP B-TREE" not in plan
-
-
 async def test_sqlite_is_set_up_for_durability(database: Database) -> None:
     async with database.read() as connection:
         values = {
@@ -255,4 +223,3 @@ async def test_what_was_deleted_stays_in_the_history_and_ends(database: Database
         assert await records.claim(record.id) is None
     with pytest.raises(JobNotFound):
         await records.delete_files("somebody else", make_record(user_id).id)
-    assert len(await records.page(user_id, 0, 10)) == 2

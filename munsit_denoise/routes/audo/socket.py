@@ -7,11 +7,11 @@ import anyio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from munsit_denoise.errors import DenoiseError, InvalidKey
-from munsit_denoise.jobs.watch import Patience
-from munsit_denoise.records import DenoiseRecord, Done, Event, Failed, Processing
+from munsit_denoise.jobs.listeners import Listener
+from munsit_denoise.records import DenoiseRecord, Done, Event, Processing
 from munsit_denoise.routes.audo.errors import error_response
 from munsit_denoise.routes.audo.wire import state_json
-from munsit_denoise.routes.auth import authenticate
+from munsit_denoise.routes.auth import identify
 from munsit_denoise.routes.state import services_of
 
 SEND_TIMEOUT_S = 30  # a reader whose connection takes nothing for so long is dropped
@@ -21,27 +21,28 @@ COMPLETE = 100
 
 async def status_socket(websocket: WebSocket) -> None:
     """Send the states of a job as text messages."""
-    job_id = websocket.path_params["job_id"]
+    services, job_id = services_of(websocket), websocket.path_params["job_id"]
     try:
-        user_id = await authenticate(websocket)
-        record = await services_of(websocket).denoise.get(user_id, job_id)
+        identity = await identify(websocket)
+        record = await services.denoise.get(identity.user_id, job_id)
     except DenoiseError as error:
         await websocket.send_denial_response(error_response(error))
         return
     await websocket.accept()
-    code = await _serve(websocket, record)
+    with services.watchers.listen(job_id, identity.key_id) as listener:
+        code = await _serve(websocket, record, listener)
     if code is not None:
         with suppress(WebSocketDisconnect):  # it may have gone since
             await websocket.close(code)
 
 
-async def _serve(websocket: WebSocket, record: DenoiseRecord) -> int | None:
+async def _serve(websocket: WebSocket, record: DenoiseRecord, listener: Listener) -> int | None:
     """Send states while the client is there; return the code to close with, None when it has gone."""
     code = None
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_until_gone, websocket, tasks.cancel_scope)
         with suppress(WebSocketDisconnect, TimeoutError):  # nobody is there any more
-            code = await _send_states(websocket, record)
+            code = await _send_states(websocket, record, listener)
         tasks.cancel_scope.cancel()
     return code
 
@@ -53,30 +54,30 @@ async def _until_gone(websocket: WebSocket, scope: anyio.CancelScope) -> None:
     scope.cancel()
 
 
-async def _send_states(websocket: WebSocket, record: DenoiseRecord) -> int:
+async def _send_states(websocket: WebSocket, record: DenoiseRecord, listener: Listener) -> int:
     """Send until the job has ended; return the code to close with."""
-    services = services_of(websocket)
-    settings = services.settings
-    patience = Patience(settings.sse_recheck_s, settings.sse_idle_timeout_s)
 
-    async def authorise() -> None:
-        await authenticate(websocket)
+    def encode(event: Event) -> str:
+        return json.dumps(state_json(record, event), separators=(",", ":"))
 
     percent: int | None = None
     try:
-        async for event in services.denoise.watch(record.user_id, record.id, authorise, patience):
+        async for told in listener:
+            if told is None:
+                continue  # the protocol's own pings are the sign of life
+            event = told.event
             if isinstance(event, Done) and percent not in (None, COMPLETE):
-                await _send(websocket, record, Processing(COMPLETE))
+                await _send(websocket, encode(Processing(COMPLETE)))
             if not isinstance(event, Processing) or event.percent != percent:
-                await _send(websocket, record, event)
+                await _send(websocket, told.encoded("audo", encode))
             percent = event.percent if isinstance(event, Processing) else percent
-            if isinstance(event, Done | Failed):
+            if told.is_end:
                 return NORMAL
     except InvalidKey:
         return POLICY_VIOLATION
     return RESTARTING
 
 
-async def _send(websocket: WebSocket, record: DenoiseRecord, event: Event) -> None:
+async def _send(websocket: WebSocket, text: str) -> None:
     with anyio.fail_after(SEND_TIMEOUT_S):
-        await websocket.send_text(json.dumps(state_json(record, event), separators=(",", ":")))
+        await websocket.send_text(text)

@@ -1,7 +1,7 @@
 """Munsit's three endpoints."""
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -9,15 +9,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from munsit_denoise.errors import DenoiseError, InvalidPage
+from munsit_denoise.errors import InvalidPage
 from munsit_denoise.jobs.intake import Received
-from munsit_denoise.jobs.watch import Patience
-from munsit_denoise.records import DenoiseRecord, Options, Origin
-from munsit_denoise.routes.auth import authenticate
+from munsit_denoise.jobs.watch import Told
+from munsit_denoise.records import Options, Origin, terminal_event
+from munsit_denoise.routes.auth import authenticate, identify
+from munsit_denoise.routes.etags import json_unless_known, tagged
 from munsit_denoise.routes.munsit.errors import handlers
-from munsit_denoise.routes.munsit.wire import accepted, compact, frame, record_json
+from munsit_denoise.routes.munsit.wire import accepted, entries, frame
 from munsit_denoise.routes.state import base_url, services_of
-from munsit_denoise.routes.streams import EventStream
+from munsit_denoise.routes.streams import EventStream, ended
 from munsit_denoise.routes.uploads import expected_bytes, receive_file
 
 FIELDS = ("audio", "file")
@@ -44,48 +45,37 @@ async def submit(request: Request) -> Response:
 async def history(request: Request) -> Response:
     """GET /denoise: a page of the history, or all of it."""
     user_id = await authenticate(request)
-    offset = _number(request, "offset", 0, "offset must be a non-negative number")
-    limit = _number(request, "limit", 1, "limit must be a positive number")
-    records, base = services_of(request).denoise.records, base_url(request)
-    if limit is not None and limit <= LARGEST_PAGE:
-        page = await records.page(user_id, offset or 0, limit)
-        return JSONResponse([record_json(record, base) for record in page])
-    batches = records.all(user_id, offset or 0, limit or LARGEST)
+    offset = _number(request, "offset", 0, "offset must be a non-negative number") or 0
+    limit = _number(request, "limit", 1, "limit must be a positive number") or LARGEST
+    past, encode = services_of(request).history, entries(base_url(request))
+    if limit <= LARGEST_PAGE:
+        page = await past.page(user_id, offset, limit, lambda rows: tagged(encode(rows)))
+        return json_unless_known(request, page)
+    batches = past.all(user_id, offset, limit, encode)
     first = await anext(batches)  # what can go wrong does so before the answer begins
-    return StreamingResponse(_array(first, batches, base), media_type="application/json")
+    return StreamingResponse(_array(first, batches), media_type="application/json")
 
 
 async def progress(request: Request) -> Response:
     """GET /denoise/{denoiseId}/progress: the job's events until it ends."""
-    user_id, job_id = await authenticate(request), request.path_params["denoise_id"]
-    services = services_of(request)
-    await services.denoise.get(user_id, job_id)  # unknown: a 404 before the stream begins
-    settings, base = services.settings, base_url(request)
-    patience = Patience(settings.sse_recheck_s, settings.sse_idle_timeout_s)
+    identity, job_id = await identify(request), request.path_params["denoise_id"]
+    services, base = services_of(request), base_url(request)
+    record = await services.denoise.get(identity.user_id, job_id)  # unknown: a 404 before the stream begins
+    end = terminal_event(record)
+    if end is not None:
+        return ended(frame(end, base))
 
-    async def authorise() -> None:
-        await authenticate(request)
+    def encode(told: Told) -> bytes:
+        return told.encoded(("munsit", base), lambda event: frame(event, base))
 
-    async def frames() -> AsyncIterator[bytes]:
-        sent = b""
-        try:
-            async for event in services.denoise.watch(user_id, job_id, authorise, patience):
-                message = frame(event, base)
-                if message != sent:  # a step forward in the queue is not told
-                    yield message
-                sent = message
-        except DenoiseError:
-            return  # the key was revoked, the record went: the stream ends
-
-    return EventStream(frames(), settings.sse_ping_s)
+    return EventStream(services.watchers.listen(job_id, identity.key_id), encode)
 
 
-async def _array(
-    first: Sequence[DenoiseRecord], batches: AsyncIterator[Sequence[DenoiseRecord]], base: str
-) -> AsyncIterator[bytes]:
-    yield b"[" + b",".join(compact(record_json(record, base)) for record in first)
+async def _array(first: bytes, batches: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Join arrays into one."""
+    yield first[:-1]
     async for batch in batches:
-        yield b"".join(b"," + compact(record_json(record, base)) for record in batch)
+        yield b"," + batch[1:-1]
     yield b"]"
 
 

@@ -1,14 +1,19 @@
 """Munsit's words: records and events as its clients expect them, to the byte."""
 
-import json
-from datetime import UTC, datetime
+import time
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
+import orjson
+from sse_starlette import ServerSentEvent
+
 from munsit_denoise.records import DenoiseRecord, Done, Downloading, Event, Processing, Queued
-from munsit_denoise.routes.files import original_path, result_path
+from munsit_denoise.routes.files import original_path_of, result_path, result_path_of
 
 BEFORE: dict[type[Event], str] = {Downloading: "Downloading the recording", Queued: "Waiting in the queue"}
+MILLISECONDS = tuple(f".{number:03d}Z" for number in range(1000))
+PLAIN_NUMBERS = (1e-4, 1e16)  # between them all writers of JSON write a number alike: without an exponent
 
 
 def accepted(record: DenoiseRecord) -> dict[str, Any]:
@@ -16,35 +21,54 @@ def accepted(record: DenoiseRecord) -> dict[str, Any]:
     return {"jobId": record.id, "denoiseId": record.id}
 
 
-def record_json(record: DenoiseRecord, base: str) -> dict[str, Any]:
+def entries(base: str) -> Callable[[Sequence[Sequence[Any]]], bytes]:
+    """Return what makes a JSON array of rows of `HISTORY_COLUMNS`, with URLs on this base."""
+    return lambda rows: orjson.dumps([_entry(row, base) for row in rows])
+
+
+def _entry(row: Sequence[Any], base: str) -> dict[str, Any]:
     """Return a record of the history: 14 keys, always all, in this order."""
+    (id_, user_id, transaction_id, secret, result_key, extension, deleted_at_us, *described) = row
+    file_name, audio_format, duration_s, size_bytes, source_type, status, error, created_at_us, updated_at_us = (
+        described
+    )
+    offered = result_key is not None and deleted_at_us is None
     return {
-        "id": record.id,
-        "user_id": record.user_id,
-        "transaction_id": record.transaction_id,
-        "audio_url": base + result_path(record) if record.result_key and record.deleted_at_us is None else None,
-        "original_audio_url": base + original_path(record),
-        "file_name": record.file_name,
-        "audio_duration": record.audio_duration_s,
-        "audio_size": record.audio_size_bytes,
-        "audio_format": record.audio_format,
-        "source_type": record.source_type,
-        "status": record.status,
-        "error": record.error,
-        "created_at": timestamp(record.created_at_us),
-        "updated_at": timestamp(record.updated_at_us),
+        "id": id_,
+        "user_id": user_id,
+        "transaction_id": transaction_id,
+        "audio_url": base + result_path_of(user_id, secret, extension) if offered else None,
+        "original_audio_url": base + original_path_of(user_id, secret, audio_format),
+        "file_name": file_name,
+        "audio_duration": _number(duration_s),
+        "audio_size": size_bytes,
+        "audio_format": audio_format,
+        "source_type": source_type,
+        "status": status,
+        "error": error,
+        "created_at": timestamp(created_at_us),
+        "updated_at": timestamp(updated_at_us),
     }
+
+
+def _number(value: float) -> float | orjson.Fragment:
+    """Return a number that is written as Python writes it, a very small or large one as well."""
+    return value if PLAIN_NUMBERS[0] <= value < PLAIN_NUMBERS[1] or value == 0 else orjson.Fragment(repr(value))
 
 
 def timestamp(time_us: int) -> str:
     """Return a time as `2026-05-12T10:14:02.000Z`."""
-    moment = datetime.fromtimestamp(time_us // 1_000_000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{time_us // 1000 % 1000:03d}Z"
+    second, millisecond = divmod(time_us // 1000, 1000)
+    return _second(second) + MILLISECONDS[millisecond]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=8192)  # the newest pages are asked for again and again
+def _second(second: int) -> str:
+    return "{:04d}-{:02d}-{:02d}T{:02d}:{:02d}:{:02d}".format(*time.gmtime(second)[:6])
+
+
 def frame(event: Event, base: str) -> bytes:
-    """Return an event as one SSE message; listeners of the same job share the bytes."""
+    """Return an event as one SSE message."""
     body: dict[str, Any]
     if isinstance(event, Downloading | Queued):
         body = {"stage": "processing", "pct": 0, "message": BEFORE[type(event)]}
@@ -56,9 +80,4 @@ def frame(event: Event, base: str) -> bytes:
         body = {"stage": "done", "url": base + result_path(event.record), "denoiseId": event.record.id}
     else:
         body = {"stage": "error", "message": event.message}
-    return b"data: " + compact(body) + b"\n\n"
-
-
-def compact(body: Any) -> bytes:
-    """Return JSON without a needless space, in UTF-8."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    return ServerSentEvent(orjson.dumps(body).decode(), sep="\n").encode()

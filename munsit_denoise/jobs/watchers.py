@@ -1,0 +1,192 @@
+"""One watcher a job, however many listen; one clock, and one look at each key, for all of them."""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import anyio
+from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint
+
+from munsit_denoise.errors import DatabaseBusy, InvalidKey
+from munsit_denoise.events.base import Bell, BellClosed, Subscription
+from munsit_denoise.jobs.listeners import Listener, Watched
+from munsit_denoise.jobs.watch import Patience, Standing, Told, advance, present
+from munsit_denoise.records import DELETED, DenoiseRecord, Event, Failed, Queued, terminal_event
+
+log = logging.getLogger(__name__)
+BATCH = 64  # listeners that are woken before other requests have their turn
+TICKS = 40  # of the clock in the time without an event that ends a stream: it ends a fortieth late at most
+KEY_CHECKS = 2  # of each key in the time between two looks at a record
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where it is learnt what a job does, and whether those who listen still may."""
+
+    read: Callable[[str], Awaitable[DenoiseRecord | None]]  # a record, whoever owns it; raises DatabaseBusy
+    bell: Bell
+    standing: Standing
+    queue_changes: Callable[[], int]  # a number that grows whenever places in the queue change
+    is_valid: Callable[[str], Awaitable[bool]]  # whether a key still opens the door; raises DatabaseBusy
+
+
+class Watchers:
+    """Tells everybody who listens what their jobs do, while `run_forever` runs."""
+
+    def __init__(self, sources: Sources, patience: Patience) -> None:
+        self._sources, self._patience = sources, patience
+        self._jobs: dict[str, Watched] = {}
+        self._listeners: dict[Listener, None] = {}
+        self._fan_out = anyio.Lock()  # the listeners of one job are woken at a time
+        self._tasks: TaskGroup | None = None
+
+    def __len__(self) -> int:
+        return len(self._listeners)
+
+    async def run_forever(self) -> None:
+        """Watch what is listened to; at the end every listener ends in order."""
+        try:
+            async with anyio.create_task_group() as self._tasks:
+                self._tasks.start_soon(self._check_keys)
+                await self._keep_time()
+        finally:
+            self._tasks = None
+            for job in self._jobs.values():
+                job.end()
+            self._jobs.clear()
+
+    @contextmanager
+    def listen(self, job_id: str, key_id: str) -> Iterator[Listener]:
+        """Listen to a job with a key: its latest state, then its changes, never backwards, to exactly one end.
+
+        Without an event for `idle_s`, or when the bell closes, the listener ends early; with InvalidKey when its
+        key is revoked. A job's first listener starts its watcher, which listens to the bell, then reads the
+        record, so that nothing falls between, and reads it again now and then, so that a bell that loses
+        everything costs time only.
+        """
+        job = self._jobs.get(job_id) or self._start(job_id)
+        listener = Listener(key_id, job.told)
+        job.listeners[listener] = self._listeners[listener] = None
+        if self._tasks is None:
+            listener.end()
+        try:
+            yield listener
+        finally:
+            del job.listeners[listener], self._listeners[listener]
+            if not job.listeners:
+                self._forget(job)
+                job.watching.cancel()
+
+    def _start(self, job_id: str) -> Watched:
+        job = Watched(job_id)
+        if self._tasks is not None:
+            self._jobs[job_id] = job
+            self._tasks.start_soon(self._watch, job)
+        return job
+
+    def _forget(self, job: Watched) -> None:
+        if self._jobs.get(job.id) is job:
+            del self._jobs[job.id]
+
+    async def _watch(self, job: Watched) -> None:
+        try:
+            with job.watching, self._sources.bell.subscribe(job.id) as heard:
+                event = await self._begin(job, heard)
+                while not await self._tell(job, event):
+                    event = await self._next(job, heard)
+        except BellClosed:
+            pass
+        except Exception:  # a boundary: the listeners of one job must not end those of others
+            log.exception("job %s can no longer be watched", job.id)
+        self._forget(job)
+        job.end()
+
+    async def _begin(self, job: Watched, heard: Subscription) -> Event | None:
+        """Return what a job does at present; a database that is busy is asked again later."""
+        end = await self._look(job)
+        event = end or heard.take()
+        if job.record is None:
+            return event or Queued(0)
+        return present(job.record, event, self._sources.standing)
+
+    async def _next(self, job: Watched, heard: Subscription) -> Event | None:
+        """Return what is heard next, or seen in the queue or the record. Raises BellClosed."""
+        event = None
+        with anyio.move_on_after(max(job.look_at_s - anyio.current_time(), 0)) as job.waiting:
+            event = await heard.next()
+        job.waiting = None
+        if event is None and job.record is not None and job.is_queued:
+            event = self._sources.standing(job.record)
+        if anyio.current_time() >= job.look_at_s:
+            event = await self._look(job) or event
+        return event
+
+    async def _look(self, job: Watched) -> Event | None:
+        """Read a job's record; return its end, None while it has not ended or the database is busy."""
+        job.look_at_s = anyio.current_time() + self._patience.recheck_s
+        try:
+            record = await self._sources.read(job.id)
+        except DatabaseBusy:
+            return None
+        if record is None:
+            return Failed(DELETED)
+        job.record = record
+        return terminal_event(record)
+
+    async def _tell(self, job: Watched, event: Event | None) -> bool:
+        """Tell an event to everybody who listens to a job if it is news; say whether it is the end."""
+        news = event and advance(job.told.event if job.told else None, event)
+        if news is None:
+            return False
+        told = job.told = Told(news)
+        listeners = list(job.listeners)  # whoever comes later has it from the job
+        async with self._fan_out:
+            for start in range(0, len(listeners), BATCH):
+                now_s = anyio.current_time()
+                for listener in listeners[start : start + BATCH]:
+                    listener.put(told, now_s)
+                await checkpoint()
+        return told.is_end
+
+    async def _keep_time(self) -> None:
+        """Let streams without an event give a sign of life, or end; let those that wait look at the queue."""
+        patience, changes = self._patience, -1
+        tick_s = min(patience.queue_s, patience.idle_s / TICKS, patience.quiet_s / 2)
+        while True:
+            await anyio.sleep(tick_s)
+            if (now_changes := self._sources.queue_changes()) != changes:
+                changes = now_changes
+                for job in self._jobs.values():
+                    if job.is_queued:
+                        job.wake()
+            await self._look_after(list(self._listeners))
+
+    async def _look_after(self, listeners: list[Listener]) -> None:
+        woken = 0
+        for listener in listeners:
+            now_s = anyio.current_time()
+            if now_s - listener.event_s >= self._patience.idle_s:
+                listener.end()
+            elif now_s - listener.sign_s >= self._patience.quiet_s:
+                listener.nudge(now_s)
+            else:
+                continue
+            woken += 1
+            if woken % BATCH == 0:
+                await checkpoint()
+
+    async def _check_keys(self) -> None:
+        """End the streams of keys that were revoked: one question a key, however many streams it has."""
+        while True:
+            await anyio.sleep(self._patience.recheck_s / KEY_CHECKS)
+            for key_id in {listener.key_id for listener in self._listeners}:
+                try:
+                    valid = await self._sources.is_valid(key_id)
+                except DatabaseBusy:
+                    continue
+                if not valid:
+                    for listener in self._listeners:
+                        if listener.key_id == key_id:
+                            listener.end(InvalidKey())

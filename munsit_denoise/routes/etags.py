@@ -1,0 +1,33 @@
+"""Answers that a client has already: a 304 instead of the same bytes again (RFC 9110, 13.1.2)."""
+
+import hashlib
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """A body and its strong entity tag."""
+
+    body: bytes
+    tag: str
+
+
+def tagged(body: bytes) -> Tagged:
+    """Return a body with a tag that no other body has."""
+    return Tagged(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+
+
+def json_unless_known(request: Request, page: Tagged) -> Response:
+    """Return a body of JSON, or a 304 when the client says that it has it."""
+    headers = {"ETag": page.tag}
+    if _knows(request, page.tag):
+        return Response(status_code=304, headers=headers)
+    return Response(page.body, media_type="application/json", headers=headers)
+
+
+def _knows(request: Request, tag: str) -> bool:
+    known = [item.strip().removeprefix("W/") for item in request.headers.get("if-none-match", "").split(",")]
+    return tag in known or known == ["*"]
