@@ -193,7 +193,7 @@ def _json_line(_: Any, method: str, fields: Fields) -> str:
         kind = type(told)
         text = _quote(told) if kind is str else told if kind is int or kind is float else _json_word(told)
         parts.append(f'"{name}": {text}')
-    return ", ".join(parts) + "}"
+    return ", ".join(parts).replace("\x7f", "\\u007f") + "}"
 
 
 def _json_word(value: Any) -> str:

@@ -20,7 +20,7 @@ from tests.audio import write_noisy
 from tests.live import Live, run_live
 from tests.peers import run_peer
 
-HOSTILE = 'a\r\n2026-01-01T00:00:00Z error forged=1 \x1b[31m\x9b2J\u202e\u2028 "quoted" مقابلة.mp3'
+HOSTILE = 'a\r\n2026-01-01T00:00:00Z error forged=1 \x1b[31m\x7f\x9b2J\u202e\u2028 "quoted" مقابلة.mp3'
 NAME = 'مقابلة "1".wav'
 SECRET = "0123456789abcdef0123456789abcdef"
 

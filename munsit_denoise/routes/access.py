@@ -5,6 +5,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterable
+from functools import lru_cache
 from http import HTTPStatus
 from itertools import count
 from typing import Any
@@ -13,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from munsit_denoise.logs import get_writer, remember
 from munsit_denoise.metrics import Metrics
-from munsit_denoise.redaction import safe_path
+from munsit_denoise.redaction import clean_text, safe_path
 from munsit_denoise.routes.names import RouteNames
 
 HEADER = b"x-request-id"
@@ -21,6 +22,7 @@ SANE_ID = re.compile(rb"(?!mds_|whsec_)[\x21-\x7e]{1,64}")  # visible ASCII; no 
 HARMLESS = re.compile(rb"(?:\A|&)((?:offset|limit|status|outputExt|inputExt)=[\w.-]{0,20})(?=&|\Z)")
 SWITCHED, FORBIDDEN, CLIENT_LEFT, BROKEN = 101, 403, 499, 500
 MESSAGES = ("errorMessage", "detail", "message", "error", "status")  # where the dialects put the sentence
+LONGEST_ADDRESS = 64
 LONGEST_BODY = 4096  # of an answer that is read for its sentence
 
 
@@ -66,7 +68,7 @@ class AccessLog:
             "status": status,
             "seconds": round(exchange.seconds, 4),
             "bytes": exchange.sent_bytes,
-            "client": scope["client"][0] if scope.get("client") else "",
+            "client": _address(scope["client"][0]) if scope.get("client") else "",
         }
         if scope["query_string"]:
             fields["query"] = b"&".join(HARMLESS.findall(scope["query_string"])).decode()
@@ -136,7 +138,8 @@ class _Exchange:
 
     def _begin(self, message: Message, status: int) -> Message:
         self.status = status
-        return {**message, "headers": [*message.get("headers", ()), (HEADER, self.request_id.encode())]}
+        headers = [*message.get("headers", ()), (HEADER, self.request_id.encode())]  # the list may be a constant's
+        return {**message, "headers": headers}
 
     def _listen(self, kind: str) -> None:
         self.listening = kind
@@ -148,6 +151,12 @@ class _Exchange:
             self.events += body.startswith(b"data:") + body.count(b"\ndata:")
         elif self.status >= 400 and body and not self.reason:
             self.reason = _sentence(bytes(body[:LONGEST_BODY]))
+
+
+@lru_cache(maxsize=1024)
+def _address(client: str) -> str:
+    """Return a client's address, or whatever a proxy says it is."""
+    return clean_text(client, LONGEST_ADDRESS)
 
 
 def _is_stream(headers: Iterable[tuple[bytes, bytes]]) -> bool:
