@@ -36,12 +36,12 @@ _remembered = ContextVar("remembered", default=_NOTHING)  # fields of each line;
 
 
 def configure_logging(level: Level, style: Format = "auto", stream: TextIO | None = None) -> None:
-    """Send every line of this process to a stream, standard error if none is given.
+    """Send every line of this process to a stream, standard error if none is given; nowhere where that is closed.
 
     `auto` is the console's style on a terminal and JSON elsewhere.
     """
-    target = stream or sys.stderr
-    console = style == "console" or (style == "auto" and target.isatty())
+    target = stream or sys.stderr  # None where standard error is closed
+    console = style == "console" or (style == "auto" and target is not None and target.isatty())
     structlog.configure(
         processors=[_console_line if console else _json_line],
         wrapper_class=structlog.make_filtering_bound_logger(_number(level)),
@@ -92,7 +92,7 @@ def remembering(**fields: Any) -> Iterator[None]:
 class _Lines:
     """Writes whole lines; a log that cannot be written is no reason for a request or a job to fail."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | None) -> None:
         self._write, self._lock = _writer(stream), threading.Lock()
 
     def msg(self, line: str) -> None:
@@ -105,22 +105,25 @@ class _Lines:
     debug = info = warning = error = critical = exception = log = msg
 
 
-def _writer(stream: TextIO) -> Callable[[str], None]:
+def _writer(stream: TextIO | None) -> Callable[[str], object]:
     """Return what writes a line at once: to standard error past all buffers, which take longer than the line."""
+    if stream is None:
+        return len
 
     def write(line: str) -> None:
         stream.write(line)
         stream.flush()
 
-    def write_stderr(line: str) -> None:
-        data = line.encode(errors="backslashreplace")
-        while data:
-            data = data[os.write(STDERR, data) :]
-
     try:
-        return write_stderr if stream.fileno() == STDERR else write
+        return _write_stderr if stream.fileno() == STDERR else write
     except (AttributeError, OSError, ValueError):
         return write
+
+
+def _write_stderr(line: str) -> None:
+    data = line.encode(errors="backslashreplace")
+    while data:
+        data = data[os.write(STDERR, data) :]
 
 
 class _Forward(logging.Handler):

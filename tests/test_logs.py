@@ -5,6 +5,7 @@ import logging
 import re
 import socket
 import sqlite3
+import sys
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -85,6 +86,13 @@ def test_auto_is_json_where_nobody_looks(log: StringIO) -> None:
     configure_logging("info", "auto", log)
     get_logger().info("an event")
     assert lines(log)[0]["event"] == "an event"
+
+
+def test_a_closed_standard_error_is_no_reason_to_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    configure_logging("info")
+    get_logger().info("nobody hears this")
+    logging.getLogger("a.library").error("nor this")
 
 
 def test_levels_libraries_and_what_cannot_be_written(log: StringIO) -> None:
