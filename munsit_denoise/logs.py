@@ -191,24 +191,27 @@ def _json_line(_: Any, method: str, fields: Fields) -> str:
     """Return a line as JSON, in ASCII: a control character cannot get through."""
     event, others = _take_out(fields)
     parts = [f'{{"time": "{_now()}", "level": "{_level(method)}", "event": {_quote(event)}']
-    for name, value in others.items():  # there are thousands a second: no second pass
-        told = value if name in CHECKED else clean(name, value)
-        kind = type(told)
-        text = _quote(told) if kind is str else told if kind is int or kind is float else _json_word(told)
-        parts.append(f'"{name}": {text}')
+    for name, value in others.items():  # there are thousands a second: no second pass, the usual kinds first
+        kind = type(value)
+        if kind is int:
+            parts.append(f'"{name}": {value}')
+        elif kind is str and name in CHECKED:
+            parts.append(f'"{name}": {_quote(value)}')
+        else:
+            parts.append(f'"{name}": {_json(clean(name, value))}')
     return ", ".join(parts).replace("\x7f", "\\u007f") + "}"
 
 
-def _json_word(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return "null" if value is None else str(value).lower()
-    return _quote(str(value))
+def _json(value: str | float | bool | None) -> str:
+    if isinstance(value, str):
+        return _quote(value)
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def _console_line(_: Any, method: str, fields: Fields) -> str:
     """Return a line to read; a traceback stands below it, moved to the right."""
     event, others = _take_out(fields)
-    told = {name: clean(name, value) for name, value in others.items()}
+    told = {name: value if name in CHECKED else clean(name, value) for name, value in others.items()}
     trace = told.pop("exception", "")
     pairs = "".join(f" {name}={_quoted(value)}" for name, value in told.items())
     below = trace.split("\n") if trace else []

@@ -9,9 +9,7 @@ MAX_FILE_NAME = 120
 MAX_TRACEBACK = 16_000
 LONGEST = {"file": MAX_FILE_NAME, "exception": MAX_TRACEBACK}
 HIDDEN = "***"
-CHECKED = frozenset(
-    {"request_id", "job", "upload", "method", "path", "route", "query", "client"}
-)  # where they are made
+CHECKED = frozenset({"request_id", "job", "method", "path", "query", "client"})  # by who sets them
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]{0,20}://)([^\s'\"<>\\]*)", re.IGNORECASE)
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[\w.-]+)(:\d{1,5})?", re.IGNORECASE)

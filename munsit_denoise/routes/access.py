@@ -105,20 +105,20 @@ class _Exchange:
 
     async def send(self, message: Message) -> None:
         """Look at a message and pass it on."""
-        kind = message["type"].removeprefix("websocket.")
-        if kind == "http.response.body":
+        kind = message["type"]
+        if kind == "http.response.body" or kind == "websocket.http.response.body":
             self._look_at(message.get("body", b""))
-        elif kind == "send":
+        elif kind == "websocket.send":
             self.events += 1
             self.sent_bytes += len(message.get("text") or message.get("bytes") or "")
-        elif kind == "http.response.start":
+        elif kind == "http.response.start" or kind == "websocket.http.response.start":
             message = self._begin(message, message["status"])
             if _is_stream(message["headers"]):
                 self._listen("stream")
-        elif kind == "accept":
+        elif kind == "websocket.accept":
             message = self._begin(message, SWITCHED)
             self._listen("socket")
-        elif kind == "close" and not self.status:
+        elif kind == "websocket.close" and not self.status:
             self.status = FORBIDDEN
         await self._send(message)
 
