@@ -1,5 +1,19 @@
-"""`python -m munsit_denoise`."""
+"""`python -m munsit_denoise`, and the program `munsit-denoise`."""
 
-from munsit_denoise.cli import main
+import sys
+import warnings
 
-main()
+
+def main() -> None:
+    """Run the command line; Ctrl-C while it is still being loaded is as quiet as later."""
+    warnings.filterwarnings("ignore", "Couldn't find ff", RuntimeWarning)  # pydub's; ours is a sentence and an end
+    try:
+        from munsit_denoise.cli import main as run
+
+        run()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -11,10 +11,13 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp
 
 from munsit_denoise.errors import DenoiseError
-from munsit_denoise.routes import files, ops
+from munsit_denoise.metrics import Metrics
+from munsit_denoise.routes import files, metrics, ops
+from munsit_denoise.routes.access import AccessLog
 from munsit_denoise.routes.audo.routes import create_audo, glued_routes
 from munsit_denoise.routes.headers import SafeHeaders
 from munsit_denoise.routes.munsit.routes import create_munsit
+from munsit_denoise.routes.names import RouteNames
 from munsit_denoise.services import Services, open_services
 from munsit_denoise.settings import Settings
 
@@ -25,12 +28,17 @@ class State(TypedDict):
     services: Services
 
 
-def create_app(settings: Settings) -> Starlette:
-    """Return the app; its `state.stop` ends streams and refuses new work."""
+def create_app(settings: Settings, *, locked: bool = False) -> Starlette:
+    """Return the app; its `state.stop` ends streams and refuses new work.
+
+    `locked` says that the caller holds the data already (see `lock.only_server`).
+    """
+
+    measured = Metrics()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[State]:
-        async with open_services(settings) as services:
+        async with open_services(settings, measured, locked=locked) as services:
             app.state.stop = services.stop
             yield {"services": services}
 
@@ -40,14 +48,19 @@ def create_app(settings: Settings) -> Starlette:
         *glued_routes,
         *files.routes,
         *ops.routes,
+        *metrics.routes,
     ]
-    return _App(routes=routes, lifespan=lifespan, exception_handlers={DenoiseError: _on_error})
+    app = _App(routes=routes, lifespan=lifespan, exception_handlers={DenoiseError: _on_error})
+    app.measured = measured
+    return app
 
 
 class _App(Starlette):
+    measured: Metrics
+
     def build_middleware_stack(self) -> ASGIApp:
-        """Put the headers around everything, the handlers of crashes included."""
-        return SafeHeaders(super().build_middleware_stack())
+        """Put the headers around everything, the handlers of crashes included, and the log around them."""
+        return AccessLog(SafeHeaders(super().build_middleware_stack()), self.measured, RouteNames(self.routes))
 
 
 async def _on_error(_: Request, __: Exception) -> Response:

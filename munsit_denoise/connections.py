@@ -1,5 +1,6 @@
-"""The connections that ask for nothing at present, and the descriptors that all of them take."""
+"""Connections that ask for nothing at present, those that take nothing, and the descriptors that all of them need."""
 
+import asyncio
 import resource
 from collections import OrderedDict
 from contextlib import suppress
@@ -9,6 +10,8 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 RESERVED_DESCRIPTORS = 256  # for files, programs and the database
 ENOUGH_DESCRIPTORS = 2**16
+STALLED_TIMEOUT_S = 25  # a reader that takes nothing for so long is dropped
+LOOK_S = 5  # how often is looked
 
 
 def raise_descriptor_limit() -> int:
@@ -78,3 +81,43 @@ class Waiting:
 
 async def _nothing(*_: object) -> None:
     """An app that the middleware is built around for the sake of its list of proxies."""
+
+
+class ReaderWatch(asyncio.Protocol):
+    """Drops a connection whose reader takes nothing; stands before one of uvicorn's protocols."""
+
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+    _timer: asyncio.TimerHandle | None = None
+    _unwritten_bytes = 0  # when the reader last took something,
+    _taken_at_s = 0.0  # and when that was
+
+    def pause_writing(self) -> None:
+        """Watch whether the reader takes anything."""
+        super().pause_writing()
+        self._unwritten_bytes, self._taken_at_s = self.transport.get_write_buffer_size(), self.loop.time()
+        self._timer = self.loop.call_later(LOOK_S, self._look)
+
+    def resume_writing(self) -> None:
+        """Stop watching: it does."""
+        self._stop_watching()
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop watching."""
+        self._stop_watching()
+        super().connection_lost(exc)
+
+    def _look(self) -> None:
+        unwritten_bytes = self.transport.get_write_buffer_size()
+        if unwritten_bytes < self._unwritten_bytes:
+            self._unwritten_bytes, self._taken_at_s = unwritten_bytes, self.loop.time()
+        elif self.loop.time() - self._taken_at_s >= STALLED_TIMEOUT_S:
+            self.transport.abort()
+            return
+        self._timer = self.loop.call_later(LOOK_S, self._look)
+
+    def _stop_watching(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

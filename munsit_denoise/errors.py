@@ -19,7 +19,8 @@ DenoiseError
 │   ├── DatabaseBusy
 │   ├── StorageFull
 │   └── ShuttingDown
-└── ProcessingFailed         the job ends; its message is the record's error
+├── ProcessingFailed         the job ends; its message is the record's error
+└── Interrupted              the attempt was cut off, which says nothing of the file
 """
 
 
@@ -150,3 +151,9 @@ class ProcessingFailed(DenoiseError):
     """The job cannot succeed, however often it is tried."""
 
     message = "The file could not be processed."
+
+
+class Interrupted(DenoiseError):
+    """The attempt was cut off; that is no verdict on the file, and another attempt may succeed."""
+
+    message = "The processing was interrupted. Please send the file again."

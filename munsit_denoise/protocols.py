@@ -4,19 +4,19 @@ Uvicorn itself waits for ever for the headers of a request, for the rest of a bo
 end, and for a reader that does not read; and it keeps whatever comes as headers.
 """
 
+import math
 import re
-from asyncio import AbstractEventLoop, BaseTransport, Protocol, TimerHandle, Transport
+from asyncio import BaseTransport, TimerHandle, Transport
 from contextlib import suppress
 from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from munsit_denoise.connections import Waiting
+from munsit_denoise.connections import ReaderWatch, Waiting
+from munsit_denoise.logs import get_logger
 
 IDLE_TIMEOUT_S = 20  # from the connection, or the answer before, to the end of a request's headers
-STALLED_TIMEOUT_S = 25  # a reader that takes nothing for so long is dropped
-LOOK_S = 5  # how often is looked
 LINGER_S = 2  # what still comes after a refusal is thrown away for so long, so that the refusal is read
 MAX_HEADER_BYTES = 64 * 1024
 MAX_HOST_BYTES = 255
@@ -30,46 +30,6 @@ REFUSAL_HEADERS = {
 }
 
 
-class ReaderWatch(Protocol):
-    """Drops a connection whose reader takes nothing; stands before one of uvicorn's protocols."""
-
-    loop: AbstractEventLoop
-    transport: Transport
-    _timer: TimerHandle | None = None
-    _unwritten_bytes = 0  # when the reader last took something,
-    _taken_at_s = 0.0  # and when that was
-
-    def pause_writing(self) -> None:
-        """Watch whether the reader takes anything."""
-        super().pause_writing()
-        self._unwritten_bytes, self._taken_at_s = self.transport.get_write_buffer_size(), self.loop.time()
-        self._timer = self.loop.call_later(LOOK_S, self._look)
-
-    def resume_writing(self) -> None:
-        """Stop watching: it does."""
-        self._stop_watching()
-        super().resume_writing()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop watching."""
-        self._stop_watching()
-        super().connection_lost(exc)
-
-    def _look(self) -> None:
-        unwritten_bytes = self.transport.get_write_buffer_size()
-        if unwritten_bytes < self._unwritten_bytes:
-            self._unwritten_bytes, self._taken_at_s = unwritten_bytes, self.loop.time()
-        elif self.loop.time() - self._taken_at_s >= STALLED_TIMEOUT_S:
-            self.transport.abort()
-            return
-        self._timer = self.loop.call_later(LOOK_S, self._look)
-
-    def _stop_watching(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-
 class Refused(Exception):
     """A request's headers cannot be taken."""
 
@@ -80,16 +40,19 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
     waiting: Waiting  # set by `polite`
 
     _idle_timer: TimerHandle | None = None
+    _idle_until_s = math.inf  # when a connection that waits has waited long enough
     _header_bytes = 0  # of the request, trailers included
     _unread_bytes = 0  # that came and became neither headers nor body yet
-    _refused = False
+    _refused = False  # nothing that comes is looked at any more
+    _stopping = False
     _refusal = (400, "Invalid HTTP request received.")
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Begin to wait for a request, or refuse a connection for which there is no room."""
         super().connection_made(cast(Transport, transport))
         if not self.waiting.make_room(len(self.connections)):
-            self._answer(503, "The server has too many connections. Please try again in a moment.")
+            self._refused = True
+            self._answer(UNAVAILABLE, "The server has too many connections. Please try again in a moment.")
             self.transport.close()
             return
         self._wait()
@@ -97,6 +60,8 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget everything."""
         self._stop_waiting()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
         super().connection_lost(exc)
 
     def drop(self) -> None:
@@ -129,7 +94,7 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Count a header, a trailer as well, and look at what names the host."""
         self._count_header(len(name) + len(value) + 4)
-        if name.lower() == b"host" and (len(value) > MAX_HOST_BYTES or not HOST.fullmatch(value)):
+        if len(name) == 4 and name.lower() == b"host" and (len(value) > MAX_HOST_BYTES or not HOST.fullmatch(value)):
             self._refusal = (400, "The Host header names no host.")
             raise Refused
         super().on_header(name, value)
@@ -153,8 +118,16 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Wait for the next request, or for the connection to close: no longer than for the first."""
         super().on_response_complete()
-        if self.cycle is None or self.cycle.response_complete:
+        if self._stopping:
+            self._linger()
+        elif self.cycle is None or self.cycle.response_complete:
             self._wait()
+
+    def shutdown(self) -> None:
+        """Close, once a running request is answered; one whose body still comes is to read its answer, too."""
+        self._stopping = self.cycle is not None and not self.cycle.response_complete and self.cycle.more_body
+        if not self._stopping:
+            super().shutdown()
 
     def _count_header(self, size_bytes: int) -> None:
         self._header_bytes += size_bytes
@@ -173,15 +146,20 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
             self._refuse(*self._refusal)
 
     def _refuse(self, status: int, sentence: str) -> None:
-        """Answer, and throw away for a moment what still comes: closing at once would take the answer back."""
+        """Answer and close."""
         self._answer(status, sentence)
+        self._linger()
+
+    def _linger(self) -> None:
+        """Throw away for a moment what still comes: closing at once would take the answer back."""
+        self._refused = True
         with suppress(NotImplementedError, OSError):
             self.transport.write_eof()
         self._stop_waiting()
-        self._idle_timer = self.loop.call_later(LINGER_S, self.drop)
+        self.loop.call_later(LINGER_S, self.drop)
 
     def _answer(self, status: int, sentence: str) -> None:
-        self._refused = True
+        get_logger().info("request refused", status=status, client=str(self.client and self.client[0]), reason=sentence)
         headers = REFUSAL_HEADERS | {"content-length": str(len(sentence))}
         if status == UNAVAILABLE:
             headers["retry-after"] = "5"
@@ -191,15 +169,23 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
     # Time
 
     def _wait(self) -> None:
-        self._stop_waiting()
         self.waiting.add(self, self.client[0] if self.client else "")
-        self._idle_timer = self.loop.call_later(IDLE_TIMEOUT_S, self.drop)
+        self._idle_until_s = self.loop.time() + IDLE_TIMEOUT_S
+        if self._idle_timer is None:
+            self._idle_timer = self.loop.call_later(IDLE_TIMEOUT_S, self._look_idle)
+
+    def _look_idle(self) -> None:
+        """Close a connection that has waited long enough; the clock of one that was used meanwhile goes on."""
+        self._idle_timer = None
+        left_s = self._idle_until_s - self.loop.time()
+        if left_s <= 0:
+            self.drop()
+        elif left_s < math.inf:
+            self._idle_timer = self.loop.call_later(left_s, self._look_idle)
 
     def _stop_waiting(self) -> None:
         self.waiting.discard(self)
-        if self._idle_timer is not None:
-            self._idle_timer.cancel()
-            self._idle_timer = None
+        self._idle_until_s = math.inf
 
 
 def _too_long() -> tuple[int, str]:

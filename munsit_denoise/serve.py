@@ -1,29 +1,54 @@
-"""What `munsit-denoise serve` does once the database is ready."""
+"""What `munsit-denoise serve` does: take the data, the port and the schema, then serve and greet."""
 
 import errno
+import logging
+import os
 import socket
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
 
 import typer
 
+from munsit_denoise.db.engine import open_database
+from munsit_denoise.db.keys import Keys
+from munsit_denoise.db.migrate import upgrade
 from munsit_denoise.engine.allocator import keep_freed_memory
+from munsit_denoise.lock import only_server
 from munsit_denoise.media.ffmpeg import program
 from munsit_denoise.media.sample import write_sample
+from munsit_denoise.private import make_private, private_files
 from munsit_denoise.server import create_server
 from munsit_denoise.settings import Settings
 
+log = logging.getLogger(__name__)
 SAMPLE = "sample.wav"
 HIDDEN_KEY = "YOUR_KEY"
+FIRST_USER = "admin"
+LOCK_PATIENCE_S = 2.0  # a `keys` command may hold the data while it makes the database
+PROBE_BYTES = 2**20  # that must find room before a server starts
 
 
-def run_server(settings: Settings, first_key: str | None) -> None:
-    """Serve until a signal ends it. Raises MissingProgram, AlreadyRunning, OSError for a port in use."""
+def run_server(settings: Settings) -> None:
+    """Serve until a signal ends it; the first key is made, and told, once the port listens.
+
+    Raises MissingProgram, AlreadyRunning, UnusableDatabase, OSError for a port in use or a folder without room.
+    """
     keep_freed_memory()  # before any thread: each would get a heap of its own
     for name in ("ffmpeg", "ffprobe"):
         program(name)
     _check_device(settings)
-    listener = _listen(settings)
-    _greet(settings, listener.getsockname()[1], first_key)
-    create_server(settings).run(sockets=[listener])
+    with private_files(), only_server(settings, LOCK_PATIENCE_S), _listen(settings) as listener:
+        for folder in (settings.data_dir.absolute(), settings.storage_root):
+            _check_room(folder)
+        upgrade(settings.database)
+        make_private(settings.database_path)
+        greet = partial(_greet, settings, listener.getsockname()[1])
+        server = create_server(settings, greet, locked=True)
+        server.run(sockets=[listener])
+    if server.failure is not None:
+        raise server.failure
 
 
 def _check_device(settings: Settings) -> None:
@@ -42,13 +67,50 @@ def _listen(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        listener.listen()  # a port that another socket listens on is told here
     except OSError as error:
-        error.filename = f"cannot listen on {settings.host}:{settings.port}"
-        raise
+        listener.close()
+        reason = error.strerror or str(error)
+        raise OSError(error.errno, reason, f"cannot listen on {settings.host}:{settings.port}") from None
     return listener
 
 
-def _greet(settings: Settings, port: int, first_key: str | None) -> None:
+def _check_room(folder: Path) -> None:
+    """Raise OSError, with the folder's name, when nothing can be written there."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(os.urandom(PROBE_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from None
+
+
+async def _greet(settings: Settings, port: int) -> None:
+    if not _sample(settings).exists():
+        write_sample(_sample(settings))
+    database = open_database(settings.database)
+    try:
+        keys = Keys(database)
+        key = None if await keys.list() else await keys.create(FIRST_USER)
+        try:
+            _tell(settings, port, key)
+        except OSError:
+            if key is not None:
+                await keys.take_back(key)
+                log.warning("the first API key could not be shown and is void: munsit-denoise keys create --user NAME")
+    finally:
+        await database.close()
+
+
+def _sample(settings: Settings) -> Path:
+    return settings.data_dir.absolute() / SAMPLE
+
+
+def _tell(settings: Settings, port: int, first_key: str | None) -> None:
+    """Print where the server is and how to try it. Raises OSError when nobody can read it."""
+    if sys.stdout is None:
+        raise BrokenPipeError(errno.EPIPE, "standard output is closed")
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = settings.public_url or f"http://{host}:{port}"
     key = first_key or HIDDEN_KEY
@@ -57,9 +119,7 @@ def _greet(settings: Settings, port: int, first_key: str | None) -> None:
         typer.echo(f"Your API key, shown once: {first_key}")
     else:
         typer.echo("API keys: munsit-denoise keys list; a new one: munsit-denoise keys create --user NAME")
-    sample = settings.data_dir.absolute() / SAMPLE
-    if not sample.exists():
-        write_sample(sample)
+    sample = _sample(settings)
     typer.echo("Try it, with any recording or video in the place of the sample:")
     typer.echo(f"  curl -H 'x-api-key: {key}' -F 'audio=@{sample}' {url}/api/v1/denoise")
     typer.echo("then follow the job and, at the end, fetch the URL that it tells:")

@@ -2,6 +2,7 @@
 
 import signal
 import socket
+from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import Any
 
@@ -15,15 +16,40 @@ from munsit_denoise.settings import Settings
 
 WS_MESSAGE_BYTES = 64 * 1024  # of a client, which has nothing to say
 WS_PING_S = 20  # protocol pings: a client that answers none is dropped
+LEVELS = {"warning": "warning", "error": "error"}  # at debug its socket protocol prints keys
 GRACE_S = 5  # how long shutdown waits for open connections
+
+
+OnReady = Callable[[], Awaitable[None]]
 
 
 class Server(uvicorn.Server):
     """Uvicorn runs the lifespan's end only after open connections are gone, so streams must end before."""
 
-    def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
+    def __init__(self, config: uvicorn.Config, app: Starlette, on_ready: OnReady | None = None) -> None:
         super().__init__(config)
-        self._app = app
+        self._app, self._on_ready = app, on_ready
+        self.failure: Exception | None = None  # of what was to happen once all runs
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start as usual; whoever waits for it is told when all runs, before the first connection is taken."""
+        start_app = self.lifespan.startup
+
+        async def start_and_tell() -> None:
+            await start_app()
+            if not self.lifespan.should_exit:
+                await self._tell()
+
+        self.lifespan.startup = start_and_tell
+        await super().startup(sockets)
+
+    async def _tell(self) -> None:
+        """Tell who waits for the start; if that fails, the server stops in order."""
+        try:
+            if self._on_ready is not None:
+                await self._on_ready()
+        except Exception as error:
+            self.failure, self.should_exit = error, True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop in order; a second Ctrl-C stops at once. The signal is not raised again: the exit code is 0."""
@@ -38,9 +64,13 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def create_server(settings: Settings) -> Server:
-    """Return a server for these settings, ready to `run`."""
-    app = create_app(settings)
+def create_server(settings: Settings, on_ready: OnReady | None = None, *, locked: bool = False) -> Server:
+    """Return a server for these settings, ready to `run`.
+
+    `on_ready` is awaited once all runs, before the first connection is taken; `locked` says that the caller holds
+    the data already.
+    """
+    app = create_app(settings, locked=locked)
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -52,12 +82,12 @@ def create_server(settings: Settings) -> Server:
         ws_ping_interval=WS_PING_S,
         ws_ping_timeout=WS_PING_S,
         lifespan="on",
-        log_level=settings.log_level,
+        log_level=LEVELS.get(settings.log_level, "info"),
         log_config=None,
-        access_log=False,  # download paths hold secrets
+        access_log=False,  # download paths hold secrets; `routes/access.py` tells of each request
         proxy_headers=True,
         forwarded_allow_ips=settings.trusted_proxies,
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
     )
-    return Server(config, app)
+    return Server(config, app, on_ready)

@@ -1,10 +1,8 @@
 """The parts, built from the settings and running together."""
 
-import fcntl
-import logging
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +19,15 @@ from munsit_denoise.db.uploads import Uploads
 from munsit_denoise.events.memory import MemoryBell
 from munsit_denoise.jobs.fetcher import Fetcher
 from munsit_denoise.jobs.intake import Limits, Received
+from munsit_denoise.jobs.journal import Journal
 from munsit_denoise.jobs.runner import MakeDenoiser, Runner
 from munsit_denoise.jobs.service import DenoiseService
 from munsit_denoise.jobs.sweeper import expire_uploads, requeue, sweep
 from munsit_denoise.jobs.watch import Patience
 from munsit_denoise.jobs.watchers import Sources, Watchers
+from munsit_denoise.lock import only_server
 from munsit_denoise.media.formats import media_type
+from munsit_denoise.metrics import Metrics
 from munsit_denoise.remote.client import open_client
 from munsit_denoise.remote.download import fetch
 from munsit_denoise.remote.guard import AddressPolicy
@@ -35,12 +36,7 @@ from munsit_denoise.remote.transfer import deliver
 from munsit_denoise.settings import Settings
 from munsit_denoise.storage import LocalStorage
 
-log = logging.getLogger(__name__)
 FETCHES_AT_ONCE = 4
-
-
-class AlreadyRunning(Exception):
-    """Another server works on the same data."""
 
 
 @dataclass
@@ -52,6 +48,7 @@ class Services:
     denoise: DenoiseService
     history: History
     watchers: Watchers
+    metrics: Metrics
     model_ready: bool = False
 
     def stop(self) -> None:
@@ -60,22 +57,27 @@ class Services:
 
 
 @asynccontextmanager
-async def open_services(settings: Settings) -> AsyncIterator[Services]:
+async def open_services(settings: Settings, metrics: Metrics, *, locked: bool = False) -> AsyncIterator[Services]:
     """Open everything, go on with what a crash interrupted, run jobs while the block lasts.
 
-    The database's schema must be current. Raises AlreadyRunning.
+    The database's schema must be current. `locked` says that the caller holds the data already.
+    Raises AlreadyRunning.
     """
-    with _only_server(settings.data_dir):
+    with nullcontext() if locked else only_server(settings):
         started_s = time.time()
         database = open_database(settings.database)
         service = DenoiseService(
             Records(database), Uploads(database), LocalStorage(settings.storage_root), MemoryBell(), _limits(settings)
         )
+        metrics.watch_storage(settings.storage_root)
         keys = Keys(database)
-        services = Services(settings, keys, service, History(database), _watchers(service, keys, settings))
+        service.journal = Journal(metrics, keys.name_of)
+        services = Services(settings, keys, service, History(database), _watchers(service, keys, settings), metrics)
         try:
             async with open_client(AddressPolicy(settings.networks)) as client, anyio.create_task_group() as tasks:
+                await keys.learn_names()
                 await requeue(service, tasks, settings.job_retry_delay_s)
+                tasks.start_soon(metrics.measure_lag)
                 tasks.start_soon(sweep, service, started_s)
                 tasks.start_soon(expire_uploads, service, settings.upload_hours)
                 fetcher = _fetcher(service, settings, client)
@@ -124,6 +126,7 @@ def _fetcher(service: DenoiseService, settings: Settings, client: AsyncClient) -
         service.running,
         service.examiner,
         download,
+        service.journal,
     )
 
 
@@ -146,6 +149,7 @@ async def _run_jobs(services: Services, client: AsyncClient, tasks: TaskGroup) -
         services.settings.job_max_attempts,
         send,
         tasks,
+        service.journal,
     )
     for _ in range(services.settings.job_concurrency):
         tasks.start_soon(runner.run_forever)
@@ -161,14 +165,3 @@ async def load_engine(settings: Settings) -> MakeDenoiser:
         return lambda track, strength: make(track.sample_rate_hz, track.channels, strength)
 
     return await to_thread.run_sync(load)
-
-
-@contextmanager
-def _only_server(data_dir: Path) -> Iterator[None]:
-    data_dir.mkdir(parents=True, exist_ok=True)
-    with (data_dir / "server.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyRunning(f"Another server is already running on the data in {data_dir}") from None
-        yield

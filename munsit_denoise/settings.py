@@ -1,17 +1,32 @@
 """Settings: the only reader of the environment. `DENOISE_` and the upper-case field name, or a line in `.env`."""
 
-from ipaddress import ip_network
+import difflib
+import os
+import re
+from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
+
+PREFIX = "DENOISE_"
+ENV_FILE = ".env"
+LONGEST_S = 1e9  # of any time: 30 years, so that reckoning with it stays within the range of integers
+SHORTEST_S = 0.01  # of an interval: a shorter one would keep a core busy
+MOST = 10**9  # of anything counted, or a size in MiB
+
+Count = Annotated[int, Field(ge=0, le=MOST)]
+Wait = Annotated[float, Field(ge=SHORTEST_S, le=LONGEST_S)]  # seconds
 
 
 class Settings(BaseSettings):
     """How this server runs; every field documented with its unit. 0 means no limit where a field says so."""
 
-    model_config = SettingsConfigDict(env_prefix="DENOISE_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True, allow_inf_nan=False
+    )
 
     data_dir: Path = Field(
         Path("data"), description="Folder of the database and the files unless the URLs say otherwise"
@@ -24,57 +39,88 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field(
         "127.0.0.1", description="Addresses whose X-Forwarded-* headers count, comma-separated"
     )
-    max_upload_mb: int = Field(200, ge=0, description="Largest file, MiB; 0: any")
-    max_duration_minutes: float = Field(15, ge=0, description="Longest recording, minutes; 0: any")
-    max_pending_jobs: int = Field(1000, ge=0, description="Jobs that may wait before uploads get a 503; 0: any")
-    max_pending_jobs_per_user: int = Field(100, ge=0, description="The same for one user, who gets a 429; 0: any")
-    max_uploads_per_user: int = Field(
-        1000, ge=0, description="Files of one user that may wait for a job before uploads get a 429; 0: any"
+    max_upload_mb: Count = Field(200, description="Largest file, MiB; 0: any")
+    max_duration_minutes: float = Field(15, ge=0, le=LONGEST_S / 60, description="Longest recording, minutes; 0: any")
+    max_pending_jobs: Count = Field(1000, description="Jobs that may wait before uploads get a 503; 0: any")
+    max_pending_jobs_per_user: Count = Field(100, description="The same for one user, who gets a 429; 0: any")
+    max_uploads_per_user: Count = Field(
+        1000, description="Files of one user that may wait for a job before uploads get a 429; 0: any"
     )
-    max_uploads_mb_per_user: int = Field(20_000, ge=0, description="The same in MiB; 0: any")
+    max_uploads_mb_per_user: Count = Field(20_000, description="The same in MiB; 0: any")
     max_idle_connections_per_address: int = Field(
-        1000, ge=1, description="Connections of one address that ask for nothing; trusted proxies may have any"
+        1000, ge=1, le=MOST, description="Connections of one address that ask for nothing; trusted proxies may have any"
     )
-    disk_reserve_mb: int = Field(500, ge=0, description="Free space below which uploads get a 503, MiB")
+    disk_reserve_mb: Count = Field(500, description="Free space below which uploads get a 503, MiB")
     upload_hours: float = Field(
-        24, ge=0, description="An upload that waits for a job is deleted after, hours; 0: never"
+        24, ge=0, le=LONGEST_S / 3600, description="An upload that waits for a job is deleted after, hours; 0: never"
     )
-    transfer_timeout_s: float = Field(600, gt=0, description="Longest download from a URL or upload to one, s")
+    transfer_timeout_s: Wait = Field(600, description="Longest download from a URL or upload to one, s")
     allowed_networks: str = Field("", description="Private networks that URLs may lead to, CIDR, comma-separated")
-    sse_idle_timeout_s: float = Field(900, gt=0, description="A progress stream without an event is closed after, s")
-    sse_ping_s: float = Field(15, gt=0, description="Interval of keep-alive comments, s")
-    sse_recheck_s: float = Field(5, gt=0, description="A stream looks at its record again after, s")
+    sse_idle_timeout_s: Wait = Field(900, description="A progress stream without an event is closed after, s")
+    sse_ping_s: Wait = Field(15, description="Interval of keep-alive comments, s")
+    sse_recheck_s: Wait = Field(5, description="A stream looks at its record again after, s")
     job_concurrency: int = Field(1, ge=1, le=64, description="Jobs that run at the same time")
-    job_max_attempts: int = Field(3, ge=1, description="Runs of a job before it is given up")
-    job_retry_delay_s: float = Field(15, ge=0, description="Wait before a job runs that was cut off twice or more, s")
+    job_max_attempts: int = Field(3, ge=1, le=MOST, description="Runs of a job before it is given up")
+    job_retry_delay_s: float = Field(
+        15, ge=0, le=LONGEST_S, description="Wait before a job runs that was cut off twice or more, s"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs")
     threads: int = Field(0, ge=0, le=1024, description="Cores the model uses; 0: all")
     precision: Literal["float32", "bfloat16"] = Field("float32", description="Of the model's products")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="Of a line of the log; auto: for people on a terminal, JSON elsewhere"
+    )
+    metrics_networks: str = Field(
+        "", description="Networks besides this machine that may read /metrics, CIDR, comma-separated"
+    )
+
+    @field_validator("data_dir")
+    @classmethod
+    def _check_data_dir(cls, value: Path) -> Path:
+        if str(value.absolute()) in (".", "/") or value == Path():
+            raise ValueError("must name a folder of its own, like /var/lib/munsit-denoise")
+        return value
+
+    @field_validator("host")
+    @classmethod
+    def _check_host(cls, value: str) -> str:
+        if not (_is_address(value) or re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9])?", value)):
+            raise ValueError("must be an address or the name of a host, like 127.0.0.1, 0.0.0.0 or ::")
+        return value
 
     @field_validator("public_url")
     @classmethod
     def _check_public_url(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
+        if value and not _is_base_url(value):
+            raise ValueError("must be a URL with a host and without spaces, query or user, like https://example.org")
         return value.rstrip("/")
 
-    @field_validator("allowed_networks")
+    @field_validator("trusted_proxies")
     @classmethod
-    def _check_allowed_networks(cls, value: str) -> str:
+    def _check_trusted_proxies(cls, value: str) -> str:
+        for proxy in _listed(value):
+            if proxy != "*" and not _is_network(proxy):
+                raise ValueError(f"{proxy!r} is no address; one is written like 10.0.0.7 or 10.0.0.0/8, and * is any")
+        return value
+
+    @field_validator("allowed_networks", "metrics_networks")
+    @classmethod
+    def _check_networks(cls, value: str) -> str:
         for network in _listed(value):
-            try:
-                ip_network(network)
-            except ValueError:
-                raise ValueError(f"{network!r} is no network; one is written like 10.0.0.0/8") from None
+            if not _is_network(network):
+                raise ValueError(f"{network!r} is no network; one is written like 10.0.0.0/8")
         return value
 
     @field_validator("database_url")
     @classmethod
     def _check_database_url(cls, value: str) -> str:
-        if value and not value.startswith("sqlite"):
+        if value and not re.match(r"sqlite(\+[a-z]+)?:", value):
             raise ValueError("must start with sqlite:/// (this version keeps its records in SQLite)")
-        if value and ("memory" in value or value.rstrip("/").endswith(":")):
+        path, _, query = value.partition(":///")[2].partition("?")
+        if value and (path in ("", "/") or ":memory:" in path or "mode=memory" in query):
             raise ValueError("must name a file: a database in memory forgets accepted jobs")
         return value
 
@@ -83,7 +129,18 @@ class Settings(BaseSettings):
     def _check_storage_url(cls, value: str) -> str:
         if value and not value.startswith("file:///"):
             raise ValueError("must start with file:/// (this version keeps recordings in a local folder)")
+        if value and os.path.normpath(value.removeprefix("file://")).strip("/") == "":
+            raise ValueError("must name a folder of its own, like file:///var/lib/munsit-denoise/files")
         return value
+
+    @model_validator(mode="after")
+    def _check_places(self) -> "Settings":
+        if self.database_url and not self.storage_url and "data_dir" not in self.model_fields_set:
+            raise ValueError(
+                "DENOISE_DATABASE_URL is set but DENOISE_DATA_DIR is not, so recordings would lie in "
+                f"{self.data_dir.absolute()}, away from their database. Set DENOISE_DATA_DIR as well."
+            )
+        return self
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -91,10 +148,20 @@ class Settings(BaseSettings):
         return tuple(_listed(self.allowed_networks))
 
     @property
+    def metrics_from(self) -> tuple[str, ...]:
+        """The networks besides this machine that may read /metrics."""
+        return tuple(_listed(self.metrics_networks))
+
+    @property
     def database(self) -> str:
         """The database URL in force, without a driver."""
         url = self.database_url or f"sqlite:///{self.data_dir.absolute() / 'denoise.db'}"
         return "sqlite:" + url.partition(":")[2]
+
+    @property
+    def database_path(self) -> Path:
+        """The file of the database in force."""
+        return Path(self.database.partition(":///")[2].partition("?")[0]).absolute()
 
     @property
     def storage_root(self) -> Path:
@@ -106,6 +173,32 @@ class Settings(BaseSettings):
 
 def _listed(value: str) -> list[str]:
     return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def _is_address(value: str) -> bool:
+    try:
+        ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_network(value: str) -> bool:
+    try:
+        ip_network(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_base_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        named = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+    plain = re.fullmatch(r"[!-~]+", value) is not None and "\\" not in value
+    return named and plain and not (parts.query or parts.fragment or "@" in parts.netloc or value.endswith(("?", "#")))
 
 
 class SettingsError(Exception):
@@ -120,5 +213,29 @@ def read_settings(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
-        lines = [f"DENOISE_{str(e['loc'][0]).upper()}={e['input']!r} is wrong: {e['msg']}" for e in error.errors()]
+        lines = [_sentence(wrong["loc"], wrong["input"], wrong["msg"]) for wrong in error.errors()]
         raise SettingsError("\n".join(lines)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The file {ENV_FILE} cannot be read: {error}") from None
+
+
+def _sentence(location: tuple[int | str, ...], value: object, message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    return f"{PREFIX}{str(location[0]).upper()}={value!r} is wrong: {message}" if location else message
+
+
+def unknown_variables() -> list[str]:
+    """Return a sentence for each `DENOISE_` variable, of the environment or `.env`, that no setting has."""
+    known = [name.upper() for name in Settings.model_fields]
+    given = {name.upper() for name in (*os.environ, *DotEnvSettingsSource(Settings).env_vars)}
+    unknown = sorted(name.removeprefix(PREFIX) for name in given if name.startswith(PREFIX))
+    return [
+        f"{PREFIX}{name} is no setting and has no effect{_nearest(name, known)}"
+        for name in unknown
+        if name not in known
+    ]
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f"; did you mean {PREFIX}{near[0]}?" if near else ""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from munsit_denoise.logs import configure_logging
 from tests.audio import write_noisy
 from tests.live import Live, run_live
 
@@ -15,6 +16,15 @@ os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", "build/hypothesis")
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _log() -> Iterator[None]:
+    """Let every line of the log be made, and nobody see it."""
+    with Path(os.devnull).open("w") as nowhere:
+        configure_logging("info", "json", nowhere)
+        yield
+        configure_logging("error")
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,8 @@ ONLY_IN = {
     "alembic": {"db"},
     "starlette": {"routes", "app", "server"},
     "uvicorn": {"server", "connections", "protocols"},
+    "structlog": {"logs"},
+    "prometheus_client": {"metrics"},
     "pydub": {"media"},
     "imageio_ffmpeg": {"media"},
     "httpx2": {"remote", "services"},

@@ -17,7 +17,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 from websocket import create_connection
 
-from munsit_denoise import protocols
+from munsit_denoise import connections, protocols
 from munsit_denoise.connections import Waiting, most_connections
 from munsit_denoise.protocols import QuietSocketProtocol, polite
 
@@ -199,8 +199,8 @@ def test_what_is_no_http_is_a_400_with_the_headers(server: SimpleNamespace) -> N
 def test_a_reader_that_takes_nothing_is_dropped_and_a_slow_one_is_not(
     server: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocols, "STALLED_TIMEOUT_S", 0.5)
-    monkeypatch.setattr(protocols, "LOOK_S", 0.05)
+    monkeypatch.setattr(connections, "STALLED_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(connections, "LOOK_S", 0.05)
     ask = b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n"
     with connect(server, ask) as dead, connect(server, ask) as slow:
         end = time.monotonic() + 1.5
@@ -238,8 +238,8 @@ def test_an_address_has_so_many_idle_connections_and_no_more() -> None:
 
 
 def test_a_trusted_proxy_may_have_any_number(server: SimpleNamespace) -> None:
-    connections = [connect(server) for _ in range(MOST_OF_AN_ADDRESS + 3)]
-    for connection in connections:
+    opened = [connect(server) for _ in range(MOST_OF_AN_ADDRESS + 3)]
+    for connection in opened:
         connection.sendall(GET + b"connection: close\r\n\r\n")
         assert read_all(connection).endswith(b"ok")
         connection.close()

@@ -58,7 +58,11 @@ class Database:
 def open_database(url: str) -> Database:
     """Open the SQLite database of a URL `sqlite:///path`; its schema must be there already."""
     engine = create_async_engine(
-        url.replace("sqlite:", "sqlite+aiosqlite:", 1), pool_size=8, max_overflow=0, pool_timeout=30
+        url.replace("sqlite:", "sqlite+aiosqlite:", 1),
+        pool_size=8,
+        max_overflow=0,
+        pool_timeout=30,
+        hide_parameters=True,  # of an error's text, which may get into the log: key hashes and secrets are among them
     )
     prepare(engine.sync_engine)
     return Database(engine, Readers(url))

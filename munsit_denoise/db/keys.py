@@ -15,7 +15,7 @@ import uuid
 import zlib
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from munsit_denoise.db.engine import Database, now_us
 from munsit_denoise.db.readers import Query
@@ -29,9 +29,9 @@ MEMORY_S = 2.0  # how long a key that was found counts as valid without another 
 MEMORY_SIZE = 10_000
 SHOWN_DIGITS = 12  # how much of a key is kept to recognise it by: `mds_` and 8 digits
 OWNER = Query(
-    select(api_keys.c.key_hash, api_keys.c.user_id).where(
-        api_keys.c.key_hash == bindparam("key_hash"), api_keys.c.revoked_at.is_(None)
-    )
+    select(api_keys.c.key_hash, api_keys.c.user_id, users.c.name)
+    .join(users)
+    .where(api_keys.c.key_hash == bindparam("key_hash"), api_keys.c.revoked_at.is_(None))
 )
 
 
@@ -52,6 +52,7 @@ class Keys:
         self._database = database
         self._known: dict[str, tuple[str, float]] = {}  # key hash to user id, and until when
         self._asked: dict[str, asyncio.Future[str | None]] = {}  # by key hash
+        self._names: dict[str, str] = {}  # of users, by id
 
     async def create(self, user_name: str) -> str:
         """Return a new key for a user, who is created with their first one. It cannot be shown again."""
@@ -64,6 +65,11 @@ class Keys:
             row = {"key_hash": hash_key(key), "prefix": key[:SHOWN_DIGITS], "user_id": user_id}
             await connection.execute(insert(api_keys).values(**row, created_at=now_us()))
         return key
+
+    async def take_back(self, key: str) -> None:
+        """Remove a key that nobody has seen, as if it had never been made."""
+        async with self._database.write() as connection:
+            await connection.execute(delete(api_keys).where(api_keys.c.key_hash == hash_key(key)))
 
     async def find_user(self, key: str) -> str | None:
         """Return the id of the user that a valid key belongs to; a revoked one is dead after `MEMORY_S`."""
@@ -103,9 +109,19 @@ class Keys:
             return None
         if len(self._known) >= MEMORY_SIZE:
             self._known.clear()
-        user_id: str = rows[0][1]
+        user_id, name = rows[0][1:]
         self._known[key_id] = (user_id, time.monotonic() + MEMORY_S)
-        return user_id
+        self._names[user_id] = name
+        return str(user_id)
+
+    async def learn_names(self) -> None:
+        """Read the names of all users, so that the log can tell whose job goes on after a start."""
+        async with self._database.read() as connection:
+            self._names = {row.id: row.name for row in await connection.execute(select(users.c.id, users.c.name))}
+
+    def name_of(self, user_id: str) -> str:
+        """Return a user's name, the id itself where it is not known."""
+        return self._names.get(user_id, user_id)
 
     async def list(self) -> list[KeyInfo]:
         """Return all keys, oldest first."""

@@ -1,38 +1,116 @@
-"""Bringing a database to the present schema, and back."""
+"""Bringing a database to the present schema, and back; telling why one cannot be used."""
 
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.exc import DatabaseError
 
 from munsit_denoise.db.engine import prepare
+
+QUICKLY_CHECKED_BYTES = 64 * 2**20  # a larger database is not read through at a start
+REASONS = {
+    sqlite3.SQLITE_BUSY: "is locked by another program. Close that, or wait until it is done.",
+    sqlite3.SQLITE_READONLY: "cannot be written to. Give this user the right to, also in its folder.",
+    sqlite3.SQLITE_IOERR: "cannot be read or written: the disk reports an error.",
+    sqlite3.SQLITE_CORRUPT: "is damaged. Restore it from a backup, or rescue it with: sqlite3 FILE .recover",
+    sqlite3.SQLITE_FULL: "cannot be written to: the disk is full. Make room and start again.",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened. Is it a file in a folder that this user may write to?",
+    sqlite3.SQLITE_NOTADB: "is no SQLite database, or damaged. Is it the right file?",
+}
+
+
+class UnusableDatabase(Exception):
+    """The database cannot be used; the message is a sentence that says why and what to do."""
 
 
 def upgrade(url: str, revision: str = "head") -> None:
     """Upgrade the database of a URL `sqlite:///path`, creating it when it is missing.
 
     The migration holds the database's write lock, so a second process waits and then finds nothing to do.
+    Raises UnusableDatabase.
     """
-    _run(url, lambda config: command.upgrade(config, revision))
+
+    def act(connection: Connection, config: Config) -> None:
+        _check_pages(connection)
+        command.upgrade(config, revision)
+
+    _run(url, act)
 
 
 def downgrade(url: str, revision: str = "base") -> None:
-    """Take the database back to an older revision."""
-    _run(url, lambda config: command.downgrade(config, revision))
+    """Take the database back to an older revision. Raises UnusableDatabase."""
+    _run(url, lambda _, config: command.downgrade(config, revision))
 
 
-def _run(url: str, act: Callable[[Config], None]) -> None:
+def check_schema(url: str) -> None:
+    """Raise UnusableDatabase unless the database's schema is this version's; nothing is changed."""
+
+    def act(connection: Connection, config: Config) -> None:
+        found = MigrationContext.configure(connection).get_current_heads()
+        if list(found) != ScriptDirectory.from_config(config).get_heads():
+            path = connection.engine.url.database
+            raise UnusableDatabase(
+                f"The database {path} belongs to a running server of another version. "
+                "Use that version's command, or stop the server first."
+            )
+
+    _run(url, act, writes=False)
+
+
+def _run(url: str, act: Callable[[Connection, Config], None], *, writes: bool = True) -> None:
     engine = create_engine(url)
-    Path(engine.url.database or "").parent.mkdir(parents=True, exist_ok=True)
+    path = Path(engine.url.database or "")
+    path.parent.mkdir(parents=True, exist_ok=True)
     prepare(engine)
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()))
-    with engine.execution_options(writes=True).begin() as connection:
+    with _told(path), _connected(engine, writes=writes) as connection:
         config.attributes["connection"] = connection
-        act(config)
-    engine.dispose()
+        act(connection, config)
+
+
+@contextmanager
+def _connected(engine: Engine, *, writes: bool) -> Iterator[Connection]:
+    try:
+        with engine.execution_options(writes=writes).begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn what a person can mend into UnusableDatabase."""
+    if path.is_dir():
+        raise UnusableDatabase(f"The database {path} is a folder. Name a file, which is made if it is missing.")
+    try:
+        yield
+    except CommandError:
+        raise UnusableDatabase(
+            f"The database {path} was made by a newer version of munsit-denoise. Use that version or a newer one."
+        ) from None
+    except DatabaseError as error:
+        reason = REASONS.get(getattr(error.orig, "sqlite_errorcode", 0) & 0xFF)
+        if reason is None:
+            raise
+        raise UnusableDatabase(f"The database {path} {reason}") from None
+
+
+def _check_pages(connection: Connection) -> None:
+    """Raise UnusableDatabase when a small database is damaged anywhere."""
+    path = Path(connection.engine.url.database or "")
+    if path.stat().st_size > QUICKLY_CHECKED_BYTES:
+        return
+    if connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() != "ok":
+        raise UnusableDatabase(f"The database {path} {REASONS[sqlite3.SQLITE_CORRUPT]}")
 
 
 def migrations_folder() -> Path:

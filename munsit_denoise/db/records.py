@@ -33,6 +33,7 @@ class Waiting:
     user_id: str
     attempts: int
     source_url: str | None  # set where the original is not here yet
+    created_at_us: int
 
 
 class Records:
@@ -63,7 +64,7 @@ class Records:
 
     async def pending(self) -> list[Waiting]:
         """Return every job that has not ended, oldest first."""
-        columns = (t.c.id, t.c.user_id, t.c.attempts, t.c.source_url)
+        columns = (t.c.id, t.c.user_id, t.c.attempts, t.c.source_url, t.c.created_at)
         query = select(*columns).where(t.c.status == Status.PENDING).order_by(t.c.created_at)
         async with self._database.read() as connection:
             return [Waiting(*row) for row in await connection.execute(query)]

@@ -125,7 +125,7 @@ async def enhance_file(work: Work, denoiser: Denoiser, report: Report) -> Outcom
 async def _enhance_sound(work: Work, target: Path, encoding: Encoding, denoiser: Denoiser, progress: _Progress) -> None:
     progress.tell()
     async with (
-        decoding(work.source, work.track, timed=work.picture is not None) as blocks,
+        decoding(work.source, work.track) as blocks,
         encoding_to(target, work.track, encoding) as encoder,
     ):
         async for block in blocks:

@@ -1,8 +1,7 @@
 """Runs the jobs of a queue: each ends once, as `success` or `failed`, whatever happens on the way."""
 
-import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,14 +11,16 @@ from anyio.abc import TaskGroup
 from munsit_denoise.db.records import Lease, Records
 from munsit_denoise.errors import DatabaseBusy, DenoiseError, StorageFull
 from munsit_denoise.events.base import Bell
+from munsit_denoise.jobs.journal import Journal
 from munsit_denoise.jobs.pipeline import EXTRACTING, Denoiser, Work, enhance_file
 from munsit_denoise.jobs.running import RunningJobs
+from munsit_denoise.logs import get_logger
 from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.queue.local import LocalQueue
 from munsit_denoise.records import Delivery, DenoiseRecord, Processing, terminal_event
 from munsit_denoise.storage import LocalStorage
 
-log = logging.getLogger(__name__)
+log = get_logger()
 RETRY_PAUSE_S = 1.0
 DELIVERING = "Sending the result"
 DELIVERING_PERCENT = 99
@@ -45,6 +46,7 @@ class Runner:
     max_attempts: int
     deliver: Deliver
     tasks: TaskGroup  # of what goes on after a job has left its place to the next one
+    journal: Journal = field(default_factory=Journal)
 
     async def run_forever(self) -> None:
         """Run one job after the other."""
@@ -56,15 +58,21 @@ class Runner:
         lease = await _persist(lambda: self.records.claim(job_id))
         if lease is None:
             return
+        with self.journal.working(lease.record):
+            await self._run(lease)
+
+    async def _run(self, lease: Lease) -> None:
         record = lease.record
         if record.attempts > self.max_attempts:
             await self._fail(lease, f"The file could not be processed after {self.max_attempts} attempts.")
             return
+        self.journal.began(record)
         result_key = None
-        with self.running.working(job_id):
+        with self.running.working(record.id):
             result_key = await self._attempt(lease)
         if result_key is None:
             return
+        self.journal.denoised(record)
         if record.options.output_url is None:
             await self._succeed(lease, result_key)
         else:
@@ -78,13 +86,15 @@ class Runner:
         except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True):
                 await self.records.give_back(lease)
+            self.journal.interrupted(record, "it was stopped")
             raise
         except DenoiseError as error:
             await self._fail(lease, error.message)
         except FileNotFoundError:
             await self._fail(lease, LOST_ORIGINAL)
         except Exception:  # the one boundary: whatever a job breaks on, the next one runs
-            log.exception("job %s broke in attempt %d", record.id, record.attempts)
+            log.exception("job broke", attempt=record.attempts)
+            self.journal.interrupted(record, "it broke and is tried again")
             await anyio.sleep(RETRY_PAUSE_S)
             await self.queue.put(record.user_id, record.id)
         return None
@@ -116,15 +126,14 @@ class Runner:
             with self.running.working(record.id):
                 reason = await self.deliver(self.storage.path(result_key), url)
                 delivery = Delivery.DELIVERED if reason is None else Delivery.FAILED
-                if reason is not None:
-                    log.warning("job %s: its result could not be sent: %s", record.id, reason)
+                self.journal.delivered(record, reason)
                 await self._succeed(lease, result_key, delivery)
         except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True):
                 await self.records.give_back(lease)
             raise
         except Exception:  # a boundary as well: the job has its result
-            log.exception("job %s: its delivery broke", record.id)
+            log.exception("delivery broke")
             await self._succeed(lease, result_key, Delivery.FAILED)
 
     async def _succeed(self, lease: Lease, result_key: str, delivery: Delivery | None = None) -> None:
@@ -142,7 +151,7 @@ class Runner:
         event = terminal_event(ended)
         assert event is not None  # a settled record has ended
         self.bell.publish(ended.id, event)
-        log.info("job %s: %s", ended.id, ended.status)
+        self.journal.ended(ended)
 
 
 async def _persist(write: Callable[[], Awaitable[Result]]) -> Result:
@@ -152,6 +161,6 @@ async def _persist(write: Callable[[], Awaitable[Result]]) -> Result:
         try:
             return await write()
         except (DatabaseBusy, StorageFull) as error:
-            log.warning("the database does not take a job's state: %s", error)
+            log.warning("the database does not take a job's state", reason=str(error))
             await anyio.sleep(pause_s)
             pause_s = min(2 * pause_s, 5.0)

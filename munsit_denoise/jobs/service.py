@@ -1,6 +1,5 @@
 """What the edge may ask for: submit a recording, watch a job, delete its files."""
 
-import logging
 import secrets
 import uuid
 from collections.abc import AsyncIterator
@@ -16,6 +15,7 @@ from munsit_denoise.errors import UploadNotFound
 from munsit_denoise.events.base import Bell
 from munsit_denoise.jobs.admission import Admission
 from munsit_denoise.jobs.intake import Examiner, Limits, Receive, described, format_of
+from munsit_denoise.jobs.journal import Journal
 from munsit_denoise.jobs.running import RunningJobs
 from munsit_denoise.jobs.watch import present
 from munsit_denoise.media.formats import result_extension
@@ -33,7 +33,6 @@ from munsit_denoise.records import (
 )
 from munsit_denoise.storage import LocalStorage
 
-log = logging.getLogger(__name__)
 SECRET_BYTES = 16  # in a download path: 128 bits cannot be guessed
 
 
@@ -44,6 +43,7 @@ class DenoiseService:
         self.records, self.uploads, self.storage, self.bell, self.limits = records, uploads, storage, bell, limits
         self.queue, self.inbox = LocalQueue(), LocalQueue()  # jobs that can run; jobs whose original is on its way
         self.running, self.examiner = RunningJobs(), Examiner(limits)
+        self.journal = Journal()
         self.admission = Admission(limits, storage, uploads, (self.queue, self.inbox))
 
     def stop(self) -> None:
@@ -155,7 +155,7 @@ class DenoiseService:
             end = terminal_event(record)
             assert end is not None  # a deleted job has ended
             self.bell.publish(job_id, end)
-        log.info("job %s: its files were deleted", job_id)
+            self.journal.files_deleted(record)
         return record
 
     def standing(self, record: DenoiseRecord) -> Queued | None:
@@ -172,8 +172,8 @@ class DenoiseService:
     async def _accept(self, record: DenoiseRecord) -> None:
         with anyio.CancelScope(shield=True):  # committed and queued, or neither
             await self.records.insert(record)
+            self.journal.accepted(record)
             await (self.inbox if record.source_url else self.queue).put(record.user_id, record.id)
-        log.info("job %s: accepted, %.1f s, %d bytes", record.id, record.audio_duration_s, record.audio_size_bytes)
 
     @asynccontextmanager
     async def _all_or_nothing(self, record: DenoiseRecord) -> AsyncIterator[None]:

@@ -1,6 +1,5 @@
 """After a crash: files without a record go, jobs that had not ended are queued again."""
 
-import logging
 from itertools import islice
 
 import anyio
@@ -10,9 +9,10 @@ from anyio.abc import TaskGroup
 from munsit_denoise.db.engine import now_us
 from munsit_denoise.db.records import Waiting
 from munsit_denoise.jobs.service import DenoiseService
+from munsit_denoise.logs import get_logger
 from munsit_denoise.queue.local import LocalQueue
 
-log = logging.getLogger(__name__)
+log = get_logger()
 FOLDERS_AT_A_TIME = 200
 EXPIRY_INTERVAL_S = 600
 
@@ -26,12 +26,13 @@ async def requeue(service: DenoiseService, tasks: TaskGroup, delay_s: float) -> 
     """
     waiting = await service.records.pending()
     for job in sorted(waiting, key=lambda job: job.attempts > 0):
+        service.journal.resumed(job)
         if job.attempts > 1:
             tasks.start_soon(_put_later, service.queue, job, delay_s * (job.attempts - 1))
         else:
             await (service.inbox if job.source_url else service.queue).put(job.user_id, job.id)
     if waiting:
-        log.info("%d jobs from before go on", len(waiting))
+        log.info("jobs from before go on", jobs=len(waiting))
 
 
 async def _put_later(queue: LocalQueue, job: Waiting, delay_s: float) -> None:
@@ -68,5 +69,5 @@ async def sweep(service: DenoiseService, started_s: float) -> int:
                 await storage.delete_job(job_id)
             removed += len(orphans)
     if removed:
-        log.info("%d files without a record were removed", removed)
+        log.info("files without a record were removed", files=removed)
     return removed

@@ -1,57 +1,64 @@
-"""A file's first audio track as blocks of float32, with as much memory for three hours as for three minutes."""
+"""A file's audio track as blocks of float32, with as much memory for three hours as for three minutes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from math import floor
 from pathlib import Path
+from typing import Any
 
 import anyio
 import numpy as np
 from numpy.typing import NDArray
 
-from munsit_denoise.errors import ProcessingFailed
-from munsit_denoise.media.ffmpeg import STALL_TIMEOUT_S, Limits, Process, input_options, running
+from munsit_denoise.errors import Interrupted, ProcessingFailed
+from munsit_denoise.media.ffmpeg import STALL_TIMEOUT_S, Limits, Process, input_options, raise_if_cut_off, running
+from munsit_denoise.media.measure import decodable_end_s
+from munsit_denoise.media.nut import Malformed, NutReader
 from munsit_denoise.media.probe import AudioTrack
+from munsit_denoise.media.timeline import TimeLine
 
 Block = NDArray[np.float32]  # [frames, channels], full scale is 1
 BLOCK_S = 1
 READ_BYTES = 2**18  # at most a time, nor more than a block
 SPARE_S = 60  # a track may turn out longer than measured by so much
+SHORT_S = 0.5  # a track that comes out shorter than measured by so much is looked at again
+AHEAD_S = 1_000  # added to all stamps, as the pipe's container knows none below zero
+UNDECODABLE = "The audio in the file could not be decoded."
 
 
 @asynccontextmanager
-async def decoding(path: Path, track: AudioTrack, *, timed: bool = False) -> AsyncIterator[AsyncIterator[Block]]:
+async def decoding(path: Path, track: AudioTrack) -> AsyncIterator[AsyncIterator[Block]]:
     """Yield an iterator over the track's blocks, at its own rate and channels; the decoder ends with the block.
 
-    A `timed` track begins where the file does and has silence in its gaps, as a picture beside it needs.
-    Iterating raises ProcessingFailed when nothing can be decoded, or far more than was announced.
+    The blocks are the track's whole time line: where its stamps leave something out, or begin late, is silence.
+    Iterating raises ProcessingFailed when nothing can be decoded, or far more than was announced, and Interrupted
+    when the decoder was cut off.
     """
-    arguments = ["-v", "quiet", "-nostdin", "-threads", "1", "-vn", "-sn", "-dn", *input_options(path), "-map", "0:a:0"]
-    arguments += ["-f", "f32le", "-c:a", "pcm_f32le", "-ar", str(track.sample_rate_hz), "-ac", str(track.channels)]
-    arguments += ["-af", "aresample=async=1:first_pts=0"] if timed else []
+    arguments = ["-v", "quiet", "-nostdin", "-threads", "1", "-max_error_rate", "1", "-guess_layout_max", "0"]
+    arguments += ["-copyts", "-itsoffset", str(AHEAD_S - floor(track.origin_s)), "-vn", "-sn", "-dn"]
+    arguments += ["-c:a", track.codec] if _is_big_endian_wav(track) else []
+    arguments += [*input_options(path), "-map", f"0:a:{track.index}", "-ar", str(track.sample_rate_hz)]
+    arguments += ["-map_metadata", "-1", "-map_chapters", "-1"]
+    arguments += ["-c:a", "pcm_f64le" if _is_double(track) else "pcm_f32le", "-f", "nut", "pipe:1"]
     limits = Limits(cpu_s=60 + int(track.duration_s / 2))
-    async with running("ffmpeg", [*arguments, "pipe:1"], limits) as process:
-        yield _blocks(process, track)
+    async with running("ffmpeg", arguments, limits) as process:
+        yield _blocks(path, process, track)
 
 
-async def _blocks(process: Process, track: AudioTrack) -> AsyncIterator[Block]:
-    frame_bytes = 4 * track.channels
-    wanted = BLOCK_S * track.sample_rate_hz * frame_bytes
-    left = int((track.duration_s + SPARE_S) * track.sample_rate_hz * frame_bytes)
-    buffer = bytearray()
-    frames = 0
-    while chunk := await _receive(process, min(wanted, READ_BYTES)):
-        left -= len(chunk)
-        if left < 0:
-            raise ProcessingFailed("The file holds more audio than it announces.")
-        buffer += chunk
-        if len(buffer) >= wanted:
-            yield _take(buffer, track.channels)
-            frames += wanted // frame_bytes
-    if len(buffer) >= frame_bytes:
-        frames += len(buffer) // frame_bytes
-        yield _take(buffer, track.channels)
-    if await process.wait() < 0 or frames == 0:
-        raise ProcessingFailed("The audio in the file could not be decoded.")
+async def _blocks(path: Path, process: Process, track: AudioTrack) -> AsyncIterator[Block]:
+    most = min(BLOCK_S * track.sample_rate_hz * 4 * track.channels, READ_BYTES)
+    decoded = _Decoded(track)
+    while chunk := await _receive(process, most):
+        for block in decoded.take(chunk):
+            yield block
+    for block in decoded.rest():
+        yield block
+    code = await process.wait()
+    raise_if_cut_off(code)
+    if decoded.frames == 0:
+        raise ProcessingFailed(UNDECODABLE)
+    if code != 0 or (decoded.is_short and not await decoded.ends_with(path)):
+        raise Interrupted
 
 
 async def _receive(process: Process, most: int) -> bytes:
@@ -61,12 +68,90 @@ async def _receive(process: Process, most: int) -> bytes:
     except anyio.EndOfStream:
         return b""
     except TimeoutError:
-        raise ProcessingFailed("The file took too long to read.") from None
+        raise Interrupted("The file took too long to read.") from None
 
 
-def _take(buffer: bytearray, channels: int) -> Block:
-    """Move the whole frames out of a buffer; what is no number becomes silence."""
-    size = len(buffer) // (4 * channels) * (4 * channels)
-    block = np.frombuffer(bytes(buffer[:size]), dtype="<f4").reshape(-1, channels)
-    del buffer[:size]
-    return block if np.isfinite(block).all() else np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0)
+class _Decoded:
+    """Puts what a decoder writes on the track's time line and cuts it into blocks."""
+
+    def __init__(self, track: AudioTrack) -> None:
+        self._track = track
+        self._line = TimeLine(track.sample_rate_hz, track.container, track.has_picture)
+        self._nut = NutReader()
+        self._sample = np.dtype("<f8" if _is_double(track) else "<f4")
+        self._frame_bytes = self._sample.itemsize * track.channels
+        self._zero_s = AHEAD_S + track.origin_s - floor(track.origin_s)  # on the pipe's clock
+        self._pieces: list[bytes] = []
+        self._waiting = 0  # frames in the pieces
+        self.frames = 0  # that were decoded
+
+    @property
+    def is_short(self) -> bool:
+        """Whether less came than was measured."""
+        return self._line.position < (self._track.duration_s - SHORT_S) * self._track.sample_rate_hz
+
+    async def ends_with(self, path: Path) -> bool:
+        """Return whether a second look finds no later end either: then the rest of the file is broken."""
+        end_s = await decodable_end_s(path, self._track.index, duration_s=self._track.duration_s)
+        found_s = self._line.position / self._track.sample_rate_hz
+        return end_s - self._track.origin_s <= found_s + SHORT_S
+
+    def take(self, chunk: bytes) -> Iterator[Block]:
+        """Yield the blocks that a chunk completes, of a second and the frame that passes it."""
+        rate_hz = self._track.sample_rate_hz
+        try:
+            for stamp, content in self._nut.feed(chunk):
+                if self._nut.channels != self._track.channels:
+                    raise ProcessingFailed(UNDECODABLE)
+                start = round((stamp * self._nut.unit_s - self._zero_s) * rate_hz)
+                count = len(content) // self._frame_bytes
+                silence = self._line.place(start, count)
+                if silence:
+                    yield from self._silent(silence)
+                self._pieces.append(content)
+                self._waiting += count
+                self.frames += count
+                if self._waiting >= BLOCK_S * rate_hz:
+                    yield self._joined()
+        except Malformed:
+            raise ProcessingFailed(UNDECODABLE) from None
+
+    def rest(self) -> Iterator[Block]:
+        """Yield the last block."""
+        if self._waiting:
+            yield self._joined()
+
+    def _silent(self, frames: int) -> Iterator[Block]:
+        yield from self.rest()
+        self._check_length()
+        most = BLOCK_S * self._track.sample_rate_hz
+        for done in range(0, frames, most):
+            yield np.zeros((min(most, frames - done), self._track.channels), np.float32)
+
+    def _joined(self) -> Block:
+        self._check_length()
+        content = b"".join(self._pieces)
+        self._pieces, self._waiting = [], 0
+        return _finite(np.frombuffer(content, self._sample).reshape(-1, self._track.channels))
+
+    def _check_length(self) -> None:
+        if self._line.position > (self._track.duration_s + SPARE_S) * self._track.sample_rate_hz:
+            raise ProcessingFailed("The file holds more audio than it announces.")
+
+
+def _is_big_endian_wav(track: AudioTrack) -> bool:
+    return track.container == "wav" and track.codec.startswith("pcm_") and track.codec.endswith("be")
+
+
+def _is_double(track: AudioTrack) -> bool:
+    return track.codec.startswith("pcm_f64")
+
+
+def _finite(block: NDArray[np.floating[Any]]) -> Block:
+    """Return a block of float32: what is no number becomes silence, what is too large the largest there is."""
+    if not np.isfinite(block).all():
+        block = np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0)
+    if block.dtype != np.float32:
+        largest = np.finfo(np.float32).max
+        block = np.clip(block, -largest, largest)
+    return block.astype(np.float32, copy=False)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from munsit_denoise.errors import ProcessingFailed, StorageFull
-from munsit_denoise.media.ffmpeg import STALL_TIMEOUT_S, Limits, Process, running
+from munsit_denoise.media.ffmpeg import STALL_TIMEOUT_S, Limits, Process, raise_if_cut_off, running
 from munsit_denoise.media.formats import Encoding
 from munsit_denoise.media.probe import AudioTrack
 
@@ -41,7 +41,8 @@ class _Broken(Exception):
 async def encoding_to(path: Path, track: AudioTrack, encoding: Encoding) -> AsyncIterator[Encoder]:
     """Yield an encoder; the file is complete when the block ends.
 
-    Raises ProcessingFailed when the format cannot hold this sound, StorageFull when the disk is full.
+    Raises ProcessingFailed when the format cannot hold this sound, StorageFull when the disk is full, Interrupted
+    when the encoder was cut off.
     """
     limits = Limits(cpu_s=60 + int(track.duration_s * max(track.channels, 2)))
     async with running("encoder", _arguments(path, track, encoding), limits, feeds=True) as process:
@@ -53,6 +54,7 @@ async def encoding_to(path: Path, track: AudioTrack, encoding: Encoding) -> Asyn
         await process.stream.aclose()
         with anyio.move_on_after(STALL_TIMEOUT_S):
             await process.wait()
+        raise_if_cut_off(process.returncode or 0)
         if broken or process.returncode != 0:
             raise write_failure(path)
 
@@ -66,8 +68,8 @@ def write_failure(path: Path) -> Exception:
 
 def _arguments(path: Path, track: AudioTrack, encoding: Encoding) -> list[str]:
     arguments = ["-v", "quiet", "-y", "-threads", "1"]
-    arguments += ["-f", "f32le", "-ar", str(track.sample_rate_hz), "-ac", str(track.channels)]
-    arguments += ["-ch_layout", track.layout] if track.layout else []
+    arguments += ["-guess_layout_max", "0", "-f", "f32le", "-ar", str(track.sample_rate_hz)]
+    arguments += ["-ch_layout", track.layout or f"{track.channels} channels"]
     arguments += ["-i", "pipe:0", "-map_metadata", "-1", *encoding.options]
     arguments += ["-filter:a:0", encoding.filters] if encoding.filters else []
     return [*arguments, *output_options(path, encoding)]

@@ -1,8 +1,8 @@
-"""The only subprocess call: ffmpeg and ffprobe, confined to one local file.
+"""The only way to ffmpeg and ffprobe, confined to one local file.
 
 A playlist or concat script under a harmless name makes ffmpeg read other files, so demuxers are allowed by
-name and `file` is the only protocol. Processor time, memory, output and descriptors are bounded by prlimit
-where the system has it; the process group is killed when the block around it ends, however it ends.
+name and `file` is the only protocol. What else holds a program stands in `confinement`; its process group is killed
+when the block around it ends, however it ends, and by the system when this process is.
 """
 
 import os
@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -22,12 +23,12 @@ from anyio.abc import UNIXSocketStream
 from imageio_ffmpeg import get_ffmpeg_exe
 from pydub.utils import get_encoder_name, get_prober_name
 
-from munsit_denoise.errors import ProcessingFailed
+from munsit_denoise.errors import Interrupted, ProcessingFailed
+from munsit_denoise.media.confinement import confinement
+from munsit_denoise.media.demuxers import ALLOWED
 
-DEMUXERS = (
-    "aac,ac3,adx,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,dtshd,eac3,flac,flv,gsm,iff,matroska,mlp,mov,mp3,"
-    "mpc,mpc8,mpeg,mpegts,mxf,nut,ogg,oma,rm,tak,truehd,tta,voc,w64,wav,wv,xwma"
-)
+MAX_TOLD_BYTES = 4 * 2**20  # that a program may have to say
+ORDERLY_END = 255  # what ffmpeg exits with after SIGTERM, SIGINT and the like
 STALL_TIMEOUT_S = 60  # a program that neither reads nor writes for so long is broken
 
 
@@ -40,6 +41,12 @@ class Limits:
     file_bytes: int = 64 * 2**30
     open_files: int = 64
 
+    @property
+    def bounds(self) -> tuple[str, ...]:
+        """They as options of prlimit."""
+        space = (f"--as={self.memory_bytes}", f"--fsize={self.file_bytes}")
+        return (f"--cpu={self.cpu_s}", *space, f"--nofile={self.open_files}", "--core=0")
+
 
 class MissingProgram(Exception):
     """ffmpeg is not installed."""
@@ -50,6 +57,11 @@ class Process:
 
     def __init__(self, popen: subprocess.Popen[bytes], stream: UNIXSocketStream) -> None:
         self._popen, self.stream = popen, stream
+
+    @property
+    def pid(self) -> int:
+        """The program's number."""
+        return self._popen.pid
 
     @property
     def returncode(self) -> int | None:
@@ -98,7 +110,7 @@ def program(name: str) -> str:
 
 def input_options(path: Path) -> list[str]:
     """Return the options that open one local file and nothing else."""
-    return ["-protocol_whitelist", "file", "-format_whitelist", DEMUXERS, "-i", f"file:{path.absolute()}"]
+    return ["-protocol_whitelist", "file", "-format_whitelist", ",".join(ALLOWED), "-i", f"file:{path.absolute()}"]
 
 
 @asynccontextmanager
@@ -109,7 +121,7 @@ async def running(
 
     `feeds` opens its input instead of its output; `tells` puts its messages into its output.
     """
-    process = await _start([*_confined(limits), program(name), *arguments], feeds=feeds, tells=tells)
+    process = await _start([program(name), *arguments], limits, feeds=feeds, tells=tells)
     try:
         yield process
     finally:
@@ -117,8 +129,8 @@ async def running(
             await process.end()
 
 
-async def _start(command: list[str], *, feeds: bool, tells: bool) -> Process:
-    """Start a program by vfork.
+async def _start(command: list[str], limits: Limits, *, feeds: bool, tells: bool) -> Process:
+    """Start a program by vfork, from the thread that is kept for it.
 
     uvloop's own way forks: for each program all pages of a process of hundreds of MiB are shared with the child, and
     copied or faulted in again as they are written next, tens of thousands a job.
@@ -128,7 +140,7 @@ async def _start(command: list[str], *, feeds: bool, tells: bool) -> Process:
     def start() -> subprocess.Popen[bytes]:
         end = theirs.fileno()
         return subprocess.Popen(  # noqa: S603 - a list of our own, no shell
-            command,
+            [*confinement().command(limits.bounds), *command],
             stdin=end if feeds else subprocess.DEVNULL,
             stdout=subprocess.DEVNULL if feeds else end,
             stderr=subprocess.STDOUT if tells else subprocess.DEVNULL,
@@ -138,39 +150,49 @@ async def _start(command: list[str], *, feeds: bool, tells: bool) -> Process:
     with theirs:
         stream = await UNIXSocketStream.from_socket(ours)
         try:
-            return Process(await to_thread.run_sync(start), stream)
+            return Process(await to_thread.run_sync(lambda: _starter().submit(start).result()), stream)
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await stream.aclose()
             raise
 
 
-async def finish(name: str, arguments: list[str], limits: Limits, *, timeout_s: float, tells: bool = False) -> Finished:
-    """Run a program to its end and return what it wrote. Raises ProcessingFailed when it takes too long."""
+@asynccontextmanager
+async def reading(
+    name: str, arguments: list[str], limits: Limits, *, timeout_s: float, tells: bool = False
+) -> AsyncIterator[Process]:
+    """Run a program while the block reads what it writes. Raises ProcessingFailed when that takes too long."""
     try:
         with anyio.fail_after(timeout_s):
             async with running(name, arguments, limits, tells=tells) as process:
-                chunks = [chunk async for chunk in process.stream]
-                return Finished(await process.wait(), b"".join(chunks))
+                yield process
     except TimeoutError:
         raise ProcessingFailed("The file took too long to read.") from None
 
 
 @cache
-def _prlimit() -> str | None:
-    return shutil.which("prlimit")
+def _starter() -> ThreadPoolExecutor:
+    """Return the thread that starts programs: the system ends them with the thread that did, so it has to stay."""
+    return ThreadPoolExecutor(1, "starter")
 
 
-def _confined(limits: Limits) -> list[str]:
-    prlimit = _prlimit()
-    if prlimit is None:
-        return []
-    return [
-        prlimit,
-        f"--cpu={limits.cpu_s}",
-        f"--as={limits.memory_bytes}",
-        f"--fsize={limits.file_bytes}",
-        f"--nofile={limits.open_files}",
-        "--core=0",
-        "--",
-    ]
+async def finish(name: str, arguments: list[str], limits: Limits, *, timeout_s: float, tells: bool = False) -> Finished:
+    """Run a program to its end and return what it wrote.
+
+    Raises ProcessingFailed when it takes too long or writes too much, Interrupted when a signal ended it.
+    """
+    written = bytearray()
+    async with reading(name, arguments, limits, timeout_s=timeout_s, tells=tells) as process:
+        async for chunk in process.stream:
+            written += chunk
+            if len(written) > MAX_TOLD_BYTES:
+                raise ProcessingFailed("The file describes itself at too great a length.")
+        code = await process.wait()
+    raise_if_cut_off(code)
+    return Finished(code, bytes(written))
+
+
+def raise_if_cut_off(code: int) -> None:
+    """Raise Interrupted when a program's exit status says that a signal ended it: that is no verdict on its file."""
+    if code < 0 or code == ORDERLY_END:
+        raise Interrupted

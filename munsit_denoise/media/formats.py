@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from munsit_denoise.errors import InvalidOption
+from munsit_denoise.media.layouts import folded, holds, nearest, places, relabelled
 from munsit_denoise.media.probe import AudioTrack
 
 MP3_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
@@ -14,6 +15,12 @@ AAC_RATES_HZ = (44_100, 48_000, 64_000, 88_200, 96_000)
 WMA_FRAME = 2_048  # samples that decoders drop at the start
 AC3_RATES_HZ = (32_000, 44_100, 48_000)
 ANY = 64  # channels
+STEREO = ("mono", "stereo")
+# Layouts whose channels these codecs keep in their order. Opus and Vorbis know no others, AAC none that players know.
+XIPH_LAYOUTS = (*STEREO, "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
+AAC_MORE = ("hexagonal", "6.1(back)", "7.0", "7.1", "7.1(wide)", "octagonal")
+AAC_LAYOUTS = (*STEREO, "2.1", "3.0", "3.0(back)", "4.0", "quad", "3.1", "5.0", "4.1", "5.1", *AAC_MORE)
+AC3_LAYOUTS = (*STEREO, "2.1", "3.0", "3.0(back)", "4.0", "quad(side)", "3.1", "5.0(side)", "4.1", "5.1(side)")
 
 
 @dataclass(frozen=True)
@@ -24,22 +31,34 @@ class Codec:
     options: tuple[str, ...] = ()
     bits_per_second: int | None = None
     rates_hz: tuple[int, ...] = ()  # none: any
+    layouts: tuple[str, ...] = STEREO  # none: any
     max_channels: int = 2
     dropped_samples: int = 0  # at the start, by decoders
+    in_layout: tuple[str, ...] = ()  # options for more than two channels that lie in one of the layouts
+    discrete: tuple[str, ...] = ()  # options for channels without places
 
 
 MP3 = Codec("libmp3lame", ("-q:a", "2"), rates_hz=MP3_RATES_HZ)
 MP2 = Codec("mp2", bits_per_second=128_000, rates_hz=FAST_RATES_HZ)
-AAC = Codec("aac", bits_per_second=96_000, rates_hz=AAC_RATES_HZ, max_channels=8)
-VORBIS = Codec("libvorbis", ("-q:a", "6"), max_channels=8)
-OPUS = Codec("libopus", bits_per_second=64_000, max_channels=8)
-FLAC = Codec("flac", max_channels=8)
+AAC = Codec("aac", bits_per_second=96_000, rates_hz=AAC_RATES_HZ, layouts=AAC_LAYOUTS, max_channels=8)
+VORBIS = Codec("libvorbis", ("-q:a", "6"), layouts=XIPH_LAYOUTS, max_channels=ANY)
+OPUS = Codec(
+    "libopus",
+    bits_per_second=64_000,
+    layouts=XIPH_LAYOUTS,
+    max_channels=ANY,
+    in_layout=("-mapping_family:a:0", "1"),  # ffmpeg's own choice writes 5.0 and 6.1 in a wrong order
+    discrete=("-mapping_family:a:0", "255"),
+)
+FLAC = Codec("flac", layouts=(), max_channels=8)
 WMA = Codec("wmav2", bits_per_second=96_000, rates_hz=FAST_RATES_HZ, dropped_samples=WMA_FRAME)
-AC3 = Codec("ac3", bits_per_second=128_000, rates_hz=AC3_RATES_HZ, max_channels=6)
+AC3 = Codec("ac3", bits_per_second=128_000, rates_hz=AC3_RATES_HZ, layouts=AC3_LAYOUTS, max_channels=6)
 AMR_BITS_PER_SECOND = 12_200
-AMR = Codec("libopencore_amrnb", bits_per_second=AMR_BITS_PER_SECOND, rates_hz=(8_000,), max_channels=1)
-PCM = Codec("pcm_s16le", max_channels=ANY)
-PCM_BIG_ENDIAN = Codec("pcm_s16be", max_channels=ANY)
+AMR = Codec(
+    "libopencore_amrnb", bits_per_second=AMR_BITS_PER_SECOND, rates_hz=(8_000,), layouts=("mono",), max_channels=1
+)
+PCM = Codec("pcm_s16le", layouts=(), max_channels=ANY)
+PCM_BIG_ENDIAN = Codec("pcm_s16be", layouts=(), max_channels=ANY)
 
 FORMATS: dict[str, tuple[str, Codec]] = {  # extension: ffmpeg's name of the container, codec
     "wav": ("wav", PCM),
@@ -74,6 +93,16 @@ FORMATS: dict[str, tuple[str, Codec]] = {  # extension: ffmpeg's name of the con
     "flv": ("flv", Codec("libmp3lame", ("-q:a", "2"), rates_hz=(44_100,))),
     "mpg": ("mpeg", MP2),
     "mpeg": ("mpeg", MP2),
+}
+OTHER_CODECS = {  # for channels that the first one does not hold as they are
+    "ogg": (OPUS,),
+    "oga": (OPUS,),
+    "mka": (OPUS,),
+    "mkv": (FLAC,),
+    "avi": (AC3,),
+    "flv": (AAC,),
+    "mpg": (AC3,),
+    "mpeg": (AC3,),
 }
 WITH_PICTURE = frozenset({"mp4", "m4v", "mov", "mkv", "webm", "avi", "wmv", "asf", "flv", "mpg", "mpeg", "3gp", "ts"})
 
@@ -162,12 +191,12 @@ def extension_for_type(kind: str) -> str | None:
 
 def encoding_for(extension: str, track: AudioTrack) -> Encoding:
     """Return the encoding for one of FORMATS, as near to the source's rate and channels as it can be."""
-    muxer, codec = FORMATS[extension]
-    channels = track.channels if track.channels <= codec.max_channels else min(2, codec.max_channels)
+    muxer, first = FORMATS[extension]
+    codec, channels, pan, more = _fitted((first, *OTHER_CODECS.get(extension, ())), track)
     higher = [rate for rate in codec.rates_hz if rate >= track.sample_rate_hz]
     rate_hz = min(higher, default=codec.rates_hz[-1]) if codec.rates_hz else track.sample_rate_hz
     encoder = _pcm(codec.encoder, track) if codec.encoder.startswith("pcm_") else codec.encoder
-    options = ["-c:a:0", encoder, *codec.options]
+    options = ["-c:a:0", encoder, *codec.options, *more]
     if codec.bits_per_second:
         # no codec needs six bits a sample
         options += ["-b:a:0", str(channels * min(codec.bits_per_second, max(6 * rate_hz, AMR_BITS_PER_SECOND)))]
@@ -175,12 +204,42 @@ def encoding_for(extension: str, track: AudioTrack) -> Encoding:
         options += ["-sample_fmt:a:0", "s32", "-bits_per_raw_sample:a:0", "24"]
     if rate_hz != track.sample_rate_hz:
         options += ["-ar:a:0", str(rate_hz)]
-    if channels != track.channels:
-        options += ["-ac:a:0", str(channels)]
     if muxer == "wav":
         options += ["-rf64", "auto"]
     lead = f"aresample={rate_hz},adelay={codec.dropped_samples}S:all=1" if codec.dropped_samples else ""
-    return Encoding(muxer, tuple(options), lead)
+    # codecs make noise of what is far above full scale; integers end there
+    bounded = "aformat=sample_fmts=s32|s32p" if track.is_float and not encoder.startswith("pcm_f") else ""
+    return Encoding(muxer, tuple(options), ",".join(filter(None, (pan, bounded, lead))))
+
+
+def _fitted(codecs: tuple[Codec, ...], track: AudioTrack) -> tuple[Codec, int, str, tuple[str, ...]]:
+    """Return the codec that keeps most of a track's channels, how many, and the filter and options for them.
+
+    Best is one that knows their places, then one that keeps them apart under other names; else they are folded.
+    """
+    own, channels = places(track.layout, track.channels), track.channels
+    holding = [codec for codec in codecs if channels <= codec.max_channels]
+    for codec in holding:
+        if not codec.layouts:
+            return codec, channels, "", ()
+        known = next((each for each in codec.layouts if holds(each, own)), None)
+        if known:
+            return codec, channels, _renamed(known, track), codec.in_layout if channels > 2 else ()
+    for codec in holding:
+        if codec.discrete and channels > 2:
+            return codec, channels, "", codec.discrete
+        other = nearest(own, channels, codec.layouts)
+        if other:
+            return codec, channels, relabelled(other, channels), ()
+        if codec.encoder == "libvorbis" and channels > 8:
+            return codec, channels, "", ()
+    codec = max(codecs, key=lambda each: each.max_channels) if own else codecs[0]
+    fewer, pan = folded(own, channels, codec.layouts or XIPH_LAYOUTS)
+    return codec, fewer, pan, ()
+
+
+def _renamed(known: str, track: AudioTrack) -> str:
+    return "" if known == track.layout else relabelled(known, track.channels)
 
 
 def wav_encoding(track: AudioTrack) -> Encoding:

@@ -8,13 +8,21 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
-from munsit_denoise.errors import NotMedia, ProcessingFailed
+from munsit_denoise.errors import Interrupted, InvalidOption, NotMedia, ProcessingFailed
 from munsit_denoise.media.ffmpeg import Limits, finish, input_options
+from munsit_denoise.media.layouts import plain_layout
+from munsit_denoise.media.measure import Measured, measure
+from munsit_denoise.media.timeline import TimeLine, origin_s
 
 RATES_HZ = range(2_000, 192_001)
 MAX_CHANNELS = 64
 MAX_SAMPLES_A_SECOND = 8 * 192_000  # over all channels: bounds the memory of a window
 PROBE_TIMEOUT_S = 60
+ORDINARY_WAV, BIG_ENDIAN_WAV = (b"RIFF", b"RF64"), b"RIFX"
+HEADER_SLACK_S = 0.02  # by which a header that tells the truth may differ from the packets, beside the last one
+ESTIMATED = ("mpegts", "mpeg")  # containers without a header of what they hold
+MAX_SILENCE_S = 24 * 3_600  # that stamps may leave out
+MAX_TOLD = 12  # tracks that a sentence names
 WHOLE_SHARE = 0.9  # of a WAV that is samples by its header; with less, the header may say too little
 
 
@@ -33,54 +41,100 @@ class AudioTrack:
     has_picture: bool = False  # a video stream that is more than a cover
     index: int = 0  # which of the file's audio tracks this is
     origin_s: float = 0.0  # time on the file's own clock of the first sample that decoding yields
+    picture_start_s: float | None = None  # time on the file's own clock of the first picture
+    language: str | None = None
+    title: str | None = None
 
 
-async def probe(path: Path) -> AudioTrack:
-    """Return the first audio track of a file. Raises NotMedia when there is none that can be decoded."""
-    if await to_thread.run_sync(_is_wav, path):
-        track = _track_of(await _header(path))
-        if _fills(track, (await anyio.Path(path).stat()).st_size):
-            return track
-        measured_s = await _measured_duration_s(path)
-    else:
-        header, measured_s = await _header_and_duration_s(path)
-        track = _track_of(header)
-    if measured_s is None:
+async def probe(path: Path, index: int = 0) -> AudioTrack:
+    """Return one of a file's audio tracks.
+
+    Raises NotMedia when there is none that can be decoded, InvalidOption when there are, but not so many,
+    Interrupted when a program was ended from outside.
+    """
+    kind = await to_thread.run_sync(_wav_kind, path)
+    if kind not in ORDINARY_WAV:
+        track = await _probe_whole(path, index)
+        return _big_endian(track) if kind == BIG_ENDIAN_WAV else track
+    track = _track_of(await _header(path), index)
+    if _fills(track, (await anyio.Path(path).stat()).st_size):
+        return track
+    return await _probe_whole(path, index)
+
+
+async def _probe_whole(path: Path, index: int) -> AudioTrack:
+    """Read a file's header and its packets at once: most of the time that either takes goes into starting a program."""
+    header: dict[str, Any] = {}
+    measured = Measured()
+    cut_off: list[Interrupted] = []
+
+    async def read_header() -> None:
+        nonlocal header
+        try:
+            header = await _header(path)
+        except Interrupted as error:
+            cut_off.append(error)
+
+    async def read_packets() -> None:
+        nonlocal measured
+        try:
+            measured = await measure(path, index)
+        except Interrupted as error:
+            cut_off.append(error)
+        except ProcessingFailed:
+            pass  # nothing was measured, which says it
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(read_header)
+        tasks.start_soon(read_packets)
+    if cut_off:
+        raise cut_off[0]
+    return _timed(_track_of(header, index), measured)
+
+
+def _timed(track: AudioTrack, measured: Measured) -> AudioTrack:
+    """Return a track with its time line. Raises NotMedia when nothing decodes, or stamps cannot be meant."""
+    if measured.sound_start_s is None or not measured.stretches:
         raise NotMedia
-    if abs(measured_s - track.duration_s) > max(0.1, 0.005 * measured_s):  # the header lies, or says nothing
-        return replace(track, duration_s=measured_s)
-    return track
+    zero_s = origin_s(track.container, measured.sound_start_s, track.picture_start_s)
+    line = TimeLine(track.sample_rate_hz, track.container, track.has_picture)
+    for start_s, length_s in measured.stretches:
+        begin_s = max(start_s, measured.sound_start_s)  # what lies before is the codec's lead and is not heard
+        count_s = start_s + length_s - begin_s
+        if count_s > 0:
+            line.place(round((begin_s - zero_s) * line.rate_hz), round(count_s * line.rate_hz))
+    if line.silence > MAX_SILENCE_S * line.rate_hz:
+        raise NotMedia("The time stamps in the file make no sense: they leave out more than a day.")
+    duration_s = line.position / line.rate_hz
+    shortest_s = duration_s - (measured.last_length_s or measured.usual_length_s) - HEADER_SLACK_S
+    told = () if track.container in ESTIMATED else (track.origin_s + track.duration_s - zero_s, track.duration_s)
+    fitting = [each_s for each_s in told if shortest_s <= each_s <= duration_s + HEADER_SLACK_S]
+    return replace(track, origin_s=zero_s, duration_s=(fitting or [duration_s])[0])
 
 
-def _is_wav(path: Path) -> bool:
+def _wav_kind(path: Path) -> bytes:
+    """Return the first four bytes of a WAV, nothing for other files."""
     with path.open("rb") as file:
         start = file.read(12)
-    return start[:4] in (b"RIFF", b"RF64") and start[8:] == b"WAVE"
+    return start[:4] if start[8:] == b"WAVE" else b""
+
+
+def _big_endian(track: AudioTrack) -> AudioTrack:
+    """Return what a track is where ffmpeg takes no note of the order of its bytes. Raises NotMedia for what is no PCM.
+
+    The decoder is told by the codec's name.
+    """
+    if track.codec in ("pcm_u8", "pcm_mulaw", "pcm_alaw"):
+        return track
+    if track.codec.startswith("pcm_") and track.codec[-2:] in ("le", "be"):
+        return replace(track, codec=f"{track.codec[:-2]}be")
+    raise NotMedia("A big-endian WAV (RIFX) is read only where it holds PCM. Please send it in another format.")
 
 
 def _fills(track: AudioTrack, size_bytes: int) -> bool:
     """Return whether samples as many as the header tells are what there is in the file: then it tells the truth."""
     samples_bytes = track.duration_s * track.sample_rate_hz * track.channels * track.bits / 8
     return track.codec.startswith("pcm_") and WHOLE_SHARE * size_bytes <= samples_bytes <= size_bytes
-
-
-async def _header_and_duration_s(path: Path) -> tuple[dict[str, Any], float | None]:
-    """Return both at once: most of the time that either takes goes into starting a program."""
-    header: dict[str, Any] = {}
-    measured_s: float | None = None
-
-    async def read_header() -> None:
-        nonlocal header
-        header = await _header(path)
-
-    async def read_packets() -> None:
-        nonlocal measured_s
-        measured_s = await _measured_duration_s(path)
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(read_header)
-        tasks.start_soon(read_packets)
-    return header, measured_s
 
 
 async def _header(path: Path) -> dict[str, Any]:
@@ -94,15 +148,26 @@ async def _header(path: Path) -> dict[str, Any]:
     return found
 
 
-def _track_of(header: dict[str, Any]) -> AudioTrack:
-    """Return the first audio track of what ffprobe says. Raises NotMedia when there is none, or one too large."""
+def _track_of(header: dict[str, Any], index: int) -> AudioTrack:
+    """Return an audio track of what ffprobe says. Raises NotMedia for none or one too large, InvalidOption."""
     streams = header.get("streams", [])
     sounds = [stream for stream in streams if stream.get("codec_type") == "audio"]
     if not sounds:
         raise NotMedia
-    track = _read_track(sounds[0], header.get("format", {}), has_picture=any(map(_is_picture, streams)))
+    if not 0 <= index < len(sounds):
+        tracks = "; ".join(f"{number}: {_described(sound)}" for number, sound in enumerate(sounds[:MAX_TOLD]))
+        raise InvalidOption(f"The file has no audio track {index}. Its tracks are {tracks}.")
+    pictures = [stream for stream in streams if _is_picture(stream)]
+    track = _read_track(sounds[index], header.get("format", {}), pictures)
     _refuse_excess(track)
-    return track
+    return replace(track, index=index)
+
+
+def _described(stream: dict[str, Any]) -> str:
+    """Return language, title, codec and channels of a track, for a sentence."""
+    tags = stream.get("tags", {})
+    said = [tags.get("language"), tags.get("title"), stream.get("codec_name"), f"{stream.get('channels', 0)} channels"]
+    return ", ".join(str(word)[:60] for word in said if word)
 
 
 def _refuse_excess(track: AudioTrack) -> None:
@@ -121,43 +186,28 @@ def _is_picture(stream: dict[str, Any]) -> bool:
     return stream.get("codec_type") == "video" and not covers
 
 
-def _read_track(stream: dict[str, Any], container: dict[str, Any], *, has_picture: bool) -> AudioTrack:
+def _read_track(stream: dict[str, Any], container: dict[str, Any], pictures: list[dict[str, Any]]) -> AudioTrack:
     try:
         codec = str(stream.get("codec_name", ""))
+        tags = stream.get("tags", {})
         track = AudioTrack(
             sample_rate_hz=int(stream["sample_rate"]),
             channels=int(stream["channels"]),
-            layout=stream.get("channel_layout"),
+            layout=plain_layout(stream.get("channel_layout")),
             codec=codec,
             bits=int(stream.get("bits_per_raw_sample") or stream.get("bits_per_sample") or 0),
             is_float=codec.startswith("pcm_f")
             or (codec == "wavpack" and stream.get("sample_fmt", "").startswith("flt")),
             duration_s=float(stream.get("duration") or container.get("duration") or 0),
+            origin_s=float(stream.get("start_time") or 0),
             container=str(container.get("format_name", "")).partition(",")[0],
-            has_picture=has_picture,
+            has_picture=bool(pictures),
+            picture_start_s=min((float(each.get("start_time") or 0) for each in pictures), default=None),
+            language=tags.get("language"),
+            title=tags.get("title"),
         )
     except (KeyError, ValueError, TypeError):
         raise NotMedia from None
     if codec in ("", "none", "unknown") or track.channels < 1:
         raise NotMedia
     return track
-
-
-async def _measured_duration_s(path: Path) -> float | None:
-    """Return the duration by reading the track's packets to the end, without decoding all of them.
-
-    The first second is decoded as well, so that noise under a media name is told from sound; None if it is noise.
-    """
-    copied = ["-map", "0:a:0", "-c", "copy", "-f", "null", "-"]
-    decoded = ["-map", "0:a:0", "-t", "1", "-f", "framehash", "-hash", "adler32", "pipe:1"]
-    arguments = ["-v", "quiet", "-nostdin", "-progress", "pipe:1", "-vn", "-sn", "-dn", *input_options(path)]
-    try:
-        done = await finish("ffmpeg", [*arguments, *decoded, *copied], Limits(), timeout_s=PROBE_TIMEOUT_S)
-    except ProcessingFailed:
-        return None
-    lines = done.stdout.decode(errors="replace").splitlines()
-    if not any(line.startswith("0,") for line in lines):
-        return None
-    times_us = [line.partition("=")[2] for line in lines if line.startswith("out_time_us=")]
-    ends = [int(value) for value in times_us if value.lstrip("-").isdigit()]
-    return ends[-1] / 1e6 if ends and ends[-1] > 0 else None

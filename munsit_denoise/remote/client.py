@@ -1,5 +1,6 @@
 """The HTTP client for other people's servers."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -87,6 +88,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
 @asynccontextmanager
 async def open_client(policy: AddressPolicy) -> AsyncIterator[httpx2.AsyncClient]:
     """Yield a client that speaks to permitted addresses only, also where it is redirected to."""
+    for name in ("httpx2", "httpcore2"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # below that they write URLs, with the secrets in them
     timeout = httpx2.Timeout(STALL_TIMEOUT_S, connect=10)
     async with httpx2.AsyncClient(
         transport=GuardedTransport(policy),

@@ -3,6 +3,7 @@
 from starlette.requests import HTTPConnection
 
 from munsit_denoise.errors import InvalidKey
+from munsit_denoise.logs import remember
 from munsit_denoise.records import Identity
 from munsit_denoise.routes.state import services_of
 
@@ -13,6 +14,7 @@ async def identify(connection: HTTPConnection) -> Identity:
     identity = await services_of(connection).keys.identify(keys[0]) if len(keys) == 1 else None
     if identity is None:
         raise InvalidKey
+    remember(user=services_of(connection).keys.name_of(identity.user_id))
     return identity
 
 

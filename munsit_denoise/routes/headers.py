@@ -1,10 +1,9 @@
 """What every answer tells a browser: to take it for what it says it is, and to share it with nobody."""
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-NO_SNIFFING = {"x-content-type-options": "nosniff"}
-PRIVATE = "private, no-cache"
+HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"private, no-cache"))
+STARTS = ("http.response.start", "websocket.http.response.start")
 
 
 class SafeHeaders:
@@ -20,11 +19,10 @@ class SafeHeaders:
             return
 
         async def send_safely(message: Message) -> None:
-            if message["type"] in ("http.response.start", "websocket.http.response.start"):
-                headers = MutableHeaders(scope=message)
-                for name, value in NO_SNIFFING.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("cache-control", PRIVATE)
+            if message["type"] in STARTS:
+                headers = list(message.get("headers", ()))
+                names = {name.lower() for name, _ in headers}
+                message["headers"] = headers + [header for header in HEADERS if header[0] not in names]
             await send(message)
 
         await self._app(scope, receive, send_safely)

@@ -1,6 +1,8 @@
 """The command line: in this process, where a start of its own would prove nothing more, and as a program."""
 
+import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ from typer.testing import CliRunner
 
 from munsit_denoise import __version__
 from munsit_denoise.cli import app
-from tests.audio import write_noisy
+from tests.audio import write_noisy, write_silence
 
 
 def environment(data: Path, settings: dict[str, str]) -> dict[str, str]:
@@ -40,6 +42,8 @@ def test_keys_are_created_listed_and_revoked(tmp_path: Path) -> None:
     created = run("keys", "create", "--user", "sara", data=tmp_path).stdout
     assert created.startswith("mds_")
     assert len(created.split()) == 1
+    assert str(tmp_path / "denoise.db") in run("keys", "create", "--user", "ali", data=tmp_path).stderr
+    assert (tmp_path / "denoise.db").stat().st_mode & 0o777 == 0o600
     listed = run("keys", "list", data=tmp_path).stdout
     assert created[:12] in listed
     assert created.strip() not in listed
@@ -61,18 +65,98 @@ def test_enhance_writes_a_file_in_the_format_of_its_extension(tmp_path: Path, no
     assert (info.format, info.frames) == ("FLAC", soundfile.info(noisy_wav).frames)
 
 
-def test_enhance_keeps_names_and_formats_of_a_folder(tmp_path: Path) -> None:
-    source = tmp_path / "in"
-    source.mkdir()
-    write_noisy(source / "one.wav", 1)
-    write_noisy(source / "two.ogg", 1)
-    assert run("enhance", source, tmp_path / "out", data=tmp_path).exit_code == 0
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["one.wav", "two.ogg"]
+def test_enhance_goes_through_a_folder_and_on_when_run_again(tmp_path: Path) -> None:
+    source, target = tmp_path / "in", tmp_path / "in/clean"
+    (source / "مقابلة أولى").mkdir(parents=True)
+    write_noisy(source / "one.wav", 0.3)
+    write_noisy(source / "مقابلة أولى" / "-two.ogg", 0.3)
     (source / "text.txt").write_text("no sound")
-    done = run("enhance", source, tmp_path / "out", data=tmp_path)
+    (source / "broken.mp3").write_text("no sound")
+    done = run("enhance", source, target, "--json", "--jobs", "2", data=tmp_path / "data")
     assert done.exit_code == 1
-    assert "text.txt: No audio could be found" in done.stderr.replace("\n", " ")
-    assert not (tmp_path / "out" / "text.txt").exists()
+    lines = {Path(line["input"]).name: line for line in map(json.loads, done.stdout.splitlines())}
+    assert {name: line["state"] for name, line in lines.items()} == {
+        "one.wav": "done", "-two.ogg": "done", "text.txt": "skipped", "broken.mp3": "failed",
+    }  # fmt: skip
+    assert lines["-two.ogg"]["output"] == str(target / "مقابلة أولى" / "-two.ogg")
+    assert lines["one.wav"]["seconds"] == 0.3
+    assert lines["one.wav"]["levels"]["output_rms_dbfs"] < lines["one.wav"]["levels"]["input_rms_dbfs"] < 0
+    assert "No audio could be found" in lines["broken.mp3"]["error"]
+    assert "2 done, 1 skipped (1 no recordings), 1 failed" in done.stderr
+    results = {path: path.stat().st_mtime_ns for path in target.rglob("*.*")}
+    assert sorted(path.name for path in results) == ["-two.ogg", "one.wav"]
+
+    (target / "one.wav").unlink()
+    (source / "broken.mp3").unlink()
+    again = run("enhance", source, target, "--skip-existing", data=tmp_path / "data")
+    assert again.exit_code == 0
+    assert "1 done, 2 skipped (1 there already, 1 no recordings)" in again.stderr
+    kept = target / "مقابلة أولى" / "-two.ogg"
+    assert kept.stat().st_mtime_ns == results[kept]
+    refused = run("enhance", source, target, data=tmp_path / "data")
+    assert refused.exit_code == 1
+    assert refused.stderr.count("exists already") == 2
+
+
+def test_enhance_never_replaces_a_file_unasked(tmp_path: Path, noisy_wav: Path) -> None:
+    target = tmp_path / "clean.wav"
+    target.write_text("precious")
+    refused = run("enhance", noisy_wav, target, data=tmp_path)
+    assert (refused.exit_code, target.read_text()) == (1, "precious")
+    assert "clean.wav: exists already" in refused.stderr
+    itself = run("enhance", noisy_wav, noisy_wav, "--overwrite", data=tmp_path)
+    assert itself.exit_code == 2
+    assert "OUTPUT is INPUT" in itself.stderr
+    assert run("enhance", noisy_wav, target, "--overwrite", "--strength", "0", data=tmp_path).exit_code == 0
+    assert soundfile.info(target).frames == soundfile.info(noisy_wav).frames
+
+
+def test_a_dry_run_writes_nothing(tmp_path: Path, noisy_wav: Path) -> None:
+    done = run("enhance", noisy_wav.parent, tmp_path / "out", "--dry-run", data=tmp_path)
+    assert done.exit_code == 0
+    assert f"would be done: {noisy_wav} -> {tmp_path}/out/{noisy_wav.name} (2.0 s)" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_enhance_reads_and_writes_pipes(tmp_path: Path, noisy_wav: Path) -> None:
+    command = [sys.executable, "-m", "munsit_denoise", "enhance", "-", "-", "--format", "flac"]
+    settings = os.environ | environment(tmp_path, {})
+    done = subprocess.run(command, input=noisy_wav.read_bytes(), capture_output=True, env=settings, timeout=100)
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "got.flac").write_bytes(done.stdout)
+    info = soundfile.info(tmp_path / "got.flac")
+    assert (info.format, info.frames) == ("FLAC", soundfile.info(noisy_wav).frames)
+
+
+def test_a_device_is_written_to_and_stays(tmp_path: Path, noisy_wav: Path) -> None:
+    assert run("enhance", noisy_wav, "/dev/null", data=tmp_path).exit_code == 0
+    assert Path("/dev/null").is_char_device()
+
+
+def test_ctrl_c_leaves_whole_results_and_a_summary(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    write_noisy(tmp_path / "in/a.wav", 0.3, 8_000)
+    write_silence(tmp_path / "in/b.wav", 600)
+    command = [sys.executable, "-m", "munsit_denoise", "enhance", tmp_path / "in", tmp_path / "out", "--json"]
+    settings = os.environ | environment(tmp_path, {})
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=settings) as program:
+        assert program.stdout is not None
+        assert json.loads(program.stdout.readline())["state"] == "done"
+        program.send_signal(signal.SIGINT)
+        _, errors = program.communicate(timeout=100)
+    assert program.returncode == 130
+    assert "Stopped: 1 done, 1 not done" in errors.decode()
+    assert "Traceback" not in errors.decode()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.wav"]
+
+
+def test_help_is_short_and_names_no_types(tmp_path: Path) -> None:
+    for words in ([], ["enhance"], ["serve"], ["keys"], ["keys", "create"], ["keys", "revoke"], ["db", "upgrade"]):
+        shown = run(*words, "-h", data=tmp_path)
+        assert shown.exit_code == 0
+        assert "<" not in shown.stdout
+        assert "list[" not in shown.stdout
+        assert "Usage" in shown.stdout
 
 
 def test_a_program_that_fails_says_so_in_one_line(tmp_path: Path) -> None:
@@ -109,9 +193,7 @@ def test_what_goes_wrong_is_one_line(tmp_path: Path, source: str, target: str, m
         ("device", "tpu", "DENOISE_DEVICE"),
         ("max_upload_mb", "-1", "DENOISE_MAX_UPLOAD_MB"),
         ("database_url", "mysql://x", "DENOISE_DATABASE_URL"),
-        ("database_url", "sqlite:///:memory:", "DENOISE_DATABASE_URL"),
         ("storage_url", "ftp://x", "DENOISE_STORAGE_URL"),
-        ("public_url", "example.org", "DENOISE_PUBLIC_URL"),
         ("job_concurrency", "0", "DENOISE_JOB_CONCURRENCY"),
     ],
 )

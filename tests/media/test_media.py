@@ -264,4 +264,4 @@ async def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 async def test_the_sample_is_a_recording(tmp_path: Path) -> None:
     write_sample(tmp_path / "sample.wav")
     track = await probe(tmp_path / "sample.wav")
-    assert track.duration_s == pytest.approx(4.8, abs=0.1)
+    assert track.duration_s == pytest.approx(5.5, abs=0.1)

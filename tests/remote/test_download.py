@@ -2,6 +2,7 @@
 
 import gzip
 import http.server
+import logging
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -157,3 +158,12 @@ async def test_the_server_names_the_file(
 ) -> None:
     source.body, source.headers = b"sound", {"Content-Disposition": disposition}
     assert (await bring(client, source, tmp_path))[0] == Fetched(5, name)
+
+
+async def test_no_secret_of_a_url_is_logged(
+    client: httpx2.AsyncClient, source: Source, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    source.url = source.url.replace("://", "://ann:pass1@") + "?sig=pass2"
+    assert (await bring(client, source, tmp_path))[0] == Fetched(len(CONTENT), "talk.wav")
+    assert not [word for word in ("pass1", "pass2") if word in caplog.text]

@@ -1,7 +1,9 @@
 """What every answer carries, and answers in the dialect's shape where a request or the server breaks off."""
 
 import socket
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +85,10 @@ def test_an_input_extension_stands_in_where_the_name_has_none(server: Live, api:
     assert (record["file_name"], record["audio_format"]) == ("New Recording 1.2.mp3", "mp3")
 
 
-def test_uploads_are_counted_by_user_and_one_that_the_server_stops_on_is_told(tmp_path: Path, mp3: Path) -> None:
+def test_uploads_are_counted_by_user_and_those_that_the_server_stops_on_are_told(
+    tmp_path: Path, mp3: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("munsit_denoise.routes.bodies.STOP_GRACE_S", 0.3)
     with run_live(tmp_path, ready_path="/healthz", max_uploads_per_user=2) as live:
         headers, url = {"x-api-key": live.key}, live.url + "/v1"
         files = [("file", (mp3.name, mp3.read_bytes()))]
@@ -96,10 +101,13 @@ def test_uploads_are_counted_by_user_and_one_that_the_server_stops_on_is_told(tm
         job = httpx.post(f"{url}/remove-noise", headers=headers, json={"input": answers[0].json()["fileId"]})
         assert job.status_code == 200
         assert httpx.post(f"{url}/upload", headers=headers, files=files).status_code == 200  # that one waits no more
-        cut = [begin_upload(live, path) for path in ("/api/v1/denoise", "/v1/remove-noise")]
+        cut = [begin_upload(live, path) for path in ("/api/v1/denoise", "/v1/remove-noise", "/v1/remove-noise")]
+        busy = threading.Thread(target=send_on, args=(cut[-1],))
+        busy.start()
         time.sleep(0.2)
-    munsit, audo = (read_all(connection) for connection in cut)
-    for answer, key in ((munsit, b'{"errorCode":"50301","errorMessage":"'), (audo, b'{"detail":"')):
+    busy.join()
+    munsit, *audo = (read_all(connection) for connection in cut)
+    for answer, key in ((munsit, b'{"errorCode":"50301","errorMessage":"'), *((a, b'{"detail":"') for a in audo)):
         assert answer.startswith(b"HTTP/1.1 503 ")
         assert b"retry-after: " in answer
         assert key + b"The server is restarting." in answer
@@ -108,12 +116,20 @@ def test_uploads_are_counted_by_user_and_one_that_the_server_stops_on_is_told(tm
 def begin_upload(live: Live, path: str) -> socket.socket:
     """Return a connection on which an upload has begun and will not go on."""
     host, port = live.url.removeprefix("http://").split(":")
-    lines = [f"POST {path} HTTP/1.1", "host: x", f"x-api-key: {live.key}", "content-length: 1000000"]
+    lines = [f"POST {path} HTTP/1.1", "host: x", f"x-api-key: {live.key}", "content-length: 100000000"]
     lines += ["content-type: multipart/form-data; boundary=b", "", "--b"]
     lines += ['content-disposition: form-data; name="audio"; filename="a.wav"', "", "RIFF"]
     connection = socket.create_connection((host, int(port)), timeout=20)
     connection.sendall("\r\n".join(lines).encode())
     return connection
+
+
+def send_on(connection: socket.socket) -> None:
+    """Go on with an upload until the server does not want it any more."""
+    with suppress(OSError):
+        for _ in range(200):
+            connection.sendall(bytes(10_000))
+            time.sleep(0.01)
 
 
 def read_all(connection: socket.socket) -> bytes:

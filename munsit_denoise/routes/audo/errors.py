@@ -31,6 +31,7 @@ STATUS: dict[type[DenoiseError], int] = {
     errors.StorageFull: 503,
     errors.ShuttingDown: 503,
     errors.ProcessingFailed: 422,
+    errors.Interrupted: 503,
 }
 MISSING_FILE = "file is required and must be a file"  # the field has another name than elsewhere
 

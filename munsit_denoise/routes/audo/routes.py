@@ -139,12 +139,12 @@ class _SingleSlashes:
     """Clients join a base URL that ends in a slash with a path that begins with one."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+        self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
             scope = dict(scope) | {"path": re.sub("/{2,}", "/", scope["path"])}
-        await self._app(scope, receive, send)
+        await self.app(scope, receive, send)
 
 
 # The oldest client glues a path without a leading slash to the base URL /v1.

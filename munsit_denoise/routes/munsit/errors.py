@@ -28,6 +28,7 @@ STATUS_AND_CODE: dict[type[DenoiseError], tuple[int, str]] = {
     errors.StorageFull: (503, "50301"),
     errors.ShuttingDown: (503, "50301"),
     errors.ProcessingFailed: (400, "40001"),
+    errors.Interrupted: (503, "50301"),
 }
 
 

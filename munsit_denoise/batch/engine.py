@@ -1,0 +1,50 @@
+"""PyTorch and the model, loaded when the first recording turns out to be one."""
+
+import errno
+import os
+import threading
+from collections.abc import Callable
+
+import anyio
+from anyio import to_thread
+
+from munsit_denoise.batch.meter import MeteredDenoiser
+from munsit_denoise.jobs.pipeline import Denoiser
+from munsit_denoise.media.probe import AudioTrack
+from munsit_denoise.settings import Settings
+
+
+class EngineUnusable(OSError):
+    """The model cannot run here, whatever the file."""
+
+
+class Engine:
+    """Makes a denoiser for each file."""
+
+    def __init__(self, settings: Settings, strength: float, jobs: int, stop: threading.Event) -> None:
+        self._settings, self._strength, self._jobs, self._stop = settings, strength, jobs, stop
+        self._loading = anyio.Lock()
+        self._make: Callable[[int, int, float], Denoiser] | None = None
+
+    async def denoiser(self, track: AudioTrack) -> MeteredDenoiser:
+        """Return a denoiser for a track. Raises EngineUnusable."""
+        async with self._loading:
+            if self._make is None:
+                self._make = await to_thread.run_sync(self._load, abandon_on_cancel=True)
+        make = self._make
+        inner = await to_thread.run_sync(make, track.sample_rate_hz, track.channels, self._strength)
+        return MeteredDenoiser(inner, self._stop)
+
+    def _load(self) -> Callable[[int, int, float], Denoiser]:
+        try:
+            from munsit_denoise.engine.open import open_engine
+
+            return open_engine(self._settings.device, self._threads(), self._settings.precision, self._jobs)
+        except Exception as error:  # PyTorch, its libraries, the weights: whatever it is, no file can be processed
+            raise EngineUnusable(errno.ENODEV, str(error), "the model cannot be loaded") from None
+
+    def _threads(self) -> int:
+        """Return the cores for one file of several at the same time; 0 is all."""
+        if self._settings.threads or self._jobs == 1:
+            return self._settings.threads
+        return max((os.cpu_count() or 1) // self._jobs, 1)

@@ -1,0 +1,78 @@
+"""The engine as the command uses it: measured while blocks pass, and left at once when the command stops."""
+
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+import numpy as np
+
+from munsit_denoise.batch.order import Levels
+from munsit_denoise.jobs.pipeline import Block, Denoiser
+
+LOOK_S = 0.1  # how often a running window is asked whether the command stops
+
+
+class Stopped(Exception):
+    """The command stops; a window of the model may still be at work in its thread."""
+
+
+class Meter:
+    """RMS and peak of blocks [frames, channels], over all channels."""
+
+    def __init__(self) -> None:
+        self._energy, self._samples, self._peak = 0.0, 0, 0.0
+
+    def add(self, block: Block) -> None:
+        """Measure one block more."""
+        if block.size:
+            self._energy += float(np.sum(np.square(block, dtype=np.float64)))
+            self._samples += block.size
+            self._peak = max(self._peak, float(np.max(np.abs(block))))
+
+    @property
+    def rms_dbfs(self) -> float | None:
+        """The level, None for digital silence."""
+        return _decibels(np.sqrt(self._energy / max(self._samples, 1)))
+
+    @property
+    def peak_dbfs(self) -> float | None:
+        """The highest sample, None for digital silence."""
+        return _decibels(self._peak)
+
+
+def _decibels(amplitude: float) -> float | None:
+    return round(20 * float(np.log10(amplitude)), 1) if amplitude > 0 else None
+
+
+class MeteredDenoiser:
+    """A denoiser whose sound is measured on both sides; `stop` ends a call within `LOOK_S`."""
+
+    def __init__(self, inner: Denoiser, stop: threading.Event) -> None:
+        self._inner, self._stop = inner, stop
+        self._before, self._after = Meter(), Meter()
+        self._thread = ThreadPoolExecutor(1, "denoiser")
+
+    def feed(self, block: Block) -> Block:
+        """Take frames, return those that are ready. Raises Stopped."""
+        self._before.add(block)
+        return self._measured(self._thread.submit(self._inner.feed, block))
+
+    def flush(self) -> Block:
+        """Return the rest. Raises Stopped."""
+        return self._measured(self._thread.submit(self._inner.flush))
+
+    def levels(self) -> Levels:
+        """Return what was measured so far."""
+        before, after = self._before, self._after
+        return Levels(before.rms_dbfs, before.peak_dbfs, after.rms_dbfs, after.peak_dbfs)
+
+    def close(self) -> None:
+        """Let the thread go, without waiting for it."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _measured(self, future: Future[Block]) -> Block:
+        while not wait([future], LOOK_S).done:
+            if self._stop.is_set():
+                raise Stopped
+        block = future.result()
+        self._after.add(block)
+        return block

@@ -1,0 +1,122 @@
+"""One file: looked at, denoised, put into its place."""
+
+import errno
+import os
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from anyio import to_thread
+
+from munsit_denoise.batch.appear import appearing, exists
+from munsit_denoise.batch.engine import Engine
+from munsit_denoise.batch.names import is_media_name
+from munsit_denoise.batch.order import Levels, Order, Pair, Result
+from munsit_denoise.batch.pipes import needs_spool, pour, spool, spool_folder
+from munsit_denoise.batch.places import Identity, identity, is_disk, is_special
+from munsit_denoise.errors import NotMedia
+from munsit_denoise.jobs.pipeline import Report, Work, enhance_file
+from munsit_denoise.media.loudness import measure_loudness
+from munsit_denoise.media.probe import AudioTrack, probe
+
+THERE = "The result is there already."
+
+
+@dataclass(frozen=True)
+class Job:
+    """A pair within an order, and how its progress is told."""
+
+    pair: Pair
+    order: Order
+    inputs: set[Identity]  # of the whole order: none of them is written to
+    report: Report
+
+
+async def process(job: Job, engine: Engine) -> Result:
+    """Process one file and return what became of it. Raises DenoiseError, OSError."""
+    pair = job.pair
+    result = Result(pair.source, pair.target, "skipped")
+    if _is_left_out(job):
+        return replace(result, notes=(THERE,))
+    try:
+        return await _through(job, engine)
+    except NotMedia as error:
+        if not pair.found or is_media_name(pair.source):
+            raise
+        return replace(result, notes=(str(error),))
+
+
+def _is_left_out(job: Job) -> bool:
+    """Say whether a file's result is there and may stay. Raises OSError when it is there and may not be replaced."""
+    target, order = job.pair.target, job.order
+    if is_special(target):
+        if is_disk(target) and not order.overwrite:
+            raise exists(target)
+        return False
+    if not os.path.lexists(target):
+        return False
+    if identity(target) in job.inputs:
+        raise OSError(errno.EEXIST, "is one of the inputs, and stays as it is", str(target))
+    if not (order.overwrite or order.skip_existing):
+        raise exists(target)
+    return order.skip_existing
+
+
+async def _through(job: Job, engine: Engine) -> Result:
+    if not needs_spool(job.pair.source):
+        return await _denoise(job, job.pair.source, engine)
+    with spool_folder() as place:
+        spooled = place / ".input"
+        await to_thread.run_sync(spool, job.pair.source, spooled, abandon_on_cancel=True)
+        return await _denoise(job, spooled, engine)
+
+
+async def _denoise(job: Job, source: Path, engine: Engine) -> Result:
+    pair, special = job.pair, is_special(job.pair.target)
+    track = await probe(source, job.order.track)
+    planned = Result(pair.source, pair.target, "planned", track.duration_s)
+    if job.order.dry_run:
+        return planned
+    with _place_of(pair, job.order, special) as part:
+        with closing(await engine.denoiser(track)) as denoiser:
+            began_s = time.monotonic()
+            work = Work(source, part, track, pair.extension, level_lufs=job.order.level_lufs)
+            outcome = await enhance_file(work, denoiser, job.report)
+            levels = denoiser.levels()
+        if job.order.level_lufs is not None:
+            levels = await _with_loudness(levels, part, track)
+        if special:
+            await to_thread.run_sync(pour, part, pair.target, abandon_on_cancel=True)
+    job.report(100, "")
+    elapsed_s = time.monotonic() - began_s
+    return replace(planned, state="done", elapsed_s=elapsed_s, levels=levels, notes=outcome.notes)
+
+
+@contextmanager
+def _place_of(pair: Pair, order: Order, special: bool) -> Iterator[Path]:
+    """Yield where to write a result: what stands there afterwards is in its place."""
+    if special:
+        with spool_folder() as place:
+            yield place / f".result.{pair.extension}"
+        return
+    if pair.found or order.output.endswith("/") or len(order.inputs) > 1:
+        _make_folder(pair.target.parent)
+    if not pair.target.parent.is_dir():
+        reason = "No such file or directory; the output's folder has to be there"
+        raise FileNotFoundError(errno.ENOENT, reason, str(pair.target.parent))
+    with appearing(pair.target, overwrite=order.overwrite) as part:
+        yield part
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise NotADirectoryError(errno.ENOTDIR, "a file stands where a folder is needed", str(folder)) from None
+
+
+async def _with_loudness(levels: Levels, part: Path, track: AudioTrack) -> Levels:
+    loudness = await measure_loudness(part, track)
+    return replace(levels, output_lufs=loudness.integrated_lufs, output_true_peak_dbtp=loudness.true_peak_dbtp)

@@ -1,0 +1,75 @@
+"""What a person asked for."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PIPE = "-"  # standard input as INPUT, standard output as OUTPUT
+
+
+class UsageError(Exception):
+    """The command makes no sense; the message is a sentence that says why. Nothing has been written."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which files, to where, and how."""
+
+    inputs: tuple[str, ...]
+    output: str
+    strength: float = 1.0  # 0 to 1
+    extension: str | None = None  # of all results, None: each its own
+    level_lufs: float | None = None
+    track: int = 0
+    overwrite: bool = False
+    skip_existing: bool = False
+    recursive: bool = True
+    jobs: int = 1
+    json: bool = False
+    dry_run: bool = False
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The inputs as paths."""
+        return tuple(Path("/dev/stdin" if given == PIPE else given) for given in self.inputs)
+
+    @property
+    def target(self) -> Path:
+        """The output as a path."""
+        return Path("/dev/stdout" if self.output == PIPE else self.output)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One file and where its result is to lie."""
+
+    source: Path
+    target: Path
+    extension: str  # one of FORMATS
+    size_bytes: int = 0
+    found: bool = False  # in a folder, rather than named
+
+
+@dataclass(frozen=True)
+class Levels:
+    """How loud the sound was and is."""
+
+    input_rms_dbfs: float | None  # None for digital silence
+    input_peak_dbfs: float | None
+    output_rms_dbfs: float | None
+    output_peak_dbfs: float | None
+    output_lufs: float | None = None  # where a loudness was asked for
+    output_true_peak_dbtp: float | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one file."""
+
+    source: Path
+    target: Path
+    state: str  # done, skipped, failed, or planned in a dry run
+    duration_s: float | None = None  # of the sound
+    elapsed_s: float = 0.0
+    levels: Levels | None = None
+    notes: tuple[str, ...] = ()
+    error: str | None = None

@@ -1,0 +1,37 @@
+"""One line of JSON a file, for programs."""
+
+import json
+import sys
+from dataclasses import asdict
+
+from munsit_denoise.batch.order import PIPE, Result
+
+
+def print_json(result: Result) -> None:
+    """Print what became of a file on standard output. Raises BrokenPipeError."""
+    fields = {
+        "input": _name(str(result.source), "/dev/stdin"),
+        "output": str(result.target),
+        "state": result.state,
+        "seconds": None if result.duration_s is None else round(result.duration_s, 3),
+        "elapsed_s": round(result.elapsed_s, 3),
+        "levels": None if result.levels is None else asdict(result.levels),
+        "notes": list(result.notes),
+        "error": result.error,
+    }
+    line = json.dumps(fields, ensure_ascii=False)
+    if not _is_plain(line):  # a name that is no UTF-8, or a terminal that is not
+        line = json.dumps(fields)
+    print(line, flush=True)
+
+
+def _name(name: str, standard: str) -> str:
+    return PIPE if name == standard else name
+
+
+def _is_plain(line: str) -> bool:
+    try:
+        line.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,76 @@
+"""One server for one set of data: locks on its folder, its database and its recordings.
+
+Each of the three is locked by itself, so two data folders that share a database or recordings are refused too.
+The system releases the locks of a process that dies.
+"""
+
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from munsit_denoise.settings import Settings
+
+RETRY_S = 0.1
+
+
+class AlreadyRunning(Exception):
+    """Another server works on the same data."""
+
+
+@contextmanager
+def only_server(settings: Settings, patience_s: float = 0.0) -> Iterator[None]:
+    """Hold the data while the block lasts; folders that are missing are made.
+
+    `patience_s` is how long to wait for a command that holds it for a moment. Raises AlreadyRunning, OSError.
+    """
+    until_s = time.monotonic() + patience_s
+    data_dir, storage = settings.data_dir.absolute(), settings.storage_root
+    database = settings.database_path.resolve()
+    _make_folder(data_dir, "DENOISE_DATA_DIR")
+    _make_folder(storage, "DENOISE_STORAGE_URL")
+    _make_folder(database.parent, "DENOISE_DATABASE_URL")
+    with ExitStack() as stack:
+        for path, held in (
+            (data_dir / "server.lock", f"running on the data in {data_dir}"),
+            (database.with_name(database.name + ".lock"), f"using the database {database}"),
+            (storage, f"using the recordings in {storage}"),
+        ):
+            stack.enter_context(_locked(path, f"Another server is already {held}", until_s))
+        yield
+
+
+def _make_folder(folder: Path, setting: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise NotADirectoryError(
+            errno.ENOTDIR, "a file stands where a folder is needed", f"{setting}: {folder}"
+        ) from None
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, f"{setting}: {folder}") from None
+
+
+@contextmanager
+def _locked(path: Path, refusal: str, until_s: float) -> Iterator[None]:
+    flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
+    descriptor = os.open(path, flags, 0o666)
+    try:
+        while not _take(descriptor):
+            if time.monotonic() >= until_s:
+                raise AlreadyRunning(refusal)
+            time.sleep(RETRY_S)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

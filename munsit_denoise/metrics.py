@@ -1,0 +1,171 @@
+"""What a server measures of itself, for Prometheus: a registry of its own for each app, no user, file or key in it."""
+
+import shutil
+import sys
+import time
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from itertools import accumulate
+from pathlib import Path
+
+import anyio
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from munsit_denoise import __version__
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+SCRAPE_MEMORY_S = 1.0  # scrapes that come closer together get the same text
+LAG_INTERVAL_S = 0.25  # between two looks at the event loop's lag
+LAG_WINDOW = 240  # looks whose largest lag is told: a minute
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET"})
+SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30)
+LAG_SECONDS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5)
+TIMES_REAL_TIME = (0.5, 1, 2, 5, 10, 20, 40, 60, 80, 100, 150, 200, 400, 800)
+
+
+class Metrics:
+    """All of one app. Counters begin at 0 with the process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._text, self._rendered_at = b"", float("-inf")
+        self._lags: deque[float] = deque([0.0], LAG_WINDOW)
+        self._make_edge()
+        self._make_jobs()
+        self._make_process()
+
+    def _make_edge(self) -> None:
+        own = self.registry
+        self._requests = _Requests()
+        own.register(self._requests)
+        listeners = Gauge("denoise_listeners", "Progress streams and sockets that are open.", ["kind"], registry=own)
+        self.streams, self.sockets = listeners.labels("stream"), listeners.labels("socket")
+
+    def _make_jobs(self) -> None:
+        own = self.registry
+        self.sound = Counter("denoise_sound_seconds", "Sound that was denoised, of jobs that succeeded.", registry=own)
+        self.speed = Histogram(
+            "denoise_real_time_factor",
+            "Seconds of sound to seconds that the run of its job took: 60 is a minute's sound in a second.",
+            buckets=TIMES_REAL_TIME,
+            registry=own,
+        )
+        ended = Counter("denoise_jobs_ended", "Jobs that ended since the server began.", ["state"], registry=own)
+        self.succeeded, self.failed = ended.labels("success"), ended.labels("failed")
+        self.attempts = Counter("denoise_attempts", "Runs of jobs that began.", registry=own)
+        self.jobs = Gauge("denoise_jobs", "Jobs that have not ended, by what they do.", ["state"], registry=own)
+        self.queue_length = Gauge("denoise_queue_length", "Jobs that wait to run or to be fetched.", registry=own)
+        self.queue_age = Gauge("denoise_queue_oldest_age_seconds", "How long the oldest of them waits.", registry=own)
+
+    def _make_process(self) -> None:
+        own = self.registry
+        self.lag = Histogram(
+            "denoise_event_loop_lag_seconds", "How late the event loop wakes up.", buckets=LAG_SECONDS, registry=own
+        )
+        longest = Gauge("denoise_event_loop_lag_max_seconds", "The largest lag of the last minute.", registry=own)
+        longest.set_function(lambda: max(self._lags))
+        build = Gauge("denoise_build_info", "What runs.", ["version", "python", "torch"], registry=own)
+        build.labels(__version__, sys.version.split()[0], version("torch")).set(1)
+        ProcessCollector(registry=own)
+
+    def watch_storage(self, root: Path) -> None:
+        """Tell how full the file system of a folder is."""
+        free = Gauge("denoise_storage_free_bytes", "Room on the recordings' file system.", registry=self.registry)
+        used = Gauge("denoise_storage_used_bytes", "What that file system holds.", registry=self.registry)
+        free.set_function(_disk(root, "free"))
+        used.set_function(_disk(root, "used"))
+
+    def watch_jobs(self, waiting: Callable[[], int], running: Callable[[], int], oldest_s: Callable[[], float]) -> None:
+        """Tell how many jobs wait and run, and for how long the oldest has waited, by asking at each scrape."""
+        self.jobs.labels("pending").set_function(waiting)
+        self.jobs.labels("running").set_function(running)
+        self.queue_length.set_function(waiting)
+        self.queue_age.set_function(oldest_s)
+
+    def count_request(self, method: str, route: str, status: int, seconds: float | None) -> None:
+        """Count an answer; `seconds` is None where its time says nothing, as a stream's does."""
+        self._requests.count(method if method in METHODS else "other", route, status)
+        if seconds is not None:
+            self._requests.time(method if method in METHODS else "other", route, seconds)
+
+    def job_succeeded(self, sound_s: float, seconds: float) -> None:
+        """Count a job that ended well after a run of so many seconds."""
+        self.succeeded.inc()
+        self.sound.inc(sound_s)
+        if seconds > 0:
+            self.speed.observe(sound_s / seconds)
+
+    async def measure_lag(self) -> None:
+        """Measure, for ever, by how much a sleep is too long."""
+        while True:
+            due = time.perf_counter() + LAG_INTERVAL_S
+            await anyio.sleep(LAG_INTERVAL_S)
+            lag_s = max(0.0, time.perf_counter() - due)
+            self._lags.append(lag_s)
+            self.lag.observe(lag_s)
+
+    def render(self) -> bytes:
+        """Return all of it as Prometheus' text; blocks for a file system's answer, so call it in a thread."""
+        now_s = time.monotonic()
+        if now_s - self._rendered_at >= SCRAPE_MEMORY_S:
+            self._text, self._rendered_at = generate_latest(self), now_s
+        return self._text
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield what is measured, without the times at which each counter began, which nobody asks for."""
+        for family in self.registry.collect():
+            if not family.name.endswith("_created"):
+                family.samples = [each for each in family.samples if not each.name.endswith("_created")]
+                yield family
+
+
+class _Requests(Collector):
+    """The counts and times of requests, in plain lists: the library's own take four times as long for each."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str, str], int] = {}  # by method, route and status
+        self._times: dict[tuple[str, str], list[float]] = {}  # how many are in each bucket, and their sum
+
+    def count(self, method: str, route: str, status: int) -> None:
+        """Count an answer."""
+        key = (method, route, str(status))
+        self._counts[key] = self._counts.get(key, 0) + 1
+
+    def time(self, method: str, route: str, seconds: float) -> None:
+        """Put the time of an answer into its bucket."""
+        times = self._times.get((method, route))
+        if times is None:
+            times = self._times[method, route] = [0.0] * (len(SECONDS) + 2)
+        times[bisect_left(SECONDS, seconds)] += 1
+        times[-1] += seconds
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield both as the registry wants them; called by another thread than the one that counts."""
+        counts = CounterMetricFamily("denoise_requests", "Answered requests.", labels=["method", "route", "status"])
+        for labels, number in list(self._counts.items()):
+            counts.add_metric(labels, number)
+        yield counts
+        times = HistogramMetricFamily(
+            "denoise_request_seconds",
+            "From a request's headers to the end of its answer; streams and sockets are not in it.",
+            labels=["method", "route"],
+        )
+        for names, found in list(self._times.items()):
+            *numbers, total_s = list(found)
+            bounds = [*map(str, SECONDS), "+Inf"]
+            times.add_metric(names, list(zip(bounds, accumulate(numbers), strict=True)), total_s)
+        yield times
+
+
+def _disk(root: Path, what: str) -> Callable[[], float]:
+    def ask() -> float:
+        try:
+            return float(getattr(shutil.disk_usage(root), what))
+        except OSError:  # the folder is not there at the moment
+            return float("nan")
+
+    return ask

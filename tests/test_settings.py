@@ -1,0 +1,83 @@
+"""Settings that cannot be meant are refused with a sentence; what has no effect is told."""
+
+from pathlib import Path
+
+import pytest
+
+from munsit_denoise.settings import SettingsError, read_settings, unknown_variables
+
+REFUSED = [
+    ("HOST", ""),
+    ("HOST", " "),
+    ("HOST", "127.0.0.1:80"),
+    ("HOST", "http://a"),
+    ("PUBLIC_URL", "http://"),
+    ("PUBLIC_URL", "https:///path"),
+    ("PUBLIC_URL", "http://a b"),
+    ("PUBLIC_URL", "http://a:b"),
+    ("PUBLIC_URL", "http://a?x=1"),
+    ("PUBLIC_URL", "http://user@a"),
+    ("TRUSTED_PROXIES", "nonsense"),
+    ("TRUSTED_PROXIES", "10.0.0.1,10.0.0.0/99"),
+    ("ALLOWED_NETWORKS", "nonsense"),
+    ("UPLOAD_HOURS", "inf"),
+    ("UPLOAD_HOURS", "1e300"),
+    ("SSE_PING_S", "nan"),
+    ("SSE_RECHECK_S", "1e-9"),
+    ("TRANSFER_TIMEOUT_S", "inf"),
+    ("MAX_DURATION_MINUTES", "inf"),
+    ("MAX_UPLOAD_MB", "99999999999999999999"),
+    ("DATA_DIR", ""),
+    ("DATA_DIR", "/"),
+    ("STORAGE_URL", "file:///"),
+    ("STORAGE_URL", "file:///tmp/.."),
+    ("DATABASE_URL", "sqlite://"),
+    ("DATABASE_URL", "sqlite:///:memory:"),
+    ("DATABASE_URL", "sqlite:///file:x?mode=memory"),
+    ("DATABASE_URL", "sqlitex:///a"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), REFUSED)
+def test_what_cannot_be_meant_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"DENOISE_{name}", value)
+    with pytest.raises(SettingsError, match=f"DENOISE_{name}="):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HOST", "::1"),
+        ("HOST", "my-host.local"),
+        ("PUBLIC_URL", "https://example.org:8443/denoise/"),
+        ("TRUSTED_PROXIES", "*"),
+        ("TRUSTED_PROXIES", "10.0.0.7, fd00::/8"),
+        ("UPLOAD_HOURS", "0"),
+        ("STORAGE_URL", "file:///srv/files"),
+    ],
+)
+def test_what_can_be_meant_is_taken(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"DENOISE_{name}", value)
+    read_settings()
+
+
+def test_a_database_away_from_its_recordings_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DENOISE_DATABASE_URL", "sqlite:////srv/memory-card/x.db")
+    with pytest.raises(SettingsError, match="DENOISE_DATA_DIR is not"):
+        read_settings()
+    monkeypatch.setenv("DENOISE_DATA_DIR", "/srv/denoise")
+    assert read_settings().database_path == Path("/srv/memory-card/x.db")
+
+
+def test_a_variable_without_effect_is_told_with_the_nearest_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DENOISE_PROT", "80")
+    monkeypatch.setenv("DENOISE_PORT", "80")
+    (tmp_path / ".env").write_text("DENOISE_XYZZY=1\n")
+    assert unknown_variables() == [
+        "DENOISE_PROT is no setting and has no effect; did you mean DENOISE_PORT?",
+        "DENOISE_XYZZY is no setting and has no effect",
+    ]
