@@ -1,5 +1,6 @@
 """How a server starts and does not start: one sentence each, and no key that nobody sees."""
 
+import json
 import os
 import socket
 import sqlite3
@@ -34,6 +35,15 @@ def test_a_first_start_tells_a_key_once_it_listens(started: ServerProcess) -> No
     log = Path(started._log.name).read_text()
     assert log.count("Your API key, shown once: mds_") == 1
     assert log.index("startup complete") < log.index("Your API key")
+
+
+def test_the_log_is_json_where_it_goes_to_a_file(started: ServerProcess) -> None:
+    """Uvicorn's lines and the requests' alike; what is not is the greeting, which goes to standard output."""
+    lines = [line for line in Path(started._log.name).read_text().splitlines() if line.startswith("{")]
+    events = [json.loads(line) for line in lines]
+    assert {"Application startup complete.", "request"} <= {event["event"] for event in events}
+    assert all({"time", "level"} <= set(event) for event in events)
+    assert "mds_" not in "".join(lines)
 
 
 def test_data_is_its_users_alone(started: ServerProcess) -> None:
