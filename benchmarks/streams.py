@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ PAUSE_S = 0.05  # between two questions of somebody who looks at the history mea
 
 def bench_memory(waiting: Path) -> None:
     """What a listener costs in memory while nothing happens."""
-    for name, serve in (("ours", lambda: serving(threads=1)), ("bare", serving_bare)):
+    for name, serve in (("ours", partial(serving, threads=1)), ("bare", serving_bare)):
         with serve() as server, clients(1) as pool:
             calls = [_bare_call()] * IDLE
             if server.key:

@@ -58,9 +58,10 @@ def _around(spectrogram: Tensor) -> Tensor:
 
 def _noise_floor(power: Tensor) -> Tensor:
     """Return the level of the quietest frames in each band [channels, moments, bands], as power a bin."""
-    bands = power.unflatten(-1, (-1, BAND_BINS)).mean(-1)
+    bands = power.view(*power.shape[:-1], -1, BAND_BINS).mean(-1)
     lowest = max(1, int(FLOOR_SHARE * bands.shape[2]))
-    return bands.topk(lowest, dim=2, largest=False).values.mean(2)
+    floor: Tensor = bands.topk(lowest, dim=2, largest=False).values.mean(2)
+    return floor
 
 
 def _shared(seen: Tensor, power: Tensor, floor: Tensor) -> Tensor:

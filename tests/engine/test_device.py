@@ -79,7 +79,7 @@ def test_the_environment_s_own_choice_stays(monkeypatch: pytest.MonkeyPatch, nam
     monkeypatch.setenv(name, "7")
     monkeypatch.delitem(sys.modules, "torch")
     threads.wait_briefly()
-    assert {each: os.environ.get(each) for each in CHOSEN_BY} == {each: None for each in CHOSEN_BY} | {name: "7"}
+    assert {each: os.environ.get(each) for each in CHOSEN_BY} == dict.fromkeys(CHOSEN_BY) | {name: "7"}
 
 
 def test_nothing_is_set_once_it_would_be_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
