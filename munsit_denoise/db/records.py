@@ -142,6 +142,12 @@ class Records:
         change = {"status": Status.SUCCESS, "result_key": result_key, "delivery": delivery}
         return await self._settle(lease, **change, percent=100, message=None)
 
+    async def report(self, lease: Lease, report: str) -> None:
+        """Keep what there is to say of a result, JSON, while the lease holds."""
+        own = (t.c.id == lease.record.id, t.c.status == Status.PENDING, t.c.lease == lease.number)
+        async with self._database.write() as connection:
+            await connection.execute(update(t).where(*own).values(report=report))
+
     async def fail(self, lease: Lease, message: str) -> DenoiseRecord | None:
         """End the job with a sentence; None when the lease was void, and then nothing changed."""
         return await self._settle(lease, status=Status.FAILED, error=message)

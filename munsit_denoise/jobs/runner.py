@@ -1,5 +1,6 @@
 """Runs the jobs of a queue: each ends once, as `success` or `failed`, whatever happens on the way."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -144,5 +145,8 @@ class Runner:
             track = track_of(record.track) or await looked_at(source, options.audio_track)
             work = Work(source, target, track, extension, options.level_lufs)
             denoiser = self.make_denoiser(track, options.strength)
-            await enhance_file(work, denoiser, report, lambda: self.places.last_step(place, record.user_id))
+            outcome = await enhance_file(work, denoiser, report, lambda: self.places.last_step(place, record.user_id))
+        if outcome.notes:
+            said = json.dumps({"notes": outcome.notes}, ensure_ascii=False)
+            await persist(lambda: self.parts.records.report(lease, said))
         return result_key
