@@ -1,7 +1,9 @@
 """Runs the jobs of a queue: each ends once, as `success` or `failed`, whatever happens on the way."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import anyio
 from anyio.abc import TaskGroup
@@ -125,6 +127,15 @@ class Runner:
         self.parts.journal.interrupted(lease.record, reason)
         await self.parts.queue.put(lease.record.user_id, lease.record.id)
 
+    @asynccontextmanager
+    async def _original(self, key: str) -> AsyncIterator[Path]:
+        async with AsyncExitStack() as stack:
+            try:
+                path = await stack.enter_async_context(self.parts.storage.local_file(key))
+            except FileNotFoundError:
+                raise _Lost from None
+            yield path
+
     async def _denoise(self, lease: Lease, place: Place) -> str:
         """Make the result durable in storage and return its key, which no other attempt uses."""
         record, options, storage = lease.record, lease.record.options, self.parts.storage
@@ -136,11 +147,7 @@ class Runner:
         def report(percent: int, message: str) -> None:
             self.parts.board.tell(lease, percent, message)
 
-        try:
-            await storage.stat(record.original_key)
-        except FileNotFoundError:
-            raise _Lost from None
-        async with storage.local_file(record.original_key) as source, storage.new_file(result_key) as target:
+        async with self._original(record.original_key) as source, storage.new_file(result_key) as target:
             track = track_of(record.track) or await looked_at(source, options.audio_track)
             work = Work(source, target, track, extension, options.level_lufs)
             denoiser = self.make_denoiser(track, options.strength)

@@ -51,8 +51,6 @@ def publish(part: Path, target: Path) -> None:
 
 def link(source: Path, target: Path) -> None:
     """Give a file a second place."""
-    source.stat()
-    make_folder(target.parent)
     target.hardlink_to(source)
     _flush_name(target)
 
