@@ -10,7 +10,7 @@ TORCH_INDEX ?=
 PYTEST_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test coverage lint types check format lock clean \
+.PHONY: help install serve test chaos coverage lint types check format lock clean \
 	bench-quality bench-heldout bench-harm bench-speed bench-gpu bench-api bench-seams spectrograms
 
 help: ## Explain the targets
@@ -30,6 +30,9 @@ test: install lint types ## Lint, types, all tests
 	@sh scripts/system.sh curl curl
 # OpenMP teams of several workers on the same cores would spin in each other's way
 	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_FLAGS)
+
+chaos: install ## Kills, stops and fifty clients at random, for half an hour; prints what was lost
+	@$(BIN)/python -m tests.chaos
 
 coverage: ## The same, with the lines and branches that no test reaches
 	@$(MAKE) -s test PYTEST_FLAGS="--cov --cov-report=term"

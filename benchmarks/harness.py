@@ -28,6 +28,17 @@ class Served:
     pid: int
     data_dir: Path
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+        host, port = self.url.removeprefix("http://").split(":")
+        return host, int(port)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What carries the key."""
+        return {"x-api-key": self.key} if self.key else {}
+
     def client(self) -> httpx.Client:
         """Return a client that carries the key."""
         return httpx.Client(base_url=self.url + "/api/v1", headers={"x-api-key": self.key}, timeout=600)
@@ -67,11 +78,29 @@ def serving(**settings: Any) -> Iterator[Served]:
             process.wait()
 
 
-def _wait_ready(url: str, process: subprocess.Popen[bytes]) -> None:
+@contextmanager
+def serving_bare(body: bytes = b"[]") -> Iterator[Served]:
+    """Run `benchmarks.bare`, whose page is this body, while the block lasts."""
+    with tempfile.TemporaryDirectory() as folder:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        Path(folder, "body").write_bytes(body)
+        command = [sys.executable, "-m", "benchmarks.bare", str(port), f"{folder}/body", folder]
+        process = subprocess.Popen(command)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait_ready(url, process, "/page")
+            yield Served(url, "", process.pid, Path(folder))
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _wait_ready(url: str, process: subprocess.Popen[bytes], path: str = "/readyz") -> None:
     end = time.monotonic() + ANSWERS_WITHIN_S
     while time.monotonic() < end and process.poll() is None:
         try:
-            if httpx.get(url + "/readyz").status_code == 200:
+            if httpx.get(url + path).status_code == 200:
                 return
         except httpx.TransportError:
             pass

@@ -21,7 +21,7 @@ from typing import Any, Literal, TextIO, cast
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from munsit_denoise.redaction import CHECKED, clean, clean_text
+from munsit_denoise.redaction import CHECKED, clean
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "json", "console"]
@@ -30,18 +30,18 @@ Fields = MutableMapping[str, Any]
 OWN = "munsit_denoise"
 UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.asgi", "uvicorn.access")
 STDERR = 2
-MAX_TRACEBACK = 16_000  # characters
+TRACEBACK = "Traceback (most recent call last)"
 _NOTHING: dict[str, Any] = {}
 _remembered = ContextVar("remembered", default=_NOTHING)  # fields of each line; never changed in place
 
 
 def configure_logging(level: Level, style: Format = "auto", stream: TextIO | None = None) -> None:
-    """Send every line of this process to a stream, standard error if none is given.
+    """Send every line of this process to a stream, standard error if none is given; nowhere where that is closed.
 
     `auto` is the console's style on a terminal and JSON elsewhere.
     """
-    target = stream or sys.stderr
-    console = style == "console" or (style == "auto" and target.isatty())
+    target = stream or sys.stderr  # None where standard error is closed
+    console = style == "console" or (style == "auto" and target is not None and target.isatty())
     structlog.configure(
         processors=[_console_line if console else _json_line],
         wrapper_class=structlog.make_filtering_bound_logger(_number(level)),
@@ -92,7 +92,7 @@ def remembering(**fields: Any) -> Iterator[None]:
 class _Lines:
     """Writes whole lines; a log that cannot be written is no reason for a request or a job to fail."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | None) -> None:
         self._write, self._lock = _writer(stream), threading.Lock()
 
     def msg(self, line: str) -> None:
@@ -105,22 +105,25 @@ class _Lines:
     debug = info = warning = error = critical = exception = log = msg
 
 
-def _writer(stream: TextIO) -> Callable[[str], None]:
+def _writer(stream: TextIO | None) -> Callable[[str], object]:
     """Return what writes a line at once: to standard error past all buffers, which take longer than the line."""
+    if stream is None:
+        return len
 
     def write(line: str) -> None:
         stream.write(line)
         stream.flush()
 
-    def write_stderr(line: str) -> None:
-        data = line.encode(errors="backslashreplace")
-        while data:
-            data = data[os.write(STDERR, data) :]
-
     try:
-        return write_stderr if stream.fileno() == STDERR else write
+        return _write_stderr if stream.fileno() == STDERR else write
     except (AttributeError, OSError, ValueError):
         return write
+
+
+def _write_stderr(line: str) -> None:
+    data = line.encode(errors="backslashreplace")
+    while data:
+        data = data[os.write(STDERR, data) :]
 
 
 class _Forward(logging.Handler):
@@ -134,7 +137,10 @@ class _Forward(logging.Handler):
         except (TypeError, ValueError):  # arguments that do not fit
             line = str(record.msg)
         level = min(max(record.levelno // 10 * 10, logging.DEBUG), logging.CRITICAL)
-        get_logger().log(level, line.strip(), logger=record.name, exc_info=record.exc_info and record.exc_info[1])
+        fields: Fields = {"logger": record.name, "exc_info": record.exc_info and record.exc_info[1]}
+        if line.startswith(TRACEBACK):  # of a start that failed, as text
+            fields["exception"], line = line.strip(), line.strip().rpartition("\n")[2]
+        get_logger().log(level, line.strip(), **fields)
 
 
 def _said_elsewhere(record: logging.LogRecord) -> bool:
@@ -167,11 +173,13 @@ def _now() -> str:
     return f"{_utc(second)}.{ms:03d}Z"
 
 
-def _traceback(error: Any) -> str:
-    """Return the traceback of what stands under `exc_info`: an exception, or True for the one that is handled."""
-    found = error if isinstance(error, BaseException) else sys.exception()
-    lines = traceback.format_exception(found) if found else []
-    return clean_text("".join(lines).strip(), MAX_TRACEBACK)
+def _take_out(fields: Fields) -> tuple[str, Fields]:
+    """Return a line's event and its other fields: those of the task first, a traceback last."""
+    event, error = clean("event", fields.pop("event", "")), fields.pop("exc_info", None)
+    found = error if isinstance(error, BaseException) else sys.exception() if error else None
+    if found is not None:
+        fields["exception"] = "".join(traceback.format_exception(found)).strip()
+    return event, {**_remembered.get(), **fields}
 
 
 @lru_cache(maxsize=2)
@@ -181,30 +189,32 @@ def _utc(second: int) -> str:
 
 def _json_line(_: Any, method: str, fields: Fields) -> str:
     """Return a line as JSON, in ASCII: a control character cannot get through."""
-    trace, event = fields.pop("exc_info", None), clean("event", fields.pop("event", ""))
+    event, others = _take_out(fields)
     parts = [f'{{"time": "{_now()}", "level": "{_level(method)}", "event": {_quote(event)}']
-    for name, value in {**_remembered.get(), **fields}.items():  # there are thousands a second: no second pass
-        told = value if name in CHECKED else clean(name, value)
-        kind = type(told)
-        text = _quote(told) if kind is str else told if kind is int or kind is float else _json_word(told)
-        parts.append(f'"{name}": {text}')
-    if trace:
-        parts.append(f'"exception": {_quote(_traceback(trace))}')
-    return ", ".join(parts) + "}"
+    for name, value in others.items():  # there are thousands a second: no second pass, the usual kinds first
+        kind = type(value)
+        if kind is int:
+            parts.append(f'"{name}": {value}')
+        elif kind is str and name in CHECKED:
+            parts.append(f'"{name}": {_quote(value)}')
+        else:
+            parts.append(f'"{name}": {_json(clean(name, value))}')
+    return ", ".join(parts).replace("\x7f", "\\u007f") + "}"
 
 
-def _json_word(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return "null" if value is None else str(value).lower()
-    return _quote(str(value))
+def _json(value: str | float | bool | None) -> str:
+    if isinstance(value, str):
+        return _quote(value)
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def _console_line(_: Any, method: str, fields: Fields) -> str:
     """Return a line to read; a traceback stands below it, moved to the right."""
-    trace, event = fields.pop("exc_info", None), clean("event", fields.pop("event", ""))
-    told = {name: clean(name, value) for name, value in {**_remembered.get(), **fields}.items()}
+    event, others = _take_out(fields)
+    told = {name: value if name in CHECKED else clean(name, value) for name, value in others.items()}
+    trace = told.pop("exception", "")
     pairs = "".join(f" {name}={_quoted(value)}" for name, value in told.items())
-    below = _traceback(trace).split("\n") if trace else []
+    below = trace.split("\n") if trace else []
     return "\n  ".join([f"{_now()} {_level(method):7} {_visible(event)} {pairs}".rstrip(), *map(_visible, below)])
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 MAX_TEXT = 500  # characters of one value
 MAX_FILE_NAME = 120
+MAX_TRACEBACK = 16_000
+LONGEST = {"file": MAX_FILE_NAME, "exception": MAX_TRACEBACK}
 HIDDEN = "***"
-CHECKED = frozenset(
-    {"request_id", "job", "upload", "method", "path", "route", "query", "client"}
-)  # where they are made
+CHECKED = frozenset({"request_id", "job", "method", "path", "query", "client"})  # by who sets them
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]{0,20}://)([^\s'\"<>\\]*)", re.IGNORECASE)
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[\w.-]+)(:\d{1,5})?", re.IGNORECASE)
@@ -24,7 +24,7 @@ _SAFE_ENDING = re.compile(r"(?:_denoised|_original)?\.[a-z0-9]{1,8}\Z")
 def clean(name: str, value: Any) -> Any:
     """Return a field's value as it may stand in the log; all but numbers and words becomes text."""
     if isinstance(value, str):
-        return clean_text(str(value), MAX_FILE_NAME if name == "file" else MAX_TEXT)
+        return clean_text(str(value), LONGEST.get(name, MAX_TEXT))
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int | float):

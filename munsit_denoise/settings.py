@@ -72,7 +72,9 @@ class Settings(BaseSettings):
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs")
     threads: int = Field(0, ge=0, le=1024, description="Cores the model uses; 0: all")
-    precision: Literal["float32", "bfloat16"] = Field("float32", description="Of the model's products")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="Of the model's products; auto: bfloat16 where the device computes in it"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged")
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="Of a line of the log; auto: for people on a terminal, JSON elsewhere"

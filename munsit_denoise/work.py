@@ -22,7 +22,7 @@ from munsit_denoise.jobs.sending import Send, Sending
 from munsit_denoise.jobs.settlement import Settlement
 from munsit_denoise.jobs.supervisor import Supervisor
 from munsit_denoise.jobs.sweeper import expire_uploads, sweep_forever
-from munsit_denoise.media.formats import media_type
+from munsit_denoise.media.types import media_type
 from munsit_denoise.remote.download import fetch
 from munsit_denoise.remote.transfer import Patience, deliver
 from munsit_denoise.settings import Settings

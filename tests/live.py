@@ -160,6 +160,19 @@ class ServerProcess:
         assert self._process is not None
         return int(Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()[7])
 
+    @property
+    def pid(self) -> int:
+        """The server's process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def signal_group(self, number: signal.Signals) -> None:
+        """Send a signal to the server and every program that it runs, as a service manager does."""
+        for child in _children(self.pid):
+            with suppress(ProcessLookupError):
+                os.kill(child, number)
+        self.signal(number)
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal: SIGKILL to the whole group, anything else to the server alone."""
         assert self._process is not None
@@ -183,3 +196,11 @@ class ServerProcess:
         """Kill and clean up."""
         self.kill()
         self._log.close()
+
+
+def _children(pid: int) -> list[int]:
+    """Return every process below one; Linux alone."""
+    direct = [
+        int(child) for tasks in Path(f"/proc/{pid}/task").glob("*/children") for child in tasks.read_text().split()
+    ]
+    return direct + [below for child in direct for below in _children(child)]

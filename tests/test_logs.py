@@ -5,6 +5,7 @@ import logging
 import re
 import socket
 import sqlite3
+import sys
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -20,7 +21,7 @@ from tests.audio import write_noisy
 from tests.live import Live, run_live
 from tests.peers import run_peer
 
-HOSTILE = 'a\r\n2026-01-01T00:00:00Z error forged=1 \x1b[31m\x9b2J\u202e\u2028 "quoted" مقابلة.mp3'
+HOSTILE = 'a\r\n2026-01-01T00:00:00Z error forged=1 \x1b[31m\x7f\x9b2J\u202e\u2028 "quoted" مقابلة.mp3'
 NAME = 'مقابلة "1".wav'
 SECRET = "0123456789abcdef0123456789abcdef"
 
@@ -72,10 +73,26 @@ def test_a_traceback_in_the_console_stands_below_its_line(log: StringIO) -> None
     assert "pass" not in log.getvalue()
 
 
+def test_a_traceback_that_comes_as_text_is_one_as_well(log: StringIO) -> None:
+    """The way in which uvicorn tells of a start that failed."""
+    configure_logging("info", "json", log)
+    text = "Traceback (most recent call last):\n" + '  File "x.py", line 1\n' * 50 + "OSError: no room\n"
+    logging.getLogger("uvicorn.error").error(text)
+    (line,) = lines(log)
+    assert (line["event"], line["exception"]) == ("OSError: no room", text.strip())
+
+
 def test_auto_is_json_where_nobody_looks(log: StringIO) -> None:
     configure_logging("info", "auto", log)
     get_logger().info("an event")
     assert lines(log)[0]["event"] == "an event"
+
+
+def test_a_closed_standard_error_is_no_reason_to_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    configure_logging("info")
+    get_logger().info("nobody hears this")
+    logging.getLogger("a.library").error("nor this")
 
 
 def test_levels_libraries_and_what_cannot_be_written(log: StringIO) -> None:

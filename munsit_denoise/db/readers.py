@@ -16,7 +16,7 @@ from sqlalchemy.dialects import sqlite
 
 from munsit_denoise.db.trouble import Trouble
 
-READERS = 4
+READERS = 3
 HEAVY_READERS = 2  # at most; the others are there for what is answered at once
 BUSY_TIMEOUT_S = 5.0
 

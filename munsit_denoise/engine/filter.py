@@ -40,13 +40,29 @@ class Filter(NamedTuple):
             return self
         return Filter(1 + strength * (self.mask - 1), strength * self.taps, 1 + strength * (self.gains - 1))
 
-    def shared(self, spectrogram: Tensor) -> "Filter":
-        """Return one filter for all channels [channels, frames, bins], their mean weighted by energy."""
+    def shared(self, spectrogram: Tensor, kinship: Tensor) -> "Filter":
+        """Return each channel's filter moved towards that of its kin, a mean weighted by energy.
+
+        The spectrogram is [channels, frames, bins], the kinship [channels, channels, frames] from 0 (a filter of its
+        own) to 1 (one filter for both).
+        """
         power = spectrogram.real.square() + spectrogram.imag.square() + 1e-20
-        share = power / power.sum(dim=0, keepdim=True)
-        low, high = share[..., :LOW_BINS], share[..., LOW_BINS:]
-        weighted = (low * self.mask, low[..., None] * self.taps, high * self.gains)
-        return Filter(*(part.sum(dim=0, keepdim=True).expand_as(part) for part in weighted))
+        parts = [_shared(power, kinship, channel, self) for channel in range(len(power))]
+        return Filter(*(torch.stack(part) for part in zip(*parts, strict=True)))
+
+
+def _shared(power: Tensor, kinship: Tensor, channel: int, filters: Filter) -> Filter:
+    """Return one channel's filter, without a batch axis."""
+    others = kinship[channel].clone()  # [channels, frames]
+    others[channel] = 0
+    moved = others.amax(0)  # [frames]
+    others[channel] = moved
+    energy = power * (others / moved.clamp_min(1e-6))[..., None]
+    share = energy / energy.sum(0).clamp_min(1e-30)
+    share = moved[:, None] * share
+    share[channel] += (1 - moved)[:, None]
+    low, high = share[..., :LOW_BINS], share[..., LOW_BINS:]
+    return Filter((low * filters.mask).sum(0), (low[..., None] * filters.taps).sum(0), (high * filters.gains).sum(0))
 
 
 def joined(filters: list[Filter]) -> Filter:

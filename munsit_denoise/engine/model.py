@@ -33,6 +33,8 @@ from munsit_denoise.engine.stft import BIN_HZ, N_BINS
 
 COMPRESSION = 0.3  # exponent on magnitudes, in features and loss
 LEVEL_FRAMES = 121  # frames of the moving average that the input is levelled with: 2 s
+APART_DB = (12.0, 16.0)  # a stretch so far below the mean around it is levelled by itself: not at all, wholly
+PAUSE_DB = (18.0, 26.0)  # if its softest frames lie so far below it
 LEVEL_FLOOR = 1e-12  # of a bin's power: far below 24-bit rounding, keeps digital silence finite
 FEATURE_FLOOR = 1e-8  # below the level by 80 dB: what resampling leaves in an empty band is no feature
 Dilations = tuple[tuple[int, ...], ...]  # of the blocks of each scale
@@ -150,7 +152,11 @@ class MaskNetwork(nn.Module):
         """Return levelled, compressed features: [batch, frames, low bins, 3] and [batch, frames, high bands]."""
         real, imag = spectrogram.real, spectrogram.imag
         power = real.square() + imag.square()  # [batch, frames, bins]
-        level = local_level(power.mean(dim=-1))[..., None]  # [batch, frames, 1]
+        frame_power = power.mean(dim=-1)
+        level = local_level(frame_power)
+        if not self.training:
+            level = settled_level(frame_power, level)
+        level = level[..., None]  # [batch, frames, 1]
         low = (power[..., :LOW_BINS] / level + FEATURE_FLOOR).unsqueeze(-1)
         parts = torch.stack([real[..., :LOW_BINS], imag[..., :LOW_BINS]], dim=-1) / level.sqrt()[..., None]
         low = torch.cat([parts * low ** ((COMPRESSION - 1) / 2), low ** (COMPRESSION / 2)], dim=-1)
@@ -185,6 +191,36 @@ def local_level(frame_power: Tensor) -> Tensor:
         frame_power[:, None], LEVEL_FRAMES, stride=1, padding=LEVEL_FRAMES // 2, count_include_pad=False
     )
     return mean[:, 0] + LEVEL_FLOOR
+
+
+def settled_level(frame_power: Tensor, level: Tensor) -> Tensor:
+    """Return levels [batch, frames] that do not hear a louder or softer stretch beside a frame's own.
+
+    Next to a speaker 20 dB louder the mean over both sides is the other one's level, and the network takes a soft
+    voice for what is left of the room. Where the frames before or those behind lie far below the mean, the frame
+    belongs to them unless it is loud itself. That is done where pauses around it are far softer still: what lies just
+    above its noise is no speaker to be brought forward. All other levels stay as they are, to the bit.
+    """
+    half = LEVEL_FRAMES // 2
+    before = functional.avg_pool1d(
+        functional.pad(frame_power[:, None], (half, 0), mode="replicate"), half + 1, stride=1
+    )[:, 0]
+    behind = functional.avg_pool1d(
+        functional.pad(frame_power[:, None], (0, half), mode="replicate"), half + 1, stride=1
+    )[:, 0]
+    itself = functional.max_pool1d(frame_power[:, None], 3, stride=1, padding=1)[:, 0]
+    own = torch.maximum(torch.minimum(before, behind), itself) + LEVEL_FLOOR
+    apart_db = 10 * (level / own).log10()
+    short = functional.avg_pool1d(frame_power[:, None], 3, stride=1, padding=1, count_include_pad=False)
+    pause = -functional.max_pool1d(-short, LEVEL_FRAMES, stride=1, padding=half)[:, 0] + LEVEL_FLOOR
+    pause_db = 10 * (own / pause).log10()
+    moved = _ramp(apart_db, APART_DB) * _ramp(pause_db, PAUSE_DB)
+    return torch.where(moved > 0, level * (own / level) ** moved, level)
+
+
+def _ramp(values: Tensor, bounds: tuple[float, float]) -> Tensor:
+    """Return 0 up to the first bound, 1 from the second on, straight in between."""
+    return ((values - bounds[0]) / (bounds[1] - bounds[0])).clamp(0, 1)
 
 
 def _blocks(channels: int, dilations: tuple[int, ...]) -> nn.Sequential:

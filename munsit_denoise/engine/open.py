@@ -2,34 +2,43 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from munsit_denoise.engine.allocator import keep_freed_memory
-from munsit_denoise.engine.device import choose_device, use_threads
-from munsit_denoise.engine.stream import Denoiser, Enhancer, StreamFormat
-from munsit_denoise.engine.weights import load_network
+from munsit_denoise.engine.threads import wait_briefly
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from munsit_denoise.engine.stream import Denoiser, Enhancer
 
 
 def open_engine(
-    device_name: str, threads: int, precision: str = "float32", concurrency: int = 1
-) -> Callable[[int, int, float], Denoiser]:
+    device_name: str, threads: int, precision: str = "auto", concurrency: int = 1
+) -> Callable[[int, int, float], "Denoiser"]:
     """Return a maker of denoisers for a sample rate in hertz, a number of channels and a strength from 0 to 1.
 
-    The network's products are in `precision`; `bfloat16` is faster where the processor has it. Of all denoisers
-    together, `concurrency` windows are in work at a time.
-    Raises RuntimeError when the device is not there.
+    The network's products are in `precision`; `auto` takes bfloat16 where the device computes in it, which is faster.
+    Of all denoisers together, `concurrency` windows are in work at a time. PyTorch is loaded here.
+    Raises RuntimeError when the device is not there, BrokenWeights when the model is not.
     """
     keep_freed_memory()
+    wait_briefly()
+    from munsit_denoise.engine.stream import Denoiser, StreamFormat
 
-    def load() -> Enhancer:
-        use_threads(threads)
-        device, dtype = choose_device(device_name), getattr(torch, precision)
-        return Enhancer(load_network(device, precision=dtype), device, dtype)
-
-    enhancer = _OwnThreads(load, concurrency)
+    enhancer = _OwnThreads(lambda: _load(device_name, threads, precision), concurrency)
     return lambda rate_hz, channels, strength: Denoiser(enhancer, StreamFormat(rate_hz, channels), strength)
+
+
+def _load(device_name: str, threads: int, precision: str) -> "Enhancer":
+    from munsit_denoise.engine.device import choose_device, choose_precision, use_threads
+    from munsit_denoise.engine.stream import Enhancer
+    from munsit_denoise.engine.weights import load_network
+
+    use_threads(threads)
+    device = choose_device(device_name)
+    dtype = choose_precision(precision, device)
+    return Enhancer(load_network(device, precision=dtype), device, dtype)
 
 
 class _OwnThreads:
@@ -39,10 +48,10 @@ class _OwnThreads:
     between any two operations; waking them takes longer than most of a window's operations.
     """
 
-    def __init__(self, load: Callable[[], Enhancer], concurrency: int) -> None:
+    def __init__(self, load: Callable[[], "Enhancer"], concurrency: int) -> None:
         self._threads = ThreadPoolExecutor(concurrency, "engine")
         self._enhancer = self._threads.submit(load).result()
 
-    def enhance(self, window: Tensor, sample_rate_hz: int, strength: float) -> Tensor:
+    def enhance(self, window: "Tensor", sample_rate_hz: int, strength: float) -> "Tensor":
         """Return what the enhancer makes of a window."""
         return self._threads.submit(self._enhancer.enhance, window, sample_rate_hz, strength).result()

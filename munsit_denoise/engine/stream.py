@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from munsit_denoise.engine.filter import joined
+from munsit_denoise.engine.kinship import kinship
 from munsit_denoise.engine.model import LEVEL_FRAMES, MaskNetwork
+from munsit_denoise.engine.range import restored, tamed
 from munsit_denoise.engine.resample import resample_window
 from munsit_denoise.engine.stft import HOP_LENGTH, SAMPLE_RATE_HZ, Stft
 
@@ -38,20 +40,21 @@ class Enhancer(nn.Module):
     def enhance(self, window: Tensor, sample_rate_hz: int, strength: float) -> Tensor:
         """Return a window [channels, samples] of whole seconds without its noise; its ends come out silent.
 
-        `strength` mixes inside the mask domain, 0 leaving the window as it is. Two channels share one filter,
-        the mean of theirs weighted by energy, so that the stereo image stays. What lies above the
+        `strength` mixes inside the mask domain, 0 leaving the window as it is. Channels that make one image share
+        one filter, so that it stays; microphones of their own have their own (see `kinship`). What lies above the
         model's band follows the gain of the highest band.
         """
         seconds = window.shape[-1] // sample_rate_hz
+        window, exponents = tamed(window)
         inside = resample_window(window.to(self.device), seconds * SAMPLE_RATE_HZ)
         spectrogram = self.stft.analyse(inside)  # [channels, frames, bins]
         with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
             parts = torch.split(spectrogram, MAX_BATCH_CHANNELS)
             found = joined([self.network(part, MARGIN_FRAMES, self.rim_frames) for part in parts])
         unheard = MARGIN_FRAMES + self.rim_frames  # of the context: what is given no filter, and comes out silent
-        spectrogram = spectrogram[:, unheard:-unheard]
-        if len(spectrogram) == 2:
-            found = found.shared(spectrogram)
+        whole, spectrogram = spectrogram, spectrogram[:, unheard:-unheard]
+        if len(spectrogram) > 1:
+            found = found.shared(spectrogram, kinship(whole)[..., unheard:-unheard])
         found = found.mixed(strength)
         silent = unheard * HOP_LENGTH
         clean = _faded(self.stft.synthesise(found.apply(spectrogram), inside.shape[-1] - 2 * silent))
@@ -60,7 +63,7 @@ class Enhancer(nn.Module):
             above = window.to(self.device) - resample_window(inside, window.shape[-1])
             gain = functional.pad(found.gains[:, None, :, -1], (unheard, unheard))
             out = out + above * functional.interpolate(gain, size=window.shape[-1], mode="linear")[:, 0]
-        return out.cpu()
+        return restored(out.cpu(), exponents)
 
 
 def _faded(waveform: Tensor) -> Tensor:

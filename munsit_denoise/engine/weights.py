@@ -1,26 +1,42 @@
 """The network with its trained weights, which carry its size."""
 
+import errno
+import hashlib
 import json
 from contextlib import ExitStack
 from importlib import resources
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from munsit_denoise.engine.model import MaskNetwork, ModelSize
 
 DEFAULT_WEIGHTS = "denoiser.safetensors"
+DIGEST = "denoiser.sha256"  # beside them, as sha256sum writes it
+ADVICE = "install munsit-denoise again"
+
+
+class BrokenWeights(OSError):
+    """The model's weights are not there or not what they were; `filename` is their file, `strerror` a sentence."""
+
+    def __str__(self) -> str:
+        return f"{self.filename}: {self.strerror}"
 
 
 def load_network(device: torch.device, path: Path | None = None, precision: torch.dtype = torch.float32) -> MaskNetwork:
-    """Return the network of a safetensors file (default: the packaged one), ready for inference on a device."""
+    """Return the network of a safetensors file (default: the packaged one), ready for inference on a device.
+
+    Raises BrokenWeights when there is no such file, or it does not hold a network; the packaged one must be what it
+    was when it was packaged, to the bit.
+    """
     with ExitStack() as stack:
         if path is None:
-            packaged = resources.files("munsit_denoise.engine") / "weights" / DEFAULT_WEIGHTS
-            path = stack.enter_context(resources.as_file(packaged))
+            folder = stack.enter_context(resources.as_file(resources.files("munsit_denoise.engine") / "weights"))
+            path = folder / DEFAULT_WEIGHTS
+            _check(path, folder / DIGEST)
         network = _read(path)
     network.eval().fuse(winograd=device.type == "cpu" and precision == torch.float32)
     return network.to(device).requires_grad_(False)
@@ -32,10 +48,35 @@ def save_weights(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str
     save_file({name: t.cpu().contiguous() for name, t in packed.items()}, path, metadata)
 
 
+def _check(path: Path, digest_path: Path) -> None:
+    """Raise BrokenWeights unless a file has the digest that another file tells."""
+    try:
+        expected = digest_path.read_text("ascii").split()[:1]
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError) as error:
+        raise _broken(path, f"the model's weights cannot be read ({_reason(error)}); {ADVICE}") from None
+    if [found] != expected:
+        told = f"their SHA-256 is not the one in {digest_path.name}"
+        raise _broken(path, f"the model's weights are damaged ({told}); {ADVICE}")
+
+
 def _read(path: Path) -> MaskNetwork:
-    with safe_open(str(path), framework="pt") as file:
-        size = ModelSize.of(json.loads(file.metadata()["model"]))
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    network = MaskNetwork(size)
-    network.load_state_dict(tensors)
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            size = ModelSize.of(json.loads(file.metadata()["model"]))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        network = MaskNetwork(size)
+        network.load_state_dict(tensors)
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        raise _broken(path, f"the model's weights cannot be used ({_reason(error)})") from None
     return network
+
+
+def _broken(path: Path, what: str) -> BrokenWeights:
+    return BrokenWeights(errno.EIO, what, str(path))
+
+
+def _reason(error: Exception) -> str:
+    reason = error.strerror if isinstance(error, OSError) else None
+    return " ".join((reason or str(error) or type(error).__name__).split())

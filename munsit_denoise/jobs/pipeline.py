@@ -1,8 +1,10 @@
 """One file through decoder, model and encoder, block by block."""
 
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Protocol
 
@@ -11,11 +13,18 @@ import numpy as np
 from anyio import to_thread
 from numpy.typing import NDArray
 
+from munsit_denoise.errors import ProcessingFailed
+from munsit_denoise.media.belongings import Belongings, finish_tags, gather
+from munsit_denoise.media.containers import CONTAINERS
+from munsit_denoise.media.contents import read_contents
 from munsit_denoise.media.decode import decoding
 from munsit_denoise.media.encode import Encoder, encoding_to
 from munsit_denoise.media.formats import WITH_PICTURE, Encoding, encoding_for, lossless_encoding
-from munsit_denoise.media.mux import write_result
+from munsit_denoise.media.loudness import Levelled, level, write_sound
+from munsit_denoise.media.mux import Sources, write_film
+from munsit_denoise.media.plan import Film
 from munsit_denoise.media.probe import AudioTrack
+from munsit_denoise.media.scratch import Scratch, scratch_beside
 
 Block = NDArray[np.float32]  # [frames, channels]
 Report = Callable[[int, str], None]  # percent of the work done, message
@@ -25,9 +34,10 @@ EXTRACTING = "Extracting audio"
 REDUCING = "Running noise reduction"
 SAVING = "Saving the result"
 REPORT_INTERVAL_S = 0.25
-SOUND_SUFFIX = ".sound"  # of a file beside the target that holds the sound until the last step
 EXTRACTED_PERCENT = 5  # while audio comes in and no window is complete yet
 REDUCED_PERCENT = 98  # the rest is finishing the file
+REDUCED_BEFORE_PICTURE_PERCENT = 50  # where a picture has to be encoded anew, which takes longer
+SAVED_PERCENT = 99
 
 
 class Denoiser(Protocol):
@@ -58,9 +68,10 @@ class Work:
         return encoding_for(self.extension, self.track)
 
     @property
-    def picture(self) -> Path | None:
-        """The video whose other streams go along, if it is one and the target can hold them."""
-        return self.source if self.track.has_picture and self.extension in WITH_PICTURE else None
+    def is_film(self) -> bool:
+        """Whether there is a picture that the target can hold."""
+        holds_picture = self.extension in WITH_PICTURE or (self.extension, self.track.container) == ("ogg", "ogg")
+        return self.track.has_picture and holds_picture
 
 
 @dataclass(frozen=True)
@@ -73,8 +84,9 @@ class Outcome:
 class _Progress:
     """Turns frames into true percentages: read while nothing is ready, written afterwards."""
 
-    def __init__(self, track: AudioTrack, report: Report) -> None:
-        self._total = max(track.duration_s * track.sample_rate_hz, 1)
+    def __init__(self, track: AudioTrack, report: Report, reduced_percent: int = REDUCED_PERCENT) -> None:
+        self._total, self._duration_s = max(track.duration_s * track.sample_rate_hz, 1), max(track.duration_s, 0.01)
+        self._reduced_percent = reduced_percent
         self._report, self._told = report, (0, EXTRACTING)
         self._told_at_s = -1.0
         self.read = self.written = 0
@@ -84,14 +96,16 @@ class _Progress:
             self._tell(EXTRACTED_PERCENT * min(self.read / self._total, 1), EXTRACTING)
         else:
             share = min(self.written / self._total, 1)
-            self._tell(EXTRACTED_PERCENT + (REDUCED_PERCENT - EXTRACTED_PERCENT) * share, REDUCING)
+            self._tell(EXTRACTED_PERCENT + (self._reduced_percent - EXTRACTED_PERCENT) * share, REDUCING)
 
     def begin_reducing(self) -> None:
         if self.written == 0:
             self._tell(EXTRACTED_PERCENT, REDUCING)
 
-    def saving(self) -> None:
-        self._tell(99, SAVING)
+    def saving(self, done_s: float = inf) -> None:
+        """Tell that the sound is done, and so many seconds of a picture that is encoded anew."""
+        share = min(done_s / self._duration_s, 1)
+        self._tell(self._reduced_percent + (SAVED_PERCENT - self._reduced_percent) * share, SAVING)
 
     def _tell(self, percent: float, message: str) -> None:
         state, now_s = (int(percent), message), anyio.current_time()
@@ -108,21 +122,63 @@ async def enhance_file(work: Work, denoiser: Denoiser, report: Report, last_step
     `last_step` is entered when the model is needed no more and work remains.
     Cancelling ends it within one window of the model. Raises ProcessingFailed, StorageFull.
     """
-    progress = _Progress(work.track, report)
-    if work.picture is None and work.level_lufs is None:
-        await _enhance_sound(work, work.target, work.encoding, denoiser, progress)
-        return Outcome()
-    sound = anyio.Path(work.target.with_name(work.target.name + SOUND_SUFFIX))
-    try:
-        await _enhance_sound(work, Path(sound), lossless_encoding(), denoiser, progress)
-        async with last_step():
-            await write_result(
-                Path(sound), work.target, work.track, work.encoding, picture=work.picture, level_lufs=work.level_lufs
-            )
-    finally:
-        with anyio.CancelScope(shield=True), suppress(FileNotFoundError):
-            await sound.unlink()
-    return Outcome()
+    contents = await read_contents(work.source)
+    async with scratch_beside(work.target) as scratch:
+        is_film = work.is_film and bool(contents.of_kind("v"))
+        belongings = await gather(work.source, contents, work.track, scratch, is_film=is_film)
+        if is_film:
+            film = Film(contents, work.track, work.extension, CONTAINERS[work.encoding.muxer], work.encoding)
+            notes = await _enhance_film(work, film, belongings, denoiser, _Desk(report, scratch, last_step))
+        else:
+            notes = await _enhance_alone(work, belongings, denoiser, _Desk(report, scratch, last_step))
+        return Outcome((*notes, *await finish_tags(work.target, belongings, work.encoding)))
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """Whom to tell, and where to put things down."""
+
+    report: Report
+    scratch: Scratch
+    last_step: LastStep  # entered when the model is needed no more and work remains
+
+
+async def _enhance_alone(work: Work, belongings: Belongings, denoiser: Denoiser, desk: _Desk) -> tuple[str, ...]:
+    """Write a result that is sound and what belongs to it; return what it does not do."""
+    encoding, progress = belongings.with_sound(work.encoding), _Progress(work.track, desk.report)
+    if encoding.muxer == "mxf":
+        raise ProcessingFailed("An MXF file cannot be written without a picture. Please ask for another format.")
+    if work.level_lufs is None:
+        await _enhance_sound(work, work.target, encoding, denoiser, progress)
+        progress.saving()
+        return ()
+    sound = desk.scratch.path("sound")
+    await _enhance_sound(work, sound, lossless_encoding(), denoiser, progress)
+    progress.saving()
+    write = partial(write_sound, sound, work.target, work.track, encoding)
+    async with desk.last_step():
+        return (await level(sound, work.target, work.track, work.level_lufs, write)).notes
+
+
+async def _enhance_film(
+    work: Work, film: Film, belongings: Belongings, denoiser: Denoiser, desk: _Desk
+) -> tuple[str, ...]:
+    """Write a result with a picture; return what it does not do or have."""
+    percent = REDUCED_PERCENT if film.picture_fits else REDUCED_BEFORE_PICTURE_PERCENT
+    progress, sound = _Progress(work.track, desk.report, percent), desk.scratch.path("sound")
+    await _enhance_sound(work, sound, lossless_encoding(), denoiser, progress)
+    progress.saving(0)
+    async with desk.last_step():
+        levelled = Levelled()
+        if work.level_lufs is not None:
+            trial = desk.scratch.path("trial")
+            encoding = lossless_encoding() if film.encoding.muxer == "mxf" else film.encoding  # MXF needs a picture
+            write = partial(write_sound, sound, trial, work.track, encoding)
+            levelled = await level(sound, trial, work.track, work.level_lufs, write)
+        sources = Sources(film, work.source, sound, belongings, levelled.filters)
+        notes = await write_film(sources, work.target, desk.scratch, progress.saving)
+    progress.saving()
+    return (*levelled.notes, *notes)
 
 
 async def _enhance_sound(work: Work, target: Path, encoding: Encoding, denoiser: Denoiser, progress: _Progress) -> None:
@@ -137,7 +193,6 @@ async def _enhance_sound(work: Work, target: Path, encoding: Encoding, denoiser:
             await _write(encoder, await to_thread.run_sync(denoiser.feed, block), progress)
         progress.begin_reducing()
         await _write(encoder, await to_thread.run_sync(denoiser.flush), progress)
-        progress.saving()
 
 
 async def _write(encoder: Encoder, block: Block, progress: _Progress) -> None:

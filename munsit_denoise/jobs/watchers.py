@@ -1,6 +1,5 @@
 """One watcher a job, however many listen; one clock, and one look at each key, for all of them."""
 
-import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,9 +12,10 @@ from munsit_denoise.errors import DatabaseBusy, InvalidKey
 from munsit_denoise.events.base import Bell, BellClosed, Ear
 from munsit_denoise.jobs.listeners import Listener, Watched
 from munsit_denoise.jobs.watch import Patience, Standing, Told, advance, present
+from munsit_denoise.logs import get_logger
 from munsit_denoise.records import DELETED, DenoiseRecord, Event, Failed, Processing, Queued, terminal_event
 
-log = logging.getLogger(__name__)
+log = get_logger()
 BATCH = 64  # listeners that are woken before other requests have their turn
 TICKS = 40  # of the clock in the time without an event that ends a stream: it ends a fortieth late at most
 BUSY_RECHECK_S = 0.5  # until the record is asked again, after a database that was busy
@@ -101,7 +101,7 @@ class Watchers:
         except BellClosed:
             pass
         except Exception:  # a boundary: the listeners of one job must not end those of others
-            log.exception("job %s can no longer be watched", job.id)
+            log.exception("job can no longer be watched", job=job.id)
         self._forget(job)
         job.end()
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from munsit_denoise.errors import Interrupted, ProcessingFailed
 from munsit_denoise.media.ffmpeg import STALL_TIMEOUT_S, Limits, Process, input_options, raise_if_cut_off, running
-from munsit_denoise.media.measure import decodable_end_s
+from munsit_denoise.media.measure import decode_times
 from munsit_denoise.media.nut import Malformed, NutReader
 from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.media.timeline import TimeLine
@@ -57,7 +57,7 @@ async def _blocks(path: Path, process: Process, track: AudioTrack) -> AsyncItera
     raise_if_cut_off(code)
     if decoded.frames == 0:
         raise ProcessingFailed(UNDECODABLE)
-    if code != 0 or (decoded.is_short and not await decoded.ends_with(path)):
+    if code != 0 or (decoded.is_short and not await decoded.is_all(path)):
         raise Interrupted
 
 
@@ -90,11 +90,10 @@ class _Decoded:
         """Whether less came than was measured."""
         return self._line.position < (self._track.duration_s - SHORT_S) * self._track.sample_rate_hz
 
-    async def ends_with(self, path: Path) -> bool:
-        """Return whether a second look finds no later end either: then the rest of the file is broken."""
-        end_s = await decodable_end_s(path, self._track.index, duration_s=self._track.duration_s)
-        found_s = self._line.position / self._track.sample_rate_hz
-        return end_s - self._track.origin_s <= found_s + SHORT_S
+    async def is_all(self, path: Path) -> bool:
+        """Return whether a second look finds no more either: then the rest of the file is broken."""
+        again = await decode_times(path, self._track.index, duration_s=self._track.duration_s)
+        return again.length_s <= self.frames / self._track.sample_rate_hz + SHORT_S
 
     def take(self, chunk: bytes) -> Iterator[Block]:
         """Yield the blocks that a chunk completes, of a second and the frame that passes it."""

@@ -9,7 +9,7 @@ import anyio
 import numpy as np
 from numpy.typing import NDArray
 
-from munsit_denoise.errors import ProcessingFailed, StorageFull
+from munsit_denoise.errors import Interrupted, ProcessingFailed, StorageFull
 from munsit_denoise.media.ffmpeg import STALL_TIMEOUT_S, Limits, Process, raise_if_cut_off, running
 from munsit_denoise.media.formats import Encoding
 from munsit_denoise.media.probe import AudioTrack
@@ -25,12 +25,14 @@ class Encoder:
         self._process = process
 
     async def write(self, block: Block) -> None:
-        """Append [frames, channels]. Raises ProcessingFailed when the format does not take them."""
+        """Append [frames, channels]. Raises Interrupted when the program has stopped taking them."""
         try:
             with anyio.fail_after(STALL_TIMEOUT_S):
                 await self._process.stream.send(block.astype("<f4", copy=False).tobytes())
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError, TimeoutError):
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             raise _Broken from None
+        except TimeoutError:
+            raise Interrupted from None
 
 
 class _Broken(Exception):
@@ -54,8 +56,11 @@ async def encoding_to(path: Path, track: AudioTrack, encoding: Encoding) -> Asyn
         await process.stream.aclose()
         with anyio.move_on_after(STALL_TIMEOUT_S):
             await process.wait()
-        raise_if_cut_off(process.returncode or 0)
-        if broken or process.returncode != 0:
+        code = process.returncode
+        if code is None:
+            raise Interrupted
+        raise_if_cut_off(code)
+        if broken or code != 0:
             raise write_failure(path)
 
 
@@ -70,7 +75,7 @@ def _arguments(path: Path, track: AudioTrack, encoding: Encoding) -> list[str]:
     arguments = ["-v", "quiet", "-y", "-threads", "1"]
     arguments += ["-guess_layout_max", "0", "-f", "f32le", "-ar", str(track.sample_rate_hz)]
     arguments += ["-ch_layout", track.layout or f"{track.channels} channels"]
-    arguments += ["-i", "pipe:0", "-map_metadata", "-1", *encoding.options]
+    arguments += ["-i", "pipe:0", *encoding.inputs, *encoding.options]
     arguments += ["-filter:a:0", encoding.filters] if encoding.filters else []
     return [*arguments, *output_options(path, encoding)]
 

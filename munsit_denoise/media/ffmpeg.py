@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -91,11 +92,13 @@ class Finished:
 
 @cache
 def program(name: str) -> str:
-    """Return the path of `ffmpeg` or `ffprobe`, which are the system's, or of `encoder`. Raises MissingProgram.
+    """Return the path of the system's `ffmpeg` or `ffprobe`, of `encoder`, or of `python`. Raises MissingProgram.
 
     The encoder is the ffmpeg of a Python package. It never reads what others sent; it starts in a sixth of the time,
     as it has no libraries to link, and writes AMR, which Debian's does not.
     """
+    if name == "python":
+        return sys.executable
     if name == "encoder":
         try:
             return str(get_ffmpeg_exe())

@@ -1,6 +1,5 @@
 """The files that results can be: by extension, the container, the codec and what they can hold."""
 
-import re
 from dataclasses import dataclass
 
 from munsit_denoise.errors import InvalidOption
@@ -58,6 +57,8 @@ AMR = Codec(
     "libopencore_amrnb", bits_per_second=AMR_BITS_PER_SECOND, rates_hz=(8_000,), layouts=("mono",), max_channels=1
 )
 PCM = Codec("pcm_s16le", layouts=(), max_channels=ANY)
+ALAC_LAYOUTS = (*STEREO, "3.0", "4.0", "5.0", "5.1", "6.1(back)", "7.1(wide)")
+ALAC = Codec("alac", layouts=ALAC_LAYOUTS, max_channels=8)
 PCM_BIG_ENDIAN = Codec("pcm_s16be", layouts=(), max_channels=ANY)
 
 FORMATS: dict[str, tuple[str, Codec]] = {  # extension: ffmpeg's name of the container, codec
@@ -93,6 +94,12 @@ FORMATS: dict[str, tuple[str, Codec]] = {  # extension: ffmpeg's name of the con
     "flv": ("flv", Codec("libmp3lame", ("-q:a", "2"), rates_hz=(44_100,))),
     "mpg": ("mpeg", MP2),
     "mpeg": ("mpeg", MP2),
+    "vob": ("vob", AC3),
+    "m2ts": ("mpegts", AC3),
+    "mts": ("mpegts", AC3),
+    "ogv": ("ogg", VORBIS),
+    "3g2": ("3g2", AAC),
+    "mxf": ("mxf", Codec("pcm_s16le", rates_hz=(48_000,), layouts=(), max_channels=ANY)),
 }
 OTHER_CODECS = {  # for channels that the first one does not hold as they are
     "ogg": (OPUS,),
@@ -103,53 +110,22 @@ OTHER_CODECS = {  # for channels that the first one does not hold as they are
     "flv": (AAC,),
     "mpg": (AC3,),
     "mpeg": (AC3,),
+    "ogv": (OPUS,),
 }
-WITH_PICTURE = frozenset({"mp4", "m4v", "mov", "mkv", "webm", "avi", "wmv", "asf", "flv", "mpg", "mpeg", "3gp", "ts"})
-
-
-MEDIA_TYPES = {  # by extension (IANA's registry where it has one)
-    "wav": "audio/wav",
-    "flac": "audio/flac",
-    "aiff": "audio/aiff",
-    "aif": "audio/aiff",
-    "mp3": "audio/mpeg",
-    "mp2": "audio/mpeg",
-    "m4a": "audio/mp4",
-    "m4b": "audio/mp4",
-    "aac": "audio/aac",
-    "ogg": "audio/ogg",
-    "oga": "audio/ogg",
-    "opus": "audio/ogg",
-    "wma": "audio/x-ms-wma",
-    "amr": "audio/amr",
-    "ac3": "audio/ac3",
-    "mka": "audio/x-matroska",
-    "caf": "audio/x-caf",
-    "au": "audio/basic",
-    "mp4": "video/mp4",
-    "m4v": "video/mp4",
-    "mov": "video/quicktime",
-    "3gp": "video/3gpp",
-    "ts": "video/mp2t",
-    "mkv": "video/x-matroska",
-    "webm": "video/webm",
-    "avi": "video/x-msvideo",
-    "wmv": "video/x-ms-wmv",
-    "asf": "video/x-ms-asf",
-    "flv": "video/x-flv",
-    "mpg": "video/mpeg",
-    "mpeg": "video/mpeg",
+LOSSLESS = {  # what stays lossless: from one container into the same, by ffmpeg's names and the source's codec
+    "mov": {"pcm": PCM, "alac": ALAC},
+    "ipod": {"alac": ALAC},
+    "mp4": {"alac": ALAC, "flac": FLAC},
+    "matroska": {"pcm": FLAC, "flac": FLAC, "alac": FLAC, "tta": FLAC, "wavpack": FLAC, "truehd": FLAC},
+    "avi": {"pcm": PCM},
+    "ogg": {"flac": FLAC},
+    "oga": {"flac": FLAC},
+    "caf": {"alac": ALAC},
 }
-
-
-# media types that are written beside those of the registry, without `x-` and `vnd.`
-SUBTYPES = {
-    "wave": "wav",
-    "mpeg3": "mp3",
-    "mpa": "mp2",
-    "3gpp2": "3g2",
-    "m4a-latm": "m4a",
-}
+DEMUXERS = {"ipod": "mov", "mp4": "mov", "oga": "ogg"}  # that read what a muxer of another name wrote
+MUXER_OPTIONS = {"wav": ("-rf64", "auto")} | dict.fromkeys(("m2ts", "mts"), ("-mpegts_m2ts_mode", "1"))
+FILMS = ("mp4", "m4v", "mov", "mkv", "webm", "avi", "wmv", "asf", "flv", "mpg", "mpeg", "vob", "ts", "m2ts", "mts")
+WITH_PICTURE = frozenset({*FILMS, "3gp", "3g2", "ogv", "mxf"})
 
 
 @dataclass(frozen=True)
@@ -159,6 +135,8 @@ class Encoding:
     muxer: str
     options: tuple[str, ...]
     filters: str = ""  # for the samples before they are encoded
+    inputs: tuple[str, ...] = ()  # options that open what goes along with the samples
+    lead_s: float = 0.0  # of silence that the filters put in front of them
 
 
 def result_extension(wanted: str | None, own: str) -> str:
@@ -175,41 +153,37 @@ def result_extension(wanted: str | None, own: str) -> str:
     return extension
 
 
-def media_type(extension: str) -> str:
-    """Return the Content-Type of a file."""
-    return MEDIA_TYPES.get(extension, "application/octet-stream")
-
-
-def extension_for_type(kind: str) -> str | None:
-    """Return the extension of files of a media type, as clients write it; None where it is not known."""
-    for extension, own in MEDIA_TYPES.items():
-        if own == kind:
-            return extension
-    subtype = re.sub(r"^(x-|vnd\.)", "", kind.partition("/")[2])
-    return subtype if subtype in FORMATS else SUBTYPES.get(subtype)
-
-
 def encoding_for(extension: str, track: AudioTrack) -> Encoding:
     """Return the encoding for one of FORMATS, as near to the source's rate and channels as it can be."""
     muxer, first = FORMATS[extension]
+    first = _own_codec(muxer, track) or first
     codec, channels, pan, more = _fitted((first, *OTHER_CODECS.get(extension, ())), track)
     higher = [rate for rate in codec.rates_hz if rate >= track.sample_rate_hz]
     rate_hz = min(higher, default=codec.rates_hz[-1]) if codec.rates_hz else track.sample_rate_hz
     encoder = _pcm(codec.encoder, track) if codec.encoder.startswith("pcm_") else codec.encoder
+    encoder = encoder.replace("f32", "s24") if muxer == "mxf" else encoder
     options = ["-c:a:0", encoder, *codec.options, *more]
     if codec.bits_per_second:
         # no codec needs six bits a sample
         options += ["-b:a:0", str(channels * min(codec.bits_per_second, max(6 * rate_hz, AMR_BITS_PER_SECOND)))]
-    if encoder == "flac" and (track.bits > 16 or track.is_float):
-        options += ["-sample_fmt:a:0", "s32", "-bits_per_raw_sample:a:0", "24"]
+    if encoder in ("flac", "alac") and (track.bits > 16 or track.is_float):
+        sample_format = "s32" if encoder == "flac" else "s32p"
+        options += ["-sample_fmt:a:0", sample_format, "-bits_per_raw_sample:a:0", "24"]
     if rate_hz != track.sample_rate_hz:
         options += ["-ar:a:0", str(rate_hz)]
-    if muxer == "wav":
-        options += ["-rf64", "auto"]
+    options += MUXER_OPTIONS.get(extension, ())
     lead = f"aresample={rate_hz},adelay={codec.dropped_samples}S:all=1" if codec.dropped_samples else ""
     # codecs make noise of what is far above full scale; integers end there
     bounded = "aformat=sample_fmts=s32|s32p" if track.is_float and not encoder.startswith("pcm_f") else ""
-    return Encoding(muxer, tuple(options), ",".join(filter(None, (pan, bounded, lead))))
+    filters = ",".join(filter(None, (pan, bounded, lead)))
+    return Encoding(muxer, tuple(options), filters, lead_s=codec.dropped_samples / rate_hz)
+
+
+def _own_codec(muxer: str, track: AudioTrack) -> Codec | None:
+    """Return the codec that keeps lossless what was so in the same container."""
+    if track.container != DEMUXERS.get(muxer, muxer):
+        return None
+    return LOSSLESS.get(muxer, {}).get(track.codec.partition("_")[0])
 
 
 def _fitted(codecs: tuple[Codec, ...], track: AudioTrack) -> tuple[Codec, int, str, tuple[str, ...]]:

@@ -1,16 +1,22 @@
 """How loud a recording is: integrated loudness and true peak (ITU-R BS.1770), measured by ffmpeg's ebur128."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from munsit_denoise.errors import ProcessingFailed
+from munsit_denoise.media.encode import output_options, write_failure
 from munsit_denoise.media.ffmpeg import Limits, finish, input_options
+from munsit_denoise.media.formats import Encoding
 from munsit_denoise.media.probe import AudioTrack
 
 CEILING_DBTP = -1.0  # no result goes above
 SILENCE_LUFS = -60.0  # below, there is nothing to bring to a level
 MAX_GAIN_DB = 40.0
+MAX_LEVELLINGS = 6
+TOLERANCE_LU = 0.5
+SECONDS_PER_SECOND = 4  # of sound may it take to be encoded
 OVERSAMPLED_HZ = 192_000  # the limiter sees what lies between the samples
 
 
@@ -74,3 +80,55 @@ class Levelling:
             f"alimiter=limit={limit:.5f}:level=false:attack=5:release=80:latency=true,"
             f"aresample={track.sample_rate_hz}"
         )
+
+
+async def write_sound(sound: Path, target: Path, track: AudioTrack, encoding: Encoding, filters: str) -> None:
+    """Write sound of our own through ffmpeg's filters. Raises ProcessingFailed, StorageFull, Interrupted."""
+    chain = ",".join(filter(None, (filters, encoding.filters)))
+    arguments = ["-v", "quiet", "-nostdin", "-y", *input_options(sound), *encoding.inputs, "-map", "0:a:0"]
+    arguments += [*encoding.options, *(["-filter:a:0", chain] if chain else [])]
+    arguments += output_options(target, encoding)
+    limits = Limits(cpu_s=60 + int(SECONDS_PER_SECOND * track.duration_s), open_files=128)
+    timeout_s = 60 + SECONDS_PER_SECOND * track.duration_s
+    if (await finish("encoder", arguments, limits, timeout_s=timeout_s)).code != 0:
+        raise write_failure(target)
+
+
+Write = Callable[[str], Awaitable[None]]  # the sound, through ffmpeg's filters
+
+
+async def level(sound: Path, written: Path, track: AudioTrack, target_lufs: float, write: Write) -> "Levelled":
+    """Have sound written until it is as loud as it should be; return with what filters it was.
+
+    `write` makes the file `written`, whose first audio track is measured. Raises ProcessingFailed, Interrupted.
+    """
+    alone = replace(track, index=0)
+    levelling = Levelling.towards(target_lufs, await measure_loudness(sound, alone))
+    for attempt in range(MAX_LEVELLINGS):
+        await write(levelling.filters(track))
+        found = await measure_loudness(written, alone)
+        better = levelling.corrected(target_lufs, found)
+        if better is None or attempt == MAX_LEVELLINGS - 1:
+            break
+        levelling = better
+    return Levelled(levelling.filters(track), _shortcomings(target_lufs, found))
+
+
+@dataclass(frozen=True)
+class Levelled:
+    """With what filters sound is as loud as it should be, and in what it is not."""
+
+    filters: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def _shortcomings(target_lufs: float, found: Loudness) -> tuple[str, ...]:
+    notes = []
+    if found.true_peak_dbtp > CEILING_DBTP:
+        peak = f"{found.true_peak_dbtp:.1f} dBTP"
+        notes.append(f"The true peak is {peak}, above {CEILING_DBTP:g} dBTP: coding in this format raises it.")
+    if found.integrated_lufs < SILENCE_LUFS:
+        notes.append("The recording is too quiet for its loudness to be set.")
+    elif abs(found.integrated_lufs - target_lufs) > TOLERANCE_LU:
+        notes.append(f"The loudness is {found.integrated_lufs:.1f} LUFS instead of {target_lufs:g} LUFS.")
+    return tuple(notes)

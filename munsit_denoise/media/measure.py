@@ -34,6 +34,11 @@ class Measured:
         self.usual_length_s = self.last_length_s
         self.last_start_s, self.last_length_s = start_s, length_s
 
+    @property
+    def length_s(self) -> float:
+        """How much sound there is."""
+        return sum(length_s for _, length_s in self.stretches)
+
     def _close(self, start_s: float) -> None:
         """Let a packet that does not say how long it lasts reach to the next one."""
         if self.stretches and not self.last_length_s:
@@ -56,19 +61,19 @@ async def measure(path: Path, index: int) -> Measured:
     return measured
 
 
-async def decodable_end_s(path: Path, index: int, from_s: float = 0.0, duration_s: float = 0.0) -> float:
-    """Return when the last sample that decodes ends, on the file's own clock; 0 when none does.
+async def decode_times(path: Path, index: int, from_s: float = 0.0, duration_s: float = 0.0) -> Measured:
+    """Return when a track's samples lie by decoding them, from a time on or all that is to last so long.
 
     Raises Interrupted, ProcessingFailed when it takes too long.
     """
     seek = ["-ss", f"{from_s:.3f}"] if from_s > 0 else []
     frames = ["-map", f"0:a:{index}", "-c", "pcm_s16le", "-flush_packets", "0", "-f", "framecrc", "pipe:1"]
-    found = await _listed(path, seek, frames, TIMEOUT_S + duration_s)
-    return found.last_start_s + found.last_length_s
+    return await _listed(path, seek, frames, TIMEOUT_S + duration_s)
 
 
 async def _measure_tail(path: Path, index: int, measured: Measured) -> None:
-    end_s = await decodable_end_s(path, index, measured.last_start_s - TAIL_S)
+    tail = await decode_times(path, index, measured.last_start_s - TAIL_S)
+    end_s = tail.last_start_s + tail.last_length_s
     if end_s > measured.last_start_s:
         measured.last_length_s = end_s - measured.last_start_s
         measured.stretches[-1][1] += measured.last_length_s

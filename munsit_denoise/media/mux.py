@@ -1,75 +1,152 @@
-"""The last step of a result that is more than its samples: level, and a video's other streams."""
+"""A film's result: its new sound together with everything else that is in it, put into the container once."""
 
-from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from anyio import to_thread
+
+from munsit_denoise.media.belongings import Belongings
+from munsit_denoise.media.contents import read_contents
 from munsit_denoise.media.encode import output_options, write_failure
 from munsit_denoise.media.ffmpeg import Limits, finish, input_options
-from munsit_denoise.media.formats import Encoding
-from munsit_denoise.media.loudness import Levelling, measure_loudness
-from munsit_denoise.media.probe import AudioTrack
+from munsit_denoise.media.picture import Tell, encode_picture
+from munsit_denoise.media.plan import Film, Plan, plans
+from munsit_denoise.media.riff import is_silent
+from munsit_denoise.media.scratch import Scratch
+from munsit_denoise.media.starts import picture_start_s, sound_start_s
 
-TEXT_SUBTITLES = {"mp4": "mov_text", "mov": "mov_text", "matroska": "srt", "webm": "webvtt"}  # by container
-PICTURE_ENCODERS = {"webm": "libvpx-vp9", "mpeg": "mpeg2video", "flv": "flv", "asf": "wmv2", "avi": "mpeg4"}
-MAX_LEVELLINGS = 6
-SECONDS_PER_SECOND = 20  # a picture that has to be encoded anew may take so long
+SECONDS_PER_SECOND = 20  # of a film may its sound take to be encoded
+SYNC_S = 0.004  # by which sound may lie beside its picture
+MAX_CORRECTIONS = 2
+LATE_S = 0.02  # of silence at the start, which is left to the time stamps
+UNTOLD_PADDING = {"aac": 1_024, "mp2": 481, "ac3": 256, "libmp3lame": 1_105}  # samples that encoders put in front
+TELLS_PADDING = ("matroska", "webm", "ogg")
+CUTS_BEFORE_ZERO = ("mp4", "mov", "ipod", "3gp", "3g2")  # which tells padding only of sound that begins at once
+MOVED = ("mpegts", "mpeg", "ogg")  # with no offset, ffmpeg puts their zero where the first chosen stream begins
+UNMOVED_S = 1e-6
+NO_CLOCK = ("avi", "mxf", "ogg")
 
 
-async def write_result(
-    sound: Path, target: Path, track: AudioTrack, encoding: Encoding, *, picture: Path | None, level_lufs: float | None
-) -> None:
-    """Write a target from denoised sound, brought to a loudness, and with the other streams of a video.
+@dataclass(frozen=True)
+class Sources:
+    """What a film's result is made of."""
 
-    Raises ProcessingFailed, StorageFull.
+    film: Film
+    path: Path  # of the film
+    sound: Path  # the new one, from the track's origin on
+    belongings: Belongings
+    filters: str  # for the sound; may be empty
+
+
+async def write_film(sources: Sources, target: Path, scratch: Scratch, tell: Tell) -> tuple[str, ...]:
+    """Write a film with its new sound; return what there is to say of what it has not.
+
+    The picture is copied where the container holds it. Raises ProcessingFailed, StorageFull, Interrupted.
     """
-    if level_lufs is None:
-        await _write(sound, target, track, encoding, picture, None)
-        return
-    levelling: Levelling | None = Levelling.towards(level_lufs, await measure_loudness(sound, track))
-    for _ in range(MAX_LEVELLINGS):
-        assert levelling is not None  # the loop ends where there is nothing to correct
-        await _write(sound, target, track, encoding, picture, levelling.filters(track))
-        levelling = levelling.corrected(level_lufs, await measure_loudness(target, track))
-        if levelling is None:
-            return
-
-
-async def _write(
-    sound: Path, target: Path, track: AudioTrack, encoding: Encoding, picture: Path | None, filters: str | None
-) -> None:
-    chain = ",".join(filter(None, (filters, encoding.filters)))
-    filtered = ["-filter:a:0", chain] if chain else []
-    for other in _other_streams(picture, encoding):
-        arguments = ["-v", "quiet", "-nostdin", "-y", *input_options(sound), *other]
-        arguments += [*encoding.options, *filtered, "-max_muxing_queue_size", "4096"]
-        arguments += output_options(target, encoding)
-        limits = Limits(cpu_s=60 + int(SECONDS_PER_SECOND * track.duration_s), open_files=128)
-        timeout_s = 60 + SECONDS_PER_SECOND * track.duration_s
-        done = await finish("ffmpeg" if picture else "encoder", arguments, limits, timeout_s=timeout_s)
-        if done.code == 0:
-            return
+    film = sources.film
+    before_s = await picture_start_s(sources.path)
+    if film.picture_fits:
+        for plan in plans(film, new_picture=False):
+            if await _write_checked(sources, plan, before_s, target, None):
+                return plan.notes
+    picture = scratch.path("picture")
+    await encode_picture(sources.path, film.picture, film.container.encoder, picture, tell)
+    for plan in plans(film, new_picture=True):
+        if await _write_checked(sources, plan, before_s, target, picture):
+            return plan.notes
     raise write_failure(target)
 
 
-def _other_streams(picture: Path | None, encoding: Encoding) -> Iterator[list[str]]:
-    """Yield the options for a video's other streams, the most faithful first.
+async def _write_checked(
+    sources: Sources, plan: Plan, before_s: float | None, target: Path, picture: Path | None
+) -> bool:
+    """Write a film as planned and return whether a player finds it whole and in sync."""
+    begins = await _beginnings(sources, before_s)
+    for _ in range(1 + MAX_CORRECTIONS):
+        if not await _mux(sources, plan, begins, target, picture):
+            return False
+        shown_s, heard_s = await picture_start_s(target), await sound_start_s(target, plan.sound_index)
+        found = await read_contents(target)
+        if shown_s is None or heard_s is None or len(found.of_kind("a")) != plan.sounds:
+            return False
+        if picture is None and found.of_kind("v")[0].codec != sources.film.picture.codec:
+            return False
+        late_s = heard_s + begins.padding_s - shown_s - begins.sound_after_picture_s
+        late_s += begins.sound_s if sources.film.encoding.muxer in NO_CLOCK else 0.0
+        if abs(late_s) <= SYNC_S:
+            return True
+        begins = begins.corrected(late_s)
+    return True  # as near as the container has it
 
-    Everything copied; then text subtitles in the container's own form; then without subtitles; then with the
-    picture encoded anew, for containers that do not take its codec.
-    """
-    if picture is None:
-        yield ["-map", "0:a:0", "-map_metadata", "-1"]
-        return
-    source = [*input_options(picture), "-map_metadata", "1", "-map_chapters", "1"]
-    streams = ["-map", "1:v?", "-map", "0:a:0", "-map", "1:a?", "-map", "-1:a:0"]
-    subtitles = ["-map", "1:s?"]
-    yield [*source, *streams, *subtitles, "-map", "1:t?", "-c", "copy"]
-    text = TEXT_SUBTITLES.get(encoding.muxer)
-    if text:
-        yield [*source, *streams, *subtitles, "-c", "copy", "-c:s", text]
-    yield [*source, *streams, "-c", "copy"]
-    encoder = PICTURE_ENCODERS.get(encoding.muxer, "libx264")
-    anew = ["-c:v", encoder, *(("-crf", "20", "-preset", "veryfast", "-pix_fmt", "yuv420p") * (encoder == "libx264"))]
-    anew += ["-q:v", "3"] if encoder not in ("libx264", "libvpx-vp9") else []
-    others = ["-map", "1:V:0", "-map", "0:a:0"]
-    yield [*source, *others, *anew]
+
+@dataclass(frozen=True)
+class _Beginnings:
+    """When things begin, on the result's clock, and how much of the sound's start is left out."""
+
+    sound_s: float
+    head_s: float
+    film_s: float
+    new_picture_s: float
+    sound_after_picture_s: float  # of the first sample that is written, after the first frame
+    padding_s: float  # of an encoder, in front of the first sample, which the container does not mark
+
+    def corrected(self, late_s: float) -> "_Beginnings":
+        """Return them with the sound so much sooner."""
+        return replace(self, sound_s=self.sound_s - late_s)
+
+
+async def _beginnings(sources: Sources, before_s: float | None) -> _Beginnings:
+    film = sources.film
+    contents, origin_s = film.contents, film.track.origin_s
+    picture_s = film.picture.start_s or 0.0 if before_s is None else before_s
+    has_clock = film.encoding.muxer not in NO_CLOCK
+    zero_s = contents.start_s if has_clock else picture_s
+    padding_s, head_s = _untold_padding_s(film), 0.0
+    if has_clock:
+        starts_s = contents.of_kind("a")[film.track.index].start_s or origin_s
+        head_s = starts_s - origin_s if starts_s - origin_s > LATE_S else 0.0
+        is_told = film.encoding.muxer in CUTS_BEFORE_ZERO and origin_s + head_s <= zero_s
+        if padding_s and not is_told and await to_thread.run_sync(is_silent, sources.sound, head_s, padding_s):
+            head_s += padding_s  # the padding takes the place of silence, and the time stamps stay as they were
+    if film.encoding.muxer in CUTS_BEFORE_ZERO:
+        padding_s = min(padding_s, max(origin_s + head_s - zero_s, 0.0))
+    begin_s = origin_s + head_s
+    sound_s = begin_s - zero_s - film.encoding.lead_s
+    film_s, new_picture_s = contents.start_s - zero_s, picture_s - zero_s
+    return _Beginnings(sound_s, head_s, film_s, new_picture_s, begin_s - picture_s, padding_s)
+
+
+def _untold_padding_s(film: Film) -> float:
+    """Return how much of what a decoder yields first is an encoder's padding that the container does not mark."""
+    words = film.encoding.options
+    if film.encoding.muxer in TELLS_PADDING:
+        return 0.0
+    rate_hz = int(words[words.index("-ar:a:0") + 1]) if "-ar:a:0" in words else film.track.sample_rate_hz
+    return UNTOLD_PADDING.get(words[words.index("-c:a:0") + 1], 0) / rate_hz
+
+
+async def _mux(sources: Sources, plan: Plan, begins: _Beginnings, target: Path, picture: Path | None) -> bool:
+    """Return whether the muxer took everything."""
+    film, head_s, sound_s, silence_s = sources.film, begins.head_s, begins.sound_s, 0.0
+    if film.encoding.muxer in NO_CLOCK:
+        head_s, silence_s, sound_s = head_s + max(-sound_s, 0.0), max(sound_s, 0.0), 0.0
+    cut = ["-ss", f"{head_s:.6f}"] if head_s else []
+    arguments = ["-v", "quiet", "-nostdin", "-y", *cut, "-itsoffset", f"{sound_s:.6f}", *input_options(sources.sound)]
+    film_s = begins.film_s or UNMOVED_S * (film.contents.container in MOVED)
+    arguments += ["-itsoffset", f"{film_s:.6f}", *input_options(sources.path), *sources.belongings.inputs]
+    arguments += ["-itsoffset", f"{begins.new_picture_s:.6f}", *input_options(picture)] if picture else []
+    arguments += [*plan.options, *sources.belongings.options(film.encoding.muxer, 2, plan.attachments)]
+    arguments += [*sources.belongings.track_options(plan.sound_index), *_filtered(sources, plan, silence_s, sound_s)]
+    arguments += ["-max_muxing_queue_size", "4096", *output_options(target, film.encoding)]
+    limits = Limits(cpu_s=60 + int(SECONDS_PER_SECOND * film.track.duration_s), open_files=128)
+    timeout_s = 60 + SECONDS_PER_SECOND * film.track.duration_s
+    return (await finish("ffmpeg", arguments, limits, timeout_s=timeout_s)).code == 0
+
+
+def _filtered(sources: Sources, plan: Plan, silence_s: float, sound_s: float) -> list[str]:
+    """Return the options for the new sound's filters, silence in front of it first; MXF ends with its sound."""
+    delay = f"adelay=delays={round(silence_s * sources.film.track.sample_rate_hz)}S:all=1" if silence_s else ""
+    whole = f"apad=whole_dur={sources.film.contents.duration_s:.6f}" if sources.film.encoding.muxer == "mxf" else ""
+    stamps = f"asetpts=N/SR/TB+{sound_s:.6f}/TB" if sources.film.encoding.lead_s else ""  # silence in front begins at 0
+    chain = ",".join(filter(None, (delay, sources.filters, sources.film.encoding.filters, whole, stamps)))
+    return [f"-filter:a:{plan.sound_index}", chain] if chain else []

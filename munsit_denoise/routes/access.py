@@ -5,6 +5,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterable
+from functools import lru_cache
 from http import HTTPStatus
 from itertools import count
 from typing import Any
@@ -13,14 +14,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from munsit_denoise.logs import get_writer, remember
 from munsit_denoise.metrics import Metrics
-from munsit_denoise.redaction import safe_path
+from munsit_denoise.redaction import clean_text, safe_path
 from munsit_denoise.routes.names import RouteNames
 
 HEADER = b"x-request-id"
 SANE_ID = re.compile(rb"(?!mds_|whsec_)[\x21-\x7e]{1,64}")  # visible ASCII; no key that somebody put there by mistake
 HARMLESS = re.compile(rb"(?:\A|&)((?:offset|limit|status|outputExt|inputExt)=[\w.-]{0,20})(?=&|\Z)")
 SWITCHED, FORBIDDEN, CLIENT_LEFT, BROKEN = 101, 403, 499, 500
-MESSAGES = ("errorMessage", "detail", "message", "error")  # where the dialects put the sentence
+MESSAGES = ("errorMessage", "detail", "message", "error", "status")  # where the dialects put the sentence
+LONGEST_ADDRESS = 64
 LONGEST_BODY = 4096  # of an answer that is read for its sentence
 
 
@@ -66,7 +68,7 @@ class AccessLog:
             "status": status,
             "seconds": round(exchange.seconds, 4),
             "bytes": exchange.sent_bytes,
-            "client": scope["client"][0] if scope.get("client") else "",
+            "client": _address(scope["client"][0]) if scope.get("client") else "",
         }
         if scope["query_string"]:
             fields["query"] = b"&".join(HARMLESS.findall(scope["query_string"])).decode()
@@ -103,20 +105,20 @@ class _Exchange:
 
     async def send(self, message: Message) -> None:
         """Look at a message and pass it on."""
-        kind = message["type"].removeprefix("websocket.")
-        if kind == "http.response.body":
+        kind = message["type"]
+        if kind == "http.response.body" or kind == "websocket.http.response.body":
             self._look_at(message.get("body", b""))
-        elif kind == "send":
+        elif kind == "websocket.send":
             self.events += 1
             self.sent_bytes += len(message.get("text") or message.get("bytes") or "")
-        elif kind == "http.response.start":
+        elif kind == "http.response.start" or kind == "websocket.http.response.start":
             message = self._begin(message, message["status"])
             if _is_stream(message["headers"]):
                 self._listen("stream")
-        elif kind == "accept":
+        elif kind == "websocket.accept":
             message = self._begin(message, SWITCHED)
             self._listen("socket")
-        elif kind == "close" and not self.status:
+        elif kind == "websocket.close" and not self.status:
             self.status = FORBIDDEN
         await self._send(message)
 
@@ -136,7 +138,8 @@ class _Exchange:
 
     def _begin(self, message: Message, status: int) -> Message:
         self.status = status
-        return {**message, "headers": [*message.get("headers", ()), (HEADER, self.request_id.encode())]}
+        headers = [*message.get("headers", ()), (HEADER, self.request_id.encode())]  # the list may be a constant's
+        return {**message, "headers": headers}
 
     def _listen(self, kind: str) -> None:
         self.listening = kind
@@ -150,8 +153,17 @@ class _Exchange:
             self.reason = _sentence(bytes(body[:LONGEST_BODY]))
 
 
+@lru_cache(maxsize=1024)
+def _address(client: str) -> str:
+    """Return a client's address, or whatever a proxy says it is."""
+    return clean_text(client, LONGEST_ADDRESS)
+
+
 def _is_stream(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    return any(value.startswith(b"text/event-stream") for name, value in headers if name == b"content-type")
+    for name, value in headers:
+        if name == b"content-type":
+            return value.startswith(b"text/event-stream")
+    return False
 
 
 def _sentence(body: bytes) -> str:

@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from munsit_denoise.jobs.history import StoredFile
-from munsit_denoise.media.formats import media_type
+from munsit_denoise.media.types import media_type
 from munsit_denoise.records import DenoiseRecord
 from munsit_denoise.routes.state import services_of
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from munsit_denoise.errors import InvalidUpload, MissingFile
 from munsit_denoise.jobs.intake import Limits, Received
-from munsit_denoise.media.formats import extension_for_type
+from munsit_denoise.media.types import extension_for_type
 from munsit_denoise.names import file_name, parameters
 from munsit_denoise.routes.bodies import body_of
 from munsit_denoise.routes.multipart import BrokenForm, FormReader, Part

@@ -35,7 +35,7 @@ def run_program(*arguments: str | Path, data: Path) -> subprocess.CompletedProce
 
 
 def test_version(tmp_path: Path) -> None:
-    assert run_program("--version", data=tmp_path).stdout.strip() == __version__
+    assert run("--version", data=tmp_path).stdout.strip() == __version__
 
 
 def test_keys_are_created_listed_and_revoked(tmp_path: Path) -> None:
@@ -59,8 +59,8 @@ def test_db_upgrade_can_be_repeated(tmp_path: Path) -> None:
 
 
 def test_enhance_writes_a_file_in_the_format_of_its_extension(tmp_path: Path, noisy_wav: Path) -> None:
-    done = run_program("enhance", noisy_wav, tmp_path / "clean.flac", data=tmp_path)
-    assert done.returncode == 0, done.stderr
+    done = run("enhance", noisy_wav, tmp_path / "clean.flac", data=tmp_path)
+    assert done.exit_code == 0, done.stderr
     info = soundfile.info(tmp_path / "clean.flac")
     assert (info.format, info.frames) == ("FLAC", soundfile.info(noisy_wav).frames)
 

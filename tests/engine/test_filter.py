@@ -57,13 +57,26 @@ def test_strength_mixes_output_and_input() -> None:
     assert torch.allclose(found.mixed(0.25).apply(x), 0.75 * x + 0.25 * found.apply(x), atol=1e-5)
 
 
-def test_two_channels_share_the_filter_of_the_louder_one() -> None:
+def test_kin_share_the_filter_of_the_louder_one() -> None:
     found, x = random_filter(channels=2), spectrogram(channels=2)
     x[1] *= 1e-6
-    shared = found.shared(x)
+    shared = found.shared(x, torch.ones(2, 2, FRAMES))
     for both, own in zip(shared, found, strict=True):
         assert torch.equal(both[0], both[1])
         assert torch.allclose(both[0], own[0], atol=1e-4)
+
+
+def test_strangers_keep_their_own_filters_and_half_kin_are_half_way() -> None:
+    found, x = random_filter(channels=3), spectrogram(channels=3)
+    alone = torch.eye(3)[..., None].repeat(1, 1, FRAMES)
+    for kept, own in zip(found.shared(x, alone), found, strict=True):
+        assert torch.allclose(kept, own, atol=1e-6)
+    pair, half = alone.clone(), alone.clone()
+    pair[0, 1] = pair[1, 0] = 1
+    half[0, 1] = half[1, 0] = 0.5
+    for one, other, own in zip(found.shared(x, half), found.shared(x, pair), found, strict=True):
+        assert torch.allclose(one, (other + own) / 2, atol=1e-5)
+        assert torch.allclose(one[2], own[2], atol=1e-6)  # the third has no kin
 
 
 def test_batches_are_joined_in_order() -> None:

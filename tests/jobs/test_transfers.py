@@ -9,6 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from munsit_denoise.db.records import Result
 from munsit_denoise.errors import DatabaseBusy, Interrupted, StorageFull, UploadNotFound
 from munsit_denoise.jobs.fair import FairLimiter
 from munsit_denoise.jobs.intake import Received
@@ -226,10 +227,10 @@ async def test_slow_receivers_of_one_user_delay_nobody_elses_results(house: Hous
     assert lease
     async with anyio.create_task_group() as tasks:
         for _ in range(5):
-            tasks.start_soon(sending.send, lease, lease.record.original_key, "https://example.org/slow")
+            tasks.start_soon(sending.send, lease, Result(lease.record.original_key), "https://example.org/slow")
         await anyio.wait_all_tasks_blocked()
         other = replace(lease, record=replace(lease.record, user_id="another"))
         with anyio.fail_after(5):
-            await sending.send(other, lease.record.original_key, "https://example.net/fast")
+            await sending.send(other, Result(lease.record.original_key), "https://example.net/fast")
         tasks.cancel_scope.cancel()
     assert sent == ["https://example.net/fast"]

@@ -14,8 +14,10 @@ import soundfile
 
 from munsit_denoise.errors import Interrupted, NotMedia, ProcessingFailed
 from munsit_denoise.media.decode import AHEAD_S, decoding
+from munsit_denoise.media.encode import encoding_to
+from munsit_denoise.media.formats import wav_encoding
 from munsit_denoise.media.nut import Malformed, NutReader
-from munsit_denoise.media.probe import probe
+from munsit_denoise.media.probe import AudioTrack, probe
 from munsit_denoise.media.timeline import TimeLine, origin_s
 from tests.audio import voice, write_noisy, write_silence
 from tests.media.test_media import decoded, ffmpeg
@@ -206,3 +208,14 @@ async def test_a_file_that_tells_too_much_is_refused(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(programs, "MAX_TOLD_BYTES", 100)
     with pytest.raises(ProcessingFailed):
         await programs.finish("ffprobe", ["-version"], programs.Limits(), timeout_s=20)
+
+
+async def test_an_encoder_that_is_ended_is_no_verdict(tmp_path: Path) -> None:
+    track = AudioTrack(RATE_HZ, 1, "mono", "pcm_s16le", 16, False, 60.0, "wav")
+    with pytest.raises(Interrupted):
+        async with encoding_to(tmp_path / "b.wav", track, wav_encoding(track)) as encoder:
+            await encoder.write(np.zeros((RATE_HZ, 1), np.float32))
+            found = await anyio.run_process(["pgrep", "-f", f"file:{tmp_path}/b.wav"], check=False)
+            os.kill(int(found.stdout.split()[0]), signal.SIGKILL)
+            for _ in range(60):
+                await encoder.write(np.zeros((RATE_HZ, 1), np.float32))

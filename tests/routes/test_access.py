@@ -1,11 +1,13 @@
 """The line and the count of each request, whatever the app behind it does."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from io import StringIO
 from typing import Any
 
 import pytest
+import structlog
 from starlette.types import Message, Receive, Scope, Send
 
 from munsit_denoise.logs import configure_logging
@@ -153,3 +155,15 @@ async def test_of_a_query_only_the_harmless_is_told(edge: Edge) -> None:
     query = b"limit=20&x-api-key=mds_x&offset=0&status=%0a&outputExt=mp3&limit=" + b"a" * 40
     assert (await edge.ask(START, query_string=query))["query"] == "limit=20&offset=0&outputExt=mp3"
     assert "client" in await edge.ask(START, client=None)
+
+
+async def test_what_a_proxy_says_of_its_client_is_cut(edge: Edge) -> None:
+    line = await edge.ask(START, client=("mds_secret " + "x" * 1000, 0))
+    assert line["client"] == "mds_*** " + "x" * 55 + "…"
+
+
+async def test_without_a_configured_log_there_is_one_as_well(edge: Edge, capsys: pytest.CaptureFixture[str]) -> None:
+    structlog.reset_defaults()
+    with pytest.raises(IndexError):  # not in the log of the test
+        await edge.ask(START)
+    assert "path=/x" in re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)

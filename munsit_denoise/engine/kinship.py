@@ -1,0 +1,111 @@
+"""How far two channels of a recording are one image: whether they may share a filter.
+
+In a stereo image both channels hear the same sources beside the same noise, and a filter of their own would move
+the sources. Two microphones, one near and one far or one a speaker, hear different noise or different speakers, and
+a shared filter lets each one's noise through where the other speaks. Three figures of the seconds around a moment
+tell them apart: the coherence of what is louder than the noise (Carter, "Coherence and time delay estimation",
+1987), the difference of the two noises' levels, and how far the levels differ from frame to frame.
+"""
+
+from itertools import combinations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from munsit_denoise.engine.bands import LOW_BINS
+
+STEP_FRAMES = 25  # between two moments that are looked at: .4 s
+AROUND_FRAMES = 125  # frames before and after a moment that count, 2 s: a window's context
+EVERY = 2  # of these frames one in so many is looked at: frames overlap by half
+FLOOR_SHARE = 0.15  # so many of the frames are no louder than the noise
+SPEECH_DB = 6.0  # what counts as louder than the noise
+BAND_BINS = 8  # bins that share one noise level
+LEAST_SHARE = 0.02  # of the power must be louder than the noise for the coherence to say anything
+LEANING = 0.3  # how far a far microphone follows a near one
+MAX_CHANNELS = 8  # more are microphones, each for itself
+
+
+def kinship(spectrogram: Tensor) -> Tensor:
+    """Return how far each channel shares each other one's filter, from 0 to 1: [channels, channels, frames].
+
+    The spectrogram is complex, [channels, frames, bins]. A moment's figure depends on the frames within
+    `AROUND_FRAMES` of it alone.
+    """
+    channels, frames = spectrogram.shape[:2]
+    out = torch.eye(channels, device=spectrogram.device)[..., None].repeat(1, 1, frames)
+    if not 1 < channels <= MAX_CHANNELS:
+        return out
+    seen = _around(spectrogram[..., :LOW_BINS])  # [channels, moments, frames around, bins]
+    power = seen.real.square() + seen.imag.square() + 1e-20
+    floor = _noise_floor(power)  # [channels, moments, bands]
+    for one, other in combinations(range(channels), 2):
+        pair = [one, other]
+        both = _shared(seen[pair], power[pair], floor[pair])  # [2, moments]
+        out[one, other], out[other, one] = _at_frames(both, frames)
+    return out
+
+
+def _around(spectrogram: Tensor) -> Tensor:
+    """Return the frames around each moment; beyond the ends the last frames are mirrored."""
+    channels, frames, bins = spectrogram.shape
+    moments = range(0, frames, STEP_FRAMES)
+    offsets = torch.arange(-AROUND_FRAMES, AROUND_FRAMES + 1, EVERY)
+    index = (torch.tensor(moments)[:, None] + offsets).abs()
+    index = (frames - 1 - (frames - 1 - index).abs()).clamp(0)
+    return spectrogram[:, index.flatten().to(spectrogram.device)].view(channels, len(moments), len(offsets), bins)
+
+
+def _noise_floor(power: Tensor) -> Tensor:
+    """Return the level of the quietest frames in each band [channels, moments, bands], as power a bin."""
+    bands = power.view(*power.shape[:-1], -1, BAND_BINS).mean(-1)
+    lowest = max(1, int(FLOOR_SHARE * bands.shape[2]))
+    floor: Tensor = bands.topk(lowest, dim=2, largest=False).values.mean(2)
+    return floor
+
+
+def _shared(seen: Tensor, power: Tensor, floor: Tensor) -> Tensor:
+    """Return how far either channel of a pair shares the other's filter [2, moments].
+
+    Spectra are [2, moments, frames, bins]. A far microphone still gains from a near one that hears the same speaker,
+    not the other way round.
+    """
+    noise = floor.repeat_interleave(BAND_BINS, -1)[:, :, None]  # [2, moments, 1, bins]
+    loud = (power > noise * 10 ** (SPEECH_DB / 10)).any(0)  # [moments, frames, bins]
+    speech = power * loud
+    cross = (seen[0] * seen[1].conj() * loud).sum(1).abs().square()  # [moments, bins]
+    energy = (speech - noise * loud).clamp_min(0).sum(2)  # [2, moments, bins]
+    both = energy[0] * energy[1] + 1e-30
+    weight = both.sqrt() + 1e-30
+    coherence = ((cross / both).clamp_max(1) * weight).sum(-1) / weight.sum(-1)
+    said = energy.sum((0, -1)) / power.sum((0, 2, 3))
+    noise_db = _mean(10 * (floor[0] / floor[1]).log10(), floor.sum(0).sqrt())
+    frame_power = speech.sum(-1) + 1e-20  # [2, moments, frames]
+    level_difference = _mean(10 * (frame_power[0] / frame_power[1]).log10().abs(), frame_power.sum(0))
+    strangers = _ramp(coherence, 0.10, 0.04)
+    apart = _ramp(coherence, 0.55, 0.40) * _ramp(level_difference, 10.0, 14.0)
+    each_near_one = _ramp(coherence, 0.90, 0.70) * _ramp(level_difference, 16.0, 20.0)
+    near_and_far = _ramp(coherence, 0.90, 0.70) * _ramp(noise_db.abs(), 6.0, 12.0)
+    apart = torch.stack([strangers, apart, each_near_one]).amax(0)
+    far = LEANING * _ramp(coherence, 0.10, 0.20) * near_and_far
+    telling = _ramp(said, LEAST_SHARE / 2, LEAST_SHARE)
+    one = 1 - telling * torch.maximum(apart, near_and_far - far * (noise_db > 0))
+    other = 1 - telling * torch.maximum(apart, near_and_far - far * (noise_db < 0))
+    return torch.stack([one, other])
+
+
+def _mean(values: Tensor, weights: Tensor) -> Tensor:
+    """Return the weighted mean over the last axis."""
+    return (values * weights).sum(-1) / weights.sum(-1)
+
+
+def _ramp(values: Tensor, none: float, full: float) -> Tensor:
+    """Return 0 at `none`, 1 at `full`, straight in between."""
+    return ((values - none) / (full - none)).clamp(0, 1)
+
+
+def _at_frames(moments: Tensor, frames: int) -> Tensor:
+    """Return values at each frame [channels, frames] of values at each moment [channels, moments]."""
+    long = (moments.shape[-1] - 1) * STEP_FRAMES + 1
+    each = functional.interpolate(moments[None], size=long, mode="linear", align_corners=True)
+    return functional.pad(each, (0, max(frames - long, 0)), mode="replicate")[0, :, :frames]

@@ -1,0 +1,40 @@
+"""Samples of any finite size through a network that squares them in single precision."""
+
+import torch
+from torch import Tensor
+
+ORDINARY = 2.0**20  # full scale is 1: windows below this are left alone
+LOUD_SHARE = 0.999  # so many of a channel's samples are no louder than what it is scaled by
+HEADROOM = 2.0**10  # above that, samples are outliers, and cut
+MOST_EXPONENT = 120  # of the scale, whose inverse must be a normal number as well
+
+
+def tamed(window: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a window [channels, samples] near full scale, and the powers of two [channels, 1] that it was divided by.
+
+    A channel whose squares stay finite is returned as it is, to the bit.
+    """
+    exponents = torch.stack([_exponent(channel) for channel in window])[:, None]
+    if not exponents.any():
+        return window, exponents
+    scaled = torch.where(exponents != 0, torch.ldexp(window, -exponents).clamp(-HEADROOM, HEADROOM), window)
+    return scaled, exponents
+
+
+def restored(window: Tensor, exponents: Tensor) -> Tensor:
+    """Return a window at its own scale again, finite."""
+    if not exponents.any():
+        return window
+    largest = torch.finfo(window.dtype).max
+    return torch.ldexp(window, exponents).clamp(-largest, largest)
+
+
+def _exponent(samples: Tensor) -> Tensor:
+    magnitudes = samples.abs()
+    peak = magnitudes.amax()
+    if peak <= ORDINARY:
+        return torch.zeros((), dtype=torch.int32)
+    level = magnitudes.kthvalue(max(1, int(LOUD_SHARE * len(samples)))).values
+    level = level if level > 0 else peak
+    exponent: Tensor = level.frexp().exponent.clamp(1 - MOST_EXPONENT, MOST_EXPONENT)
+    return torch.where(exponent == 0, 1, exponent)  # 0 stands for a channel that is left alone

@@ -1,0 +1,180 @@
+"""What belongs to a recording beside its sound goes along: tags, covers, chapters, a WAV's chunks."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from anyio import to_thread
+
+from munsit_denoise.media import riff
+from munsit_denoise.media.contents import IMAGES, Contents, Stream
+from munsit_denoise.media.ffmpeg import Limits, finish, input_options
+from munsit_denoise.media.formats import Encoding
+from munsit_denoise.media.probe import AudioTrack
+from munsit_denoise.media.scratch import Scratch
+from munsit_denoise.media.tags import APPLE_PREFIX, broadcast_tags, kept_tags, metadata_text, shift_of, track_tags
+
+TAGGING = Path(__file__).with_name("tagging.py")
+TAGGING_S = 60  # a large file may have to be moved by the size of its tags
+MAX_COVERS = 16
+COVER_LIMITS = Limits(file_bytes=64 * 2**20, open_files=128)
+PICTURE_TYPES = (  # of ID3v2, as ffmpeg calls them, in the order of their numbers
+    "Other",
+    "32x32 pixels 'file icon'",
+    "Other file icon",
+    "Cover (front)",
+    "Cover (back)",
+    "Leaflet page",
+    "Media (e.g. label side of CD)",
+    "Lead artist/lead performer/soloist",
+    "Artist/performer",
+    "Conductor",
+    "Band/Orchestra",
+    "Composer",
+    "Lyricist/text writer",
+    "Recording Location",
+    "During recording",
+    "During performance",
+    "Movie/video screen capture",
+    "A bright coloured fish",
+    "Illustration",
+    "Band/artist logotype",
+    "Publisher/Studio logotype",
+)
+FRONT = PICTURE_TYPES.index("Cover (front)")
+MP4_LIKE = ("mp4", "ipod", "mov", "3gp", "3g2")
+KINDS = {"mp3": "mp3", "flac": "flac", "mp4": "mp4", "ipod": "mp4", "mov": "mp4", "asf": "asf", "aiff": "aiff"}
+OGG_KINDS = {"libvorbis": "vorbis", "libopus": "opus"}
+SAME_KIND = {"mp3": "mp3 aiff wav", "flac": "flac ogg", "mp4": "mov", "asf": "asf", "aiff": "mp3 aiff wav"}
+SAME_KIND |= {"vorbis": "flac ogg", "opus": "flac ogg", "wav": "mp3 aiff"}  # tags of which containers it can take
+
+
+@dataclass(frozen=True)
+class Cover:
+    """A picture that stands for a recording, in a file of its own."""
+
+    path: Path
+    media_type: str
+    type: int  # ID3v2's number
+    text: str
+
+
+@dataclass(frozen=True)
+class Belongings:
+    """What goes along from a source into a result."""
+
+    source: Path
+    source_container: str
+    tags: dict[str, str]
+    track_tags: dict[str, str]
+    metadata: Path  # tags and chapters, as ffmpeg reads them
+    has_chapters: bool
+    covers: tuple[Cover, ...]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Options that open the metadata."""
+        return ("-f", "ffmetadata", "-i", f"file:{self.metadata.absolute()}")
+
+    def options(self, muxer: str, number: int, attachments: int = 0) -> tuple[str, ...]:
+        """Return the options that write the metadata, which is ffmpeg's input of a number; tags of the track not."""
+        if muxer == "wav" and self.source_container == "wav":
+            return ("-map_metadata:g", "-1", "-map_chapters", "-1")  # the chunks go along as they are
+        options = ["-map_metadata:g", f"{number}:g", "-map_chapters", str(number)]
+        if self._has_apple_keys and muxer in MP4_LIKE:
+            options += ["-movflags", "+use_metadata_tags"]
+        if muxer in ("aiff", "adts"):
+            options += ["-write_id3v2", "1"]
+        if muxer == "wav" and (broadcast := broadcast_tags(self.tags)):
+            options += ["-write_bext", "1"]
+            options += [word for key, value in broadcast.items() for word in ("-metadata", f"{key}={value}")]
+        if muxer == "matroska":
+            for at, cover in enumerate(self.covers, start=attachments):
+                name = "cover" if cover.type == FRONT else f"cover_{at}"
+                name += "." + cover.media_type.partition("/")[2].replace("jpeg", "jpg")
+                options += ["-attach", str(cover.path.absolute()), f"-metadata:s:t:{at}", f"filename={name}"]
+                options += [f"-metadata:s:t:{at}", f"mimetype={cover.media_type}"]
+        return tuple(options)
+
+    def track_options(self, number: int) -> tuple[str, ...]:
+        """Return the options that name the result's audio track of a number."""
+        tags = self.track_tags.items()
+        return tuple(word for key, value in tags for word in (f"-metadata:s:a:{number}", f"{key}={value}"))
+
+    def with_sound(self, encoding: Encoding) -> Encoding:
+        """Return the encoding of sound alone, along with what belongs to it."""
+        named = () if encoding.muxer in ("ogg", "oga", "opus", "flac") else self.track_options(0)
+        options = (*encoding.options, *self.options(encoding.muxer, 1), *named)
+        return replace(encoding, options=options, inputs=self.inputs)
+
+    @property
+    def _has_apple_keys(self) -> bool:
+        return any(key.startswith(APPLE_PREFIX) for key in self.tags)
+
+    def tagging_kind(self, encoding: Encoding) -> str | None:
+        """Return the kind of tags that a result of an encoding has, where there is something to put into them."""
+        if encoding.muxer in ("ogg", "oga", "opus"):
+            kind = next((OGG_KINDS[word] for word in encoding.options if word in OGG_KINDS), None)
+        elif encoding.muxer == "wav" and self.source_container != "wav":
+            kind = "wav" if self.covers or self.has_chapters else None
+        else:
+            kind = KINDS.get(encoding.muxer)
+        if kind is None or (kind == "mp4" and self._has_apple_keys):
+            return None
+        is_same_kind = self.source_container in SAME_KIND[kind].split() and bool(self.tags)
+        return kind if self.covers or is_same_kind else None
+
+
+async def gather(source: Path, contents: Contents, track: AudioTrack, scratch: Scratch, *, is_film: bool) -> Belongings:
+    """Return what belongs to a recording; its parts lie in scratch files. Raises Interrupted."""
+    tags = kept_tags(contents, track.index)
+    shift_s = shift_of(contents.start_s if is_film else track.origin_s)
+    metadata = scratch.path("tags")
+    text = metadata_text(tags, contents.chapters, shift_s)
+    await to_thread.run_sync(lambda: metadata.write_text(text, encoding="utf-8", errors="replace"))
+    return Belongings(
+        source,
+        contents.container,
+        tags,
+        track_tags(contents, track.index),
+        metadata,
+        bool(contents.chapters),
+        await _covers(source, contents.covers[:MAX_COVERS], scratch),
+    )
+
+
+async def _covers(source: Path, streams: list[Stream], scratch: Scratch) -> tuple[Cover, ...]:
+    if not streams:
+        return ()
+    covers = [_cover(stream, scratch.path(f"cover{number}")) for number, stream in enumerate(streams)]
+    arguments = ["-v", "quiet", "-nostdin", "-y", *input_options(source)]
+    for stream, cover in zip(streams, covers, strict=True):
+        arguments += ["-map", f"0:{stream.index}", "-c", "copy", "-frames:v", "1", "-f", "rawvideo"]
+        arguments += [f"file:{cover.path.absolute()}"]
+    await finish("ffmpeg", arguments, COVER_LIMITS, timeout_s=60)
+    return tuple([cover for cover in covers if await to_thread.run_sync(_is_filled, cover.path)])
+
+
+def _is_filled(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
+
+
+def _cover(stream: Stream, path: Path) -> Cover:
+    word = stream.tags.get("comment", "")
+    kind = PICTURE_TYPES.index(word) if word in PICTURE_TYPES else FRONT
+    return Cover(path, IMAGES[stream.codec], kind, stream.tags.get("title", ""))
+
+
+async def finish_tags(target: Path, belongings: Belongings, encoding: Encoding) -> tuple[str, ...]:
+    """Put into a written result what ffmpeg did not write; return what there is to say. Raises Interrupted."""
+    if encoding.muxer == "wav" and belongings.source_container == "wav":
+        await to_thread.run_sync(riff.copy_chunks, belongings.source, target)
+    kind = belongings.tagging_kind(encoding)
+    if kind is None:
+        is_lost = belongings.covers and encoding.muxer not in ("matroska", "wav")
+        return ("The cover is left out: the result's format has no place for it.",) if is_lost else ()
+    covers = [{**vars(cover), "path": str(cover.path)} for cover in belongings.covers]
+    order = {"source": str(belongings.source), "target": str(target), "kind": kind, "covers": covers}
+    limits = Limits(cpu_s=TAGGING_S, memory_bytes=2**30)
+    done = await finish("python", ["-P", str(TAGGING), json.dumps(order)], limits, timeout_s=2 * TAGGING_S)
+    return () if done.code == 0 else ("Some of the recording's tags, or its cover, could not be kept.",)

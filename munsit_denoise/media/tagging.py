@@ -1,0 +1,140 @@
+"""A program of its own: gives a finished file the tags and covers that ffmpeg does not write.
+
+Reads the tags of a file that others sent, so it runs where memory and time are bounded (see belongings.py), and knows
+nothing of the rest of the package. Its one argument is JSON: `source`, `target`, `kind` (of the target, one of KINDS),
+`covers` (each `path`, `media_type`, `type`, `text`).
+"""
+
+import base64
+import json
+import re
+import sys
+from pathlib import Path
+from struct import pack
+from typing import Any
+
+import mutagen
+from mutagen._vorbis import VCommentDict
+from mutagen.aiff import AIFF
+from mutagen.asf import ASF, ASFTags
+from mutagen.asf._attrs import ASFByteArrayAttribute
+from mutagen.flac import FLAC, Picture
+from mutagen.id3 import APIC, ID3
+from mutagen.mp3 import MP3
+from mutagen.mp4 import MP4, MP4Cover, MP4Tags
+from mutagen.oggopus import OggOpus
+from mutagen.oggvorbis import OggVorbis
+from mutagen.wave import WAVE
+
+KINDS: dict[str, Any] = {
+    "mp3": MP3,
+    "flac": FLAC,
+    "vorbis": OggVorbis,
+    "opus": OggOpus,
+    "mp4": MP4,
+    "asf": ASF,
+    "aiff": AIFF,
+    "wav": WAVE,
+}
+FAMILIES = (ID3, VCommentDict, MP4Tags, ASFTags)
+PICTURE_BLOCK = "metadata_block_picture"
+MASK = "waveformatextensible_channel_mask"
+UNTRUE = re.compile(  # of the file or of its loudness, by the names of all kinds of tags
+    r"(TXXX|COMM|RVA2):(replaygain_|r128_|iTun(NORM|SMPB)).*|(RVA2|RVAD|EQU2|EQUA|TSSE|TLEN|MLLT|ASPI|SEEK|TSIZ)(:.*)?|"
+    r"replaygain_.*|r128_.*|encoder|----:com\.apple\.iTunes:(replaygain_.*|iTunNORM|iTunSMPB)|\xa9too|"
+    r"WM/Encod.*|IsVBR|WMFSDK.*|DeviceConformanceTemplate|" + MASK,
+    re.IGNORECASE,
+)
+
+
+def main(order: dict[str, Any]) -> None:
+    """Copy the tags where source and target are of a kind, then add the covers that did not come with them."""
+    target = KINDS[order["kind"]](order["target"])
+    if target.tags is None:
+        target.add_tags()
+    source = opened(order["source"])
+    family = next((each for each in FAMILIES if isinstance(target.tags, each)), None)
+    if source is not None and family is not None and isinstance(source.tags, family):
+        copy_tags(source, target, family)
+    if not has_cover(target):
+        for cover in order["covers"]:
+            add_cover(target, cover)
+    if isinstance(target.tags, ID3) and source is not None and getattr(source.tags, "version", ())[:2] == (2, 3):
+        target.tags.update_to_v23()
+        target.save(v2_version=3)
+    else:
+        target.save()
+
+
+def opened(path: str) -> Any:
+    """Return a file's tags with what is around them, None where they cannot be read."""
+    try:
+        return mutagen.File(path)
+    except mutagen.MutagenError:
+        return None
+
+
+def copy_tags(source: Any, target: Any, family: type) -> None:
+    """Put the source's tags in place of the target's, less what is untrue of it."""
+    mask = target.tags.get(MASK) if family is VCommentDict else None
+    target.tags.clear()
+    for key in list(source.tags.keys()):
+        if not UNTRUE.fullmatch(key):
+            target.tags[key] = source.tags[key]
+    if mask:
+        target.tags[MASK] = mask
+    if family is VCommentDict:
+        move_pictures(source, target)
+
+
+def move_pictures(source: Any, target: Any) -> None:
+    """Put pictures where the target's container has them: in blocks of FLAC, in comments of Ogg."""
+    blocks = [picture.write() for picture in getattr(source, "pictures", [])]
+    blocks += [base64.b64decode(text) for text in source.tags.get(PICTURE_BLOCK) or []]
+    if PICTURE_BLOCK in target.tags:
+        del target.tags[PICTURE_BLOCK]
+    for block in blocks:
+        add_block(target, block)
+
+
+def add_block(target: Any, block: bytes) -> None:
+    """Add a picture in FLAC's form."""
+    if isinstance(target, FLAC):
+        target.add_picture(Picture(block))
+    else:
+        text = base64.b64encode(block).decode()
+        target.tags[PICTURE_BLOCK] = [*(target.tags.get(PICTURE_BLOCK) or []), text]
+
+
+def has_cover(target: Any) -> bool:
+    """Return whether there is a cover."""
+    if isinstance(target, FLAC) and target.pictures:
+        return True
+    return any(key in target.tags for key in (PICTURE_BLOCK, "covr", "WM/Picture")) or any(
+        key.startswith("APIC")
+        for key in target.tags.keys()  # noqa: SIM118 - some kinds are lists that know keys
+    )
+
+
+def add_cover(target: Any, cover: dict[str, Any]) -> None:
+    """Add one cover in the target's form; MP4's knows JPEG, PNG and BMP."""
+    data = Path(cover["path"]).read_bytes()
+    kind, text, media_type = cover["type"], cover["text"], cover["media_type"]
+    if isinstance(target.tags, ID3):
+        target.tags.add(APIC(encoding=3, mime=media_type, type=kind, desc=text, data=data))
+    elif isinstance(target.tags, MP4Tags):
+        forms = {"image/jpeg": MP4Cover.FORMAT_JPEG, "image/png": MP4Cover.FORMAT_PNG, "image/bmp": 27}
+        if media_type in forms:
+            target.tags["covr"] = [*target.tags.get("covr", []), MP4Cover(data, forms[media_type])]
+    elif isinstance(target.tags, ASFTags):
+        words = b"".join((word + "\0").encode("utf-16-le") for word in (media_type, text))
+        block = ASFByteArrayAttribute(pack("<BI", kind, len(data)) + words + data)
+        target.tags["WM/Picture"] = [*target.tags.get("WM/Picture", []), block]
+    else:
+        picture = Picture()
+        picture.data, picture.mime, picture.type, picture.desc = data, media_type, kind, text
+        add_block(target, picture.write())
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))

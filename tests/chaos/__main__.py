@@ -1,0 +1,42 @@
+"""Run all of it, or the parts that are named: `python -m tests.chaos [kills] [stops] [calls] [crowd]`."""
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.chaos.books import Books
+from tests.chaos.crowd import crowd
+from tests.chaos.kills import kill_at_random, kill_at_system_calls, stop_at_random
+
+PARTS: dict[str, tuple[str, Callable[[Path], Books]]] = {
+    "kills": ("kill -9 at 100 random moments", lambda folder: kill_at_random(folder, 100)),
+    "stops": ("20 stops of every process at once", lambda folder: stop_at_random(folder, 20)),
+    "calls": ("kill -9 at 20 system calls", lambda folder: kill_at_system_calls(folder, 20)),
+    "crowd": ("50 clients at random for two minutes", lambda folder: crowd(folder, 50, 120)),
+}
+
+
+def main() -> int:
+    """Print a line for each part; return 1 when anything was lost."""
+    failed = False
+    for name in sys.argv[1:] or PARTS:
+        title, run = PARTS[name]
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
+            books = run(Path(folder))
+        took_s = time.monotonic() - began
+        print(
+            f"{title}: {len(books.accepted)} jobs accepted, {books.requests} requests judged, "
+            f"{len(books.faults)} faults, {took_s:.0f} s",
+            flush=True,
+        )
+        for fault in books.faults[:20]:
+            print(f"  {fault}", flush=True)
+        failed = failed or bool(books.faults)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
