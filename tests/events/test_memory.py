@@ -5,7 +5,7 @@ import pytest
 
 from munsit_denoise.events.base import BellClosed
 from munsit_denoise.events.memory import MemoryBell
-from munsit_denoise.records import Failed, Processing
+from munsit_denoise.records import Failed, Processing, Queued
 
 pytestmark = pytest.mark.anyio
 
@@ -42,6 +42,27 @@ async def test_nothing_is_kept_of_jobs_that_ended() -> None:
     bell.publish("a", Processing(1))
     with bell.subscribe("a"), bell.subscribe("b"):
         bell.publish("a", Failed("why"))
+    assert not bell._topics
+
+
+async def test_progress_after_the_end_leaves_nothing_behind_and_wakes_nobody() -> None:
+    bell = MemoryBell()
+    bell.publish("a", Failed("why"))
+    for late in (Processing(50), Queued(0)):
+        bell.publish("a", late)
+        assert not bell._topics
+    with bell.subscribe("a") as subscription:
+        bell.publish("a", Processing(60))
+        assert subscription.take() is None
+
+
+async def test_the_ends_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("munsit_denoise.events.memory.MAX_ENDED", 10)
+    bell = MemoryBell()
+    for number in range(100):
+        bell.publish(str(number), Failed("why"))
+    assert len(bell._ended) == 10
+    bell.publish("99", Processing(50))
     assert not bell._topics
 
 
