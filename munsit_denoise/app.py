@@ -29,7 +29,9 @@ class State(TypedDict):
 
 
 def create_app(settings: Settings, *, locked: bool = False) -> Starlette:
-    """Return the app; its `state.stop` ends streams and refuses new work.
+    """Return the app; its `state.stop` ends streams and jobs and refuses new work.
+
+    Why it cannot go on is told to `state.give_up`, which a server sets before it starts.
 
     `locked` says that the caller holds the data already (see `lock.only_server`).
     """
@@ -38,9 +40,13 @@ def create_app(settings: Settings, *, locked: bool = False) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[State]:
-        async with open_services(settings, measured, locked=locked) as services:
-            app.state.stop = services.stop
-            yield {"services": services}
+        try:
+            async with open_services(settings, measured, app.state.give_up, locked=locked) as services:
+                app.state.stop = services.stop
+                yield {"services": services}
+        except Exception as error:
+            app.state.give_up(error)
+            raise
 
     routes = [
         Mount("/api/v1", create_munsit()),
@@ -52,6 +58,7 @@ def create_app(settings: Settings, *, locked: bool = False) -> Starlette:
     ]
     app = _App(routes=routes, lifespan=lifespan, exception_handlers={DenoiseError: _on_error})
     app.measured = measured
+    app.state.give_up = lambda _: None  # a server that can stop puts its own here
     return app
 
 

@@ -203,12 +203,12 @@ def _settings(**overrides: object) -> Settings:
 @contextmanager
 def _one_line_errors() -> Iterator[None]:
     """Turn what a person can mend into one line."""
-    from munsit_denoise.errors import DenoiseError
+    from munsit_denoise.errors import CannotGoOn, DenoiseError
     from munsit_denoise.media.ffmpeg import MissingProgram
 
     try:
         yield
-    except (DenoiseError, MissingProgram, AlreadyRunning, UnusableDatabase) as error:
+    except (DenoiseError, CannotGoOn, MissingProgram, AlreadyRunning, UnusableDatabase) as error:
         _fail(str(error))
     except BrokenPipeError:
         raise  # whoever read the output has gone: nobody is there to be told

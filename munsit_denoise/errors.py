@@ -9,6 +9,7 @@ DenoiseError
 │   ├── MissingFile
 │   ├── FileTooLarge
 │   ├── AudioTooLong
+│   ├── ResultTooLarge
 │   ├── NotMedia
 │   ├── InvalidOption
 │   └── UploadTooSlow
@@ -16,8 +17,12 @@ DenoiseError
 │   ├── QueueFull
 │   ├── TooManyJobs
 │   ├── TooManyUploads
+│   ├── TooMuchWaiting       the results of this user's jobs would be too large
 │   ├── DatabaseBusy
+│   │   └── DatabaseBroken
 │   ├── StorageFull
+│   ├── StorageBroken
+│   ├── OutOfResources       no descriptor, no memory, no process
 │   └── ShuttingDown
 ├── ProcessingFailed         the job ends; its message is the record's error
 └── Interrupted              the attempt was cut off, which says nothing of the file
@@ -84,6 +89,16 @@ class AudioTooLong(InvalidUpload):
         )
 
 
+class ResultTooLarge(InvalidUpload):
+    """The result of this recording would be over the configured size."""
+
+    def __init__(self, limit_mb: int, size_bytes: int) -> None:
+        super().__init__(
+            f"The result would have about {size_bytes / 2**20:.0f}MB, more than the maximum of {limit_mb}MB. "
+            "Please send a shorter recording, or one with fewer channels or a lower sample rate."
+        )
+
+
 class NotMedia(InvalidUpload):
     """No audio that can be decoded was found in the file."""
 
@@ -127,6 +142,13 @@ class TooManyUploads(Unavailable):
     retry_after_s = 60
 
 
+class TooMuchWaiting(Unavailable):
+    """The results of this user's jobs that have not ended would take too much room with this one."""
+
+    message = "The results of your recordings that are waiting need too much room. Please try again when some are done."
+    retry_after_s = 30
+
+
 class DatabaseBusy(Unavailable):
     """The database is locked or out of reach."""
 
@@ -134,11 +156,31 @@ class DatabaseBusy(Unavailable):
     retry_after_s = 5
 
 
+class DatabaseBroken(DatabaseBusy):
+    """The database is damaged, gone or on a broken disk."""
+
+    message = "The server cannot use its database at the moment. Please try again later."
+    retry_after_s = 60
+
+
 class StorageFull(Unavailable):
     """There is no room for another file."""
 
     message = "The server has run out of disk space. Please try again later."
     retry_after_s = 60
+
+
+class StorageBroken(Unavailable):
+    """Recordings cannot be read, written or removed."""
+
+    message = "The server cannot use its storage at the moment. Please try again later."
+    retry_after_s = 60
+
+
+class OutOfResources(Unavailable):
+    """The machine has no descriptor, no memory or no process left for this."""
+
+    message = "The server is overloaded. Please try again in a moment."
 
 
 class ShuttingDown(Unavailable):
@@ -157,3 +199,7 @@ class Interrupted(DenoiseError):
     """The attempt was cut off; that is no verdict on the file, and another attempt may succeed."""
 
     message = "The processing was interrupted. Please send the file again."
+
+
+class CannotGoOn(Exception):
+    """The server cannot work as it is; the message is a sentence that says why and what to do."""

@@ -61,6 +61,8 @@ class Options:
     strength: float = 1.0  # share of the noise reduction, 0 leaves the sound alone
     level_lufs: float | None = None  # integrated loudness to bring it to, None leaves the level alone
     output_url: str | None = None  # where to PUT it
+    audio_track: int = 0  # which of the file's audio tracks, 0 is the first
+    webhook_url: str | None = None  # where to tell the job's end
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class Upload:
     audio_size_bytes: int
     storage_key: str
     created_at_us: int
+    track: str | None = None  # JSON: what the file was found to hold
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,14 @@ class DenoiseRecord:
     source_url: str | None = None  # where the original still has to be fetched from
     upload_id: str | None = None  # the upload that the original came from
     delivery: Delivery | None = None
-    deleted_at_us: int | None = None  # since then the files are gone
+    deleted_at_us: int | None = None  # since then the files are gone, or about to go
+    percent: int = 0  # of the work done, as it was noted last
+    message: str | None = None  # what the job did then, for people
+    heartbeat_at_us: int | None = None  # when whoever runs the job was last heard of
+    cancel_asked_at_us: int | None = None  # since then whoever runs the job is to stop
+    track: str | None = None  # JSON: what the original was found to hold, None until it is there
+    report: str | None = None  # JSON: what there is to say of the result beside its file
+    result_bytes: int = 0  # what the result needs on the disk, as it was reckoned before the job was accepted
 
 
 # What a list of records needs of each row, in this order.

@@ -9,6 +9,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
+import anyio
 import typer
 
 from munsit_denoise.db.engine import open_database
@@ -20,6 +21,7 @@ from munsit_denoise.media.ffmpeg import program
 from munsit_denoise.media.sample import write_sample
 from munsit_denoise.private import make_private, private_files
 from munsit_denoise.server import create_server
+from munsit_denoise.services import check_data
 from munsit_denoise.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -33,7 +35,8 @@ PROBE_BYTES = 2**20  # that must find room before a server starts
 def run_server(settings: Settings) -> None:
     """Serve until a signal ends it; the first key is made, and told, once the port listens.
 
-    Raises MissingProgram, AlreadyRunning, UnusableDatabase, OSError for a port in use or a folder without room.
+    Raises MissingProgram, AlreadyRunning, UnusableDatabase, CannotGoOn, and
+    OSError for a port in use or a folder without room.
     """
     keep_freed_memory()  # before any thread: each would get a heap of its own
     for name in ("ffmpeg", "ffprobe"):
@@ -44,6 +47,7 @@ def run_server(settings: Settings) -> None:
             _check_room(folder)
         upgrade(settings.database)
         make_private(settings.database_path)
+        anyio.run(check_data, settings)
         greet = partial(_greet, settings, listener.getsockname()[1])
         server = create_server(settings, greet, locked=True)
         server.run(sockets=[listener])

@@ -29,7 +29,8 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, app: Starlette, on_ready: OnReady | None = None) -> None:
         super().__init__(config)
         self._app, self._on_ready = app, on_ready
-        self.failure: Exception | None = None  # of what was to happen once all runs
+        self.failure: Exception | None = None  # why the server stopped by itself
+        app.state.give_up = self.give_up
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start as usual; whoever waits for it is told when all runs, before the first connection is taken."""
@@ -49,7 +50,11 @@ class Server(uvicorn.Server):
             if self._on_ready is not None:
                 await self._on_ready()
         except Exception as error:
-            self.failure, self.should_exit = error, True
+            self.give_up(error)
+
+    def give_up(self, error: Exception) -> None:
+        """Stop in order; `failure` says why."""
+        self.failure, self.should_exit = self.failure or error, True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop in order; a second Ctrl-C stops at once. The signal is not raised again: the exit code is 0."""

@@ -50,7 +50,13 @@ class Settings(BaseSettings):
     max_idle_connections_per_address: int = Field(
         1000, ge=1, le=MOST, description="Connections of one address that ask for nothing; trusted proxies may have any"
     )
+    max_result_mb_per_user: Count = Field(
+        20_000, description="Room that the results of one user's waiting jobs may need, MiB; 0: any"
+    )
     disk_reserve_mb: Count = Field(500, description="Free space below which uploads get a 503, MiB")
+    adopt_storage: bool = Field(
+        False, description="Start on a storage that is another database's; unknown recordings are put aside"
+    )
     upload_hours: float = Field(
         24, ge=0, le=LONGEST_S / 3600, description="An upload that waits for a job is deleted after, hours; 0: never"
     )

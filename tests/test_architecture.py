@@ -1,10 +1,12 @@
 """Who may import whom, and what a node without workers does not load."""
 
 import ast
+import inspect
 import subprocess
 import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import get_type_hints
 
 PACKAGE = Path(__file__).parent.parent / "munsit_denoise"
 LEAVES = {"db", "queue", "storage", "events", "media", "engine", "remote"}
@@ -21,7 +23,7 @@ ONLY_IN = {
     "prometheus_client": {"metrics"},
     "pydub": {"media"},
     "imageio_ffmpeg": {"media"},
-    "httpx2": {"remote", "services"},
+    "httpx2": {"remote", "services", "work"},
     "httpcore2": {"remote"},
     "subprocess": {"media"},
 }
@@ -78,6 +80,43 @@ def test_dialects_do_not_know_each_other() -> None:
         for one, other in (("munsit", "audo"), ("audo", "munsit")):
             if module.startswith(f"munsit_denoise.routes.{one}."):
                 assert not any(name.startswith(f"munsit_denoise.routes.{other}") for name in imports), module
+
+
+def test_routes_know_jobs_and_no_leaf_that_holds_data() -> None:
+    for module, imports in modules().items():
+        if part(module) == "routes":
+            assert not {part(name) for name in imports} & {"db", "queue", "storage", "events", "engine"}, module
+
+
+def test_what_the_routes_are_handed_keeps_its_leaves_to_itself() -> None:
+    """Each field of the services is of `jobs/`; what stands behind one of those is private to it."""
+    from munsit_denoise import services
+
+    own = get_type_hints(services.Services)
+    handed = [kind for kind in own.values() if getattr(kind, "__module__", "").startswith("munsit_denoise.")]
+    assert {part(kind.__module__) for kind in handed} == {"jobs", "settings", "metrics"}
+    for kind in (kind for kind in handed if part(kind.__module__) == "jobs"):
+        tree = ast.parse(inspect.getsource(kind))
+        names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and is_set_on_self(node)}
+        assert all(name.startswith("_") for name in names - {"limits", "stopping", "model_ready"}), kind
+
+
+def is_set_on_self(node: ast.Attribute) -> bool:
+    """Say whether a node is `self.name` being set."""
+    return isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name) and node.value.id == "self"
+
+
+def test_routes_touch_nothing_private_of_others() -> None:
+    for path in (PACKAGE / "routes").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
+                assert isinstance(node.value, ast.Name | ast.Call), f"{path}: {ast.unparse(node)}"
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)]
+        assert path.name == "settings.py" or not any(node.attr in ("environ", "getenv") for node in nodes), path
 
 
 def test_imports_form_no_cycle() -> None:

@@ -8,11 +8,13 @@ from typing import Any
 
 import anyio
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from munsit_denoise.db.readers import Readers
-from munsit_denoise.errors import DatabaseBusy, StorageFull
+from munsit_denoise.db.trouble import Trouble
+from munsit_denoise.errors import DatabaseBusy
 
 BUSY_TIMEOUT_S = 5  # how long a request waits for another writer before it is told to come back
 
@@ -26,12 +28,13 @@ class Database:
 
     def __init__(self, engine: AsyncEngine, readers: Readers) -> None:
         self._engine, self.readers = engine, readers
+        self._trouble = Trouble()
         self._writer = anyio.Lock()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Yield a connection that sees one state of the database. Raises DatabaseBusy."""
-        with _translated(), anyio.CancelScope(shield=True):
+        with self._translated(), anyio.CancelScope(shield=True):
             async with self._engine.connect() as connection:
                 yield connection
 
@@ -43,11 +46,28 @@ class Database:
         if waiting.cancelled_caught:
             raise DatabaseBusy
         try:
-            with _translated(), anyio.CancelScope(shield=True):
+            with self._translated(), anyio.CancelScope(shield=True):
                 async with self._engine.execution_options(writes=True).begin() as connection:
                     yield connection
         finally:
             self._writer.release()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except NoConnection as error:  # all are in use, for longer than is waited
+            raise DatabaseBusy from error
+        except DBAPIError as error:
+            if isinstance(error, DatabaseError) and isinstance(error.orig, sqlite3.Error):
+                told = self._trouble.told(error.orig)
+                if told is not None:
+                    raise told from error
+            if error.connection_invalidated:
+                raise DatabaseBusy from error
+            raise
+        else:
+            self._trouble.over()
 
     async def close(self) -> None:
         """Give all connections back."""
@@ -88,21 +108,6 @@ def prepare(engine: Engine) -> None:
     def _on_begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except OperationalError as error:
-        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_FULL:
-            raise StorageFull from error
-        raise DatabaseBusy from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise DatabaseBusy from error
-        raise
 
 
 def now_us() -> int:

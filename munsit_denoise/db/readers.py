@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Select, make_url
 from sqlalchemy.dialects import sqlite
 
-from munsit_denoise.errors import DatabaseBusy
+from munsit_denoise.db.trouble import Trouble
 
 READERS = 3
 HEAVY_READERS = 2  # at most; the others are there for what is answered at once
@@ -69,10 +69,11 @@ class Readers:
         self._path = Path(make_url(url).database or "").absolute()
         self._questions: SimpleQueue[_Question | None] = SimpleQueue()
         self._threads: list[Thread] = []
+        self._trouble = Trouble()
         self._heavy = asyncio.Semaphore(HEAVY_READERS)
 
     async def ask(self, query: Query, values: Mapping[str, object], digest: Callable[[list[Row]], Answer]) -> Answer:
-        """Return what `digest` makes of the rows, in the thread that read them. Raises DatabaseBusy."""
+        """Return what `digest` makes of the rows, in the thread that read them. Raises DatabaseBusy, DatabaseBroken."""
         self._start()
         loop = asyncio.get_running_loop()
         answer: Future[Answer] = loop.create_future()
@@ -109,23 +110,26 @@ class Readers:
                 connection = connection or self._connect()
                 result = question.put_to(connection)
             except sqlite3.Error as error:
-                failure = _busy(error)
+                failure = self._told(error)
                 _close(connection)
                 connection = None
             except Exception as error:  # of the digest: whoever asked has to know
                 failure = error
+            else:
+                self._trouble.over()
             question.settle(result, failure)
         _close(connection)
+
+    def _told(self, error: sqlite3.Error) -> Exception:
+        told = self._trouble.told(error)
+        if told is None:
+            return error
+        told.__cause__ = error
+        return told
 
     def _connect(self) -> sqlite3.Connection:
         uri = f"{self._path.as_uri()}?mode=ro"  # one that is missing is not created
         return sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-
-
-def _busy(error: sqlite3.Error) -> DatabaseBusy:
-    busy = DatabaseBusy()
-    busy.__cause__ = error
-    return busy
 
 
 def _close(connection: sqlite3.Connection | None) -> None:

@@ -1,16 +1,19 @@
 """The history of denoise jobs, which is the queue's truth as well."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Row, bindparam, case, func, insert, select, update
+from sqlalchemy import bindparam, case, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from munsit_denoise.db.deliveries import WEBHOOK, note_delivery
 from munsit_denoise.db.engine import Database, now_us
 from munsit_denoise.db.readers import Query
+from munsit_denoise.db.rows import from_row, from_values, to_row
 from munsit_denoise.db.tables import denoise_records as t
 from munsit_denoise.errors import JobNotFound
-from munsit_denoise.records import DELETED, Delivery, DenoiseRecord, Options, Origin, SourceType, Status
+from munsit_denoise.records import DELETED, Delivery, DenoiseRecord, Status
 
 BY_ID = Query(select(t).where(t.c.id == bindparam("id")))
 BY_ID_AND_USER = Query(select(t).where(t.c.id == bindparam("id"), t.c.user_id == bindparam("user_id")))
@@ -23,6 +26,15 @@ class Lease:
 
     record: DenoiseRecord
     number: int
+
+
+@dataclass(frozen=True)
+class Beat:
+    """A sign of life of a run, and how far it has come."""
+
+    lease: Lease
+    percent: int
+    message: str | None
 
 
 @dataclass(frozen=True)
@@ -42,10 +54,15 @@ class Records:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def insert(self, record: DenoiseRecord) -> None:
-        """Commit a new record."""
+    async def insert(self, record: DenoiseRecord) -> DenoiseRecord:
+        """Commit a new record as its user's newest, whatever the clock says; return it as it was committed."""
+        latest = select(func.max(t.c.created_at)).where(t.c.user_id == record.user_id)
         async with self._database.write() as connection:
-            await connection.execute(insert(t).values(**_to_row(record)))
+            before_us = await connection.scalar(latest)
+            if before_us is not None and record.created_at_us <= before_us:
+                record = replace(record, created_at_us=before_us + 1, updated_at_us=before_us + 1)
+            await connection.execute(insert(t).values(**to_row(record)))
+        return record
 
     async def get(self, record_id: str) -> DenoiseRecord | None:
         """Return a record whoever owns it, None when there is none."""
@@ -69,6 +86,24 @@ class Records:
         async with self._database.read() as connection:
             return [Waiting(*row) for row in await connection.execute(query)]
 
+    async def reckoned_bytes(self) -> dict[str, int]:
+        """Return what the results of all jobs that have not ended will need on the disk, by user."""
+        query = select(t.c.user_id, func.sum(t.c.result_bytes)).where(t.c.status == Status.PENDING)
+        async with self._database.read() as connection:
+            rows = await connection.execute(query.group_by(t.c.user_id))
+            return {user_id: int(size) for user_id, size in rows}
+
+    async def known(self, record_ids: Sequence[str]) -> set[str]:
+        """Return which of these records there are, deleted ones as well."""
+        async with self._database.read() as connection:
+            return set(await connection.scalars(select(t.c.id).where(t.c.id.in_(record_ids))))
+
+    async def any_files(self) -> bool:
+        """Say whether a record has files that should be there."""
+        query = select(t.c.id).where(t.c.deleted_at.is_(None), t.c.source_url.is_(None)).limit(1)
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).first() is not None
+
     async def storage_keys(self, record_ids: Sequence[str]) -> dict[str, set[str]]:
         """Return the storage keys that each of these records uses; unknown and deleted ones are left out."""
         kept = (t.c.id.in_(record_ids), t.c.deleted_at.is_(None))
@@ -79,19 +114,33 @@ class Records:
 
     async def claim(self, record_id: str) -> Lease | None:
         """Begin a run of a pending job; None when it has ended meanwhile."""
-        change = {"attempts": t.c.attempts + 1, "lease": t.c.lease + 1, "updated_at": now_us()}
+        now = now_us()
+        change = {"attempts": t.c.attempts + 1, "lease": t.c.lease + 1, "updated_at": now, "heartbeat_at": now}
         query = update(t).where(t.c.id == record_id, t.c.status == Status.PENDING).values(change).returning(t)
         async with self._database.write() as connection:
             row = (await connection.execute(query)).one_or_none()
-        return Lease(_from_row(row), row.lease) if row else None
+        return Lease(from_row(row), row.lease) if row else None
+
+    async def beat(self, beats: Sequence[Beat]) -> list[Lease]:
+        """Note how far runs have come, in one transaction; return the leases that are void by now."""
+        void = []
+        async with self._database.write() as connection:
+            for beat in beats:
+                change = {"percent": beat.percent, "message": beat.message, "heartbeat_at": now_us()}
+                done = await connection.execute(update(t).where(*_held(beat.lease)).values(change))
+                if not done.rowcount:
+                    void.append(beat.lease)
+        return void
 
     async def give_back(self, lease: Lease) -> None:
-        """End a run that was interrupted through no fault of the job: it does not count."""
-        await self._settle(lease, attempts=t.c.attempts - 1)
+        """End a run that was interrupted through no fault of the job: it does not count. Twice is as good as once."""
+        uncounted = (*_held(lease), t.c.attempts == lease.record.attempts)
+        await self._change(uncounted, {"updated_at": now_us(), "attempts": t.c.attempts - 1})
 
     async def succeed(self, lease: Lease, result_key: str, delivery: Delivery | None = None) -> DenoiseRecord | None:
         """End the job well; None when the lease was void, and then nothing changed."""
-        return await self._settle(lease, status=Status.SUCCESS, result_key=result_key, delivery=delivery)
+        change = {"status": Status.SUCCESS, "result_key": result_key, "delivery": delivery}
+        return await self._settle(lease, **change, percent=100, message=None)
 
     async def fail(self, lease: Lease, message: str) -> DenoiseRecord | None:
         """End the job with a sentence; None when the lease was void, and then nothing changed."""
@@ -99,9 +148,9 @@ class Records:
 
     async def fetched(self, record: DenoiseRecord) -> bool:
         """Note that a job's original has come in; False when the job has ended meanwhile."""
-        change = _to_row(record) | {"source_url": None, "updated_at": now_us()}
+        change = to_row(record) | {"source_url": None, "updated_at": now_us()}
         names = ("source_url", "updated_at", "file_name", "audio_format", "source_type", "audio_duration", "audio_size")
-        kept = {name: change[name] for name in (*names, "extension")}
+        kept = {name: change[name] for name in (*names, "extension", "track", "result_bytes")}
         return await self._update_fetching(record.id, kept) is not None
 
     async def fail_fetch(self, record_id: str, message: str) -> DenoiseRecord | None:
@@ -117,61 +166,48 @@ class Records:
             "updated_at": case((t.c.deleted_at.is_(None), now_us()), else_=t.c.updated_at),
             "error": case((pending, DELETED), else_=t.c.error),
             "status": case((pending, Status.FAILED), else_=t.c.status),
+            "cancel_asked_at": case((pending, now_us()), else_=t.c.cancel_asked_at),
             "source_url": None,
         }
-        query = update(t).where(t.c.id == record_id, t.c.user_id == user_id).values(change).returning(t)
+        own = (t.c.id == record_id, t.c.user_id == user_id)
+        query = update(t).where(*own).values(change).returning(t)
         async with self._database.write() as connection:
+            was_pending = await connection.scalar(select(pending).where(*own))
             row = (await connection.execute(query)).one_or_none()
-        if row is None:
-            raise JobNotFound
-        return _from_row(row)
+            if row is None:
+                raise JobNotFound
+            record = from_row(row)
+            if was_pending:
+                await _tell_end(connection, record)
+        return record
 
     async def _update_fetching(self, record_id: str, change: dict[str, Any]) -> DenoiseRecord | None:
         own = (t.c.id == record_id, t.c.status == Status.PENDING, t.c.source_url.is_not(None))
-        query = update(t).where(*own).values(change).returning(t)
-        async with self._database.write() as connection:
-            row = (await connection.execute(query)).one_or_none()
-        return _from_row(row) if row else None
+        return await self._change(own, change)
 
     async def _settle(self, lease: Lease, **change: Any) -> DenoiseRecord | None:
-        own = (t.c.id == lease.record.id, t.c.status == Status.PENDING, t.c.lease == lease.number)
-        query = update(t).where(*own).values(updated_at=now_us(), **change).returning(t)
+        return await self._change(_held(lease), {"updated_at": now_us(), **change})
+
+    async def _change(self, which: tuple[Any, ...], change: dict[str, Any]) -> DenoiseRecord | None:
+        """Change a pending record; what ends it is noted as to be told in the same transaction."""
         async with self._database.write() as connection:
-            row = (await connection.execute(query)).one_or_none()
-        return _from_row(row) if row else None
+            row = (await connection.execute(update(t).where(*which).values(change).returning(t))).one_or_none()
+            if row is None:
+                return None
+            record = from_row(row)
+            if record.status is not Status.PENDING:
+                await _tell_end(connection, record)
+        return record
 
     async def _read_one(self, query: Query, **values: object) -> DenoiseRecord | None:
         rows = await self._database.readers.ask(query, values, list)
-        return _from_values(dict(zip(t.c.keys(), rows[0], strict=True))) if rows else None
+        return from_values(dict(zip(t.c.keys(), rows[0], strict=True))) if rows else None
 
 
-def _to_row(record: DenoiseRecord) -> dict[str, Any]:
-    fields = dict(vars(record)) | vars(record.options)
-    del fields["options"]
-    for name, column in _COLUMN_OF_FIELD.items():
-        fields[column] = fields.pop(name)
-    return fields
+def _held(lease: Lease) -> tuple[Any, ...]:
+    return t.c.id == lease.record.id, t.c.status == Status.PENDING, t.c.lease == lease.number
 
 
-_COLUMN_OF_FIELD = {
-    "audio_duration_s": "audio_duration",
-    "audio_size_bytes": "audio_size",
-    "created_at_us": "created_at",
-    "updated_at_us": "updated_at",
-    "deleted_at_us": "deleted_at",
-}
-
-
-def _from_row(row: Row[Any]) -> DenoiseRecord:
-    return _from_values(dict(row._mapping))
-
-
-def _from_values(fields: dict[str, Any]) -> DenoiseRecord:
-    for name, column in _COLUMN_OF_FIELD.items():
-        fields[name] = fields.pop(column)
-    fields["options"] = Options(**{name: fields.pop(name) for name in vars(Options())})
-    fields["status"] = Status(fields["status"])
-    fields["origin"] = Origin(fields["origin"])
-    fields["source_type"] = SourceType(fields["source_type"])
-    fields["delivery"] = Delivery(fields["delivery"]) if fields["delivery"] else None
-    return DenoiseRecord(**fields)
+async def _tell_end(connection: AsyncConnection, record: DenoiseRecord) -> None:
+    if record.options.webhook_url is not None:
+        await note_delivery(connection, record, WEBHOOK, record.options.webhook_url)

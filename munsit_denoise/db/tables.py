@@ -12,6 +12,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 metadata = MetaData(
@@ -71,12 +72,23 @@ denoise_records = Table(
     Column("upload_id", String(36)),
     Column("delivery", String(16)),
     Column("deleted_at", BigInteger),
+    Column("audio_track", Integer, nullable=False, server_default="0"),
+    Column("webhook_url", Text),
+    Column("percent", Integer, nullable=False, server_default="0"),
+    Column("message", Text),
+    Column("heartbeat_at", BigInteger),
+    Column("cancel_asked_at", BigInteger),
+    Column("track", Text),
+    Column("report", Text),
+    Column("result_bytes", BigInteger, nullable=False, server_default="0"),
     CheckConstraint("status IN ('pending', 'success', 'failed')", name="status"),
     CheckConstraint("source_type IN ('audio', 'video')", name="source_type"),
     CheckConstraint("(status = 'success') = (result_key IS NOT NULL)", name="result_on_success"),
     CheckConstraint("(status = 'failed') = (error IS NOT NULL)", name="error_on_failure"),
     CheckConstraint("audio_size >= 0 AND audio_duration >= 0", name="sizes"),
     CheckConstraint("strength >= 0 AND strength <= 1", name="strength"),
+    CheckConstraint("percent >= 0 AND percent <= 100", name="percent"),
+    CheckConstraint("audio_track >= 0", name="audio_track"),
 )
 
 uploads = Table(
@@ -90,6 +102,38 @@ uploads = Table(
     Column("audio_size", BigInteger, nullable=False),
     Column("storage_key", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False, index=True),
+    Column("track", Text),
+)
+
+# What still has to be told to other people's servers: a row comes in the transaction that ends its job.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("job_id", String(36), ForeignKey("denoise_records.id"), nullable=False, index=True),
+    Column("user_id", String(36), ForeignKey("users.id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("delivered_at", BigInteger),
+    Column("failed_at", BigInteger),
+    Column("error", Text),
+)
+Index(
+    "ix_deliveries_due",
+    deliveries.c.due_at,
+    sqlite_where=text("delivered_at IS NULL AND failed_at IS NULL"),
+    postgresql_where=text("delivered_at IS NULL AND failed_at IS NULL"),
+)
+
+# Which installation this is; its storage carries the same id.
+installation = Table(
+    "installation",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("created_at", BigInteger, nullable=False),
 )
 
 # A page of history reads this index alone, newest first, whatever the table's size.

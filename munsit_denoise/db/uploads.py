@@ -41,6 +41,7 @@ class Uploads:
             row.audio_size,
             row.storage_key,
             row.created_at,
+            row.track,
         )
 
     async def waiting(self, user_id: str, *, unused: bool = False) -> tuple[int, int]:

@@ -1,36 +1,30 @@
-"""What a bell promises."""
+"""What a bell promises: it says which job moved, and nothing of how. Who wants to know looks at the record."""
 
 from contextlib import AbstractContextManager
 from typing import Protocol
-
-from munsit_denoise.records import Event
 
 
 class BellClosed(Exception):
     """The process stops; nothing will ring any more."""
 
 
-class Subscription(Protocol):
-    """One listener's ear on one job: a slot that holds the latest event only."""
+class Ear(Protocol):
+    """One listener's ear on one job."""
 
-    async def next(self) -> Event:
-        """Return the latest event that was not returned yet, waiting for one. Raises BellClosed."""
-        ...
-
-    def take(self) -> Event | None:
-        """Return the latest event that was not returned yet, None when there is none."""
+    async def next(self) -> None:
+        """Return once the job has moved since this was asked last. Raises BellClosed."""
         ...
 
 
 class Bell(Protocol):
-    """Carries a job's events to whoever listens at that moment."""
+    """Tells whoever listens at that moment that a job moved; it may lose that, and never invents it."""
 
-    def publish(self, job_id: str, event: Event) -> None:
-        """Ring; never waits for a listener."""
+    def ring(self, job_id: str) -> None:
+        """Tell that a job moved; never waits for a listener."""
         ...
 
-    def subscribe(self, job_id: str) -> AbstractContextManager[Subscription]:
-        """Listen from now on; the latest progress known is there at once."""
+    def listen(self, job_id: str) -> AbstractContextManager[Ear]:
+        """Listen to a job from now on."""
         ...
 
     def close(self) -> None:

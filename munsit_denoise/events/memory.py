@@ -1,111 +1,67 @@
 """The bell of one process."""
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import anyio
 
 from munsit_denoise.events.base import BellClosed
-from munsit_denoise.records import Done, Event, Failed, Processing
-
-MAX_ENDED = 10_000  # jobs whose late progress is recognised as such
 
 
-class SlotSubscription:
-    """Holds the latest event: a slow reader skips progress and never misses the end."""
+class MemoryEar:
+    """Remembers that the bell rang, however often, until that is heard."""
 
-    def __init__(self, latest: Event | None) -> None:
-        self._latest = latest
+    def __init__(self) -> None:
         self._closed = False
-        self._filled = anyio.Event()
-        if latest is not None:
-            self._filled.set()
+        self._rung = anyio.Event()
 
-    def put(self, event: Event) -> None:
-        """Replace what was not read yet."""
-        self._latest = event
-        self._filled.set()
+    def ring(self) -> None:
+        """Wake whoever waits."""
+        self._rung.set()
 
-    async def next(self) -> Event:
-        """Return the latest event that was not returned yet, waiting for one. Raises BellClosed."""
-        await self._filled.wait()
-        event = self.take()
-        if event is None:
+    async def next(self) -> None:
+        """Return once the job has moved since this was asked last. Raises BellClosed."""
+        await self._rung.wait()
+        if self._closed:
             raise BellClosed
-        return event
-
-    def take(self) -> Event | None:
-        """Return the latest event that was not returned yet, None when there is none."""
-        event, self._latest = self._latest, None
-        if not self._closed:
-            self._filled = anyio.Event()
-        return event
+        self._rung = anyio.Event()
 
     def close(self) -> None:
-        """Wake the reader for good."""
+        """Wake whoever waits, for good."""
         self._closed = True
-        self._filled.set()
-
-
-@dataclass
-class _Topic:
-    progress: Processing | None = None
-    listeners: set[SlotSubscription] = field(default_factory=set)
+        self._rung.set()
 
 
 class MemoryBell:
-    """Topics live while a job runs or somebody listens."""
+    """Knows the jobs that somebody listens to, and no others."""
 
     def __init__(self) -> None:
-        self._topics: dict[str, _Topic] = {}
-        self._ended: OrderedDict[str, None] = OrderedDict()  # the jobs that ended last
+        self._ears: dict[str, set[MemoryEar]] = {}
         self._closed = False
 
-    def publish(self, job_id: str, event: Event) -> None:
-        """Ring; progress that would fall back (a second attempt begins anew) is held at what was heard before."""
-        if isinstance(event, Done | Failed):
-            self._note_end(job_id)
-        elif job_id in self._ended:
-            return  # a late attempt: nobody will ring for it again
-        topic = self._topics.setdefault(job_id, _Topic())
-        if isinstance(event, Processing):
-            if topic.progress and event.percent < topic.progress.percent:
-                event = Processing(topic.progress.percent, event.message)
-            topic.progress = event
-        else:
-            topic.progress = None
-        for listener in topic.listeners:
-            listener.put(event)
-        self._forget(job_id, topic)
+    def ring(self, job_id: str) -> None:
+        """Tell that a job moved; never waits for a listener."""
+        for ear in self._ears.get(job_id, ()):
+            ear.ring()
 
     @contextmanager
-    def subscribe(self, job_id: str) -> Iterator[SlotSubscription]:
-        """Listen from now on; the latest progress known is there at once."""
-        topic = self._topics.setdefault(job_id, _Topic())
-        listener = SlotSubscription(topic.progress)
+    def listen(self, job_id: str) -> Iterator[MemoryEar]:
+        """Listen to a job from now on."""
+        ear = MemoryEar()
         if self._closed:
-            listener.close()
-        topic.listeners.add(listener)
+            ear.close()
+        ears = self._ears.setdefault(job_id, set())
+        ears.add(ear)
         try:
-            yield listener
+            yield ear
         finally:
-            topic.listeners.discard(listener)
-            self._forget(job_id, topic)
+            ears.discard(ear)
+            if not ears and self._ears.get(job_id) is ears:
+                del self._ears[job_id]
 
     def close(self) -> None:
         """Wake every listener for good; whoever comes later is woken at once."""
         self._closed = True
-        for topic in self._topics.values():
-            for listener in topic.listeners:
-                listener.close()
-
-    def _note_end(self, job_id: str) -> None:
-        self._ended[job_id] = None
-        if len(self._ended) > MAX_ENDED:
-            self._ended.popitem(last=False)
-
-    def _forget(self, job_id: str, topic: _Topic) -> None:
-        if not topic.listeners and topic.progress is None and self._topics.get(job_id) is topic:
-            del self._topics[job_id]
+        for ears in self._ears.values():
+            for ear in ears:
+                ear.close()

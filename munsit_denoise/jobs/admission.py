@@ -3,11 +3,20 @@
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
+from munsit_denoise.db.records import Records
 from munsit_denoise.db.uploads import Uploads
-from munsit_denoise.errors import QueueFull, ShuttingDown, StorageFull, TooManyJobs, TooManyUploads
+from munsit_denoise.errors import (
+    QueueFull,
+    ResultTooLarge,
+    ShuttingDown,
+    StorageFull,
+    TooManyJobs,
+    TooManyUploads,
+    TooMuchWaiting,
+)
 from munsit_denoise.jobs.intake import Limits
-from munsit_denoise.queue.local import LocalQueue
-from munsit_denoise.storage import LocalStorage
+from munsit_denoise.queue.base import JobQueue
+from munsit_denoise.storage.base import Storage
 
 
 class InFlight:
@@ -40,9 +49,12 @@ class InFlight:
 class Admission:
     """Refuses before anything is read or done, and keeps a place for what it let in until that has its own."""
 
-    def __init__(self, limits: Limits, storage: LocalStorage, uploads: Uploads, queues: Sequence[LocalQueue]) -> None:
-        self._limits, self._storage, self._uploads, self._queues = limits, storage, uploads, queues
-        self._jobs_coming, self._uploads_coming = InFlight(), InFlight()
+    def __init__(
+        self, limits: Limits, storage: Storage, uploads: Uploads, records: Records, queues: Sequence[JobQueue]
+    ) -> None:
+        self._limits, self._storage, self._queues = limits, storage, queues
+        self._uploads, self._records = uploads, records
+        self._jobs_coming, self._uploads_coming, self._results_coming = InFlight(), InFlight(), InFlight()
         self.stopping = False
 
     def stop(self) -> None:
@@ -85,6 +97,25 @@ class Admission:
         with self._uploads_coming.reserve(user_id, expected_bytes):  # before others ask
             if await self._too_many(user_id, unused=False) and await self._too_many(user_id, unused=True):
                 raise TooManyUploads
+            yield
+
+    @asynccontextmanager
+    async def result(self, user_id: str, size_bytes: int) -> AsyncIterator[None]:
+        """Let a job in whose result will need so much; by the end of the block it is committed or refused.
+
+        Raises ResultTooLarge, TooMuchWaiting, StorageFull, DatabaseBusy.
+        """
+        most_mb = self._limits.result_mb_per_user
+        most_bytes, coming = most_mb * 2**20, self._results_coming
+        if 0 < most_bytes < size_bytes:
+            raise ResultTooLarge(most_mb, size_bytes)
+        with coming.reserve(user_id, size_bytes):  # before others ask
+            reckoned = await self._records.reckoned_bytes()
+            if 0 < most_bytes < reckoned.get(user_id, 0) + coming.size_bytes(user_id):
+                raise TooMuchWaiting
+            needed = sum(reckoned.values()) + coming.size_bytes()
+            if self._storage.free_bytes() < needed + self._limits.disk_reserve_mb * 2**20:
+                raise StorageFull
             yield
 
     async def _too_many(self, user_id: str, *, unused: bool) -> bool:

@@ -5,72 +5,100 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from munsit_denoise.db.records import Records
-from munsit_denoise.errors import DenoiseError
-from munsit_denoise.events.base import Bell
-from munsit_denoise.jobs.intake import Examiner, Received, described
-from munsit_denoise.jobs.journal import Journal
-from munsit_denoise.jobs.running import RunningJobs
+import anyio
+
+from munsit_denoise.errors import DenoiseError, Interrupted, ResultTooLarge, Unavailable
+from munsit_denoise.jobs.intake import Examiner, Limits, Received, described
+from munsit_denoise.jobs.parts import Parts
+from munsit_denoise.jobs.pause import Pause
+from munsit_denoise.jobs.settlement import Settlement, persist
+from munsit_denoise.jobs.verdict import no_verdict
 from munsit_denoise.logs import get_logger
-from munsit_denoise.queue.local import LocalQueue
-from munsit_denoise.records import DenoiseRecord, Failed, Queued
-from munsit_denoise.storage import LocalStorage
+from munsit_denoise.records import DenoiseRecord
 
 log = get_logger()
+MAX_INTERRUPTIONS = 3  # of one download, by what says nothing of the file
+RETRY_PAUSE_S = 1.0
+BROKE = "The URL could not be downloaded."
 
 Download = Callable[[str, Path], Awaitable[Received]]  # from a URL to a path; its name is empty where none is told
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Fetcher:
     """What it takes to fetch originals. A crash costs a download: the next start begins it anew."""
 
-    records: Records
-    storage: LocalStorage
-    inbox: LocalQueue  # jobs whose original is still to be fetched
-    queue: LocalQueue
-    bell: Bell
-    running: RunningJobs
+    parts: Parts
+    settlement: Settlement
     examiner: Examiner
+    limits: Limits
     download: Download
-    journal: Journal = field(default_factory=Journal)
+    pause: Pause = field(default_factory=Pause)
 
     async def run_forever(self) -> None:
         """Fetch one original after the other."""
         while True:
-            await self.fetch(await self.inbox.take())
+            await self.pause.wait()
+            job_id = await self.parts.inbox.take()
+            try:
+                await self.fetch(job_id)
+            finally:
+                await self.parts.inbox.done(job_id)
 
     async def fetch(self, job_id: str) -> None:
-        """Bring a job's original in and queue the job, or end it with a sentence."""
-        record = await self.records.get(job_id)
+        """Bring a job's original in and queue the job, end it with a sentence, or put it back for a while."""
+        record = await persist(lambda: self.parts.records.get(job_id))
         if record is None or record.source_url is None:
             return
-        with self.journal.working(record), self.running.working(job_id):
+        with self.parts.journal.working(record), self.parts.running.working(job_id):
             try:
                 await self._bring_in(record, record.source_url)
-            except DenoiseError as error:
-                await self._give_up(record, error.message)
-            except Exception:  # a boundary: whatever a download breaks on, the next one goes on
-                log.exception("download broke")
-                await self._give_up(record, "The URL could not be downloaded.")
+            except Exception as error:  # a boundary: whatever a download breaks on, the next one goes on
+                await self._settle(record, error)
 
     async def _bring_in(self, record: DenoiseRecord, url: str) -> None:
         began_s = time.monotonic()
-        async with self.storage.new_file(record.original_key) as path:
-            received = await self.download(url, path)
-            track = await self.examiner.examine(record.original_key, path)
-        received = replace(received, file_name=received.file_name or record.file_name)
-        found = described(record, received, track)
-        if not await self.records.fetched(found):
-            await self.storage.delete_job(record.id)
+        found = await self._fetched(record, url)
+        most_mb = self.limits.result_mb_per_user
+        if 0 < most_mb * 2**20 < found.result_bytes:
+            raise ResultTooLarge(most_mb, found.result_bytes)
+        if not await persist(lambda: self.parts.records.fetched(found)):
+            await self._remove(record.id)
             return
-        self.journal.fetched(found, time.monotonic() - began_s)
-        await self.queue.put(record.user_id, record.id)
-        self.bell.publish(record.id, Queued(self.queue.position(record.user_id, record.id) or 0))
+        self.pause.over()
+        self.parts.journal.fetched(found, time.monotonic() - began_s)
+        await self.parts.queue.put(record.user_id, record.id)
+        self.parts.bell.ring(record.id)
 
-    async def _give_up(self, record: DenoiseRecord, message: str) -> None:
-        await self.storage.delete_job(record.id)
-        ended = await self.records.fail_fetch(record.id, message)
-        if ended is not None:
-            self.bell.publish(record.id, Failed(message))
-            self.journal.ended(ended)
+    async def _fetched(self, record: DenoiseRecord, url: str) -> DenoiseRecord:
+        """Return the record that knows its original, which lies in storage then."""
+        for attempt in range(1, MAX_INTERRUPTIONS + 1):
+            try:
+                async with self.parts.storage.new_file(record.original_key) as path:
+                    received = await self.download(url, path)
+                    track = await self.examiner.examine(record.user_id, path, record.options.audio_track)
+            except Interrupted:
+                if attempt == MAX_INTERRUPTIONS:
+                    raise
+                await anyio.sleep(RETRY_PAUSE_S)
+            else:
+                return described(record, replace(received, file_name=received.file_name or record.file_name), track)
+        raise AssertionError  # the loop returns or raises
+
+    async def _settle(self, record: DenoiseRecord, error: Exception) -> None:
+        trouble = no_verdict(error)
+        if trouble is not None:
+            self.parts.journal.interrupted(record, trouble.message)
+            self.pause.begin(trouble)
+            await self.parts.inbox.put(record.user_id, record.id)
+            return
+        if not isinstance(error, DenoiseError):
+            log.exception("download broke", exc_info=error)
+        await self._remove(record.id)
+        await self.settlement.fail_fetch(record.id, error.message if isinstance(error, DenoiseError) else BROKE)
+
+    async def _remove(self, job_id: str) -> None:
+        try:
+            await self.parts.storage.delete_job(job_id)
+        except Unavailable as error:  # the sweep removes it later
+            log.warning("what was fetched could not be removed", reason=error.message)

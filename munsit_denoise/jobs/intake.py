@@ -1,18 +1,17 @@
 """What comes in: how much may, and what it turns out to be."""
 
-from collections import OrderedDict
+import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import anyio
-
 from munsit_denoise.errors import AudioTooLong, FileTooLarge
+from munsit_denoise.jobs.fair import FairLimiter
+from munsit_denoise.jobs.reckoning import needed_bytes
 from munsit_denoise.media.formats import result_extension
 from munsit_denoise.media.probe import AudioTrack, probe
 from munsit_denoise.records import DenoiseRecord, SourceType, extension_of, source_type_of
 
-MAX_KNOWN = 4096  # files; looking again costs a program's start or two
 PROBES_AT_ONCE = 4  # files that are looked at beside each other; the others wait their turn
 EXTENSIONS = {"matroska": "mkv", "mov": "mp4", "asf": "wma", "mpegts": "mpg"}  # of containers that are called otherwise
 
@@ -28,6 +27,7 @@ class Limits:
     disk_reserve_mb: int
     uploads_per_user: int = 0
     uploads_mb_per_user: int = 0
+    result_mb_per_user: int = 0
 
     @property
     def upload_bytes(self) -> int | None:
@@ -51,39 +51,47 @@ Receive = Callable[[Path], Awaitable[Received]]  # writes an upload to a path
 
 
 class Examiner:
-    """Looks at files, a few at a time, and remembers what they were until their jobs run."""
+    """Looks at files, a few at a time; users in turn, as a file that is made for it takes long."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._probing = anyio.CapacityLimiter(PROBES_AT_ONCE)
-        self._known: OrderedDict[str, AudioTrack] = OrderedDict()  # by storage key, the oldest first
+        self._limits, self._probing = limits, FairLimiter(PROBES_AT_ONCE)
 
-    async def examine(self, key: str, path: Path) -> AudioTrack:
-        """Return the audio track of a file that will lie under a key. Raises NotMedia, AudioTooLong."""
-        async with self._probing:
-            track = await probe(path)
+    async def examine(self, user_id: str, path: Path, index: int = 0) -> AudioTrack:
+        """Return an audio track of a file. Raises NotMedia, InvalidOption, AudioTooLong, Interrupted."""
+        async with self._probing.place(user_id):
+            track = await looked_at(path, index)
         minutes = self._limits.duration_minutes
         if minutes and track.duration_s > 60 * minutes:
             raise AudioTooLong(minutes, track.duration_s)
-        self._remember(key, track)
         return track
 
-    async def recall(self, key: str, path: Path) -> AudioTrack:
-        """Return the audio track of a file that was examined before, perhaps by a server before this one.
 
-        Raises NotMedia.
-        """
-        return self._known.get(key) or await probe(path)
+async def looked_at(path: Path, index: int) -> AudioTrack:
+    """Return an audio track of a file; what goes wrong in one of the programs comes as itself. Raises NotMedia."""
+    try:
+        return await probe(path, index)
+    except BaseExceptionGroup as group:
+        raise first_of(group) from group
 
-    def share(self, key: str, new_key: str) -> None:
-        """Note that a file has a second key."""
-        if key in self._known:
-            self._remember(new_key, self._known[key])
 
-    def _remember(self, key: str, track: AudioTrack) -> None:
-        self._known[key] = track
-        if len(self._known) > MAX_KNOWN:
-            self._known.popitem(last=False)
+def first_of(error: BaseException) -> BaseException:
+    """Return the first error of a group of groups, anything else as it is."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def track_json(track: AudioTrack) -> str:
+    """Return a track as it stands in a row."""
+    return json.dumps(asdict(track))
+
+
+def track_of(row: str | None) -> AudioTrack | None:
+    """Return the track of a row, None where there is none that this version understands."""
+    try:
+        return AudioTrack(**json.loads(row)) if row else None
+    except (TypeError, ValueError):
+        return None
 
 
 def format_of(file_name: str, track: AudioTrack) -> str:
@@ -111,6 +119,8 @@ def described(record: DenoiseRecord, received: Received, track: AudioTrack) -> D
     Raises InvalidOption for a result that cannot be written.
     """
     audio_format = format_of(received.file_name, track)
+    wanted = result_extension(record.options.extension, audio_format)
+    options = replace(record.options, extension=wanted)
     return replace(
         record,
         file_name=received.file_name,
@@ -119,5 +129,7 @@ def described(record: DenoiseRecord, received: Received, track: AudioTrack) -> D
         audio_duration_s=round(track.duration_s, 6),
         audio_size_bytes=received.size_bytes,
         source_url=None,
-        options=replace(record.options, extension=result_extension(record.options.extension, audio_format)),
+        options=options,
+        track=track_json(track),
+        result_bytes=needed_bytes(track, options, received.size_bytes),
     )

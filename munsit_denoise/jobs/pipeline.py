@@ -1,7 +1,7 @@
 """One file through decoder, model and encoder, block by block."""
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +19,7 @@ from munsit_denoise.media.probe import AudioTrack
 
 Block = NDArray[np.float32]  # [frames, channels]
 Report = Callable[[int, str], None]  # percent of the work done, message
+LastStep = Callable[[], AbstractAsyncContextManager[object]]  # what is held while a result is put together
 
 EXTRACTING = "Extracting audio"
 REDUCING = "Running noise reduction"
@@ -101,9 +102,10 @@ class _Progress:
         self._report(*state)
 
 
-async def enhance_file(work: Work, denoiser: Denoiser, report: Report) -> Outcome:
+async def enhance_file(work: Work, denoiser: Denoiser, report: Report, last_step: LastStep = nullcontext) -> Outcome:
     """Write the denoised source to the target and return what there is to say about it.
 
+    `last_step` is entered when the model is needed no more and work remains.
     Cancelling ends it within one window of the model. Raises ProcessingFailed, StorageFull.
     """
     progress = _Progress(work.track, report)
@@ -113,9 +115,10 @@ async def enhance_file(work: Work, denoiser: Denoiser, report: Report) -> Outcom
     sound = anyio.Path(work.target.with_name(work.target.name + SOUND_SUFFIX))
     try:
         await _enhance_sound(work, Path(sound), lossless_encoding(), denoiser, progress)
-        await write_result(
-            Path(sound), work.target, work.track, work.encoding, picture=work.picture, level_lufs=work.level_lufs
-        )
+        async with last_step():
+            await write_result(
+                Path(sound), work.target, work.track, work.encoding, picture=work.picture, level_lufs=work.level_lufs
+            )
     finally:
         with anyio.CancelScope(shield=True), suppress(FileNotFoundError):
             await sound.unlink()

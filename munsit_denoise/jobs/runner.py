@@ -1,166 +1,155 @@
 """Runs the jobs of a queue: each ends once, as `success` or `failed`, whatever happens on the way."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
 
-from munsit_denoise.db.records import Lease, Records
-from munsit_denoise.errors import DatabaseBusy, DenoiseError, StorageFull
-from munsit_denoise.events.base import Bell
-from munsit_denoise.jobs.journal import Journal
+from munsit_denoise.db.records import Lease
+from munsit_denoise.errors import DenoiseError, Interrupted, StorageFull
+from munsit_denoise.jobs.intake import first_of, looked_at, track_of
+from munsit_denoise.jobs.parts import Parts
+from munsit_denoise.jobs.pause import Pause
 from munsit_denoise.jobs.pipeline import EXTRACTING, Denoiser, Work, enhance_file
-from munsit_denoise.jobs.running import RunningJobs
+from munsit_denoise.jobs.places import Place, Places
+from munsit_denoise.jobs.sending import Sending
+from munsit_denoise.jobs.settlement import Settlement, persist
+from munsit_denoise.jobs.verdict import no_verdict
 from munsit_denoise.logs import get_logger
 from munsit_denoise.media.probe import AudioTrack
-from munsit_denoise.queue.local import LocalQueue
-from munsit_denoise.records import Delivery, DenoiseRecord, Processing, terminal_event
-from munsit_denoise.storage import LocalStorage
 
 log = get_logger()
-RETRY_PAUSE_S = 1.0
-DELIVERING = "Sending the result"
-DELIVERING_PERCENT = 99
+RETRY_PAUSE_S = 1.0  # the stop of a whole unit reaches the programs first: what it cut off is no attempt
 LOST_ORIGINAL = "The original recording is no longer on the server."
+TRIED = "The file could not be processed after {} attempts."
 
-Result = TypeVar("Result")
 MakeDenoiser = Callable[[AudioTrack, float], Denoiser]  # for a track, at a strength
-Recall = Callable[[str, Path], Awaitable[AudioTrack]]  # of an original's key and path
-Deliver = Callable[[Path, str], Awaitable[str | None]]  # a file to a URL; returns why it failed
 
 
-@dataclass(frozen=True)
+class _Lost(Exception):
+    """The original is not in storage."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Runner:
-    """What it takes to run a job."""
+    """What it takes to run jobs."""
 
-    records: Records
-    storage: LocalStorage
-    queue: LocalQueue
-    bell: Bell
-    running: RunningJobs
-    recall: Recall
+    parts: Parts
+    settlement: Settlement
+    sending: Sending
     make_denoiser: MakeDenoiser
     max_attempts: int
-    deliver: Deliver
-    tasks: TaskGroup  # of what goes on after a job has left its place to the next one
-    journal: Journal = field(default_factory=Journal)
+    tasks: TaskGroup  # of the jobs that run
+    places: Places = field(default_factory=Places)
+    pause: Pause = field(default_factory=Pause)
 
     async def run_forever(self) -> None:
-        """Run one job after the other."""
+        """Run jobs, as many at the same time as there are places."""
         while True:
-            await self.run(await self.queue.take())
+            place = await self.places.take()
+            try:
+                await self.pause.wait()
+                job_id = await self.parts.queue.take()
+            except BaseException:
+                place.leave()
+                raise
+            self.tasks.start_soon(self._run_in, place, job_id)
 
-    async def run(self, job_id: str) -> None:
-        """Run a job to its end, put it back into the queue, or leave it to its delivery."""
-        lease = await _persist(lambda: self.records.claim(job_id))
-        if lease is None:
-            return
-        with self.journal.working(lease.record):
-            await self._run(lease)
-
-    async def _run(self, lease: Lease) -> None:
-        record = lease.record
-        if record.attempts > self.max_attempts:
-            await self._fail(lease, f"The file could not be processed after {self.max_attempts} attempts.")
-            return
-        self.journal.began(record)
-        result_key = None
-        with self.running.working(record.id):
-            result_key = await self._attempt(lease)
-        if result_key is None:
-            return
-        self.journal.denoised(record)
-        if record.options.output_url is None:
-            await self._succeed(lease, result_key)
-        else:
-            self.tasks.start_soon(self._deliver, lease, result_key, record.options.output_url)
-
-    async def _attempt(self, lease: Lease) -> str | None:
-        """Return the key of the result, None when there is none and that has been settled."""
-        record = lease.record
+    async def _run_in(self, place: Place, job_id: str) -> None:
         try:
-            return await self._denoise(lease)
+            await self.run(job_id, place)
+        except Exception:  # a boundary: whatever breaks here, the next job runs
+            log.exception("a job's run broke", job=job_id)
+        finally:
+            place.leave()
+            await self.parts.queue.done(job_id)
+
+    async def run(self, job_id: str, place: Place | None = None) -> None:
+        """Run a job to its end, put it back into the queue, or leave it to its delivery."""
+        lease = await persist(lambda: self.parts.records.claim(job_id))
+        if lease is not None:
+            with self.parts.journal.working(lease.record), self.parts.running.working(job_id):
+                await self._run(lease, place or Place())
+
+    async def _run(self, lease: Lease, place: Place) -> None:
+        record, result_key = lease.record, None
+        if record.attempts > self.max_attempts:
+            await self.settlement.fail(lease, TRIED.format(self.max_attempts))
+            return
+        self.parts.journal.began(record)
+        self.parts.board.begin(lease, EXTRACTING)
+        try:
+            result_key = await self._attempt(lease, place)
+            if result_key is None:
+                return
+            self.pause.over()
+            self.parts.journal.denoised(record)
+            place.leave()
+            await self.parts.queue.done(record.id)
+            if record.options.output_url is None:
+                await self.settlement.succeed(lease, result_key)
+            else:
+                await self.sending.send(lease, result_key, record.options.output_url)
         except anyio.get_cancelled_exc_class():
-            with anyio.CancelScope(shield=True):
-                await self.records.give_back(lease)
-            self.journal.interrupted(record, "it was stopped")
+            await self.settlement.give_back_at_stop(lease, result_key, "it was stopped")
             raise
-        except DenoiseError as error:
-            await self._fail(lease, error.message)
-        except FileNotFoundError:
-            await self._fail(lease, LOST_ORIGINAL)
-        except Exception:  # the one boundary: whatever a job breaks on, the next one runs
-            log.exception("job broke", attempt=record.attempts)
-            self.journal.interrupted(record, "it broke and is tried again")
-            await anyio.sleep(RETRY_PAUSE_S)
-            await self.queue.put(record.user_id, record.id)
+
+    async def _attempt(self, lease: Lease, place: Place) -> str | None:
+        """Return the key of the result, None when there is none and that has been settled."""
+        try:
+            return await self._denoise(lease, place)
+        except _Lost:
+            await self.settlement.fail(lease, LOST_ORIGINAL)
+        except Exception as error:  # the one boundary of a job
+            await self._settle(lease, error)
         return None
 
-    async def _denoise(self, lease: Lease) -> str:
+    async def _settle(self, lease: Lease, error: BaseException) -> None:
+        """Act on what an attempt broke on: trouble of the machine is no attempt, a verdict ends the job, else again."""
+        error = first_of(error)
+        trouble = no_verdict(error)
+        if trouble is not None:
+            await self.settlement.give_back(lease)
+            await self._again(lease, trouble.message)
+            self.pause.begin(trouble)
+        elif isinstance(error, DenoiseError) and not isinstance(error, Interrupted):
+            await self.settlement.fail(lease, error.message)
+        else:
+            if not isinstance(error, Interrupted):
+                log.exception("job broke", attempt=lease.record.attempts, exc_info=error)
+            await anyio.sleep(RETRY_PAUSE_S)
+            await self._again(lease, "it broke and is tried again")
+
+    async def _again(self, lease: Lease, reason: str) -> None:
+        self.parts.journal.interrupted(lease.record, reason)
+        await self.parts.queue.put(lease.record.user_id, lease.record.id)
+
+    @asynccontextmanager
+    async def _original(self, key: str) -> AsyncIterator[Path]:
+        async with AsyncExitStack() as stack:
+            try:
+                path = await stack.enter_async_context(self.parts.storage.local_file(key))
+            except FileNotFoundError:
+                raise _Lost from None
+            yield path
+
+    async def _denoise(self, lease: Lease, place: Place) -> str:
         """Make the result durable in storage and return its key, which no other attempt uses."""
-        record, options = lease.record, lease.record.options
+        record, options, storage = lease.record, lease.record.options, self.parts.storage
         extension = options.extension or "wav"
         result_key = f"{record.id}/denoised-{lease.number}.{extension}"
+        if storage.free_bytes() < record.result_bytes:
+            raise StorageFull
 
         def report(percent: int, message: str) -> None:
-            self.bell.publish(record.id, Processing(percent, message))
+            self.parts.board.tell(lease, percent, message)
 
-        async with (
-            self.storage.local_file(record.original_key) as source,
-            self.storage.new_file(result_key) as target,
-        ):
-            report(0, EXTRACTING)
-            track = await self.recall(record.original_key, source)
+        async with self._original(record.original_key) as source, storage.new_file(result_key) as target:
+            track = track_of(record.track) or await looked_at(source, options.audio_track)
             work = Work(source, target, track, extension, options.level_lufs)
-            await enhance_file(work, self.make_denoiser(track, options.strength), report)
+            denoiser = self.make_denoiser(track, options.strength)
+            await enhance_file(work, denoiser, report, lambda: self.places.last_step(place, record.user_id))
         return result_key
-
-    async def _deliver(self, lease: Lease, result_key: str, url: str) -> None:
-        """Send the result where the client wants it, then end the job: well, however the sending went."""
-        record = lease.record
-        self.bell.publish(record.id, Processing(DELIVERING_PERCENT, DELIVERING))
-        try:
-            with self.running.working(record.id):
-                reason = await self.deliver(self.storage.path(result_key), url)
-                delivery = Delivery.DELIVERED if reason is None else Delivery.FAILED
-                self.journal.delivered(record, reason)
-                await self._succeed(lease, result_key, delivery)
-        except anyio.get_cancelled_exc_class():
-            with anyio.CancelScope(shield=True):
-                await self.records.give_back(lease)
-            raise
-        except Exception:  # a boundary as well: the job has its result
-            log.exception("delivery broke")
-            await self._succeed(lease, result_key, Delivery.FAILED)
-
-    async def _succeed(self, lease: Lease, result_key: str, delivery: Delivery | None = None) -> None:
-        ended = await _persist(lambda: self.records.succeed(lease, result_key, delivery))
-        if ended is None:
-            await self.storage.delete(result_key)
-        self._ring(ended)
-
-    async def _fail(self, lease: Lease, message: str) -> None:
-        self._ring(await _persist(lambda: self.records.fail(lease, message)))
-
-    def _ring(self, ended: DenoiseRecord | None) -> None:
-        if ended is None:
-            return  # another attempt ended the job, and rang
-        event = terminal_event(ended)
-        assert event is not None  # a settled record has ended
-        self.bell.publish(ended.id, event)
-        self.journal.ended(ended)
-
-
-async def _persist(write: Callable[[], Awaitable[Result]]) -> Result:
-    """Write until the database takes it: an end that is not written down would leave its job pending."""
-    pause_s = 0.1
-    while True:
-        try:
-            return await write()
-        except (DatabaseBusy, StorageFull) as error:
-            log.warning("the database does not take a job's state", reason=str(error))
-            await anyio.sleep(pause_s)
-            pause_s = min(2 * pause_s, 5.0)

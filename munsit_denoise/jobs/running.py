@@ -33,6 +33,15 @@ class RunningJobs:
                     del self._work[job_id]
                 work.ended.set()
 
+    def ids(self) -> set[str]:
+        """Return the jobs that are worked on."""
+        return set(self._work)
+
+    def cancel(self, job_id: str) -> None:
+        """Stop the work on a job without waiting for its end."""
+        for work in self._work.get(job_id, ()):
+            work.scope.cancel()
+
     async def stop(self, job_id: str) -> None:
         """Stop the work on a job and wait until it has ended; one that nobody works on is fine."""
         works = list(self._work.get(job_id, ()))

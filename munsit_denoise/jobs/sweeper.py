@@ -1,73 +1,64 @@
-"""After a crash: files without a record go, jobs that had not ended are queued again."""
+"""What no record names goes: uploads that were never answered, results that were never committed, parts."""
 
-from itertools import islice
+from collections.abc import Sequence
 
 import anyio
-from anyio import to_thread
-from anyio.abc import TaskGroup
 
 from munsit_denoise.db.engine import now_us
-from munsit_denoise.db.records import Waiting
-from munsit_denoise.jobs.service import DenoiseService
+from munsit_denoise.errors import Unavailable
+from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.logs import get_logger
-from munsit_denoise.queue.local import LocalQueue
 
 log = get_logger()
-FOLDERS_AT_A_TIME = 200
+SWEEP_INTERVAL_S = 3600
 EXPIRY_INTERVAL_S = 600
 
 
-async def requeue(service: DenoiseService, tasks: TaskGroup, delay_s: float) -> None:
-    """Put every job that has not ended back into its queue, oldest first.
-
-    A job that was running when a server died may have killed it, or was hit by a kill by chance. Such suspects
-    come behind the others. One that was there twice waits `delay_s` for each time but the first: by then the
-    others have run, and kills in quick succession do not use its attempts up.
-    """
-    waiting = await service.records.pending()
-    for job in sorted(waiting, key=lambda job: job.attempts > 0):
-        service.journal.resumed(job)
-        if job.attempts > 1:
-            tasks.start_soon(_put_later, service.queue, job, delay_s * (job.attempts - 1))
-        else:
-            await (service.inbox if job.source_url else service.queue).put(job.user_id, job.id)
-    if waiting:
-        log.info("jobs from before go on", jobs=len(waiting))
+async def sweep_forever(parts: Parts) -> None:
+    """Sweep at the start, and again now and then."""
+    while True:
+        await sweep(parts)
+        await anyio.sleep(SWEEP_INTERVAL_S)
 
 
-async def _put_later(queue: LocalQueue, job: Waiting, delay_s: float) -> None:
-    await anyio.sleep(delay_s)
-    await queue.put(job.user_id, job.id)
-
-
-async def expire_uploads(service: DenoiseService, hours: float) -> None:
-    """Delete, for ever and again, uploads that are older; jobs that were made of them keep their files."""
-    while hours:
-        for upload_id in await service.uploads.older_than(now_us() - int(hours * 3.6e9)):
-            await service.uploads.delete(upload_id)
-            await service.storage.delete_job(upload_id)
-        await anyio.sleep(EXPIRY_INTERVAL_S)
-
-
-async def sweep(service: DenoiseService, started_s: float) -> int:
-    """Delete what a crash left half done before `started_s`; return how many files went.
-
-    A file is an orphan when no record names it: an upload that was never answered, a result that was never
-    committed, a part.
-    """
-    storage = service.storage
-    folders = storage.old_jobs(started_s)
+async def sweep(parts: Parts) -> int:
+    """Delete what no record names; return how many files went. What is being worked on is left alone."""
     removed = 0
-    while batch := await to_thread.run_sync(lambda: list(islice(folders, FOLDERS_AT_A_TIME))):
-        ids = [job_id for job_id, _ in batch]
-        used = await service.records.storage_keys(ids) | await service.uploads.storage_keys(ids)
-        for job_id, keys in batch:
-            orphans = [key for key in keys if key not in used.get(job_id, set())]
-            for key in orphans:
-                await storage.delete(key)
-            if job_id not in used:
-                await storage.delete_job(job_id)
-            removed += len(orphans)
+    async for job_ids in parts.storage.jobs():
+        removed += await _sweep_some(parts, job_ids)
     if removed:
         log.info("files without a record were removed", files=removed)
     return removed
+
+
+async def _sweep_some(parts: Parts, job_ids: Sequence[str]) -> int:
+    """Sweep some jobs' folders.
+
+    The order matters. What was listed before it was asked who is at work, and that before the records were asked,
+    has been settled in the records if nobody is at work on it. What comes after the listing is not touched.
+    """
+    listed = {job_id: await parts.storage.keys(job_id) for job_id in job_ids}
+    at_work = parts.coming | parts.running.ids()
+    idle = [job_id for job_id in job_ids if job_id not in at_work]
+    used = await parts.records.storage_keys(idle) | await parts.uploads.storage_keys(idle)
+    removed = 0
+    for job_id in idle:
+        orphans = [key for key in listed[job_id] if key not in used.get(job_id, set())]
+        try:
+            if job_id not in used:
+                await parts.storage.delete_job(job_id)
+            for key in orphans:
+                await parts.storage.delete(key)
+            removed += len(orphans)
+        except Unavailable as error:
+            log.warning("files without a record cannot be removed", folder=job_id, reason=error.message)
+    return removed
+
+
+async def expire_uploads(parts: Parts, hours: float) -> None:
+    """Delete, for ever and again, uploads that are older; jobs that were made of them keep their files."""
+    while hours:
+        for upload_id in await parts.uploads.older_than(now_us() - int(hours * 3.6e9)):
+            await parts.uploads.delete(upload_id)
+            await parts.storage.delete_job(upload_id)
+        await anyio.sleep(EXPIRY_INTERVAL_S)

@@ -65,8 +65,11 @@ def present(record: DenoiseRecord, heard: Event | None, standing: Standing) -> E
     return terminal_event(record) or heard or (Downloading() if record.source_url else _waiting(record, standing))
 
 
-def _waiting(record: DenoiseRecord, standing: Standing) -> Queued:
-    return standing(record) or Queued(0)  # what was taken out of the queue is about to run
+def _waiting(record: DenoiseRecord, standing: Standing) -> Queued | Processing:
+    if (place := standing(record)) is not None:
+        return place
+    begun = record.percent > 0 or record.message is not None  # as whoever runs it has noted
+    return Processing(record.percent, record.message) if begun else Queued(0)  # what was taken is about to run
 
 
 def advance(shown: Event | None, event: Event) -> Event | None:

@@ -10,14 +10,15 @@ from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
 from munsit_denoise.errors import DatabaseBusy, InvalidKey
-from munsit_denoise.events.base import Bell, BellClosed, Subscription
+from munsit_denoise.events.base import Bell, BellClosed, Ear
 from munsit_denoise.jobs.listeners import Listener, Watched
 from munsit_denoise.jobs.watch import Patience, Standing, Told, advance, present
-from munsit_denoise.records import DELETED, DenoiseRecord, Event, Failed, Queued, terminal_event
+from munsit_denoise.records import DELETED, DenoiseRecord, Event, Failed, Processing, Queued, terminal_event
 
 log = logging.getLogger(__name__)
 BATCH = 64  # listeners that are woken before other requests have their turn
 TICKS = 40  # of the clock in the time without an event that ends a stream: it ends a fortieth late at most
+BUSY_RECHECK_S = 0.5  # until the record is asked again, after a database that was busy
 KEY_CHECKS = 2  # of each key in the time between two looks at a record
 
 
@@ -27,6 +28,7 @@ class Sources:
 
     read: Callable[[str], Awaitable[DenoiseRecord | None]]  # a record, whoever owns it; raises DatabaseBusy
     bell: Bell
+    progress: Callable[[str], Processing | None]  # of a job that runs
     standing: Standing
     queue_changes: Callable[[], int]  # a number that grows whenever places in the queue change
     is_valid: Callable[[str], Awaitable[bool]]  # whether a key still opens the door; raises DatabaseBusy
@@ -92,10 +94,10 @@ class Watchers:
 
     async def _watch(self, job: Watched) -> None:
         try:
-            with job.watching, self._sources.bell.subscribe(job.id) as heard:
-                event = await self._begin(job, heard)
+            with job.watching, self._sources.bell.listen(job.id) as ear:
+                event = await self._begin(job)
                 while not await self._tell(job, event):
-                    event = await self._next(job, heard)
+                    event = await self._next(job, ear)
         except BellClosed:
             pass
         except Exception:  # a boundary: the listeners of one job must not end those of others
@@ -103,25 +105,30 @@ class Watchers:
         self._forget(job)
         job.end()
 
-    async def _begin(self, job: Watched, heard: Subscription) -> Event | None:
+    async def _begin(self, job: Watched) -> Event | None:
         """Return what a job does at present; a database that is busy is asked again later."""
-        end = await self._look(job)
-        event = end or heard.take()
-        if job.record is None:
-            return event or Queued(0)
-        return present(job.record, event, self._sources.standing)
+        return await self._look(job) or self._present(job)
 
-    async def _next(self, job: Watched, heard: Subscription) -> Event | None:
-        """Return what is heard next, or seen in the queue or the record. Raises BellClosed."""
-        event = None
+    async def _next(self, job: Watched, ear: Ear) -> Event | None:
+        """Return what a job does after the bell rang, or as is seen in the queue or the record. Raises BellClosed."""
+        rung = False
         with anyio.move_on_after(max(job.look_at_s - anyio.current_time(), 0)) as job.waiting:
-            event = await heard.next()
+            await ear.next()
+            rung = True
         job.waiting = None
-        if event is None and job.record is not None and job.is_queued:
-            event = self._sources.standing(job.record)
-        if anyio.current_time() >= job.look_at_s:
-            event = await self._look(job) or event
-        return event
+        if rung and (running := self._sources.progress(job.id)) is not None:
+            return running  # as often as that rings, the record need not be asked
+        if rung or anyio.current_time() >= job.look_at_s:
+            end = await self._look(job)
+            if end is not None:
+                return end
+        return self._present(job)
+
+    def _present(self, job: Watched) -> Event | None:
+        running = self._sources.progress(job.id)
+        if job.record is None:
+            return running or Queued(0)
+        return present(job.record, running, self._sources.standing)
 
     async def _look(self, job: Watched) -> Event | None:
         """Read a job's record; return its end, None while it has not ended or the database is busy."""
@@ -129,6 +136,7 @@ class Watchers:
         try:
             record = await self._sources.read(job.id)
         except DatabaseBusy:
+            job.look_at_s = anyio.current_time() + min(self._patience.recheck_s, BUSY_RECHECK_S)
             return None
         if record is None:
             return Failed(DELETED)

@@ -8,10 +8,14 @@ import anyio
 class LocalQueue:
     """Job ids, first in first out for one user, users in turn.
 
-    A user with a long queue of their own delays another one's next job by one job at the most.
+    A user with a long queue of their own delays another one's next job by one job at the most. At most
+    `most_per_user` of their jobs are worked on at the same time, None for any number.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_per_user: int | None = None) -> None:
+        self._most = most_per_user
+        self._taken: dict[str, str] = {}  # job ids that are worked on to user ids
+        self._working: dict[str, int] = {}  # how many of a user's those are
         self._turns: OrderedDict[str, deque[str]] = OrderedDict()  # user id to job ids; the first user is next
         self._waiting = 0
         self._arrived = anyio.Condition()
@@ -57,14 +61,35 @@ class LocalQueue:
             self._arrived.notify()
 
     async def take(self) -> str:
-        """Remove and return the next job, waiting for one."""
+        """Remove and return the next job, waiting for one; it counts as its user's until it is `done`."""
         async with self._arrived:
-            while not self._turns:
+            while (user_id := self._next_user()) is None:
                 await self._arrived.wait()
-            user_id, jobs = self._turns.popitem(last=False)
+            jobs = self._turns.pop(user_id)
             job_id = jobs.popleft()
             self._waiting -= 1
+            if job_id not in self._taken:  # a queue may hand a job out twice
+                self._taken[job_id] = user_id
+                self._working[user_id] = self._working.get(user_id, 0) + 1
             self.changes += 1
             if jobs:
                 self._turns[user_id] = jobs  # to the end of the line
             return job_id
+
+    async def done(self, job_id: str) -> None:
+        """Note that a job which was taken is no longer worked on."""
+        with anyio.CancelScope(shield=True):
+            async with self._arrived:
+                user_id = self._taken.pop(job_id, None)
+                if user_id is not None:
+                    self._working[user_id] -= 1
+                    if not self._working[user_id]:
+                        del self._working[user_id]
+                    self._arrived.notify_all()
+
+    def _next_user(self) -> str | None:
+        """Return the first user in turn who may have another job worked on."""
+        for user_id in self._turns:
+            if self._most is None or self._working.get(user_id, 0) < self._most:
+                return user_id
+        return None

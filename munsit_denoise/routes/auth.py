@@ -11,10 +11,10 @@ from munsit_denoise.routes.state import services_of
 async def identify(connection: HTTPConnection) -> Identity:
     """Return whose key is in `x-api-key`, and which. Raises InvalidKey, also for two keys at once."""
     keys = connection.headers.getlist("x-api-key")
-    identity = await services_of(connection).keys.identify(keys[0]) if len(keys) == 1 else None
+    identity = await services_of(connection).access.identify(keys[0]) if len(keys) == 1 else None
     if identity is None:
         raise InvalidKey
-    remember(user=services_of(connection).keys.name_of(identity.user_id))
+    remember(user=services_of(connection).access.name_of(identity.user_id))
     return identity
 
 

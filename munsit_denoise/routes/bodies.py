@@ -23,7 +23,7 @@ async def body_of(request: Request) -> AsyncIterator[bytes]:
         with anyio.move_on_after(min(LOOK_S, PATIENCE_S)):
             message = await request.receive()
         now_s = anyio.current_time()
-        if services_of(request).denoise.admission.stopping:
+        if services_of(request).admission.stopping:
             stop_at_s = stop_at_s or now_s + STOP_GRACE_S
             if now_s >= stop_at_s:
                 raise ShuttingDown

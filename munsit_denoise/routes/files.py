@@ -1,13 +1,18 @@
 """Recordings and results for whoever knows their path: the secret stands in it, no key is needed."""
 
+import os
 import re
+import stat
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import PurePosixPath
+from typing import Any
 
-import anyio
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from munsit_denoise.jobs.history import StoredFile
 from munsit_denoise.media.formats import media_type
 from munsit_denoise.records import DenoiseRecord
 from munsit_denoise.routes.state import services_of
@@ -45,7 +50,7 @@ def result_path_of(user_id: str, secret: str, extension: str | None) -> str:
 async def download(request: Request) -> Response:
     """Answer with a file, whole or in ranges; 404 for every path that names none."""
     match = NAME.fullmatch(request.path_params["name"])
-    record = await services_of(request).denoise.records.get_by_secret(match[1]) if match else None
+    record = await services_of(request).history.by_secret(match[1]) if match else None
     if match is None or record is None or record.user_id != request.path_params["user_id"]:
         return not_found()
     stem = f"{stem_of(record)}_{match[2]}"
@@ -66,20 +71,43 @@ async def send_file(
         return PlainTextResponse("Gone", status_code=410)
     if key is None or asked != true:
         return not_found()
-    path = anyio.Path(services_of(request).denoise.storage.path(key))
-    if not await path.is_file():
+    file = await services_of(request).history.file(key)
+    if file is None:
         return not_found()
-    return _File(
-        path,
+    return _Download(
+        file,
         headers=HEADERS,
         media_type=media_type(asked),
         filename=f"{stem}.{asked}",
-        content_disposition_type="inline",
     )
 
 
-class _File(FileResponse):
+class _Download(FileResponse):
+    """The library's answer with ranges, of a file whose path is not known here."""
+
     chunk_size = READ_BYTES
+
+    def __init__(self, file: StoredFile, headers: Mapping[str, str], media_type: str, filename: str) -> None:
+        self._file = file
+        super().__init__(
+            "",
+            headers=headers,
+            media_type=media_type,
+            filename=filename,
+            stat_result=_stat(file),
+            content_disposition_type="inline",
+        )
+
+    @asynccontextmanager
+    async def _open_file(self) -> AsyncIterator[Any]:
+        async with self._file.open() as reader:
+            yield reader
+
+
+def _stat(file: StoredFile) -> os.stat_result:
+    """Return what the library reads of a file's state: mode, size and time."""
+    times = (file.modified_s,) * 3
+    return os.stat_result((stat.S_IFREG, 0, 0, 1, 0, 0, file.size_bytes, *map(int, times), *times))
 
 
 def stem_of(record: DenoiseRecord) -> str:

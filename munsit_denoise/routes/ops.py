@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from munsit_denoise.errors import DenoiseError
+from munsit_denoise.jobs.health import LOADING
 from munsit_denoise.routes.state import services_of
 
 
@@ -14,15 +14,12 @@ async def alive(_: Request) -> Response:
 
 
 async def ready(request: Request) -> Response:
-    """Answer 200 when uploads are taken and the model runs, else 503."""
-    services = services_of(request)
-    try:
-        services.denoise.admission.check_room()
-        await services.denoise.records.get("")
-    except DenoiseError:
-        return JSONResponse({"status": "unavailable"}, status_code=503)
-    if not services.model_ready:
+    """Answer 200 when uploads are taken and everything that works on them does, else 503 with what does not."""
+    trouble = await services_of(request).health.trouble()
+    if trouble == (LOADING,):
         return JSONResponse({"status": "loading"}, status_code=503)
+    if trouble:
+        return JSONResponse({"status": "unavailable", "down": trouble}, status_code=503)
     return JSONResponse({"status": "ready"})
 
 

@@ -1,5 +1,6 @@
 """All leaves of one server, real, in a temporary folder, for the tests of jobs."""
 
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,13 +18,18 @@ from munsit_denoise.db.migrate import upgrade
 from munsit_denoise.db.records import Records
 from munsit_denoise.db.uploads import Uploads
 from munsit_denoise.events.memory import MemoryBell
-from munsit_denoise.jobs.intake import Limits
-from munsit_denoise.jobs.runner import Deliver, Runner
-from munsit_denoise.jobs.service import DenoiseService
-from munsit_denoise.records import (
-    DenoiseRecord,
-)
-from munsit_denoise.storage import LocalStorage
+from munsit_denoise.jobs.admission import Admission
+from munsit_denoise.jobs.deletion import Deletion
+from munsit_denoise.jobs.fetcher import Download, Fetcher
+from munsit_denoise.jobs.intake import Examiner, Limits
+from munsit_denoise.jobs.parts import Parts
+from munsit_denoise.jobs.progress import Board
+from munsit_denoise.jobs.runner import Runner
+from munsit_denoise.jobs.sending import Send, Sending
+from munsit_denoise.jobs.settlement import Settlement
+from munsit_denoise.jobs.submit import Submission
+from munsit_denoise.records import DenoiseRecord
+from munsit_denoise.storage.local import LocalStorage
 from tests.audio import write_noisy
 from tests.db.test_records import make_record
 
@@ -50,46 +56,70 @@ async def no_delivery(_: Path, __: str) -> str | None:
 
 @dataclass
 class House:
-    """All leaves of one server, real, in a temporary folder."""
+    """All leaves of one server, real, in a temporary folder, and what stands on them."""
 
     database: Database
-    service: DenoiseService
-    bell: MemoryBell
+    parts: Parts
     record: DenoiseRecord
     tasks: TaskGroup
-    deliver: Deliver = no_delivery
+    send_file: Send = no_delivery
 
     def __post_init__(self) -> None:
-        self.records, self.storage, self.queue = self.service.records, self.service.storage, self.service.queue
+        parts, limits = self.parts, Limits(200, 15, 1000, 100, 0)
+        self.records, self.queue, self.bell = parts.records, parts.queue, parts.bell
+        self.settlement, self.examiner, self.deletion = Settlement(parts), Examiner(limits), Deletion(parts)
+        self.admission = Admission(limits, parts.storage, parts.uploads, parts.records, (parts.queue, parts.inbox))
+        self.submission = Submission(parts, self.admission, self.examiner, limits)
+
+    @property
+    def storage(self) -> LocalStorage:
+        assert isinstance(self.parts.storage, LocalStorage)
+        return self.parts.storage
 
     def runner(self, denoiser: Passthrough | None = None, max_attempts: int = 3) -> Runner:
-        service = self.service
         return Runner(
-            service.records,
-            service.storage,
-            service.queue,
-            self.bell,
-            service.running,
-            service.examiner.recall,
-            lambda _, __: denoiser or Passthrough(),
-            max_attempts,
-            self.deliver,
-            self.tasks,
+            parts=self.parts,
+            settlement=self.settlement,
+            sending=Sending(parts=self.parts, settlement=self.settlement, send_file=self.send_file),
+            make_denoiser=lambda _, __: denoiser or Passthrough(),
+            max_attempts=max_attempts,
+            tasks=self.tasks,
         )
 
-    async def now(self) -> DenoiseRecord:
-        found = await self.records.get(self.record.id)
+    def fetcher(self, download: Download) -> Fetcher:
+        return Fetcher(
+            parts=self.parts,
+            settlement=self.settlement,
+            examiner=self.examiner,
+            limits=self.submission.limits,
+            download=download,
+        )
+
+    async def now(self, job_id: str | None = None) -> DenoiseRecord:
+        found = await self.records.get(job_id or self.record.id)
         assert found
         return found
 
+    def files(self) -> list[str]:
+        """Return the names of the files of the house's own job."""
+        folder = self.storage.path(self.record.id)
+        return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database of the present schema, made once: a copy is much faster than a migration."""
+    path = tmp_path_factory.mktemp("empty") / "test.db"
+    upgrade(f"sqlite:///{path}")
+    return path
+
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    url = f"sqlite:///{tmp_path / 'test.db'}"
-    upgrade(url)
-    database = open_database(url)
-    records, storage, bell = Records(database), LocalStorage(tmp_path / "files"), MemoryBell()
-    service = DenoiseService(records, Uploads(database), storage, bell, Limits(200, 15, 1000, 100, 0))
+async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[House]:
+    url = f"sqlite:///{shutil.copy(empty_database, tmp_path)}"
+    database, bell = open_database(url), MemoryBell()
+    records, storage = Records(database), LocalStorage(tmp_path / "files")
+    parts = Parts(records=records, uploads=Uploads(database), storage=storage, bell=bell, board=Board(bell))
     keys = Keys(database)
     user_id = await keys.find_user(await keys.create("somebody"))
     assert user_id
@@ -98,6 +128,6 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         write_noisy(path.with_suffix(".wav"), 1).replace(path)
     await records.insert(record)
     async with anyio.create_task_group() as tasks:
-        yield House(database, service, bell, record, tasks)
+        yield House(database, parts, record, tasks)
         tasks.cancel_scope.cancel()
     await database.close()

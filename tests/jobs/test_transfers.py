@@ -1,5 +1,6 @@
 """What comes in from elsewhere and goes out again: deliveries, uploads that wait, downloads that a crash cut off."""
 
+import errno
 import secrets
 import uuid
 from dataclasses import replace
@@ -8,13 +9,13 @@ from pathlib import Path
 import anyio
 import pytest
 
-from munsit_denoise.errors import UploadNotFound
-from munsit_denoise.events.memory import MemoryBell
-from munsit_denoise.jobs.fetcher import Fetcher
-from munsit_denoise.jobs.intake import Limits, Received
-from munsit_denoise.jobs.runner import Deliver
-from munsit_denoise.jobs.service import DenoiseService
-from munsit_denoise.jobs.sweeper import expire_uploads, requeue
+from munsit_denoise.errors import DatabaseBusy, Interrupted, StorageFull, UploadNotFound
+from munsit_denoise.jobs.fair import FairLimiter
+from munsit_denoise.jobs.intake import Received
+from munsit_denoise.jobs.recovery import requeue
+from munsit_denoise.jobs.sending import Send
+from munsit_denoise.jobs.sweeper import expire_uploads
+from munsit_denoise.queue.local import LocalQueue
 from munsit_denoise.records import (
     DELETED,
     Delivery,
@@ -41,7 +42,7 @@ async def test_a_result_is_sent_before_the_job_ends_and_the_next_one_need_not_wa
 
     record = await with_output(house, deliver)
     with anyio.fail_after(10):
-        await house.runner().run(record.id)
+        house.tasks.start_soon(house.runner().run, record.id)
         await sending.wait()
         await house.runner().run(house.record.id)
         assert (await house.now()).status is Status.SUCCESS
@@ -77,17 +78,17 @@ async def test_deleting_stops_a_delivery(house: House) -> None:
 
     record = await with_output(house, deliver)
     with anyio.fail_after(10):
-        await house.runner().run(record.id)
+        house.tasks.start_soon(house.runner().run, record.id)
         await sending.wait()
-        await house.service.delete_files(record.user_id, record.id)
+        await house.deletion.delete_files(record.user_id, record.id)
     found = await ended(house, record.id)
     assert (found.status, found.error, found.result_key) == (Status.FAILED, DELETED, None)
     assert not house.storage.path(record.id).exists()
 
 
-async def with_output(house: House, deliver: Deliver) -> DenoiseRecord:
+async def with_output(house: House, deliver: Send) -> DenoiseRecord:
     """Insert a job like the house's whose result is wanted at a URL, and say how it gets there."""
-    house.deliver = deliver
+    house.send_file = deliver
     job_id = str(uuid.uuid4())
     options = Options(extension="wav", output_url="https://example.org/put")
     record = replace(
@@ -113,16 +114,16 @@ async def test_old_uploads_go_and_their_jobs_keep_what_they_need(house: House) -
         write_noisy(path.with_suffix(".wav"), 1).replace(path)
         return Received("a.wav", path.stat().st_size)
 
-    service, user_id = house.service, house.record.user_id
-    upload = await service.upload(user_id, receive)
-    record = await service.submit_upload(user_id, upload.id, Options())
+    parts, user_id = house.parts, house.record.user_id
+    upload = await house.submission.upload(user_id, receive)
+    record = await house.submission.submit_upload(user_id, upload.id, Options())
     with anyio.move_on_after(0.3):
-        await expire_uploads(service, hours=1)
-    assert (await service.uploads.get_own(user_id, upload.id)).id == upload.id
+        await expire_uploads(parts, hours=1)
+    assert (await parts.uploads.get_own(user_id, upload.id)).id == upload.id
     with anyio.move_on_after(0.3):
-        await expire_uploads(service, hours=1e-9)
+        await expire_uploads(parts, hours=1e-9)
     with pytest.raises(UploadNotFound):
-        await service.uploads.get_own(user_id, upload.id)
+        await parts.uploads.get_own(user_id, upload.id)
     assert not house.storage.path(upload.storage_key).exists()
     assert house.storage.path(record.original_key).exists()
 
@@ -130,10 +131,8 @@ async def test_old_uploads_go_and_their_jobs_keep_what_they_need(house: House) -
 async def test_a_download_that_a_crash_cut_off_begins_anew(house: House) -> None:
     """Its record is all that is left; the next start fetches, describes and queues it."""
     source = write_noisy(house.storage.root / "source.wav", 1, 22_050)
-    record = await house.service.submit_url(house.record.user_id, "https://example.org/a", "a", Options())
-    fresh = DenoiseService(
-        house.records, house.service.uploads, house.storage, MemoryBell(), Limits(200, 15, 1000, 100, 0)
-    )
+    record = await house.submission.submit_url(house.record.user_id, "https://example.org/a", "a", Options())
+    fresh = house.parts = replace(house.parts, inbox=LocalQueue(), queue=LocalQueue())
 
     async def download(url: str, path: Path) -> Received:
         assert url == "https://example.org/a"
@@ -142,10 +141,7 @@ async def test_a_download_that_a_crash_cut_off_begins_anew(house: House) -> None
     async with anyio.create_task_group() as tasks:
         await requeue(fresh, tasks, 0)
     assert await fresh.inbox.take() == record.id
-    fetcher = Fetcher(
-        fresh.records, fresh.storage, fresh.inbox, fresh.queue, fresh.bell, fresh.running, fresh.examiner, download
-    )
-    await fetcher.fetch(record.id)
+    await house.fetcher(download).fetch(record.id)
     found = await fresh.records.get(record.id)
     assert found
     assert (found.source_url, found.audio_format, found.options.extension) == (None, "wav", "wav")
@@ -153,3 +149,87 @@ async def test_a_download_that_a_crash_cut_off_begins_anew(house: House) -> None
     assert found.audio_duration_s == pytest.approx(1, abs=0.01)
     assert found.audio_size_bytes == source.stat().st_size
     assert {await fresh.queue.take() for _ in range(2)} == {record.id, house.record.id}
+
+
+@pytest.mark.parametrize("error", [StorageFull(), DatabaseBusy(), OSError(errno.EMFILE, "")])
+async def test_trouble_of_the_machine_fails_no_download(house: House, error: Exception) -> None:
+    async def download(_: str, __: Path) -> Received:
+        raise error
+
+    record = await house.submission.submit_url(house.record.user_id, "https://example.org/a", "a", Options())
+    fetcher = house.fetcher(download)
+    await fetcher.fetch(await house.parts.inbox.take())
+    assert ((await house.now(record.id)).status, len(house.parts.inbox)) == (Status.PENDING, 1)
+    assert fetcher.pause.reason
+
+
+async def test_a_locked_database_fails_no_download_and_loses_no_file(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("munsit_denoise.jobs.settlement.FIRST_PAUSE_S", 0.01)
+    asked: list[str] = []
+
+    def locked_at_first(name: str) -> None:
+        really = getattr(house.records, name)
+
+        async def ask(*values: object) -> object:
+            asked.append(name)
+            if asked.count(name) < 3:
+                raise DatabaseBusy
+            return await really(*values)
+
+        monkeypatch.setattr(house.records, name, ask)
+
+    async def download(_: str, path: Path) -> Received:
+        write_noisy(path.with_suffix(".wav"), 0.2).replace(path)
+        return Received("a.wav", path.stat().st_size)
+
+    record = await house.submission.submit_url(house.record.user_id, "https://example.org/a", "a", Options())
+    locked_at_first("get")
+    locked_at_first("fetched")
+    await house.fetcher(download).fetch(record.id)
+    found = await house.now(record.id)
+    assert (found.status, found.source_url, asked.count("fetched")) == (Status.PENDING, None, 3)
+    assert (await house.storage.stat(found.original_key)).size_bytes == found.audio_size_bytes
+    assert house.parts.queue.position(found.user_id, found.id) == 0
+
+
+async def test_a_probe_that_was_killed_is_tried_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("munsit_denoise.jobs.fetcher.RETRY_PAUSE_S", 0)
+    tries: list[int] = []
+
+    async def download(_: str, path: Path) -> Received:
+        tries.append(1)
+        if len(tries) < 3:
+            raise Interrupted
+        write_noisy(path.with_suffix(".wav"), 0.2).replace(path)
+        return Received("a.wav", path.stat().st_size)
+
+    record = await house.submission.submit_url(house.record.user_id, "https://example.org/a", "a", Options())
+    await house.fetcher(download).fetch(record.id)
+    assert (await house.now(record.id)).source_url is None
+
+
+async def test_slow_receivers_of_one_user_delay_nobody_elses_results(house: House) -> None:
+    """A user's results wait for half of the places, which fails none of them; another's is sent at once."""
+    sent: list[str] = []
+
+    async def send(_: Path, url: str) -> str | None:
+        if url.endswith("slow"):
+            await anyio.sleep_forever()
+        sent.append(url)
+        return None
+
+    house.send_file = send
+    sending = replace(house.runner().sending, places=FairLimiter(2))
+    lease = await house.records.claim(house.record.id)
+    assert lease
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(sending.send, lease, lease.record.original_key, "https://example.org/slow")
+        await anyio.wait_all_tasks_blocked()
+        other = replace(lease, record=replace(lease.record, user_id="another"))
+        with anyio.fail_after(5):
+            await sending.send(other, lease.record.original_key, "https://example.net/fast")
+        tasks.cancel_scope.cancel()
+    assert sent == ["https://example.net/fast"]

@@ -17,7 +17,7 @@ from munsit_denoise.routes.uploads import CUT_OFF, NO_PART, TOO_MUCH, receive_fi
 
 DATA = b"RIFF\r\n--bo\r\n\n--b\x00\xff\r\r\n-"  # holds what almost is a boundary
 DISPOSITION = b'Content-Disposition: form-data; name="audio"; filename="a.wav"\r\n'
-SERVICES = SimpleNamespace(denoise=SimpleNamespace(admission=SimpleNamespace(stopping=False)))
+SERVICES = SimpleNamespace(admission=SimpleNamespace(stopping=False))
 
 
 def form(*parts: bytes, boundary: bytes = b"bound") -> bytes:

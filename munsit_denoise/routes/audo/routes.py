@@ -32,18 +32,18 @@ MAX_BODY_BYTES = 64 * 1024
 async def upload(request: Request) -> Response:
     """POST /upload: take a file in for a later job."""
     user_id = await authenticate(request)
-    service = services_of(request).denoise
+    services = services_of(request)
     extension = _input_extension(request)
 
     async def receive(path: Path) -> Received:
-        received = await receive_file(request, path, FIELDS, service.limits)
+        received = await receive_file(request, path, FIELDS, services.submission.limits)
         if extension and not extension_of(received.file_name):
             return Received(f"{received.file_name}.{extension}", received.size_bytes)
         return received
 
     try:
-        async with service.admission.upload(user_id, expected_bytes(request, service.limits)):
-            accepted = await service.upload(user_id, receive)
+        async with services.admission.upload(user_id, expected_bytes(request, services.submission.limits)):
+            accepted = await services.submission.upload(user_id, receive)
     except ClientDisconnect:
         return Response(status_code=400)  # nobody is there to read it
     return JSONResponse({"fileId": accepted.id})
@@ -61,24 +61,24 @@ async def submit(request: Request) -> Response:
 
 
 async def _submit_form(request: Request, user_id: str) -> DenoiseRecord:
-    service = services_of(request).denoise
+    services = services_of(request)
     wanted = request.query_params.get("outputExt")
     options = Options(extension=result_extension(wanted, "") if wanted else None)  # refused before the body is read
 
     async def receive(path: Path) -> Received:
-        return await receive_file(request, path, FIELDS, service.limits)
+        return await receive_file(request, path, FIELDS, services.submission.limits)
 
-    with service.admission.job(user_id, expected_bytes(request, service.limits)):
-        return await service.submit(user_id, Origin.AUDO_FORM, options, receive)
+    with services.admission.job(user_id, expected_bytes(request, services.submission.limits)):
+        return await services.submission.submit(user_id, Origin.AUDO_FORM, options, receive)
 
 
 async def _submit_json(request: Request, user_id: str) -> DenoiseRecord:
-    service = services_of(request).denoise
-    with service.admission.job(user_id):
+    services = services_of(request)
+    with services.admission.job(user_id):
         source, options = read_job(await small_body(request, MAX_BODY_BYTES))
         if is_url(source):
-            return await service.submit_url(user_id, check_url(source), name_in(source), options)
-        return await service.submit_upload(user_id, source, options)
+            return await services.submission.submit_url(user_id, check_url(source), name_in(source), options)
+        return await services.submission.submit_upload(user_id, source, options)
 
 
 def _input_extension(request: Request) -> str:
@@ -92,14 +92,14 @@ def _input_extension(request: Request) -> str:
 async def status(request: Request) -> Response:
     """GET /remove-noise/{job_id}/status: what a job does at present."""
     user_id = await authenticate(request)
-    record, event = await services_of(request).denoise.state(user_id, request.path_params["job_id"])
+    record, event = await services_of(request).history.state(user_id, request.path_params["job_id"])
     return JSONResponse(state_json(record, event))
 
 
 async def delete_results(request: Request) -> Response:
     """POST /remove-noise/{job_id}/delete-results: remove a job's files at once."""
     user_id = await authenticate(request)
-    await services_of(request).denoise.delete_files(user_id, request.path_params["job_id"])
+    await services_of(request).deletion.delete_files(user_id, request.path_params["job_id"])
     return JSONResponse(DELETED)
 
 
@@ -112,8 +112,7 @@ async def test_key(request: Request) -> Response:
 async def download(request: Request) -> Response:
     """GET /dl/artifacts/clean/...: a result, for whoever knows its path."""
     match = RESULT.fullmatch(request.path_params["name"])
-    service = services_of(request).denoise
-    record = await service.records.get_by_secret(UUID(match[1]).hex) if match else None
+    record = await services_of(request).history.by_secret(UUID(match[1]).hex) if match else None
     if match is None or record is None:
         return not_found()
     return await send_file(request, record, record.result_key, stem_of(record), (match[2], record.options.extension))

@@ -24,7 +24,7 @@ async def status_socket(websocket: WebSocket) -> None:
     services, job_id = services_of(websocket), websocket.path_params["job_id"]
     try:
         identity = await identify(websocket)
-        record = await services.denoise.get(identity.user_id, job_id)
+        record = await services.history.get(identity.user_id, job_id)
     except DenoiseError as error:
         await websocket.send_denial_response(error_response(error))
         return

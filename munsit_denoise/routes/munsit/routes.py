@@ -29,14 +29,14 @@ LARGEST_PAGE = 500  # a longer list is streamed
 async def submit(request: Request) -> Response:
     """POST /denoise: take a recording in."""
     user_id = await authenticate(request)
-    service = services_of(request).denoise
+    services = services_of(request)
 
     async def receive(path: Path) -> Received:
-        return await receive_file(request, path, FIELDS, service.limits)
+        return await receive_file(request, path, FIELDS, services.submission.limits)
 
     try:
-        with service.admission.job(user_id, expected_bytes(request, service.limits)):
-            record = await service.submit(user_id, Origin.MUNSIT, Options(extension="wav"), receive)
+        with services.admission.job(user_id, expected_bytes(request, services.submission.limits)):
+            record = await services.submission.submit(user_id, Origin.MUNSIT, Options(extension="wav"), receive)
     except ClientDisconnect:
         return Response(status_code=400)  # nobody is there to read it
     return JSONResponse(accepted(record))
@@ -60,7 +60,7 @@ async def progress(request: Request) -> Response:
     """GET /denoise/{denoiseId}/progress: the job's events until it ends."""
     identity, job_id = await identify(request), request.path_params["denoise_id"]
     services, base = services_of(request), base_url(request)
-    record = await services.denoise.get(identity.user_id, job_id)  # unknown: a 404 before the stream begins
+    record = await services.history.get(identity.user_id, job_id)  # unknown: a 404 before the stream begins
     end = terminal_event(record)
     if end is not None:
         return ended(frame(end, base))

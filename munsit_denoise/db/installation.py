@@ -1,0 +1,25 @@
+"""Which installation a database belongs to: one id, which its storage carries as well."""
+
+from sqlalchemy import delete, insert, select
+
+from munsit_denoise.db.engine import Database, now_us
+from munsit_denoise.db.tables import installation as t
+
+
+class Installation:
+    """The id in SQL. Every method may raise DatabaseBusy; `name` StorageFull as well."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def id(self) -> str | None:
+        """Return the id, None for a database that has none yet."""
+        async with self._database.read() as connection:
+            found: str | None = await connection.scalar(select(t.c.id))
+        return found
+
+    async def name(self, installation_id: str) -> None:
+        """Give the database an id in the place of the one that it has."""
+        async with self._database.write() as connection:
+            await connection.execute(delete(t))
+            await connection.execute(insert(t).values(id=installation_id, created_at=now_us()))

@@ -1,0 +1,43 @@
+"""Between a record and its row."""
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from munsit_denoise.records import Delivery, DenoiseRecord, Options, Origin, SourceType, Status
+
+_COLUMN_OF_FIELD = {
+    "audio_duration_s": "audio_duration",
+    "audio_size_bytes": "audio_size",
+    "created_at_us": "created_at",
+    "updated_at_us": "updated_at",
+    "deleted_at_us": "deleted_at",
+    "heartbeat_at_us": "heartbeat_at",
+    "cancel_asked_at_us": "cancel_asked_at",
+}
+
+
+def to_row(record: DenoiseRecord) -> dict[str, Any]:
+    """Return a record's values by column."""
+    fields = dict(vars(record)) | vars(record.options)
+    del fields["options"]
+    for name, column in _COLUMN_OF_FIELD.items():
+        fields[column] = fields.pop(name)
+    return fields
+
+
+def from_row(row: Row[Any]) -> DenoiseRecord:
+    """Return the record of a whole row."""
+    return from_values(dict(row._mapping))
+
+
+def from_values(fields: dict[str, Any]) -> DenoiseRecord:
+    """Return the record of a row's values by column, which it takes for itself."""
+    for name, column in _COLUMN_OF_FIELD.items():
+        fields[name] = fields.pop(column)
+    fields["options"] = Options(**{name: fields.pop(name) for name in vars(Options())})
+    fields["status"] = Status(fields["status"])
+    fields["origin"] = Origin(fields["origin"])
+    fields["source_type"] = SourceType(fields["source_type"])
+    fields["delivery"] = Delivery(fields["delivery"]) if fields["delivery"] else None
+    return DenoiseRecord(**fields)

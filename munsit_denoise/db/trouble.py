@@ -1,0 +1,44 @@
+"""What is wrong with a database that does not answer: told to clients as an error, and to the log once."""
+
+import logging
+import sqlite3
+
+from munsit_denoise.errors import DatabaseBroken, DatabaseBusy, StorageFull, Unavailable
+
+log = logging.getLogger(__name__)
+BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+BROKEN = {
+    sqlite3.SQLITE_CORRUPT: "is damaged; stop the server and restore a backup, or rescue it with sqlite3 .recover",
+    sqlite3.SQLITE_NOTADB: "is damaged: it is no SQLite database any more; stop the server and restore a backup",
+    sqlite3.SQLITE_IOERR: "cannot be read or written: the disk reports an error",
+    sqlite3.SQLITE_READONLY: "cannot be written to; give the server the right to, also in its folder",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened; its folder must be there and writable",
+    sqlite3.SQLITE_ERROR: "does not have the tables that it should have; its file was replaced or removed",
+}
+
+
+class Trouble:
+    """Remembers what was told already, until the database answers again."""
+
+    def __init__(self) -> None:
+        self._told: set[int] = set()
+
+    def told(self, error: sqlite3.Error) -> Unavailable | None:
+        """Return what an error means for whoever asked, None for one that is a mistake of ours."""
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if isinstance(error, sqlite3.IntegrityError):
+            return None
+        if code == sqlite3.SQLITE_FULL:
+            return StorageFull()
+        if code not in BROKEN:
+            return DatabaseBusy() if code in BUSY or isinstance(error, sqlite3.OperationalError) else None
+        if code not in self._told:
+            self._told.add(code)
+            log.error("The database %s. Until then clients are told to come back later: %s", BROKEN[code], error)
+        return DatabaseBroken()
+
+    def over(self) -> None:
+        """The database has answered."""
+        if self._told:
+            self._told.clear()
+            log.warning("The database answers again.")

@@ -1,0 +1,80 @@
+"""A job's files go at once, the record stays; what cannot be removed now is tried again until it is gone."""
+
+import anyio
+
+from munsit_denoise.errors import StorageFull, Unavailable
+from munsit_denoise.jobs.parts import Parts
+from munsit_denoise.logs import get_logger
+from munsit_denoise.records import DenoiseRecord
+
+log = get_logger()
+RETRY_PAUSE_S = 5.0
+
+
+class Deletion:
+    """Removes what belongs to a job. It says that files are gone when they are."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._unfinished: dict[str, str] = {}  # job ids to user ids
+
+    async def delete_files(self, user_id: str, job_id: str) -> DenoiseRecord:
+        """Remove a job's original and result, stopping the job if it has not ended.
+
+        Raises JobNotFound, and an Unavailable while something of it is left: it goes on trying by itself.
+        """
+        with anyio.CancelScope(shield=True):
+            record = await self._delete(user_id, job_id)
+        return record  # noqa: RET504 - a type checker cannot know that the scope swallows nothing
+
+    async def finish_forever(self) -> None:
+        """Go on with what could not be finished."""
+        while True:
+            await anyio.sleep(RETRY_PAUSE_S)
+            for job_id, user_id in list(self._unfinished.items()):
+                try:
+                    await self.delete_files(user_id, job_id)
+                except Unavailable as error:
+                    log.warning("files cannot be deleted yet", job=job_id, reason=error.message)
+
+    async def _delete(self, user_id: str, job_id: str) -> DenoiseRecord:
+        self._unfinished[job_id] = user_id
+        try:
+            record = await self._note(user_id, job_id)
+            await self._remove(record)
+        except BaseException as error:
+            if not isinstance(error, Unavailable):
+                del self._unfinished[job_id]
+            raise
+        del self._unfinished[job_id]
+        self._parts.journal.files_deleted(record)
+        return record
+
+    async def _note(self, user_id: str, job_id: str) -> DenoiseRecord:
+        """Write down that the files go, and stop whoever works on them.
+
+        On a full disk the files go first: they make the room that the note needs.
+        """
+        records = self._parts.records
+        try:
+            record = await records.delete_files(user_id, job_id)
+        except StorageFull:
+            record = await records.get_own(user_id, job_id)
+            await self._stop(record)
+            await self._parts.storage.delete_job(job_id)
+            record = await records.delete_files(user_id, job_id)
+        await self._stop(record)
+        self._parts.bell.ring(job_id)
+        return record
+
+    async def _stop(self, record: DenoiseRecord) -> None:
+        self._parts.queue.discard(record.user_id, record.id)
+        self._parts.inbox.discard(record.user_id, record.id)
+        await self._parts.running.stop(record.id)
+        self._parts.board.end(record.id)
+
+    async def _remove(self, record: DenoiseRecord) -> None:
+        await self._parts.storage.delete_job(record.id)
+        if record.upload_id:
+            await self._parts.uploads.delete(record.upload_id)
+            await self._parts.storage.delete_job(record.upload_id)

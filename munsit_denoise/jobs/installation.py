@@ -1,0 +1,60 @@
+"""A database and a storage that belong together carry one id; what does not belong together is not started."""
+
+import uuid
+
+from munsit_denoise.db.installation import Installation
+from munsit_denoise.db.records import Records
+from munsit_denoise.db.uploads import Uploads
+from munsit_denoise.errors import CannotGoOn
+from munsit_denoise.logs import get_logger
+from munsit_denoise.storage.base import Storage
+
+log = get_logger()
+WAY_OUT = (
+    "Check DENOISE_DATABASE_URL, DENOISE_STORAGE_URL and DENOISE_DATA_DIR. If they are meant, start once with "
+    "DENOISE_ADOPT_STORAGE=true: files that the database does not know are put aside then, and nothing is deleted."
+)
+FRESH = "The storage holds recordings that this database does not know: it is new, or another one's. " + WAY_OUT
+STRANGE = "The storage belongs to another database than this one. " + WAY_OUT
+EMPTY = "The storage is not the one that this database's recordings lie in: it is empty. " + WAY_OUT
+
+
+async def belong_together(
+    installation: Installation, storage: Storage, records: Records, uploads: Uploads, *, adopt: bool
+) -> None:
+    """See to it that database and storage carry one id, and have a reason to. Raises CannotGoOn.
+
+    What an older version left without an id gets one when all that lies in storage is known to the database.
+    """
+    own, marked = await installation.id(), await storage.installation_id()
+    if own is not None and own == marked:
+        return
+    strangers = await _strangers(storage, records, uploads)
+    if not adopt:
+        if own is not None and marked is not None:
+            raise CannotGoOn(STRANGE)
+        if strangers:
+            raise CannotGoOn(FRESH)
+        if own is not None and await records.any_files() and not await _any_jobs(storage):
+            raise CannotGoOn(EMPTY)
+    elif strangers:
+        place = await storage.set_aside(strangers)
+        log.warning("files that the database does not know were put aside", folders=len(strangers), place=place)
+    agreed = own or (None if adopt else marked) or str(uuid.uuid4())
+    await storage.name_installation(agreed)
+    await installation.name(agreed)
+
+
+async def _strangers(storage: Storage, records: Records, uploads: Uploads) -> list[str]:
+    """Return the jobs in storage that the database has never heard of."""
+    found: list[str] = []
+    async for job_ids in storage.jobs():
+        known = await records.known(job_ids) | set(await uploads.storage_keys(job_ids))
+        found += [job_id for job_id in job_ids if job_id not in known]
+    return found
+
+
+async def _any_jobs(storage: Storage) -> bool:
+    async for _ in storage.jobs():
+        return True
+    return False

@@ -1,0 +1,78 @@
+"""What the jobs that run do at present: here at once, in their rows soon after."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import anyio
+
+from munsit_denoise.db.records import Beat, Lease, Records
+from munsit_denoise.errors import Unavailable
+from munsit_denoise.events.base import Bell
+from munsit_denoise.records import Processing
+
+WRITE_INTERVAL_S = 1.0  # between two notes of the same job's progress in its row
+BEAT_INTERVAL_S = 10.0  # between two signs of life of one that comes no further
+
+
+@dataclass
+class _Run:
+    lease: Lease
+    latest: Processing
+    noted: Processing | None = None  # as it stands in the row
+    noted_at_s: float = float("-inf")
+
+    def is_due(self, now_s: float) -> bool:
+        return self.latest != self.noted or now_s - self.noted_at_s >= BEAT_INTERVAL_S
+
+
+class Board:
+    """The progress of this process's jobs. Telling it costs no time: the rows are written by `write_forever`."""
+
+    def __init__(self, bell: Bell) -> None:
+        self._bell = bell
+        self._runs: dict[str, _Run] = {}
+
+    def begin(self, lease: Lease, message: str) -> None:
+        """A run of a job begins; what its listeners were told of a run before does not fall back."""
+        self._runs[lease.record.id] = _Run(lease, Processing(lease.record.percent, message))
+        self._bell.ring(lease.record.id)
+
+    def tell(self, lease: Lease, percent: int, message: str) -> None:
+        """A run has come so far. One that was overtaken or has ended is not heard any more."""
+        run = self._runs.get(lease.record.id)
+        if run is None or run.lease.number != lease.number:
+            return
+        run.latest = Processing(max(percent, run.latest.percent), message)
+        self._bell.ring(lease.record.id)
+
+    def end(self, job_id: str) -> None:
+        """No run of a job goes on."""
+        self._runs.pop(job_id, None)
+
+    def latest(self, job_id: str) -> Processing | None:
+        """Return what a job that runs in this process does."""
+        run = self._runs.get(job_id)
+        return run.latest if run else None
+
+    async def write_forever(self, records: Records, stop: Callable[[str], None]) -> None:
+        """Note in the rows, again and again, how far all runs have come; `stop` those that have lost their job."""
+        while True:
+            await anyio.sleep(WRITE_INTERVAL_S)
+            now_s = anyio.current_time()
+            due = [run for run in self._runs.values() if run.is_due(now_s)]
+            if due:
+                await self._write(due, now_s, records, stop)
+
+    async def _write(self, due: list[_Run], now_s: float, records: Records, stop: Callable[[str], None]) -> None:
+        told = [run.latest for run in due]
+        beats = [Beat(run.lease, event.percent, event.message) for run, event in zip(due, told, strict=True)]
+        try:
+            void = await records.beat(beats)
+        except Unavailable:
+            return  # the next round has all of it
+        for run, event in zip(due, told, strict=True):
+            run.noted, run.noted_at_s = event, now_s
+        for lease in void:
+            run_now = self._runs.get(lease.record.id)
+            if run_now is not None and run_now.lease == lease:
+                stop(lease.record.id)

@@ -1,0 +1,46 @@
+"""A result that is wanted at a URL is sent before its job ends: well, however the sending goes."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from munsit_denoise.db.records import Lease
+from munsit_denoise.jobs.fair import FairLimiter
+from munsit_denoise.jobs.parts import Parts
+from munsit_denoise.jobs.settlement import Settlement
+from munsit_denoise.logs import get_logger
+from munsit_denoise.records import Delivery
+
+log = get_logger()
+SENDINGS_AT_ONCE = 16  # of which a user's are half at the most; the others wait, which is no failure
+SENDING = "Sending the result"
+SENDING_PERCENT = 99
+
+Send = Callable[[Path, str], Awaitable[str | None]]  # a file to a URL; returns why it failed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sending:
+    """What it takes to send results, beside the jobs that run."""
+
+    parts: Parts
+    settlement: Settlement
+    send_file: Send
+    places: FairLimiter = field(default_factory=lambda: FairLimiter(SENDINGS_AT_ONCE))
+
+    async def send(self, lease: Lease, result_key: str, url: str) -> None:
+        """Send a result where the client wants it, then end its job."""
+        self.parts.board.tell(lease, SENDING_PERCENT, SENDING)
+        async with self.places.place(lease.record.user_id):
+            delivery = await self._try(lease, result_key, url)
+        await self.settlement.succeed(lease, result_key, delivery)
+
+    async def _try(self, lease: Lease, result_key: str, url: str) -> Delivery:
+        try:
+            async with self.parts.storage.local_file(result_key) as path:
+                reason = await self.send_file(path, url)
+        except Exception:  # a boundary: the job has its result
+            log.exception("delivery broke")
+            reason = "the server broke on it"
+        self.parts.journal.delivered(lease.record, reason)
+        return Delivery.DELIVERED if reason is None else Delivery.FAILED

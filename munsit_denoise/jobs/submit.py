@@ -1,0 +1,154 @@
+"""Recordings in: stored, then committed as pending, then queued. Whatever goes wrong leaves neither file nor record."""
+
+import secrets
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import anyio
+
+from munsit_denoise.db.engine import now_us
+from munsit_denoise.errors import Unavailable, UploadNotFound
+from munsit_denoise.jobs.admission import Admission
+from munsit_denoise.jobs.intake import Examiner, Limits, Receive, described, format_of, looked_at, track_json, track_of
+from munsit_denoise.jobs.parts import Parts
+from munsit_denoise.jobs.reckoning import needed_bytes
+from munsit_denoise.logs import get_logger
+from munsit_denoise.media.formats import result_extension
+from munsit_denoise.records import DenoiseRecord, Options, Origin, Upload, extension_of, source_type_of
+
+log = get_logger()
+SECRET_BYTES = 16  # in a download path: 128 bits cannot be guessed
+
+
+class Submission:
+    """Takes recordings in; every method acts for one user, and raises Unavailable's."""
+
+    def __init__(self, parts: Parts, admission: Admission, examiner: Examiner, limits: Limits) -> None:
+        self._parts, self._admission, self._examiner, self.limits = parts, admission, examiner, limits
+
+    async def submit(self, user_id: str, origin: Origin, options: Options, receive: Receive) -> DenoiseRecord:
+        """Make a job of a recording that comes in.
+
+        Raises what `receive` raises, NotMedia, AudioTooLong, InvalidOption, ResultTooLarge, TooMuchWaiting.
+        """
+        blank = _blank_record(user_id, origin, options)
+        async with self._all_or_nothing(blank.id):
+            async with self._parts.storage.new_file(blank.original_key) as path:
+                received = await receive(path)
+                track = await self._examiner.examine(user_id, path, options.audio_track)
+            return await self._accept_sized(described(blank, received, track))
+
+    async def upload(self, user_id: str, receive: Receive) -> Upload:
+        """Take a file in for a later job. Raises what `submit` raises."""
+        upload_id = str(uuid.uuid4())
+        key = f"{upload_id}/original"
+        async with self._all_or_nothing(upload_id):
+            async with self._parts.storage.new_file(key) as path:
+                received = await receive(path)
+                track = await self._examiner.examine(user_id, path)
+            upload = Upload(
+                id=upload_id,
+                user_id=user_id,
+                file_name=received.file_name,
+                audio_format=format_of(received.file_name, track),
+                audio_duration_s=round(track.duration_s, 6),
+                audio_size_bytes=received.size_bytes,
+                storage_key=key,
+                created_at_us=now_us(),
+                track=track_json(track),
+            )
+            await self._parts.uploads.insert(upload)
+        return upload
+
+    async def submit_upload(self, user_id: str, upload_id: str, options: Options) -> DenoiseRecord:
+        """Make a job of an uploaded file, which other jobs may use as well.
+
+        Raises UploadNotFound, NotMedia, InvalidOption, ResultTooLarge, TooMuchWaiting.
+        """
+        upload = await self._parts.uploads.get_own(user_id, upload_id)
+        extension = result_extension(options.extension, upload.audio_format)
+        record = replace(
+            _blank_record(user_id, Origin.AUDO, replace(options, extension=extension)),
+            file_name=upload.file_name,
+            audio_format=upload.audio_format,
+            source_type=source_type_of(upload.audio_format),
+            audio_duration_s=upload.audio_duration_s,
+            audio_size_bytes=upload.audio_size_bytes,
+            upload_id=upload.id,
+        )
+        async with self._all_or_nothing(record.id):
+            try:
+                await self._parts.storage.share(upload.storage_key, record.original_key)
+            except FileNotFoundError:
+                raise UploadNotFound from None  # it has expired, or somebody removed it
+            track = track_of(upload.track) if options.audio_track == 0 else None
+            if track is None:
+                async with self._parts.storage.local_file(record.original_key) as path:
+                    track = await looked_at(path, options.audio_track)
+            needed = needed_bytes(track, record.options, upload.audio_size_bytes)
+            return await self._accept_sized(replace(record, track=track_json(track), result_bytes=needed))
+
+    async def submit_url(self, user_id: str, url: str, file_name: str, options: Options) -> DenoiseRecord:
+        """Make a job of what a URL holds, which is fetched in the background. Raises InvalidOption."""
+        if options.extension:
+            options = replace(options, extension=result_extension(options.extension, ""))
+        extension = extension_of(file_name)
+        record = replace(
+            _blank_record(user_id, Origin.AUDO, options),
+            file_name=file_name or "recording",
+            audio_format=extension,
+            source_type=source_type_of(extension),
+            source_url=url,
+        )
+        async with self._all_or_nothing(record.id):
+            return await self._accept(record)
+
+    async def _accept_sized(self, record: DenoiseRecord) -> DenoiseRecord:
+        async with self._admission.result(record.user_id, record.result_bytes):
+            return await self._accept(record)
+
+    async def _accept(self, record: DenoiseRecord) -> DenoiseRecord:
+        with anyio.CancelScope(shield=True):  # committed and queued, or neither
+            record = await self._parts.records.insert(record)
+            self._parts.journal.accepted(record)
+            await self._parts.put(record.user_id, record.id, record.source_url)
+        return record
+
+    @asynccontextmanager
+    async def _all_or_nothing(self, job_id: str) -> AsyncIterator[None]:
+        self._parts.coming.add(job_id)
+        try:
+            yield
+        except BaseException:
+            await self._remove(job_id)
+            raise
+        finally:
+            self._parts.coming.discard(job_id)
+
+    async def _remove(self, job_id: str) -> None:
+        try:
+            await self._parts.storage.delete_job(job_id)
+        except Unavailable as error:  # the sweep removes it later; whoever waits is told what went wrong first
+            log.warning("what was taken in could not be removed", reason=error.message)
+
+
+def _blank_record(user_id: str, origin: Origin, options: Options) -> DenoiseRecord:
+    """Return the record of a job whose original is not known yet."""
+    job_id, created_at_us = str(uuid.uuid4()), now_us()
+    return DenoiseRecord(
+        id=job_id,
+        user_id=user_id,
+        origin=origin,
+        secret=secrets.token_hex(SECRET_BYTES),
+        file_name="",
+        audio_format="",
+        source_type=source_type_of(""),
+        audio_duration_s=0.0,
+        audio_size_bytes=0,
+        original_key=f"{job_id}/original",
+        created_at_us=created_at_us,
+        updated_at_us=created_at_us,
+        options=options,
+    )

@@ -1,0 +1,18 @@
+"""What an error says of a file: nothing, when the machine had no room, no descriptor or no memory for the job."""
+
+from munsit_denoise.errors import OutOfResources, Unavailable
+from munsit_denoise.jobs.intake import first_of
+from munsit_denoise.storage.trouble import told
+
+SCARCE = ("can't start new thread", "can't allocate memory", "out of memory")  # in what PyTorch and Python say
+
+
+def no_verdict(error: BaseException) -> Unavailable | None:
+    """Return the trouble of the machine that an error comes from, None when it comes from the file or from us."""
+    error = first_of(error)
+    if isinstance(error, Unavailable):
+        return error
+    if isinstance(error, OSError):
+        return told(error)
+    scarce = isinstance(error, RuntimeError) and any(words in str(error) for words in SCARCE)
+    return OutOfResources() if scarce or isinstance(error, MemoryError) else None

@@ -1,0 +1,113 @@
+"""Files and folders of a local storage; every function blocks, and raises OSError."""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+MARK = ".installation-"  # of an empty folder whose name ends in the id: all files are recordings
+PROBE_BYTES = 4096
+ASIDE = "set-aside"
+LETTERS = 2  # of a job's id that name the folder which its own lies in
+
+
+def job_folders(root: Path) -> Iterator[str]:
+    """Yield the ids of jobs that have a folder in its place; nothing else that lies there is looked at."""
+    for letters in _entries(root):
+        if len(letters) == LETTERS and (root / letters).is_dir():
+            for name in _entries(root / letters):
+                if JOB_ID.fullmatch(name) and name.startswith(letters) and (root / letters / name).is_dir():
+                    yield name
+
+
+def files_in(folder: Path) -> list[str]:
+    """Return the names of a folder's files; none when the folder has gone."""
+    return [name for name in _entries(folder) if not (folder / name).is_dir()]
+
+
+def _entries(folder: Path) -> list[str]:
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it."""
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def publish(part: Path, target: Path) -> None:
+    """Give a file its place: flushed before, and the place flushed after."""
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.replace(target)
+    _flush_name(target)
+
+
+def link(source: Path, target: Path) -> None:
+    """Give a file a second place."""
+    target.hardlink_to(source)
+    _flush_name(target)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder with all that is in it; one that is not there is fine."""
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        if folder.exists():  # a file of it went meanwhile
+            shutil.rmtree(folder)
+
+
+def move_aside(root: Path, folders: Collection[Path]) -> Path:
+    """Move folders into a new one below the root whose name is no job's."""
+    place = root / f"{ASIDE}-{datetime.now(UTC):%Y-%m-%dT%H%M%S}"
+    make_folder(place)
+    for folder in folders:
+        folder.rename(place / folder.name)
+    return place
+
+
+def write_probe(root: Path) -> None:
+    """Write a file without a name, and flush it."""
+    with tempfile.TemporaryFile(dir=root) as file:
+        file.write(os.urandom(PROBE_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_mark(root: Path) -> str | None:
+    """Return the id that a storage carries."""
+    return next((path.name.removeprefix(MARK) for path in _marks(root)), None)
+
+
+def write_mark(root: Path, installation_id: str) -> None:
+    """Let a storage carry an id, in the place of the one that it has."""
+    mark, old = root / (MARK + installation_id), _marks(root)
+    if old and old[0] != mark:
+        old[0].rename(mark)
+    else:
+        mark.mkdir(exist_ok=True)
+    _flush_folders([root])
+
+
+def _marks(root: Path) -> list[Path]:
+    return sorted(root.glob(f"{MARK}*"))
+
+
+def _flush_name(target: Path) -> None:
+    _flush_folders(list(target.parents)[:3])  # the file's name, and those of the folders made for it
+
+
+def _flush_folders(folders: list[Path]) -> None:
+    for folder in folders:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,151 @@
+"""A storage in a local folder: each job has a folder of its own, and a file is renamed into it once it is whole."""
+
+import shutil
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import asynccontextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+from anyio import to_thread
+
+from munsit_denoise.errors import CannotGoOn, StorageBroken
+from munsit_denoise.storage import folders
+from munsit_denoise.storage.base import Reader, Stat
+from munsit_denoise.storage.trouble import of_the_machine, of_the_storage
+
+PART_SUFFIX = ".part"
+JOBS_AT_A_TIME = 200
+
+Result = TypeVar("Result")
+
+
+class LocalStorage:
+    """Files below a root, which is no file system's own."""
+
+    def __init__(self, root: Path) -> None:
+        """Raises CannotGoOn, OSError."""
+        self.root, self._named = root.absolute(), False
+        if self.root.resolve() == Path(self.root.anchor):
+            raise CannotGoOn("The recordings cannot lie in / itself. Give DENOISE_STORAGE_URL a folder of its own.")
+        folders.make_folder(self.root)
+
+    def path(self, key: str) -> Path:
+        """Return where a key's file, or a job's folder, lies; jobs are spread by the first digits of their id."""
+        return self.root / key[:2] / key
+
+    @asynccontextmanager
+    async def new_file(self, key: str) -> AsyncIterator[Path]:
+        """Yield a path to write to; the file is there under its key when the block ends without an exception."""
+        target = self.path(key)
+        part = target.with_name(target.name + PART_SUFFIX)
+        try:
+            await self._do(lambda: self._make_place(target.parent))
+            with of_the_machine():
+                yield part
+            await self._do(lambda: folders.publish(part, target))
+        finally:
+            with anyio.CancelScope(shield=True), of_the_storage():
+                await to_thread.run_sync(lambda: part.unlink(missing_ok=True))
+
+    @asynccontextmanager
+    async def local_file(self, key: str) -> AsyncIterator[Path]:
+        """Yield a path under which the file can be read for a while. Raises FileNotFoundError."""
+        await self.stat(key)
+        yield self.path(key)
+
+    @asynccontextmanager
+    async def open_range(self, key: str, start: int = 0) -> AsyncIterator[Reader]:
+        """Yield a reader that stands at a position. Raises FileNotFoundError."""
+        with of_the_storage(but_missing=True):
+            file = await anyio.open_file(self.path(key), "rb")
+        try:
+            if start:
+                await file.seek(start)
+            yield file
+        finally:
+            with anyio.CancelScope(shield=True):
+                await file.aclose()
+
+    async def stat(self, key: str) -> Stat:
+        """Return a file's size and time. Raises FileNotFoundError."""
+        found = await self._do_with_file(lambda: self.path(key).stat())
+        return Stat(found.st_size, found.st_mtime)
+
+    async def share(self, key: str, new_key: str) -> None:
+        """Give a file a second key, under which it stays when the first one goes. Raises FileNotFoundError."""
+        await self._do(lambda: self._make_place(self.path(new_key).parent))
+        await self._do_with_file(lambda: folders.link(self.path(key), self.path(new_key)))
+
+    async def delete(self, key: str) -> None:
+        """Remove one file; one that is not there is fine."""
+        with anyio.CancelScope(shield=True):
+            await self._do(lambda: self.path(key).unlink(missing_ok=True))
+
+    async def delete_job(self, job_id: str) -> None:
+        """Remove all of a job's files, also while the caller is being cancelled; none at all is fine."""
+        with anyio.CancelScope(shield=True):
+            await self._do(lambda: folders.remove_tree(self.path(job_id)))
+
+    async def jobs(self) -> AsyncIterator[list[str]]:
+        """Yield the ids of the jobs that have a folder, some at a time; whatever else lies there is left out."""
+        found = folders.job_folders(self.root)
+        while batch := await self._do(lambda: _some(found)):
+            yield batch
+
+    async def keys(self, job_id: str) -> list[str]:
+        """Return the keys of a job's files, half-written ones as well; none for a folder that has gone."""
+        names = await self._do(lambda: folders.files_in(self.path(job_id)))
+        return [f"{job_id}/{name}" for name in names]
+
+    async def set_aside(self, job_ids: Collection[str]) -> str:
+        """Put jobs' folders where nothing touches them any more; return where."""
+        return str(await self._do(lambda: folders.move_aside(self.root, [self.path(job_id) for job_id in job_ids])))
+
+    def free_bytes(self) -> int:
+        """Return the room that is left."""
+        with of_the_storage():
+            return shutil.disk_usage(self.root).free
+
+    async def probe(self) -> None:
+        """Write a file, flush it and remove it."""
+        await self._do(lambda: self._make_place(self.root))
+        await self._do(lambda: folders.write_probe(self.root))
+
+    async def installation_id(self) -> str | None:
+        """Return the id of the installation that this storage belongs to, None when it has none yet."""
+        found = await self._do(lambda: folders.read_mark(self.root))
+        self._named = self._named or found is not None
+        return found
+
+    async def name_installation(self, installation_id: str) -> None:
+        """Give the storage an id in the place of the one that it has."""
+        await self._do(lambda: folders.write_mark(self.root, installation_id))
+        self._named = True
+
+    async def _do_with_file(self, act: Callable[[], Result]) -> Result:
+        """Do something to a file; that it is missing says nothing of it when the whole storage is."""
+        try:
+            with of_the_storage(but_missing=True):
+                return await to_thread.run_sync(act)
+        except FileNotFoundError:
+            await self._do(self._check_whole)
+            raise
+
+    def _make_place(self, folder: Path) -> None:
+        self._check_whole()
+        folders.make_folder(folder)
+
+    def _check_whole(self) -> None:
+        """Raise StorageBroken when what the storage had at the start is not there: its disk went away under us."""
+        if self._named and folders.read_mark(self.root) is None:
+            raise StorageBroken
+
+    async def _do(self, act: Callable[[], Result]) -> Result:
+        with of_the_storage():
+            return await to_thread.run_sync(act)
+
+
+def _some(found: Iterator[str]) -> list[str]:
+    return list(islice(found, JOBS_AT_A_TIME))

@@ -1,0 +1,43 @@
+"""What an error of the system means for whoever asked the storage."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from munsit_denoise.errors import OutOfResources, StorageBroken, StorageFull, Unavailable
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+SCARCE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
+BROKEN = (errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.ESTALE, errno.ENXIO, errno.ENODEV, errno.EUCLEAN)
+
+
+def told(error: OSError) -> Unavailable | None:
+    """Return what an error says of the machine, None when it may say something else."""
+    if error.errno in FULL:
+        return StorageFull()
+    if error.errno in SCARCE:
+        return OutOfResources()
+    return StorageBroken() if error.errno in BROKEN else None
+
+
+@contextmanager
+def of_the_machine() -> Iterator[None]:
+    """Turn errors that say something of the machine into Unavailable's; let others through."""
+    try:
+        yield
+    except OSError as error:
+        found = told(error)
+        if found is None:
+            raise
+        raise found from error
+
+
+@contextmanager
+def of_the_storage(*, but_missing: bool = False) -> Iterator[None]:
+    """Turn every error of the system into one of Unavailable's; `but_missing` lets FileNotFoundError through."""
+    try:
+        yield
+    except OSError as error:
+        if but_missing and isinstance(error, FileNotFoundError):
+            raise
+        raise told(error) or StorageBroken() from error

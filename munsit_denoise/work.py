@@ -1,0 +1,126 @@
+"""What goes on behind the requests: every loop of a server, until it is stopped."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+from anyio import to_thread
+from anyio.abc import TaskGroup
+from httpx2 import AsyncClient
+
+from munsit_denoise.errors import CannotGoOn
+from munsit_denoise.jobs.deletion import Deletion
+from munsit_denoise.jobs.fetcher import Fetcher
+from munsit_denoise.jobs.health import Health
+from munsit_denoise.jobs.intake import Examiner, Limits, Received
+from munsit_denoise.jobs.parts import FETCHES_PER_USER, Parts
+from munsit_denoise.jobs.places import Places
+from munsit_denoise.jobs.recovery import requeue
+from munsit_denoise.jobs.runner import MakeDenoiser, Runner
+from munsit_denoise.jobs.sending import Send, Sending
+from munsit_denoise.jobs.settlement import Settlement
+from munsit_denoise.jobs.supervisor import Supervisor
+from munsit_denoise.jobs.sweeper import expire_uploads, sweep_forever
+from munsit_denoise.media.formats import media_type
+from munsit_denoise.remote.download import fetch
+from munsit_denoise.remote.transfer import Patience, deliver
+from munsit_denoise.settings import Settings
+
+FETCHERS = 2 * FETCHES_PER_USER
+
+
+@dataclass(kw_only=True)
+class Work:
+    """The loops; each is looked after by the supervisor."""
+
+    settings: Settings
+    parts: Parts
+    limits: Limits
+    examiner: Examiner
+    deletion: Deletion
+    health: Health
+    supervisor: Supervisor
+    client: AsyncClient
+    ended: anyio.Event = field(default_factory=anyio.Event)
+    _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+
+    def stop(self) -> None:
+        """Let all of it end; jobs that run go back into the queue."""
+        self._scope.cancel()
+
+    async def run(self) -> None:
+        """Work until `stop`."""
+        try:
+            with self._scope:
+                async with anyio.create_task_group() as tasks:
+                    for name, loop in self._loops(tasks).items():
+                        self.supervisor.start(tasks, name, loop)
+        finally:
+            self.ended.set()
+
+    def _loops(self, tasks: TaskGroup) -> dict[str, Callable[[], Awaitable[None]]]:
+        parts, settings = self.parts, self.settings
+        settlement, fetcher = Settlement(parts), self._fetcher()
+        return {
+            "recovery": lambda: requeue(parts, tasks, settings.job_retry_delay_s),
+            "progress": lambda: parts.board.write_forever(parts.records, parts.running.cancel),
+            "sweeper": lambda: sweep_forever(parts),
+            "expiry": lambda: expire_uploads(parts, settings.upload_hours),
+            "deletions": self.deletion.finish_forever,
+            "runner": lambda: self._run_jobs(settlement, tasks),
+            **{f"fetcher {number + 1}": fetcher.run_forever for number in range(FETCHERS)},
+        }
+
+    def _fetcher(self) -> Fetcher:
+        patience = Patience(self.settings.transfer_timeout_s, self.limits.upload_bytes)
+
+        async def download(url: str, path: Path) -> Received:
+            found = await fetch(self.client, url, path, patience, self.limits.too_large)
+            return Received(found.file_name, found.size_bytes)
+
+        return Fetcher(
+            parts=self.parts,
+            settlement=Settlement(self.parts),
+            examiner=self.examiner,
+            limits=self.limits,
+            download=download,
+        )
+
+    async def _run_jobs(self, settlement: Settlement, tasks: TaskGroup) -> None:
+        make_denoiser = await load_engine(self.settings)
+        self.health.model_ready = True
+        runner = Runner(
+            parts=self.parts,
+            settlement=settlement,
+            sending=Sending(parts=self.parts, settlement=settlement, send_file=self._send_file()),
+            make_denoiser=make_denoiser,
+            max_attempts=self.settings.job_max_attempts,
+            tasks=tasks,
+            places=Places(self.settings.job_concurrency),
+        )
+        await runner.run_forever()
+
+    def _send_file(self) -> Send:
+        patience = Patience(self.settings.transfer_timeout_s)
+
+        async def send(path: Path, url: str) -> str | None:
+            return await deliver(self.client, path, url, media_type(path.suffix[1:]), patience)
+
+        return send
+
+
+async def load_engine(settings: Settings) -> MakeDenoiser:
+    """Load PyTorch and the model in a thread; return a maker of denoisers, one a recording. Raises CannotGoOn."""
+
+    def load() -> MakeDenoiser:
+        from munsit_denoise.engine.open import open_engine  # PyTorch is loaded here and by nobody else
+
+        make = open_engine(settings.device, settings.threads, settings.precision, settings.job_concurrency)
+        return lambda track, strength: make(track.sample_rate_hz, track.channels, strength)
+
+    try:
+        return await to_thread.run_sync(load)
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise CannotGoOn(f"The model cannot be loaded: {reason}. Install munsit-denoise and PyTorch again.") from error
