@@ -114,9 +114,11 @@ def test_routes_touch_nothing_private_of_others() -> None:
 
 
 def test_only_the_settings_read_the_environment() -> None:
+    """And what tells OpenMP how to wait, which reads nothing else."""
     for path in PACKAGE.rglob("*.py"):
         nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)]
-        assert path.name == "settings.py" or not any(node.attr in ("environ", "getenv") for node in nodes), path
+        may = path in (PACKAGE / "settings.py", PACKAGE / "engine" / "threads.py")
+        assert may or not any(node.attr in ("environ", "getenv") for node in nodes), path
 
 
 def test_imports_form_no_cycle() -> None:
