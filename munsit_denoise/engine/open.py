@@ -4,7 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from munsit_denoise.engine.allocator import keep_freed_memory
+from munsit_denoise.engine.allocator import Rest, give_memory_back, keep_freed_memory
 from munsit_denoise.engine.threads import wait_briefly
 
 if TYPE_CHECKING:
@@ -52,9 +52,14 @@ class _OwnThreads:
     def __init__(self, load: Callable[[], "Enhancer"], concurrency: int) -> None:
         self._threads = ThreadPoolExecutor(concurrency, "engine")
         self._enhancer = self._threads.submit(load).result()
+        self._rest = Rest()
+        give_memory_back()
 
     def enhance(
         self, window: "Tensor", sample_rate_hz: int, strength: float, should_stop: Callable[[], bool]
     ) -> "Tensor":
         """Return what the enhancer makes of a window."""
-        return self._threads.submit(self._enhancer.enhance, window, sample_rate_hz, strength, should_stop).result()
+        try:
+            return self._threads.submit(self._enhancer.enhance, window, sample_rate_hz, strength, should_stop).result()
+        finally:
+            self._rest.put_off()
