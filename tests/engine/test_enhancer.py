@@ -19,6 +19,7 @@ from munsit_denoise.engine.stream import (
     LEAST_CORE_S,
     WINDOW_CHANNEL_S,
     WINDOW_SAMPLES,
+    Block,
     Denoiser,
     StreamFormat,
 )
@@ -27,12 +28,12 @@ from munsit_denoise.media.probe import MAX_CHANNELS, MAX_SAMPLES_A_SECOND, RATES
 from tests.audio import hiss, voice
 
 RATE_HZ = 8_000
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
 def enhancer() -> Enhancer:
-    cpu = torch.device("cpu")
-    return Enhancer(load_network(cpu), cpu)
+    return Enhancer(load_network(CPU), CPU)
 
 
 def window(channels: int, seconds: int = 5, seed: int = 0) -> torch.Tensor:
@@ -131,11 +132,15 @@ class ShortWindows(StreamFormat):
         return LEAST_CORE_S
 
 
-def test_short_windows_give_the_same(enhancer: Enhancer) -> None:
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_short_windows_give_the_same(precision: torch.dtype) -> None:
     x = window(2, 3 * LEAST_CORE_S).T.numpy()
-    results = []
-    for stream in (StreamFormat(RATE_HZ, 2), ShortWindows(RATE_HZ, 2)):
-        denoiser = Denoiser(enhancer, stream)
-        results.append(np.concatenate([denoiser.feed(x), denoiser.flush()]))
-    long, short = results
+    formats = (StreamFormat(RATE_HZ, 2), ShortWindows(RATE_HZ, 2), ShortWindows(RATE_HZ, 2))
+    long, short, again = (run(Enhancer(load_network(CPU, None, precision), CPU, precision), f, x) for f in formats)
     assert 10 * np.log10(np.sum((long - short) ** 2) / np.sum(long**2)) < -60
+    assert np.array_equal(short, again)
+
+
+def run(enhancer: Enhancer, stream: StreamFormat, x: Block) -> Block:
+    denoiser = Denoiser(enhancer, stream)
+    return np.concatenate([denoiser.feed(x), denoiser.flush()])
