@@ -2,6 +2,8 @@
 
 import argparse
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks.speed import RATE_HZ, write_speech
 from munsit_denoise.engine.open import open_engine
-from munsit_denoise.engine.stream import CORE_S
+from munsit_denoise.engine.stream import CORE_S, Denoiser
 
 Waveform = NDArray[np.float32]
 SECONDS = 600
@@ -24,12 +26,16 @@ def main() -> None:
     """Print the difference between window grids and the clicks found."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.seams", description=__doc__)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument("--precision", default="auto", help="of the model's products: auto, float32 or bfloat16")
+    parser.add_argument("--seconds", type=int, default=SECONDS, help="of the recording")
     arguments = parser.parse_args()
+    enhance = partial(enhanced, open_engine("cpu", 0, arguments.precision))
+    seconds = arguments.seconds
     with tempfile.TemporaryDirectory() as folder:
-        path = write_speech(arguments.shared / "audio" / "dev" / "noisy", Path(folder, "long.wav"), SECONDS)
+        path = write_speech(arguments.shared / "audio" / "dev" / "noisy", Path(folder, "long.wav"), seconds)
         samples, _ = soundfile.read(path, dtype="float32", always_2d=True)
     whole = enhance(samples)
-    print(f"\n{SECONDS} s of 48 kHz speech in windows of {CORE_S} s, against windows that begin elsewhere")
+    print(f"\n{seconds} s of 48 kHz speech in windows of {CORE_S} s, against windows that begin elsewhere")
     for shift_s in SHIFTS_S:
         shift = shift_s * RATE_HZ
         other = enhance(samples[shift:])
@@ -37,16 +43,16 @@ def main() -> None:
         difference = whole[shift:][inner] - other[inner]
         level_db = 10 * np.log10(np.mean(difference**2) / np.mean(whole[shift:][inner] ** 2))
         print(f"  {shift_s:2} s later: {level_db:7.1f} dB relative to the signal")
-    joints = np.arange(CORE_S, SECONDS, CORE_S) * RATE_HZ
+    joints = np.arange(CORE_S, seconds, CORE_S) * RATE_HZ
     print(f"clicks at {len(joints)} joints: {clicks(whole, joints)}")
     marred = whole.copy()
     marred[joints] += PLANTED
     print(f"the same with clicks of {PLANTED} planted there: {clicks(marred, joints)}")
 
 
-def enhance(samples: Waveform) -> Waveform:
+def enhanced(make: Callable[[int, int, float], Denoiser], samples: Waveform) -> Waveform:
     """Return the denoised first channel."""
-    denoiser = open_engine("cpu", 0)(RATE_HZ, 1, 1.0)
+    denoiser = make(RATE_HZ, 1, 1.0)
     return np.concatenate([denoiser.feed(samples), denoiser.flush()])[:, 0]
 
 

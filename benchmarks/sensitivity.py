@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from benchmarks.quality import Rows, mean, score, standard_error
-from munsit_denoise.engine.stream import Enhancer
+from munsit_denoise.engine.enhancer import Enhancer
 from munsit_denoise.engine.weights import load_network, save_weights
 from training.evaluate import enhanced
 from training.scaling import Scale, read_scales, scaled

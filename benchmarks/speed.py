@@ -7,8 +7,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -49,23 +49,62 @@ run(len(x) // rate)
 print(len(x) / rate / (time.perf_counter() - started))
 """
 
+WIDE = ((48_000, 2), (192_000, 2), (48_000, 6), (48_000, 8), (192_000, 8), (24_000, 64))  # the last two: all allowed
+WIDE_S = 20
+WIDE_PROGRAM = """
+import re, sys, numpy
+from pathlib import Path
+from munsit_denoise.engine.open import open_engine
+rate, channels, seconds = map(int, sys.argv[1:])
+denoiser = open_engine("cpu", 0)(rate, channels, 1.0)
+block = numpy.random.default_rng(0).normal(0, 0.05, (rate, channels)).astype(numpy.float32)
+for _ in range(seconds):
+    denoiser.feed(block)
+denoiser.flush()
+print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) >> 10)
+"""
+
 
 def main() -> None:
     """Print the speed table and the memory table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--peers", default=".venv-bench/bin/python", help="Python with DeepFilterNet3")
-    parser.add_argument("--precision", default="float32", help="of the model's products: float32 or bfloat16")
+    parser.add_argument("--precision", default="auto", help="of the model's products: auto, float32 or bfloat16")
+    parser.add_argument("--loaded", action="store_true", help="measure speed with a busy loop on each core")
     parser.add_argument("--no-memory", action="store_true", help="skip the memory table, which takes minutes")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         noisy = arguments.shared / "audio" / "dev" / "noisy"
         speech = write_speech(noisy, Path(folder) / "speech.wav", SPEECH_S)
         longer = write_speech(noisy, Path(folder) / "longer.wav", LONG_S)
-        speed_table(arguments, speech, longer)
+        with busy_cores() if arguments.loaded else nullcontext():
+            speed_table(arguments, speech, longer)
         print(f"loading the model: {median(loading_s() for _ in range(REPEATS)):.2f} s")
         if not arguments.no_memory:
             memory_table(speech, Path(folder))
+            print(f"\npeak resident memory of the enhancer alone, {WIDE_S} s of noise")
+            for rate_hz, channels in WIDE:
+                print(f"{channels:3} channels at {rate_hz:6} Hz{wide_mib(rate_hz, channels):8} MiB")
+
+
+@contextmanager
+def busy_cores() -> Iterator[None]:
+    """Keep each core busy with something else while the block lasts."""
+    cores = range(os.cpu_count() or 1)
+    programs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in cores]
+    try:
+        yield
+    finally:
+        for program in programs:
+            program.kill()
+            program.wait()
+
+
+def wide_mib(rate_hz: int, channels: int) -> int:
+    """Return the peak memory of a process that denoises so many channels at such a rate, MiB."""
+    command = [sys.executable, "-c", WIDE_PROGRAM, str(rate_hz), str(channels), str(WIDE_S)]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def speed_table(arguments: argparse.Namespace, speech: Path, longer: Path) -> None:

@@ -12,8 +12,9 @@ import numpy as np
 import soundfile
 import torch
 
+from munsit_denoise.engine.enhancer import Enhancer
 from munsit_denoise.engine.model import MaskNetwork
-from munsit_denoise.engine.stream import Denoiser, Enhancer, StreamFormat
+from munsit_denoise.engine.stream import Denoiser, StreamFormat
 from munsit_denoise.engine.weights import load_network
 from training.corpus import Waveform
 

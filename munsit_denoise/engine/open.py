@@ -4,13 +4,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from munsit_denoise.engine.allocator import keep_freed_memory
+from munsit_denoise.engine.allocator import Rest, give_memory_back, keep_freed_memory
 from munsit_denoise.engine.threads import wait_briefly
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from munsit_denoise.engine.stream import Denoiser, Enhancer
+    from munsit_denoise.engine.enhancer import Enhancer
+    from munsit_denoise.engine.stream import Denoiser
 
 
 def open_engine(
@@ -32,7 +33,7 @@ def open_engine(
 
 def _load(device_name: str, threads: int, precision: str) -> "Enhancer":
     from munsit_denoise.engine.device import choose_device, choose_precision, use_threads
-    from munsit_denoise.engine.stream import Enhancer
+    from munsit_denoise.engine.enhancer import Enhancer
     from munsit_denoise.engine.weights import load_network
 
     use_threads(threads)
@@ -51,7 +52,14 @@ class _OwnThreads:
     def __init__(self, load: Callable[[], "Enhancer"], concurrency: int) -> None:
         self._threads = ThreadPoolExecutor(concurrency, "engine")
         self._enhancer = self._threads.submit(load).result()
+        self._rest = Rest()
+        give_memory_back()
 
-    def enhance(self, window: "Tensor", sample_rate_hz: int, strength: float) -> "Tensor":
+    def enhance(
+        self, window: "Tensor", sample_rate_hz: int, strength: float, should_stop: Callable[[], bool]
+    ) -> "Tensor":
         """Return what the enhancer makes of a window."""
-        return self._threads.submit(self._enhancer.enhance, window, sample_rate_hz, strength).result()
+        try:
+            return self._threads.submit(self._enhancer.enhance, window, sample_rate_hz, strength, should_stop).result()
+        finally:
+            self._rest.put_off()

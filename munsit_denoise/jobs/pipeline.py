@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import inf
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import anyio
 import numpy as np
@@ -49,6 +49,15 @@ class Denoiser(Protocol):
 
     def flush(self) -> Block:
         """Return the rest."""
+        ...
+
+
+@runtime_checkable
+class Stoppable(Protocol):
+    """A denoiser whose `feed` or `flush` need not come to its end."""
+
+    def stop(self) -> None:
+        """End what another thread is in soon, and return when it has ended."""
         ...
 
 
@@ -120,7 +129,7 @@ async def enhance_file(work: Work, denoiser: Denoiser, report: Report, last_step
     """Write the denoised source to the target and return what there is to say about it.
 
     `last_step` is entered when the model is needed no more and work remains.
-    Cancelling ends it within one window of the model. Raises ProcessingFailed, StorageFull.
+    Cancelling ends it within a few channels of one window of the model. Raises ProcessingFailed, StorageFull.
     """
     contents = await read_contents(work.source)
     async with scratch_beside(work.target) as scratch:
@@ -190,9 +199,21 @@ async def _enhance_sound(work: Work, target: Path, encoding: Encoding, denoiser:
         async for block in blocks:
             progress.read += len(block)
             progress.tell()
-            await _write(encoder, await to_thread.run_sync(denoiser.feed, block), progress)
+            await _write(encoder, await _in_thread(denoiser, partial(denoiser.feed, block)), progress)
         progress.begin_reducing()
-        await _write(encoder, await to_thread.run_sync(denoiser.flush), progress)
+        await _write(encoder, await _in_thread(denoiser, denoiser.flush), progress)
+
+
+async def _in_thread(denoiser: Denoiser, step: Callable[[], Block]) -> Block:
+    """Run a step of a denoiser; one that is cancelled ends before its window does, where the denoiser can."""
+    if not isinstance(denoiser, Stoppable):
+        return await to_thread.run_sync(step)
+    try:
+        return await to_thread.run_sync(step, abandon_on_cancel=True)
+    except anyio.get_cancelled_exc_class():
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(denoiser.stop)
+        raise
 
 
 async def _write(encoder: Encoder, block: Block, progress: _Progress) -> None:

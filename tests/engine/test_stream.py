@@ -9,8 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from munsit_denoise.engine.enhancer import Enhancer
 from munsit_denoise.engine.open import open_engine
-from munsit_denoise.engine.stream import CORE_S, Block, Denoiser, Enhancer, StreamFormat
+from munsit_denoise.engine.stream import CORE_S, Block, Denoiser, StreamFormat
 from munsit_denoise.engine.weights import DEFAULT_WEIGHTS, load_network
 from tests.audio import hiss, voice
 

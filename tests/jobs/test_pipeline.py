@@ -1,9 +1,12 @@
-"""What a job tells of its progress: how far it is, and not too often."""
+"""What a job tells of its progress: how far it is, and not too often; how it is left."""
 
 from math import inf
 from pathlib import Path
+from threading import Event
 
+import anyio
 import pytest
+from anyio import to_thread
 
 from munsit_denoise.jobs import pipeline
 from munsit_denoise.jobs.pipeline import EXTRACTED_PERCENT, EXTRACTING, REDUCED_PERCENT, REDUCING, SAVING, Work
@@ -37,3 +40,30 @@ async def test_percentages_tell_how_far_a_job_is(tmp_path: Path, monkeypatch: py
 async def test_within_a_stage_it_tells_no_more_than_it_should(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "REPORT_INTERVAL_S", inf)
     assert [message for _, message in await reports(tmp_path)] in ([REDUCING, SAVING], [EXTRACTING, REDUCING, SAVING])
+
+
+class Endless(Passthrough):
+    """A denoiser whose window ends only when it is stopped."""
+
+    def __init__(self) -> None:
+        self.began, self.stopped, self.ended = Event(), Event(), Event()
+
+    def feed(self, block: pipeline.Block) -> pipeline.Block:
+        self.began.set()
+        self.stopped.wait()
+        self.ended.set()
+        return block
+
+    def stop(self) -> None:
+        self.stopped.set()
+        self.ended.wait()
+
+
+async def test_a_job_that_is_cancelled_leaves_its_window(tmp_path: Path) -> None:
+    source, denoiser = write_silence(tmp_path / "a.wav", 1), Endless()
+    work = Work(source, tmp_path / "b.wav", await probe(source), "wav")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(pipeline.enhance_file, work, denoiser, lambda percent, message: None)
+        await to_thread.run_sync(denoiser.began.wait)
+        tasks.cancel_scope.cancel()
+    assert denoiser.ended.is_set()
