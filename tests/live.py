@@ -168,7 +168,7 @@ class ServerProcess:
 
     def signal_group(self, number: signal.Signals) -> None:
         """Send a signal to the server and every program that it runs, as a service manager does."""
-        for child in _children(self.pid):
+        for child in children(self.pid):
             with suppress(ProcessLookupError):
                 os.kill(child, number)
         self.signal(number)
@@ -180,6 +180,11 @@ class ServerProcess:
             os.killpg(self._process.pid, number)
         else:
             self._process.send_signal(number)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its process runs no more."""
+        return self._process is None or self._process.poll() is not None
 
     def wait(self, timeout_s: float = 30) -> int:
         """Return the exit code."""
@@ -198,9 +203,9 @@ class ServerProcess:
         self._log.close()
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
     """Return every process below one; Linux alone."""
     direct = [
         int(child) for tasks in Path(f"/proc/{pid}/task").glob("*/children") for child in tasks.read_text().split()
     ]
-    return direct + [below for child in direct for below in _children(child)]
+    return direct + [below for child in direct for below in children(child)]
