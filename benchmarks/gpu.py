@@ -29,7 +29,7 @@ def main() -> None:
         raise SystemExit("PyTorch finds no usable CUDA device here")
     minute = minute_of_speech(arguments)
     hour = np.tile(minute, (HOUR_S // COMPARED_S, 1))
-    cpu = open_engine("cpu", 0)
+    cpu = open_engine("cpu", 0, "float32")
     on_cpu, again = (enhanced(cpu, minute) for _ in range(2))
     print(torch.cuda.get_device_name())
     print(f"two runs on the CPU agree to the bit: {'yes' if np.array_equal(on_cpu, again) else 'NO'}")

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from munsit_denoise.engine.kinship import MAX_CHANNELS
 from munsit_denoise.engine.stop import Stopped
 
 Block = NDArray[np.float32]  # [frames, channels], full scale is 1
@@ -21,8 +22,8 @@ CORE_S = 28  # what a window yields
 CONTEXT_S = 2  # what it sees before and after
 WHOLE_FRAMES_S = 2  # cores are multiples of it: a whole number of the model's frames
 LEAST_CORE_S = 2 * WHOLE_FRAMES_S
-WINDOW_CHANNEL_S = 128  # seconds of all channels together in a window: bounds time and memory
-WINDOW_SAMPLES = 64 * 192_000  # the same of samples, which bounds the memory of high rates
+WINDOW_CHANNEL_S = 128  # seconds of all channels together in a window, where they are processed together
+WINDOW_SAMPLES = 64 * 192_000  # of all channels together: with the other, bounds the memory of a window
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,10 @@ class StreamFormat:
     @property
     def core_s(self) -> int:
         """What a window yields: CORE_S, and less where there are many channels."""
-        samples_a_second = self.sample_rate_hz * self.channels
-        most_s = min(WINDOW_CHANNEL_S // self.channels, WINDOW_SAMPLES // samples_a_second) - 2 * CONTEXT_S
+        most_s = WINDOW_SAMPLES // (self.sample_rate_hz * self.channels)
+        if self.channels <= MAX_CHANNELS:
+            most_s = min(most_s, WINDOW_CHANNEL_S // self.channels)
+        most_s -= 2 * CONTEXT_S
         return min(max(most_s // WHOLE_FRAMES_S * WHOLE_FRAMES_S, LEAST_CORE_S), CORE_S)
 
 

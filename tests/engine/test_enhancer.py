@@ -10,6 +10,7 @@ import torch
 
 from munsit_denoise.engine.enhancer import MAX_BATCH_CHANNELS, Enhancer
 from munsit_denoise.engine.filter import Filter
+from munsit_denoise.engine.kinship import MAX_CHANNELS as MOST_TOGETHER
 from munsit_denoise.engine.kinship import STEP_FRAMES
 from munsit_denoise.engine.stft import HOP_LENGTH, SAMPLE_RATE_HZ
 from munsit_denoise.engine.stop import Stopped
@@ -119,7 +120,8 @@ def test_no_window_is_larger_than_memory_and_patience_allow(channels: int) -> No
         core_s = StreamFormat(rate_hz, channels).core_s
         window_s = core_s + 2 * CONTEXT_S
         assert channels * rate_hz * window_s <= WINDOW_SAMPLES
-        assert channels * window_s <= WINDOW_CHANNEL_S or core_s == LEAST_CORE_S
+        assert channels * window_s <= WINDOW_CHANNEL_S or channels > MOST_TOGETHER
+        assert core_s >= LEAST_CORE_S
         assert core_s * SAMPLE_RATE_HZ % (HOP_LENGTH * STEP_FRAMES) == 0  # frames and moments lie where they lay
         assert core_s == CORE_S or channels > 2
 
