@@ -42,7 +42,11 @@ class Server(uvicorn.Server):
                 await self._tell()
 
         self.lifespan.startup = start_and_tell
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit:  # of a start that failed: whoever runs the server is told by `failure`
+            if self.failure is None:
+                raise
 
     async def _tell(self) -> None:
         """Tell who waits for the start; if that fails, the server stops in order."""

@@ -29,6 +29,14 @@ class Lease:
 
 
 @dataclass(frozen=True)
+class Result:
+    """What a run has made: where it lies, and what there is to say of it, as JSON."""
+
+    key: str
+    report: str | None = None
+
+
+@dataclass(frozen=True)
 class Beat:
     """A sign of life of a run, and how far it has come."""
 
@@ -137,9 +145,9 @@ class Records:
         uncounted = (*_held(lease), t.c.attempts == lease.record.attempts)
         await self._change(uncounted, {"updated_at": now_us(), "attempts": t.c.attempts - 1})
 
-    async def succeed(self, lease: Lease, result_key: str, delivery: Delivery | None = None) -> DenoiseRecord | None:
+    async def succeed(self, lease: Lease, result: Result, delivery: Delivery | None = None) -> DenoiseRecord | None:
         """End the job well; None when the lease was void, and then nothing changed."""
-        change = {"status": Status.SUCCESS, "result_key": result_key, "delivery": delivery}
+        change = {"status": Status.SUCCESS, "delivery": delivery, "result_key": result.key, "report": result.report}
         return await self._settle(lease, **change, percent=100, message=None)
 
     async def fail(self, lease: Lease, message: str) -> DenoiseRecord | None:

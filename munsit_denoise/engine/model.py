@@ -33,8 +33,10 @@ from munsit_denoise.engine.stft import BIN_HZ, N_BINS
 
 COMPRESSION = 0.3  # exponent on magnitudes, in features and loss
 LEVEL_FRAMES = 121  # frames of the moving average that the input is levelled with: 2 s
-APART_DB = (12.0, 16.0)  # a stretch so far below the mean around it is levelled by itself: not at all, wholly
-PAUSE_DB = (18.0, 26.0)  # if its softest frames lie so far below it
+APART_DB = (13.0, 17.0)  # a second so far below the mean around it is levelled by itself: not at all, wholly
+ALONE_DB = (8.0, 12.0)  # a frame so far above the second is no part of it: a lone sound in a pause
+PAUSE_DB = (6.0, 10.0)  # speech has a mean so far above its softest frames, a steady noise has not
+PAUSE_SHARE = 0.5  # of the frames are its softest
 LEVEL_FLOOR = 1e-12  # of a bin's power: far below 24-bit rounding, keeps digital silence finite
 FEATURE_FLOOR = 1e-8  # below the level by 80 dB: what resampling leaves in an empty band is no feature
 Dilations = tuple[tuple[int, ...], ...]  # of the blocks of each scale
@@ -194,28 +196,29 @@ def local_level(frame_power: Tensor) -> Tensor:
 
 
 def settled_level(frame_power: Tensor, level: Tensor) -> Tensor:
-    """Return levels [batch, frames] that do not hear a louder or softer stretch beside a frame's own.
+    """Return levels [batch, frames] that do not hear a louder stretch beside a frame's own.
 
     Next to a speaker 20 dB louder the mean over both sides is the other one's level, and the network takes a soft
-    voice for what is left of the room. Where the frames before or those behind lie far below the mean, the frame
-    belongs to them unless it is loud itself. That is done where pauses around it are far softer still: what lies just
-    above its noise is no speaker to be brought forward. All other levels stay as they are, to the bit.
+    voice for what is left of the room. Where the second before or the one behind lies far below the mean, the frame
+    belongs to it unless it is loud itself. That is done where this second rises and falls as speech does: a steady
+    sound is a noise, not to be brought forward. All other levels stay as they are, to the bit.
     """
     half = LEVEL_FRAMES // 2
-    before = functional.avg_pool1d(
-        functional.pad(frame_power[:, None], (half, 0), mode="replicate"), half + 1, stride=1
-    )[:, 0]
-    behind = functional.avg_pool1d(
-        functional.pad(frame_power[:, None], (0, half), mode="replicate"), half + 1, stride=1
-    )[:, 0]
+    padded = functional.pad(frame_power[:, None], (half, half), mode="replicate")[:, 0]
+    seconds = padded.unfold(1, half + 1, 1)  # [batch, frames + half, frames of a second]
+    means, pauses = seconds.mean(-1), seconds.kthvalue(int(PAUSE_SHARE * (half + 1)), -1).values
+    before, behind = means[:, :-half], means[:, half:]
+    softer = torch.minimum(before, behind) + LEVEL_FLOOR
+    pause = torch.where(before < behind, pauses[:, :-half], pauses[:, half:]) + LEVEL_FLOOR
     itself = functional.max_pool1d(frame_power[:, None], 3, stride=1, padding=1)[:, 0]
-    own = torch.maximum(torch.minimum(before, behind), itself) + LEVEL_FLOOR
-    apart_db = 10 * (level / own).log10()
-    short = functional.avg_pool1d(frame_power[:, None], 3, stride=1, padding=1, count_include_pad=False)
-    pause = -functional.max_pool1d(-short, LEVEL_FRAMES, stride=1, padding=half)[:, 0] + LEVEL_FLOOR
-    pause_db = 10 * (own / pause).log10()
-    moved = _ramp(apart_db, APART_DB) * _ramp(pause_db, PAUSE_DB)
+    own = torch.maximum(softer, itself)
+    moved = _ramp(_decibels(level / own), APART_DB) * _ramp(_decibels(softer / pause), PAUSE_DB)
+    moved = moved * (1 - _ramp(_decibels(own / softer), ALONE_DB))
     return torch.where(moved > 0, level * (own / level) ** moved, level)
+
+
+def _decibels(ratio: Tensor) -> Tensor:
+    return 10 * ratio.log10()
 
 
 def _ramp(values: Tensor, bounds: tuple[float, float]) -> Tensor:

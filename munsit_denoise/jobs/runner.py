@@ -1,12 +1,15 @@
 """Runs the jobs of a queue: each ends once, as `success` or `failed`, whatever happens on the way."""
 
-from collections.abc import Callable
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import anyio
 from anyio.abc import TaskGroup
 
-from munsit_denoise.db.records import Lease
+from munsit_denoise.db.records import Lease, Result
 from munsit_denoise.errors import DenoiseError, Interrupted, StorageFull
 from munsit_denoise.jobs.intake import first_of, looked_at, track_of
 from munsit_denoise.jobs.parts import Parts
@@ -20,6 +23,7 @@ from munsit_denoise.logs import get_logger
 from munsit_denoise.media.probe import AudioTrack
 
 log = get_logger()
+WAV = "wav"
 RETRY_PAUSE_S = 1.0  # the stop of a whole unit reaches the programs first: what it cut off is no attempt
 LOST_ORIGINAL = "The original recording is no longer on the server."
 TRIED = "The file could not be processed after {} attempts."
@@ -49,8 +53,8 @@ class Runner:
         while True:
             place = await self.places.take()
             try:
-                await self.pause.wait()
                 job_id = await self.parts.queue.take()
+                await self.pause.wait()
             except BaseException:
                 place.leave()
                 raise
@@ -73,30 +77,30 @@ class Runner:
                 await self._run(lease, place or Place())
 
     async def _run(self, lease: Lease, place: Place) -> None:
-        record, result_key = lease.record, None
+        record = lease.record
         if record.attempts > self.max_attempts:
             await self.settlement.fail(lease, TRIED.format(self.max_attempts))
             return
         self.parts.journal.began(record)
         self.parts.board.begin(lease, EXTRACTING)
         try:
-            result_key = await self._attempt(lease, place)
-            if result_key is None:
+            result = await self._attempt(lease, place)
+            if result is None:
                 return
             self.pause.over()
             self.parts.journal.denoised(record)
             place.leave()
             await self.parts.queue.done(record.id)
             if record.options.output_url is None:
-                await self.settlement.succeed(lease, result_key)
+                await self.settlement.succeed(lease, result)
             else:
-                await self.sending.send(lease, result_key, record.options.output_url)
+                await self.sending.send(lease, result, record.options.output_url)
         except anyio.get_cancelled_exc_class():
-            await self.settlement.give_back_at_stop(lease, result_key, "it was stopped")
+            await self.settlement.give_back_at_stop(lease, _result_key(lease), "it was stopped")
             raise
 
-    async def _attempt(self, lease: Lease, place: Place) -> str | None:
-        """Return the key of the result, None when there is none and that has been settled."""
+    async def _attempt(self, lease: Lease, place: Place) -> Result | None:
+        """Return the result, None when there is none and that has been settled."""
         try:
             return await self._denoise(lease, place)
         except _Lost:
@@ -125,24 +129,34 @@ class Runner:
         self.parts.journal.interrupted(lease.record, reason)
         await self.parts.queue.put(lease.record.user_id, lease.record.id)
 
-    async def _denoise(self, lease: Lease, place: Place) -> str:
-        """Make the result durable in storage and return its key, which no other attempt uses."""
+    @asynccontextmanager
+    async def _original(self, key: str) -> AsyncIterator[Path]:
+        async with AsyncExitStack() as stack:
+            try:
+                path = await stack.enter_async_context(self.parts.storage.local_file(key))
+            except FileNotFoundError:
+                raise _Lost from None
+            yield path
+
+    async def _denoise(self, lease: Lease, place: Place) -> Result:
+        """Make the result durable in storage."""
         record, options, storage = lease.record, lease.record.options, self.parts.storage
-        extension = options.extension or "wav"
-        result_key = f"{record.id}/denoised-{lease.number}.{extension}"
+        result_key = _result_key(lease)
         if storage.free_bytes() < record.result_bytes:
             raise StorageFull
 
-        def report(percent: int, message: str) -> None:
+        def tell(percent: int, message: str) -> None:
             self.parts.board.tell(lease, percent, message)
 
-        try:
-            await storage.stat(record.original_key)
-        except FileNotFoundError:
-            raise _Lost from None
-        async with storage.local_file(record.original_key) as source, storage.new_file(result_key) as target:
+        async with self._original(record.original_key) as source, storage.new_file(result_key) as target:
             track = track_of(record.track) or await looked_at(source, options.audio_track)
-            work = Work(source, target, track, extension, options.level_lufs)
+            work = Work(source, target, track, options.extension or WAV, options.level_lufs)
             denoiser = self.make_denoiser(track, options.strength)
-            await enhance_file(work, denoiser, report, lambda: self.places.last_step(place, record.user_id))
-        return result_key
+            outcome = await enhance_file(work, denoiser, tell, lambda: self.places.last_step(place, record.user_id))
+        report = json.dumps({"notes": outcome.notes}, ensure_ascii=False) if outcome.notes else None
+        return Result(result_key, report)
+
+
+def _result_key(lease: Lease) -> str:
+    """Return where a run's result lies, which no other run uses."""
+    return f"{lease.record.id}/denoised-{lease.number}.{lease.record.options.extension or WAV}"

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from munsit_denoise.db.records import Lease
+from munsit_denoise.db.records import Lease, Result
 from munsit_denoise.jobs.fair import FairLimiter
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.settlement import Settlement
@@ -28,16 +28,16 @@ class Sending:
     send_file: Send
     places: FairLimiter = field(default_factory=lambda: FairLimiter(SENDINGS_AT_ONCE))
 
-    async def send(self, lease: Lease, result_key: str, url: str) -> None:
+    async def send(self, lease: Lease, result: Result, url: str) -> None:
         """Send a result where the client wants it, then end its job."""
         self.parts.board.tell(lease, SENDING_PERCENT, SENDING)
         async with self.places.place(lease.record.user_id):
-            delivery = await self._try(lease, result_key, url)
-        await self.settlement.succeed(lease, result_key, delivery)
+            delivery = await self._try(lease, result, url)
+        await self.settlement.succeed(lease, result, delivery)
 
-    async def _try(self, lease: Lease, result_key: str, url: str) -> Delivery:
+    async def _try(self, lease: Lease, result: Result, url: str) -> Delivery:
         try:
-            async with self.parts.storage.local_file(result_key) as path:
+            async with self.parts.storage.local_file(result.key) as path:
                 reason = await self.send_file(path, url)
         except Exception:  # a boundary: the job has its result
             log.exception("delivery broke")

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import anyio
 
-from munsit_denoise.db.records import Lease
+from munsit_denoise.db.records import Lease, Result
 from munsit_denoise.errors import Unavailable
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.logs import get_logger
@@ -15,10 +15,10 @@ log = get_logger()
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 STOP_PATIENCE_S = 5.0  # for a database that is busy, once the work is being stopped
 
-Result = TypeVar("Result")
+Answer = TypeVar("Answer")
 
 
-async def persist(write: Callable[[], Awaitable[Result]]) -> Result:
+async def persist(write: Callable[[], Awaitable[Answer]]) -> Answer:
     """Write, or read, until the database can: a busy one is no reason to lose a job, nor to fail it."""
     pause_s, told = FIRST_PAUSE_S, ""
     while True:
@@ -38,11 +38,11 @@ class Settlement:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    async def succeed(self, lease: Lease, result_key: str, delivery: Delivery | None = None) -> None:
+    async def succeed(self, lease: Lease, result: Result, delivery: Delivery | None = None) -> None:
         """End a job well; a late run's result goes."""
-        ended = await persist(lambda: self._parts.records.succeed(lease, result_key, delivery))
+        ended = await persist(lambda: self._parts.records.succeed(lease, result, delivery))
         if ended is None:
-            await self.remove(result_key)
+            await self.remove(result.key)
         self.tell(ended)
 
     async def fail(self, lease: Lease, message: str) -> None:
@@ -58,14 +58,13 @@ class Settlement:
         await persist(lambda: self._parts.records.give_back(lease))
         self._parts.board.end(lease.record.id)
 
-    async def give_back_at_stop(self, lease: Lease, result_key: str | None, reason: str) -> None:
+    async def give_back_at_stop(self, lease: Lease, result_key: str, reason: str) -> None:
         """Note that a run was no attempt, and remove its result, while the caller is being cancelled."""
         with anyio.CancelScope(shield=True):
             with anyio.move_on_after(STOP_PATIENCE_S):
                 await self.give_back(lease)
             self._parts.board.end(lease.record.id)
-            if result_key is not None:
-                await self.remove(result_key)
+            await self.remove(result_key)
         self._parts.journal.interrupted(lease.record, reason)
 
     async def remove(self, key: str) -> None:

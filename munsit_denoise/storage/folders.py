@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
-MARK = ".installation"
+MARK = ".installation-"  # of an empty folder whose name ends in the id: all files are recordings
 PROBE_BYTES = 4096
 ASIDE = "set-aside"
 LETTERS = 2  # of a job's id that name the folder which its own lies in
@@ -51,8 +51,6 @@ def publish(part: Path, target: Path) -> None:
 
 def link(source: Path, target: Path) -> None:
     """Give a file a second place."""
-    source.stat()
-    make_folder(target.parent)
     target.hardlink_to(source)
     _flush_name(target)
 
@@ -85,21 +83,29 @@ def write_probe(root: Path) -> None:
 
 def read_mark(root: Path) -> str | None:
     """Return the id that a storage carries."""
-    try:
-        return (root / MARK).read_text().strip() or None
-    except FileNotFoundError:
-        return None
+    return next((path.name.removeprefix(MARK) for path in _marks(root)), None)
 
 
 def write_mark(root: Path, installation_id: str) -> None:
-    """Let a storage carry an id."""
-    part = root / f"{MARK}.part"
-    part.write_text(f"{installation_id}\n")
-    publish(part, root / MARK)
+    """Let a storage carry an id, in the place of the one that it has."""
+    mark, old = root / (MARK + installation_id), _marks(root)
+    if old and old[0] != mark:
+        old[0].rename(mark)
+    else:
+        mark.mkdir(exist_ok=True)
+    _flush_folders([root])
+
+
+def _marks(root: Path) -> list[Path]:
+    return sorted(root.glob(f"{MARK}*"))
 
 
 def _flush_name(target: Path) -> None:
-    for folder in list(target.parents)[:3]:  # the file's name, and those of the folders made for it
+    _flush_folders(list(target.parents)[:3])  # the file's name, and those of the folders made for it
+
+
+def _flush_folders(folders: list[Path]) -> None:
+    for folder in folders:
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)

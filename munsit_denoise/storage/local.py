@@ -41,13 +41,10 @@ class LocalStorage:
         target = self.path(key)
         part = target.with_name(target.name + PART_SUFFIX)
         try:
-            await self._do(lambda: folders.make_folder(target.parent))
+            await self._do(lambda: self._make_place(target.parent))
             with of_the_machine():
                 yield part
-            try:
-                await self._do(lambda: folders.publish(part, target))
-            except FileNotFoundError as error:
-                raise StorageBroken from error  # it was written, and has gone
+            await self._do(lambda: folders.publish(part, target))
         finally:
             with anyio.CancelScope(shield=True), of_the_storage():
                 await to_thread.run_sync(lambda: part.unlink(missing_ok=True))
@@ -61,7 +58,7 @@ class LocalStorage:
     @asynccontextmanager
     async def open_range(self, key: str, start: int = 0) -> AsyncIterator[Reader]:
         """Yield a reader that stands at a position. Raises FileNotFoundError."""
-        with of_the_storage():
+        with of_the_storage(but_missing=True):
             file = await anyio.open_file(self.path(key), "rb")
         try:
             if start:
@@ -78,6 +75,7 @@ class LocalStorage:
 
     async def share(self, key: str, new_key: str) -> None:
         """Give a file a second key, under which it stays when the first one goes. Raises FileNotFoundError."""
+        await self._do(lambda: self._make_place(self.path(new_key).parent))
         await self._do_with_file(lambda: folders.link(self.path(key), self.path(new_key)))
 
     async def delete(self, key: str) -> None:
@@ -112,6 +110,7 @@ class LocalStorage:
 
     async def probe(self) -> None:
         """Write a file, flush it and remove it."""
+        await self._do(lambda: self._make_place(self.root))
         await self._do(lambda: folders.write_probe(self.root))
 
     async def installation_id(self) -> str | None:
@@ -128,11 +127,20 @@ class LocalStorage:
     async def _do_with_file(self, act: Callable[[], Result]) -> Result:
         """Do something to a file; that it is missing says nothing of it when the whole storage is."""
         try:
-            return await self._do(act)
+            with of_the_storage(but_missing=True):
+                return await to_thread.run_sync(act)
         except FileNotFoundError:
-            if self._named and await self.installation_id() is None:
-                raise StorageBroken from None
+            await self._do(self._check_whole)
             raise
+
+    def _make_place(self, folder: Path) -> None:
+        self._check_whole()
+        folders.make_folder(folder)
+
+    def _check_whole(self) -> None:
+        """Raise StorageBroken when what the storage had at the start is not there: its disk went away under us."""
+        if self._named and folders.read_mark(self.root) is None:
+            raise StorageBroken
 
     async def _do(self, act: Callable[[], Result]) -> Result:
         with of_the_storage():

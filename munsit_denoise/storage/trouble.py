@@ -33,11 +33,11 @@ def of_the_machine() -> Iterator[None]:
 
 
 @contextmanager
-def of_the_storage() -> Iterator[None]:
-    """Turn every error of the system into one of Unavailable's, but for FileNotFoundError."""
+def of_the_storage(*, but_missing: bool = False) -> Iterator[None]:
+    """Turn every error of the system into one of Unavailable's; `but_missing` lets FileNotFoundError through."""
     try:
         yield
-    except FileNotFoundError:
-        raise
     except OSError as error:
+        if but_missing and isinstance(error, FileNotFoundError):
+            raise
         raise told(error) or StorageBroken() from error

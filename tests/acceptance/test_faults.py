@@ -112,7 +112,9 @@ def test_deleting_makes_room_on_a_full_disk(
         assert not (live.settings.storage_root / job_id[:2] / job_id).exists()
 
 
-def test_a_read_only_storage(disk: Path | None, server: ServerProcess, live: Live, long: Path, short: Path, well: None) -> None:
+def test_a_read_only_storage(
+    disk: Path | None, server: ServerProcess, live: Live, long: Path, short: Path, well: None
+) -> None:
     if disk is None:
         pytest.skip("no disk of its own can be mounted here")
     ended = live.upload(short)
@@ -128,7 +130,6 @@ def test_a_read_only_storage(disk: Path | None, server: ServerProcess, live: Liv
         assert status(live, job_id) != "failed"
     assert live.events(job_id)[-1]["stage"] == "done"
     until(lambda: not (live.settings.storage_root / ended[:2] / ended).exists())
-
 
 
 DECODER, ENCODER = ("original", "nut"), ("denoised-",)  # words of their command lines
@@ -173,8 +174,12 @@ def test_a_locked_database_is_told_and_waited_for(
     sound = {"audio": ("a.wav", short.read_bytes())}
     asked = [
         threading.Thread(target=ask, args=("upload", "/api/v1/denoise"), kwargs={"files": sound}),
-        threading.Thread(target=ask, args=("upload for later", "/v1/upload"), kwargs={"files": {"file": sound["audio"]}}),
-        threading.Thread(target=ask, args=("url", "/v1/remove-noise"), kwargs={"json": {"input": "http://127.0.0.1:1/a.wav"}}),
+        threading.Thread(
+            target=ask, args=("upload for later", "/v1/upload"), kwargs={"files": {"file": sound["audio"]}}
+        ),
+        threading.Thread(
+            target=ask, args=("url", "/v1/remove-noise"), kwargs={"json": {"input": "http://127.0.0.1:1/a.wav"}}
+        ),
         threading.Thread(target=ask, args=("delete", f"/v1/remove-noise/{ended}/delete-results")),
     ]
     with locked(live.settings.database_path):

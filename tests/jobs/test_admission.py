@@ -10,10 +10,12 @@ import pytest
 from munsit_denoise.errors import (
     DenoiseError,
     QueueFull,
+    ResultTooLarge,
     ShuttingDown,
     StorageFull,
     TooManyJobs,
     TooManyUploads,
+    TooMuchWaiting,
 )
 from munsit_denoise.jobs.admission import Admission
 from munsit_denoise.jobs.intake import Limits
@@ -123,3 +125,37 @@ async def test_nothing_comes_in_once_the_server_stops() -> None:
     with pytest.raises(ShuttingDown):
         async with gate.upload("ann", 0):
             pass
+
+
+@pytest.mark.parametrize(
+    ("user", "size_mib", "limits", "free_mib", "error"),
+    [
+        ("ann", 500, {}, 1000, None),
+        ("ann", 601, {}, 1000, StorageFull),  # 400 MiB are reckoned for jobs that wait
+        ("ann", 101, {"disk_reserve_mb": 500}, 1000, StorageFull),
+        ("ann", 100, {"result_mb_per_user": 400}, 1000, None),
+        ("ann", 101, {"result_mb_per_user": 400}, 1000, TooMuchWaiting),
+        ("bob", 300, {"result_mb_per_user": 400}, 1000, None),
+        ("cem", 401, {"result_mb_per_user": 400}, 1000, ResultTooLarge),
+    ],
+)
+async def test_the_room_that_results_need_is_reckoned_with(
+    user: str, size_mib: int, limits: dict[str, int], free_mib: int, error: type[DenoiseError] | None
+) -> None:
+    gate = admission(free_bytes=free_mib * MIB, **limits)
+    try:
+        async with gate.result(user, size_mib * MIB):
+            passed = None
+    except DenoiseError as refusal:
+        passed = type(refusal)
+    assert passed is error
+
+
+async def test_results_of_jobs_that_are_being_accepted_count_as_well() -> None:
+    gate = admission(free_bytes=1000 * MIB)
+    async with gate.result("ann", 400 * MIB):
+        with pytest.raises(StorageFull):
+            async with gate.result("bob", 300 * MIB):
+                pass
+    async with gate.result("bob", 300 * MIB):
+        pass

@@ -1,5 +1,6 @@
 """Each job ends once: by success, by a sentence, or back in the queue; and what a crash left is swept."""
 
+import json
 import secrets
 import sqlite3
 import uuid
@@ -13,6 +14,7 @@ import pytest
 from munsit_denoise.db.engine import open_database
 from munsit_denoise.db.records import Records
 from munsit_denoise.errors import ProcessingFailed
+from munsit_denoise.jobs.pipeline import Outcome, Work
 from munsit_denoise.jobs.recovery import requeue
 from munsit_denoise.jobs.runner import LOST_ORIGINAL
 from munsit_denoise.jobs.settlement import Settlement
@@ -30,6 +32,18 @@ async def test_a_good_job_ends_with_a_file_then_a_row_then_a_ring(house: House) 
     assert record.status is Status.SUCCESS
     assert record.result_key
     assert house.storage.path(record.result_key).stat().st_size > 16_000
+
+
+async def test_what_there_is_to_say_of_a_result_is_kept(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def enhance(work: Work, *_: Any) -> Outcome:
+        work.target.write_bytes(b"a film without its second track")
+        return Outcome(("The second track was left out.",))
+
+    monkeypatch.setattr("munsit_denoise.jobs.runner.enhance_file", enhance)
+    await house.runner().run(house.record.id)
+    record = await house.now()
+    assert record.status is Status.SUCCESS
+    assert json.loads(record.report or "") == {"notes": ["The second track was left out."]}
 
 
 async def test_an_error_with_a_sentence_ends_the_job_at_once(house: House) -> None:

@@ -1,5 +1,6 @@
 """What comes in from elsewhere and goes out again: deliveries, uploads that wait, downloads that a crash cut off."""
 
+import errno
 import secrets
 import uuid
 from dataclasses import replace
@@ -8,7 +9,9 @@ from pathlib import Path
 import anyio
 import pytest
 
-from munsit_denoise.errors import UploadNotFound
+from munsit_denoise.db.records import Result
+from munsit_denoise.errors import DatabaseBusy, Interrupted, StorageFull, UploadNotFound
+from munsit_denoise.jobs.fair import FairLimiter
 from munsit_denoise.jobs.intake import Received
 from munsit_denoise.jobs.recovery import requeue
 from munsit_denoise.jobs.sending import Send
@@ -147,3 +150,87 @@ async def test_a_download_that_a_crash_cut_off_begins_anew(house: House) -> None
     assert found.audio_duration_s == pytest.approx(1, abs=0.01)
     assert found.audio_size_bytes == source.stat().st_size
     assert {await fresh.queue.take() for _ in range(2)} == {record.id, house.record.id}
+
+
+@pytest.mark.parametrize("error", [StorageFull(), DatabaseBusy(), OSError(errno.EMFILE, "")])
+async def test_trouble_of_the_machine_fails_no_download(house: House, error: Exception) -> None:
+    async def download(_: str, __: Path) -> Received:
+        raise error
+
+    record = await house.submission.submit_url(house.record.user_id, "https://example.org/a", "a", Options())
+    fetcher = house.fetcher(download)
+    await fetcher.fetch(await house.parts.inbox.take())
+    assert ((await house.now(record.id)).status, len(house.parts.inbox)) == (Status.PENDING, 1)
+    assert fetcher.pause.reason
+
+
+async def test_a_locked_database_fails_no_download_and_loses_no_file(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("munsit_denoise.jobs.settlement.FIRST_PAUSE_S", 0.01)
+    asked: list[str] = []
+
+    def locked_at_first(name: str) -> None:
+        really = getattr(house.records, name)
+
+        async def ask(*values: object) -> object:
+            asked.append(name)
+            if asked.count(name) < 3:
+                raise DatabaseBusy
+            return await really(*values)
+
+        monkeypatch.setattr(house.records, name, ask)
+
+    async def download(_: str, path: Path) -> Received:
+        write_noisy(path.with_suffix(".wav"), 0.2).replace(path)
+        return Received("a.wav", path.stat().st_size)
+
+    record = await house.submission.submit_url(house.record.user_id, "https://example.org/a", "a", Options())
+    locked_at_first("get")
+    locked_at_first("fetched")
+    await house.fetcher(download).fetch(record.id)
+    found = await house.now(record.id)
+    assert (found.status, found.source_url, asked.count("fetched")) == (Status.PENDING, None, 3)
+    assert (await house.storage.stat(found.original_key)).size_bytes == found.audio_size_bytes
+    assert house.parts.queue.position(found.user_id, found.id) == 0
+
+
+async def test_a_probe_that_was_killed_is_tried_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("munsit_denoise.jobs.fetcher.RETRY_PAUSE_S", 0)
+    tries: list[int] = []
+
+    async def download(_: str, path: Path) -> Received:
+        tries.append(1)
+        if len(tries) < 3:
+            raise Interrupted
+        write_noisy(path.with_suffix(".wav"), 0.2).replace(path)
+        return Received("a.wav", path.stat().st_size)
+
+    record = await house.submission.submit_url(house.record.user_id, "https://example.org/a", "a", Options())
+    await house.fetcher(download).fetch(record.id)
+    assert (await house.now(record.id)).source_url is None
+
+
+async def test_slow_receivers_of_one_user_delay_nobody_elses_results(house: House) -> None:
+    """A user's results wait for half of the places, which fails none of them; another's is sent at once."""
+    sent: list[str] = []
+
+    async def send(_: Path, url: str) -> str | None:
+        if url.endswith("slow"):
+            await anyio.sleep_forever()
+        sent.append(url)
+        return None
+
+    house.send_file = send
+    sending = replace(house.runner().sending, places=FairLimiter(2))
+    lease = await house.records.claim(house.record.id)
+    assert lease
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(sending.send, lease, Result(lease.record.original_key), "https://example.org/slow")
+        await anyio.wait_all_tasks_blocked()
+        other = replace(lease, record=replace(lease.record, user_id="another"))
+        with anyio.fail_after(5):
+            await sending.send(other, Result(lease.record.original_key), "https://example.net/fast")
+        tasks.cancel_scope.cancel()
+    assert sent == ["https://example.net/fast"]

@@ -71,3 +71,26 @@ async def test_a_discarded_job_is_not_taken() -> None:
     await queue.put("b", "b0")
     queue.discard("b", "b0")
     assert len(queue) == 0
+
+
+async def test_a_user_has_only_so_many_jobs_worked_on_and_others_pass_by() -> None:
+    queue = LocalQueue(most_per_user=2)
+    for job_id in ("a1", "a2", "a3"):
+        await queue.put("ann", job_id)
+    assert [await queue.take(), await queue.take()] == ["a1", "a2"]
+    with anyio.move_on_after(0.05) as waiting:
+        await queue.take()
+    assert waiting.cancelled_caught
+    await queue.put("bob", "b1")
+    assert await queue.take() == "b1"
+    async with anyio.create_task_group() as tasks:
+        taken: list[str] = []
+
+        async def take() -> None:
+            taken.append(await queue.take())
+
+        tasks.start_soon(take)
+        await anyio.wait_all_tasks_blocked()
+        await queue.done("a1")
+        await queue.done("a1")  # once is enough
+    assert taken == ["a3"]

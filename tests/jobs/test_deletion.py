@@ -1,0 +1,99 @@
+"""Deleting says that files are gone when they are, and goes on until they are."""
+
+from typing import Any
+
+import anyio
+import pytest
+
+from munsit_denoise.errors import JobNotFound, StorageBroken, StorageFull
+from munsit_denoise.jobs import deletion
+from munsit_denoise.records import DELETED, Status
+from tests.jobs.conftest import House, Passthrough
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_running_job_is_stopped_and_its_files_go(house: House) -> None:
+    begun = anyio.Event()
+
+    def act() -> None:
+        anyio.from_thread.run_sync(begun.set)
+        anyio.from_thread.run(anyio.sleep, 0.05)
+
+    house.tasks.start_soon(house.runner(Passthrough(act)).run, house.record.id)
+    with anyio.fail_after(10):
+        await begun.wait()
+        record = await house.deletion.delete_files(house.record.user_id, house.record.id)
+    assert (record.status, record.error) == (Status.FAILED, DELETED)
+    assert record.cancel_asked_at_us is not None
+    assert not house.storage.path(house.record.id).exists()
+    assert house.parts.board.latest(house.record.id) is None
+
+
+async def test_what_cannot_be_removed_is_not_called_deleted_and_goes_later(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A storage that is read-only for a while."""
+    monkeypatch.setattr(deletion, "RETRY_PAUSE_S", 0.02)
+    await house.runner().run(house.record.id)
+    really, read_only = house.storage.delete_job, [True]
+
+    async def delete_job(job_id: str) -> None:
+        if read_only[0]:
+            raise StorageBroken
+        await really(job_id)
+
+    monkeypatch.setattr(house.storage, "delete_job", delete_job)
+    house.tasks.start_soon(house.deletion.finish_forever)
+    for _ in range(2):
+        with pytest.raises(StorageBroken):
+            await house.deletion.delete_files(house.record.user_id, house.record.id)
+    assert house.files() == ["denoised-1.wav", "original"]
+    read_only[0] = False
+    with anyio.fail_after(5):
+        while house.files() or house.deletion._unfinished:
+            await anyio.sleep(0.01)
+    assert (await house.now()).deleted_at_us is not None
+
+
+async def test_a_full_disk_is_freed_by_deleting(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database finds no room for the note until the files are gone."""
+    await house.runner().run(house.record.id)
+    note = house.records.delete_files
+
+    async def delete_files(user_id: str, job_id: str) -> Any:
+        if house.files():
+            raise StorageFull
+        return await note(user_id, job_id)
+
+    monkeypatch.setattr(house.records, "delete_files", delete_files)
+    record = await house.deletion.delete_files(house.record.user_id, house.record.id)
+    assert record.deleted_at_us is not None
+    assert house.files() == []
+
+
+async def test_a_note_that_finds_no_room_at_all_is_made_later(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deletion, "RETRY_PAUSE_S", 0.02)
+    note, full = house.records.delete_files, [True]
+
+    async def delete_files(user_id: str, job_id: str) -> Any:
+        if full[0]:
+            raise StorageFull
+        return await note(user_id, job_id)
+
+    monkeypatch.setattr(house.records, "delete_files", delete_files)
+    with pytest.raises(StorageFull):
+        await house.deletion.delete_files(house.record.user_id, house.record.id)
+    assert (await house.now()).deleted_at_us is None
+    full[0] = False
+    house.tasks.start_soon(house.deletion.finish_forever)
+    with anyio.fail_after(5):
+        while (await house.now()).deleted_at_us is None:
+            await anyio.sleep(0.01)
+
+
+async def test_somebody_elses_job_is_neither_deleted_nor_tried_again(house: House) -> None:
+    with pytest.raises(JobNotFound):
+        await house.deletion.delete_files("somebody else", house.record.id)
+    assert house.deletion._unfinished == {}
+    assert house.files() == ["original"]

@@ -1,0 +1,138 @@
+"""One suite for every storage: files are whole or not there, and trouble of the machine is told as such."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from munsit_denoise.errors import DenoiseError, OutOfResources, StorageBroken, StorageFull
+from munsit_denoise.storage import folders
+from munsit_denoise.storage.base import Storage
+from munsit_denoise.storage.local import LocalStorage
+
+pytestmark = pytest.mark.anyio
+JOB, OTHER = "00000000-0000-4000-8000-000000000001", "11111111-0000-4000-8000-000000000001"
+KEY = f"{JOB}/original"
+
+
+@pytest.fixture(params=[LocalStorage])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    made: Storage = request.param(tmp_path / "files")
+    return made
+
+
+async def write(storage: Storage, key: str = KEY, content: bytes = b"0123456789") -> None:
+    async with storage.new_file(key) as path:
+        path.write_bytes(content)
+
+
+async def read(storage: Storage, key: str, start: int = 0) -> bytes:
+    async with storage.open_range(key, start) as reader:
+        return await reader.read(100)
+
+
+async def test_a_file_is_there_once_it_is_whole(storage: Storage) -> None:
+    async with storage.new_file(KEY) as path:
+        path.write_bytes(b"0123456789")
+        with pytest.raises(FileNotFoundError):
+            await storage.stat(KEY)
+    assert (await storage.stat(KEY)).size_bytes == 10
+    assert await read(storage, KEY) == b"0123456789"
+    assert await storage.keys(JOB) == [KEY]
+
+
+async def test_a_file_that_is_not_finished_leaves_nothing(storage: Storage) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with storage.new_file(KEY) as path:
+            path.write_bytes(b"0123")
+            raise ZeroDivisionError
+    assert await storage.keys(JOB) == []
+
+
+async def test_ranges_and_seeking(storage: Storage) -> None:
+    await write(storage)
+    async with storage.open_range(KEY, 3) as reader:
+        assert await reader.read(2) == b"34"
+        await reader.seek(8)
+        assert await reader.read(100) == b"89"
+    async with storage.local_file(KEY) as path:
+        assert path.read_bytes() == b"0123456789"
+
+
+async def test_a_shared_file_stays_when_the_first_key_goes(storage: Storage) -> None:
+    await write(storage)
+    await storage.share(KEY, f"{OTHER}/original")
+    await storage.delete_job(JOB)
+    assert await read(storage, f"{OTHER}/original") == b"0123456789"
+    assert [job_ids async for job_ids in storage.jobs()] == [[OTHER]]
+
+
+async def test_what_is_not_there_is_told_or_fine(storage: Storage) -> None:
+    for ask in (storage.stat(KEY), read(storage, KEY), storage.share(KEY, f"{OTHER}/original")):
+        with pytest.raises(FileNotFoundError):
+            await ask
+    await storage.delete(KEY)
+    await storage.delete_job(JOB)
+    assert await storage.keys(JOB) == []
+    await storage.probe()
+
+
+async def test_a_key_of_an_installation_stays_with_it(storage: Storage) -> None:
+    assert await storage.installation_id() is None
+    await storage.name_installation("one")
+    await storage.name_installation("two")
+    assert await storage.installation_id() == "two"
+
+
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [
+        (errno.ENOSPC, StorageFull),
+        (errno.EDQUOT, StorageFull),
+        (errno.EMFILE, OutOfResources),
+        (errno.ENOMEM, OutOfResources),
+        (errno.EROFS, StorageBroken),
+        (errno.EACCES, StorageBroken),
+        (errno.EIO, StorageBroken),
+        (errno.ELOOP, StorageBroken),
+    ],
+)
+async def test_trouble_of_the_machine_is_told_as_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, error: type[DenoiseError]
+) -> None:
+    storage = LocalStorage(tmp_path / "files")
+    await write(storage)
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise OSError(number, os.strerror(number))
+
+    for name in ("publish", "make_folder", "link", "remove_tree", "write_probe", "files_in"):
+        monkeypatch.setattr(folders, name, fail)
+    acts: list[Callable[[], Any]] = [
+        lambda: write(storage, f"{OTHER}/original"),
+        lambda: storage.share(KEY, f"{OTHER}/original"),
+        lambda: storage.delete_job(JOB),
+        storage.probe,
+        lambda: storage.keys(JOB),
+    ]
+    for act in acts:
+        with pytest.raises(error):
+            await act()
+    assert await read(storage, KEY) == b"0123456789"
+
+
+async def test_an_error_of_the_writer_is_its_own_but_a_full_disk_is_the_storages(storage: Storage) -> None:
+    with pytest.raises(BrokenPipeError):
+        async with storage.new_file(KEY):
+            raise BrokenPipeError(errno.EPIPE, "")
+    with pytest.raises(TimeoutError):
+        async with storage.new_file(KEY):
+            with anyio.fail_after(0):
+                await anyio.sleep_forever()
+    with pytest.raises(StorageFull):
+        async with storage.new_file(KEY):
+            raise OSError(errno.ENOSPC, "")
