@@ -144,14 +144,14 @@ class ServerProcess:
             "DISK_RESERVE_MB": "0",
         }
         port.close()
-        self._environment = os.environ | {f"DENOISE_{k}": v for k, v in (settings | environment).items()}
+        self.environment = os.environ | {f"DENOISE_{k}": v for k, v in (settings | environment).items()}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, path: str = "/healthz") -> None:
         """Start and wait until it answers."""
         command = [sys.executable, "-m", "munsit_denoise", "serve"]
         self._process = subprocess.Popen(
-            command, env=self._environment, stdout=self._log, stderr=self._log, start_new_session=True
+            command, env=self.environment, stdout=self._log, stderr=self._log, start_new_session=True
         )
         wait_ready(self.url, path, self._process)
 
@@ -180,6 +180,10 @@ class ServerProcess:
             os.killpg(self._process.pid, number)
         else:
             self._process.send_signal(number)
+
+    def told(self) -> str:
+        """Return all that it has printed."""
+        return Path(self._log.name).read_text()
 
     @property
     def has_ended(self) -> bool:

@@ -17,6 +17,8 @@ import httpx
 import pytest
 import soundfile
 
+import munsit_denoise
+from tests.acceptance.test_command_line import run
 from tests.audio import write_noisy, write_silence
 from tests.faults import frozen, full, locked, programs, read_only, said_to_come_back, small_disk, status, until
 from tests.live import Live, ServerProcess, create_key
@@ -252,23 +254,73 @@ def test_a_stop_of_every_process_at_once_fails_nothing(
     assert [live.events(job_id)[-1]["stage"] for job_id in job_ids] == ["done", "done"]
 
 
-def test_a_database_that_is_gone_is_told_and_taken_back(
+def test_a_database_that_is_gone_takes_nothing_in(
     server: ServerProcess, live: Live, short: Path, tmp_path: Path, well: None
 ) -> None:
-    """The start on the storage with a fresh database is refused; with the old one all is as it was."""
+    """Its open file would take jobs that nobody finds again. Put back, all is as it was."""
     job_id = live.upload(short)
-    live.events(job_id)
+    assert live.events(job_id)[-1]["stage"] == "done"
     database = live.settings.database_path
-    files = [Path(f"{database}{suffix}") for suffix in ("", "-wal", "-shm")]
-    for file in files:
-        file.rename(tmp_path / file.name) if False else shutil.move(file, tmp_path / file.name)
-    answers = [
-        live.client.get("/denoise"),
-        live.client.post("/denoise", files={"audio": ("a.wav", short.read_bytes())}),
-    ]
-    print([(a.status_code, a.text[:100]) for a in answers], is_ready(live))
+    aside = database.with_name("aside.db")
+    database.rename(aside)
+    try:
+        assert said_to_come_back(live.client.post("/denoise", files={"audio": ("a.wav", short.read_bytes())}))
+        until(lambda: not is_ready(live))
+        assert live.client.get("/denoise").status_code in (200, 503)
+    finally:
+        aside.rename(database)
+    assert live.record(job_id)["status"] == "success"
+    assert live.events(live.upload(short))[-1]["stage"] == "done"
+
+
+def test_a_lost_database_deletes_no_recording(server: ServerProcess, live: Live, short: Path, well: None) -> None:
+    job_id = live.upload(short)
+    assert live.events(job_id)[-1]["stage"] == "done"
+    files = {path: path.read_bytes() for path in live.files()}
     server.signal(signal.SIGTERM)
-    print(server.wait())
+    assert server.wait() == 0
+    database = live.settings.database_path
+    aside = database.rename(database.with_name("aside.db"))
     with pytest.raises(subprocess.CalledProcessError):
         server.start()
-    print(Path(server._log.name).read_text()[-400:])
+    assert "The storage holds recordings that this database does not know" in server.told()
+    aside.rename(database)
+    server.start("/readyz")
+    assert {path: path.read_bytes() for path in live.files()} == files
+
+
+def test_another_servers_storage_is_left_alone(
+    server: ServerProcess, live: Live, short: Path, tmp_path: Path, well: None
+) -> None:
+    job_id = live.upload(short)
+    assert live.events(job_id)[-1]["stage"] == "done"
+    files = {path: path.read_bytes() for path in live.files()}
+    done = run("serve", "--port", "0", data=tmp_path / "own", STORAGE_URL=f"file://{live.settings.storage_root}")
+    assert done.exit_code == 1
+    assert done.stderr.count("\n") == 1
+    assert "Another server is already using the recordings" in done.stderr
+    assert {path: path.read_bytes() for path in live.files()} == files
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut short"])
+def test_damaged_weights_end_the_server_with_a_sentence(damage: str, tmp_path: Path) -> None:
+    package = tmp_path / "munsit_denoise"
+    shutil.copytree(Path(munsit_denoise.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(Path(munsit_denoise.__file__).parent.parent / "migrations", tmp_path / "migrations")
+    weights = package / "engine" / "weights" / "denoiser.safetensors"
+    content = weights.read_bytes()
+    weights.unlink()
+    if damage == "cut short":
+        weights.write_bytes(content[:-1])
+    server = ServerProcess(tmp_path / "data")
+    server.environment["PYTHONPATH"] = str(tmp_path)
+    try:
+        with suppress(subprocess.CalledProcessError):
+            server.start("/readyz")
+        assert server.wait() == 1
+    finally:
+        server.close()
+    said = [line for line in server.told().splitlines() if line.startswith("munsit-denoise: ")]
+    assert len(said) == 1
+    assert "The model cannot be loaded" in said[0]
+    assert "Traceback" not in server.told()
