@@ -199,7 +199,7 @@ def test_few_descriptors_fail_no_job(server: ServerProcess, live: Live, short: P
     address = live.url.removeprefix("http://").partition(":")[0], int(live.url.rpartition(":")[2])
     try:
         idle = [socket.create_connection(address) for _ in range(70)]
-        until(lambda: len(os.listdir(f"/proc/{server.pid}/fd")) > 55)
+        until(lambda: len(list(Path(f"/proc/{server.pid}/fd").iterdir())) > 55)
         time.sleep(1)
         for connection in idle:
             connection.close()
