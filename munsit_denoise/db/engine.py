@@ -26,9 +26,8 @@ class Database:
     its update, so writers begin with BEGIN IMMEDIATE and queue here rather than in the driver.
     """
 
-    def __init__(self, engine: AsyncEngine, readers: Readers) -> None:
-        self._engine, self.readers = engine, readers
-        self._trouble = Trouble()
+    def __init__(self, engine: AsyncEngine, readers: Readers, trouble: Trouble) -> None:
+        self._engine, self.readers, self._trouble = engine, readers, trouble
         self._writer = anyio.Lock()
 
     @asynccontextmanager
@@ -85,7 +84,8 @@ def open_database(url: str) -> Database:
         hide_parameters=True,  # of an error's text, which may get into the log: key hashes and secrets are among them
     )
     prepare(engine.sync_engine)
-    return Database(engine, Readers(url))
+    trouble = Trouble()
+    return Database(engine, Readers(url, trouble), trouble)
 
 
 def prepare(engine: Engine) -> None:

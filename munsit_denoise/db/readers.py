@@ -65,11 +65,11 @@ class _Question:
 class Readers:
     """Answers questions to the SQLite database of a URL; its threads start with the first one."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, trouble: Trouble) -> None:
         self._path = Path(make_url(url).database or "").absolute()
         self._questions: SimpleQueue[_Question | None] = SimpleQueue()
         self._threads: list[Thread] = []
-        self._trouble = Trouble()
+        self._trouble = trouble
         self._heavy = asyncio.Semaphore(HEAVY_READERS)
 
     async def ask(self, query: Query, values: Mapping[str, object], digest: Callable[[list[Row]], Answer]) -> Answer:
