@@ -28,9 +28,8 @@ class Database:
     its update, so writers begin with BEGIN IMMEDIATE and queue here rather than in the driver.
     """
 
-    def __init__(self, engine: AsyncEngine, readers: Readers, place: Place) -> None:
-        self._engine, self.readers, self._place = engine, readers, place
-        self._trouble = Trouble()
+    def __init__(self, engine: AsyncEngine, readers: Readers, place: Place, trouble: Trouble) -> None:
+        self._engine, self.readers, self._place, self._trouble = engine, readers, place, trouble
         self._writer = anyio.Lock()
 
     @asynccontextmanager
@@ -94,8 +93,8 @@ def open_database(url: str) -> Database:
     )
     prepare(engine.sync_engine)
     path = Path(make_url(url).database or "").absolute()
-    place = Place(path)
-    return Database(engine, Readers(path, place), place)
+    place, trouble = Place(path), Trouble()
+    return Database(engine, Readers(path, place, trouble), place, trouble)
 
 
 def prepare(engine: Engine) -> None:

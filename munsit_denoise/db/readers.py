@@ -66,11 +66,11 @@ class _Question:
 class Readers:
     """Answers questions to a SQLite database; its threads start with the first one."""
 
-    def __init__(self, path: Path, place: Place) -> None:
+    def __init__(self, path: Path, place: Place, trouble: Trouble) -> None:
         self._path, self._place = path, place
         self._questions: SimpleQueue[_Question | None] = SimpleQueue()
         self._threads: list[Thread] = []
-        self._trouble = Trouble()
+        self._trouble = trouble
         self._heavy = asyncio.Semaphore(HEAVY_READERS)
 
     async def ask(self, query: Query, values: Mapping[str, object], digest: Callable[[list[Row]], Answer]) -> Answer:

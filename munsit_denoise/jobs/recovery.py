@@ -17,7 +17,7 @@ async def requeue(parts: Parts, tasks: TaskGroup, delay_s: float) -> None:
     come behind the others. One that was there twice waits `delay_s` for each time but the first: by then the
     others have run, and kills in quick succession do not use its attempts up.
     """
-    waiting = await parts.records.pending()
+    waiting = [job for job in await parts.records.pending() if job.id not in parts.running.ids()]
     for job in sorted(waiting, key=lambda job: job.attempts > 0):
         parts.journal.resumed(job)
         if job.attempts > 1:

@@ -5,17 +5,19 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import anyio
 
 from munsit_denoise.db.engine import now_us
-from munsit_denoise.errors import Unavailable, UploadNotFound
+from munsit_denoise.errors import Interrupted, ShuttingDown, Unavailable, UploadNotFound
 from munsit_denoise.jobs.admission import Admission
-from munsit_denoise.jobs.intake import Examiner, Limits, Receive, described, format_of, looked_at, track_json, track_of
+from munsit_denoise.jobs.intake import Examiner, Limits, Receive, described, format_of, track_json, track_of
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.reckoning import needed_bytes
 from munsit_denoise.logs import get_logger
 from munsit_denoise.media.formats import result_extension
+from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.records import DenoiseRecord, Options, Origin, Upload, extension_of, source_type_of
 
 log = get_logger()
@@ -37,7 +39,7 @@ class Submission:
         async with self._all_or_nothing(blank.id):
             async with self._parts.storage.new_file(blank.original_key) as path:
                 received = await receive(path)
-                track = await self._examiner.examine(user_id, path, options.audio_track)
+                track = await self._examined(user_id, path, options.audio_track)
             return await self._accept_sized(described(blank, received, track))
 
     async def upload(self, user_id: str, receive: Receive) -> Upload:
@@ -47,7 +49,7 @@ class Submission:
         async with self._all_or_nothing(upload_id):
             async with self._parts.storage.new_file(key) as path:
                 received = await receive(path)
-                track = await self._examiner.examine(user_id, path)
+                track = await self._examined(user_id, path)
             upload = Upload(
                 id=upload_id,
                 user_id=user_id,
@@ -86,7 +88,7 @@ class Submission:
             track = track_of(upload.track) if options.audio_track == 0 else None
             if track is None:
                 async with self._parts.storage.local_file(record.original_key) as path:
-                    track = await looked_at(path, options.audio_track)
+                    track = await self._examined(user_id, path, options.audio_track)
             needed = needed_bytes(track, record.options, upload.audio_size_bytes)
             return await self._accept_sized(replace(record, track=track_json(track), result_bytes=needed))
 
@@ -104,6 +106,13 @@ class Submission:
         )
         async with self._all_or_nothing(record.id):
             return await self._accept(record)
+
+    async def _examined(self, user_id: str, path: Path, index: int = 0) -> AudioTrack:
+        """Return an audio track of a file; a look that was cut off is no verdict, and the file can be sent again."""
+        try:
+            return await self._examiner.examine(user_id, path, index)
+        except Interrupted as error:
+            raise (ShuttingDown() if self._admission.stopping else Unavailable(error.message)) from error
 
     async def _accept_sized(self, record: DenoiseRecord) -> DenoiseRecord:
         async with self._admission.result(record.user_id, record.result_bytes):

@@ -25,7 +25,7 @@ class JobQueue(Protocol):
         ...
 
     async def put(self, user_id: str, job_id: str) -> None:
-        """Add a job."""
+        """Add a job; one that waits already may keep its place."""
         ...
 
     async def take(self) -> str:

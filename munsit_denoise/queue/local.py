@@ -53,9 +53,12 @@ class LocalQueue:
                 del self._turns[user_id]
 
     async def put(self, user_id: str, job_id: str) -> None:
-        """Add a job."""
+        """Add a job; one that waits already keeps its place."""
         async with self._arrived:
-            self._turns.setdefault(user_id, deque()).append(job_id)
+            jobs = self._turns.setdefault(user_id, deque())
+            if job_id in jobs:
+                return
+            jobs.append(job_id)
             self._waiting += 1
             self.changes += 1
             self._arrived.notify()

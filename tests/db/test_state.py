@@ -100,7 +100,7 @@ async def test_a_damaged_database_is_told_once_and_is_no_crash(
         with pytest.raises(DatabaseBroken):
             await records.pending()
     told = [entry for entry in caplog.records if "damaged" in entry.message]
-    assert len(told) <= 2  # by the readers, and by the others
+    assert len(told) == 1
 
 
 async def test_waiting_for_a_connection_for_too_long_is_a_busy_database(

@@ -92,6 +92,13 @@ async def test_a_note_that_finds_no_room_at_all_is_made_later(house: House, monk
             await anyio.sleep(0.01)
 
 
+async def test_deleting_twice_at_the_same_time_is_as_good_as_once(house: House) -> None:
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(house.deletion.delete_files, house.record.user_id, house.record.id)
+    assert (house.files(), house.deletion._unfinished) == ([], {})
+
+
 async def test_somebody_elses_job_is_neither_deleted_nor_tried_again(house: House) -> None:
     with pytest.raises(JobNotFound):
         await house.deletion.delete_files("somebody else", house.record.id)

@@ -10,11 +10,12 @@ import pytest
 
 from munsit_denoise.db.engine import open_database
 from munsit_denoise.db.records import Records
-from munsit_denoise.errors import DatabaseBusy, Interrupted, StorageBroken, StorageFull
+from munsit_denoise.errors import DatabaseBusy, Interrupted, ShuttingDown, StorageBroken, StorageFull, Unavailable
 from munsit_denoise.jobs import runner as running
 from munsit_denoise.jobs import settlement
+from munsit_denoise.jobs.intake import Received
 from munsit_denoise.jobs.settlement import Settlement
-from munsit_denoise.records import Status
+from munsit_denoise.records import Options, Origin, Status
 from tests.jobs.conftest import House, Passthrough
 
 pytestmark = pytest.mark.anyio
@@ -179,3 +180,23 @@ async def test_a_place_at_the_model_is_left_for_the_last_step() -> None:
                 pass
     with anyio.fail_after(1):
         (await places.take()).leave()
+
+
+@pytest.mark.parametrize("stopping", [False, True])
+async def test_a_look_that_was_cut_off_is_a_503_and_leaves_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch, stopping: bool
+) -> None:
+    async def cut_off(*_: object) -> None:
+        raise Interrupted
+
+    async def receive(path: Path) -> Received:
+        return Received("a.wav", path.write_bytes(b"RIFF"))
+
+    monkeypatch.setattr("munsit_denoise.jobs.intake.probe", cut_off)
+    house.admission.stopping = stopping
+    with pytest.raises(Unavailable) as told:
+        await house.submission.submit(house.record.user_id, Origin.MUNSIT, Options("wav"), receive)
+    assert type(told.value) is (ShuttingDown if stopping else Unavailable)
+    assert told.value.retry_after_s > 0
+    assert [job_ids async for job_ids in house.storage.jobs()] == [[house.record.id]]
+    assert house.parts.coming == set()

@@ -94,3 +94,10 @@ async def test_a_user_has_only_so_many_jobs_worked_on_and_others_pass_by() -> No
         await queue.done("a1")
         await queue.done("a1")  # once is enough
     assert taken == ["a3"]
+
+
+async def test_a_job_that_waits_already_keeps_its_place() -> None:
+    queue = LocalQueue()
+    for job_id in ("a1", "a2", "a1"):
+        await queue.put("ann", job_id)
+    assert [await queue.take(), await queue.take(), len(queue)] == ["a1", "a2", 0]
