@@ -56,7 +56,7 @@ class Enhancer(nn.Module):
         channels = len(window)
         at_a_time = channels if channels <= MAX_CHANNELS else 1  # more have nothing to do with each other
         finished = []
-        for part in window.split(at_a_time):
+        for part in torch.split(window, at_a_time):
             prepared = self.prepare(part, sample_rate_hz)
             found = self.find_filters(prepared.spectrogram, should_stop)
             finished.append(self.finish(prepared, found, strength))
@@ -79,7 +79,7 @@ class Enhancer(nn.Module):
         """
         found = []
         with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-            for part in spectrogram.split(MAX_BATCH_CHANNELS):
+            for part in torch.split(spectrogram, MAX_BATCH_CHANNELS):
                 if should_stop():
                     raise Stopped
                 found.append(self.network(part, MARGIN_FRAMES, self.rim_frames))
@@ -111,7 +111,7 @@ def _resampled(waveform: Tensor, samples: int) -> Tensor:
     """Return [channels, samples] that span the same time, a few channels at a time."""
     if waveform.shape[-1] == samples:
         return waveform
-    parts = [resample_window(part, samples) for part in waveform.split(MAX_BATCH_CHANNELS)]
+    parts = [resample_window(part, samples) for part in torch.split(waveform, MAX_BATCH_CHANNELS)]
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
