@@ -5,7 +5,6 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,8 @@ PAUSE_S = 0.05  # between two questions of somebody who looks at the history mea
 
 def bench_memory(waiting: Path) -> None:
     """What a listener costs in memory while nothing happens."""
-    for name, serve in (("ours", partial(serving, threads=1)), ("bare", serving_bare)):
-        with serve() as server, clients(1) as pool:
+    for name, serve in (("ours", serving(threads=1)), ("bare", serving_bare())):
+        with clients(1) as pool, serve as server:  # the server's end is that of its listeners
             calls = [_bare_call()] * IDLE
             if server.key:
                 _upload(server, waiting)

@@ -144,14 +144,14 @@ class ServerProcess:
             "DISK_RESERVE_MB": "0",
         }
         port.close()
-        self._environment = os.environ | {f"DENOISE_{k}": v for k, v in (settings | environment).items()}
+        self.environment = os.environ | {f"DENOISE_{k}": v for k, v in (settings | environment).items()}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, path: str = "/healthz") -> None:
         """Start and wait until it answers."""
         command = [sys.executable, "-m", "munsit_denoise", "serve"]
         self._process = subprocess.Popen(
-            command, env=self._environment, stdout=self._log, stderr=self._log, start_new_session=True
+            command, env=self.environment, stdout=self._log, stderr=self._log, start_new_session=True
         )
         wait_ready(self.url, path, self._process)
 
@@ -168,7 +168,7 @@ class ServerProcess:
 
     def signal_group(self, number: signal.Signals) -> None:
         """Send a signal to the server and every program that it runs, as a service manager does."""
-        for child in _children(self.pid):
+        for child in children(self.pid):
             with suppress(ProcessLookupError):
                 os.kill(child, number)
         self.signal(number)
@@ -180,6 +180,15 @@ class ServerProcess:
             os.killpg(self._process.pid, number)
         else:
             self._process.send_signal(number)
+
+    def told(self) -> str:
+        """Return all that it has printed."""
+        return Path(self._log.name).read_text()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its process runs no more."""
+        return self._process is None or self._process.poll() is not None
 
     def wait(self, timeout_s: float = 30) -> int:
         """Return the exit code."""
@@ -198,9 +207,9 @@ class ServerProcess:
         self._log.close()
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
     """Return every process below one; Linux alone."""
     direct = [
         int(child) for tasks in Path(f"/proc/{pid}/task").glob("*/children") for child in tasks.read_text().split()
     ]
-    return direct + [below for child in direct for below in _children(child)]
+    return direct + [below for child in direct for below in children(child)]

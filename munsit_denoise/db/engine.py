@@ -4,14 +4,16 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, event, make_url
 from sqlalchemy.exc import DatabaseError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from munsit_denoise.db.place import Place
 from munsit_denoise.db.readers import Readers
 from munsit_denoise.db.trouble import Trouble
 from munsit_denoise.errors import DatabaseBusy
@@ -26,16 +28,17 @@ class Database:
     its update, so writers begin with BEGIN IMMEDIATE and queue here rather than in the driver.
     """
 
-    def __init__(self, engine: AsyncEngine, readers: Readers) -> None:
-        self._engine, self.readers = engine, readers
+    def __init__(self, engine: AsyncEngine, readers: Readers, place: Place) -> None:
+        self._engine, self.readers, self._place = engine, readers, place
         self._trouble = Trouble()
         self._writer = anyio.Lock()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """Yield a connection that sees one state of the database. Raises DatabaseBusy."""
+        """Yield a connection that sees one state of the database. Raises DatabaseBusy, DatabaseBroken."""
         with self._translated(), anyio.CancelScope(shield=True):
             async with self._engine.connect() as connection:
+                self._check_place()
                 yield connection
 
     @asynccontextmanager
@@ -48,9 +51,14 @@ class Database:
         try:
             with self._translated(), anyio.CancelScope(shield=True):
                 async with self._engine.execution_options(writes=True).begin() as connection:
+                    self._check_place()
                     yield connection
         finally:
             self._writer.release()
+
+    def _check_place(self) -> None:
+        if not self._place.is_kept():
+            raise self._trouble.gone()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -85,7 +93,9 @@ def open_database(url: str) -> Database:
         hide_parameters=True,  # of an error's text, which may get into the log: key hashes and secrets are among them
     )
     prepare(engine.sync_engine)
-    return Database(engine, Readers(url))
+    path = Path(make_url(url).database or "").absolute()
+    place = Place(path)
+    return Database(engine, Readers(path, place), place)
 
 
 def prepare(engine: Engine) -> None:

@@ -11,9 +11,10 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, make_url
+from sqlalchemy import Select
 from sqlalchemy.dialects import sqlite
 
+from munsit_denoise.db.place import Place
 from munsit_denoise.db.trouble import Trouble
 
 READERS = 3
@@ -63,10 +64,10 @@ class _Question:
 
 
 class Readers:
-    """Answers questions to the SQLite database of a URL; its threads start with the first one."""
+    """Answers questions to a SQLite database; its threads start with the first one."""
 
-    def __init__(self, url: str) -> None:
-        self._path = Path(make_url(url).database or "").absolute()
+    def __init__(self, path: Path, place: Place) -> None:
+        self._path, self._place = path, place
         self._questions: SimpleQueue[_Question | None] = SimpleQueue()
         self._threads: list[Thread] = []
         self._trouble = Trouble()
@@ -109,11 +110,13 @@ class Readers:
             try:
                 connection = connection or self._connect()
                 result = question.put_to(connection)
+                if not self._place.is_kept():
+                    raise self._trouble.gone()
             except sqlite3.Error as error:
                 failure = self._told(error)
                 _close(connection)
                 connection = None
-            except Exception as error:  # of the digest: whoever asked has to know
+            except Exception as error:  # of the digest, or of the file's place: whoever asked has to know
                 failure = error
             else:
                 self._trouble.over()

@@ -15,13 +15,14 @@ BROKEN = {
     sqlite3.SQLITE_CANTOPEN: "cannot be opened; its folder must be there and writable",
     sqlite3.SQLITE_ERROR: "does not have the tables that it should have; its file was replaced or removed",
 }
+GONE = "is not where it was opened: its file was removed or replaced; put it back, or restart the server with another"
 
 
 class Trouble:
     """Remembers what was told already, until the database answers again."""
 
     def __init__(self) -> None:
-        self._told: set[int] = set()
+        self._told: set[str] = set()
 
     def told(self, error: sqlite3.Error) -> Unavailable | None:
         """Return what an error means for whoever asked, None for one that is a mistake of ours."""
@@ -32,9 +33,16 @@ class Trouble:
             return StorageFull()
         if code not in BROKEN:
             return DatabaseBusy() if code in BUSY or isinstance(error, sqlite3.OperationalError) else None
-        if code not in self._told:
-            self._told.add(code)
-            log.error("The database %s. Until then clients are told to come back later: %s", BROKEN[code], error)
+        return self._broken(BROKEN[code], str(error))
+
+    def gone(self) -> DatabaseBroken:
+        """Return what whoever asked is told when the database's file is not in its place."""
+        return self._broken(GONE, "nothing would be kept")
+
+    def _broken(self, what: str, reason: str) -> DatabaseBroken:
+        if what not in self._told:
+            self._told.add(what)
+            log.error("The database %s. Until then clients are told to come back later: %s", what, reason)
         return DatabaseBroken()
 
     def over(self) -> None:

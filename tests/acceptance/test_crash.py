@@ -17,7 +17,7 @@ import soundfile
 from tests.audio import write_noisy, write_silence
 from tests.live import Live, ServerProcess, create_key
 
-KILLS = 20
+KILLS = 8  # `make chaos` kills a hundred times
 SEED = 20
 
 
@@ -41,7 +41,7 @@ def live(server: ServerProcess) -> Iterator[Live]:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_kill_at_random_moments_loses_nothing(server: ServerProcess, live: Live, tmp_path: Path) -> None:
-    """Twenty times kill -9 during uploads and jobs: every id that was answered succeeds, nothing else stays."""
+    """Kill -9 again and again during uploads and jobs: every id that was answered succeeds, nothing else stays."""
     rng = random.Random(SEED)
     paths = [write_noisy(tmp_path / f"{seconds}.wav", seconds, 16_000) for seconds in (1.5, 4.0, 9.0)]
     started = time.monotonic()

@@ -29,9 +29,9 @@ def broken_inputs(folder: Path) -> Iterator[tuple[str, bytes]]:
         path = folder / f"a.{extension}"
         subprocess.run(["ffmpeg", "-v", "error", "-y", "-i", source, path], check=True)
         whole = path.read_bytes()
-        for share in (0.001, 0.01, 0.1, 0.5, 0.9, 0.999):
+        for share in (0.001, 0.1, 0.5, 0.999):
             yield f"truncated-{share}.{extension}", whole[: int(len(whole) * share)]
-        for number in range(6):
+        for number in range(4):
             mutated = np.frombuffer(whole, np.uint8).copy()
             reach = len(whole) if number % 2 else min(200, len(whole))  # half of them hit the headers
             mutated[rng.integers(0, reach, 8)] = rng.integers(0, 256, 8)

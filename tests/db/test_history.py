@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -13,6 +14,7 @@ from munsit_denoise.db.history import CREATED_AT, ID, History
 from munsit_denoise.db.readers import Query, Row
 from munsit_denoise.db.records import Records
 from munsit_denoise.errors import DatabaseBusy
+from munsit_denoise.records import HISTORY_COLUMNS
 from tests.db.test_records import database, make_record, user_id
 
 __all__ = ["database", "user_id"]  # fixtures
@@ -61,6 +63,18 @@ async def test_what_comes_in_meanwhile_shifts_nothing(
 
 async def test_nobody_reads_the_records_of_others(past: History) -> None:
     assert await past.page("somebody else", 0, 10, ids) == []
+
+
+async def test_every_value_comes_as_it_was_kept(database: Database, user_id: str) -> None:
+    name = "".join(chr(code) for code in range(1, 0x2100)) + "\u2028\ufeff\uffff🎙"
+    for number, duration_s in enumerate((0.0, 2.0, 1e-05, 0.1, 61.523129, 123_456_789.123456)):
+        record = replace(make_record(user_id, number), file_name=name, audio_duration_s=duration_s)
+        await Records(database).insert(record)
+        row = (await History(database).page(user_id, 0, 1, list))[0]
+        told = dict(zip(HISTORY_COLUMNS, row, strict=True))
+        assert (told["file_name"], told["audio_duration"]) == (name, duration_s)
+        assert isinstance(told["audio_duration"], float)
+        assert (told["audio_size"], told["error"], type(told["created_at"])) == (48_044, None, int)
 
 
 @pytest.mark.parametrize("query", [history.PAGE, history.NEXT])

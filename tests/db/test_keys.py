@@ -54,6 +54,49 @@ async def test_revoked_keys_are_dead_soon_and_stay_in_the_list(keys: Keys, monke
     assert [(k.prefix, k.revoked) for k in await keys.list()] == [(one[:12], True), (two[:12], False)]
 
 
+async def test_a_key_revoked_here_is_dead_here_at_once(keys: Keys) -> None:
+    key = await keys.create("a")
+    identity = await keys.identify(key)
+    assert identity
+    assert await keys.is_valid(identity.key_id)
+    await keys.revoke(key[:12])
+    assert await keys.identify(key) is None
+    assert not await keys.is_valid(identity.key_id)
+
+
+async def test_a_key_revoked_elsewhere_is_seen_at_the_next_look(keys: Keys, tmp_path: Path) -> None:
+    key = await keys.create("a")
+    identity = await keys.identify(key)
+    assert identity
+    other = open_database(f"sqlite:///{tmp_path / 'keys.db'}")
+    await Keys(other).revoke(key[:12])
+    await other.close()
+    assert not await keys.is_valid(identity.key_id)
+    assert await keys.identify(key) is None
+
+
+async def test_many_requests_at_once_ask_the_database_once(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, asked = await keys.create("a"), []
+    look_up = keys._look_up
+
+    async def counted(key_id: str) -> str | None:
+        asked.append(key_id)
+        return await look_up(key_id)
+
+    monkeypatch.setattr(keys, "_look_up", counted)
+    found: list[str | None] = []
+
+    async def find() -> None:
+        found.append(await keys.find_user(key))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(50):
+            tasks.start_soon(find)
+    assert len(found) == 50
+    assert None not in found
+    assert asked == [hash_key(key)]
+
+
 async def test_the_key_itself_is_nowhere_in_the_database(keys: Keys, tmp_path: Path) -> None:
     key = await keys.create("a")
     stored = list(sqlite3.connect(tmp_path / "keys.db").iterdump())

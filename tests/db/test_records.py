@@ -16,7 +16,7 @@ from munsit_denoise.db.engine import Database, open_database
 from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.migrate import downgrade, upgrade
 from munsit_denoise.db.records import Records, Result
-from munsit_denoise.errors import DatabaseBusy, JobNotFound
+from munsit_denoise.errors import DatabaseBroken, DatabaseBusy, JobNotFound
 from munsit_denoise.records import DenoiseRecord, Options, Origin, SourceType, Status
 
 pytestmark = pytest.mark.anyio
@@ -223,3 +223,27 @@ async def test_what_was_deleted_stays_in_the_history_and_ends(database: Database
         assert await records.claim(record.id) is None
     with pytest.raises(JobNotFound):
         await records.delete_files("somebody else", make_record(user_id).id)
+
+
+async def test_a_database_without_its_file_takes_nothing_and_says_so(tmp_path: Path) -> None:
+    """The file that is open has no name any more: what is written there would be gone with the server."""
+    path = tmp_path / "place.db"
+    upgrade(f"sqlite:///{path}")
+    database = open_database(f"sqlite:///{path}")
+    records = Records(database)
+    assert await records.get("nobody") is None
+    assert await records.pending() == []
+    path.rename(tmp_path / "aside.db")
+    for replaced in (False, True):
+        if replaced:
+            path.write_bytes((tmp_path / "aside.db").read_bytes())
+        with pytest.raises(DatabaseBroken):
+            await records.get("nobody")
+        with pytest.raises(DatabaseBroken):
+            await records.pending()
+        with pytest.raises(DatabaseBroken):
+            await records.claim("nobody")
+    (tmp_path / "aside.db").rename(path)
+    assert await records.get("nobody") is None
+    assert await records.claim("nobody") is None
+    await database.close()

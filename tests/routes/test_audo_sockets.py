@@ -59,7 +59,7 @@ def test_one_that_leaves_is_no_ones_problem(live: Live, job_id: str) -> None:
 
 
 def test_clients_that_never_read_cost_little(live: Live, job_id: str) -> None:
-    """A hundred sockets with the smallest window that nobody reads; each holds one state, not all of them."""
+    """A hundred sockets that are accepted, and then never read, hold one state each, not all of them."""
     host, port = live.url.removeprefix("http://").split(":")
     silent = []
     before = resident_bytes()
@@ -77,6 +77,8 @@ def test_clients_that_never_read_cost_little(live: Live, job_id: str) -> None:
             f"x-api-key: {live.key}",
         ]
         client.sendall("\r\n".join([*lines, "", ""]).encode())
+        client.settimeout(30)
+        assert client.recv(12) == b"HTTP/1.1 101"
         silent.append(client)
     reader = connect(live, job_id)
     assert '"succeeded"' in list(iter(reader.recv, ""))[-1]
@@ -92,7 +94,7 @@ def resident_bytes() -> int:
 
 
 def test_a_stopping_server_closes_them_and_loses_nothing(tmp_path: Path) -> None:
-    path = write_silence(tmp_path / "long.wav", 120)
+    path = write_silence(tmp_path / "long.wav", 60)
     with run_live(tmp_path / "data") as server:
         jobs = [submit(server, path), submit(server, write_noisy(tmp_path / "a.wav", 1))]
         connections = [connect(server, job) for job in jobs for _ in range(10)]
@@ -105,6 +107,6 @@ def test_a_stopping_server_closes_them_and_loses_nothing(tmp_path: Path) -> None
         connection.shutdown()
     with run_live(tmp_path / "data") as server:
         end = time.monotonic() + 60
-        while server.record(jobs[1])["status"] == "pending" and time.monotonic() < end:
+        while any(server.record(job)["status"] == "pending" for job in jobs) and time.monotonic() < end:
             time.sleep(0.1)
-        assert {server.record(job)["status"] for job in jobs} <= {"pending", "success"}
+        assert [server.record(job)["status"] for job in jobs] == ["success", "success"]

@@ -80,6 +80,21 @@ class TestHistory:
         answer = live.client.get("/denoise?limit=0&offset=-1")
         assert answer.json()["errorMessage"] == "offset must be a non-negative number"
 
+    def test_a_page_that_the_client_has_is_a_304(self, live: Live, history: tuple[httpx.Client, list[str]]) -> None:
+        client, _ = history
+        page = client.get("/denoise?limit=2")
+        tag = page.headers["etag"]
+        for known in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+            again = client.get("/denoise?limit=2", headers={"if-none-match": known})
+            assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+        assert client.get("/denoise?limit=3", headers={"if-none-match": tag}).status_code == 200
+        with live.client_for("newcomer") as other:
+            assert other.get("/denoise?limit=2", headers={"if-none-match": tag}).content == b"[]"
+
+    def test_a_page_and_the_whole_list_are_the_same_bytes(self, history: tuple[httpx.Client, list[str]]) -> None:
+        client, _ = history
+        assert client.get("/denoise").content == client.get("/denoise?limit=500").content
+
     def test_a_record_has_its_14_keys_in_order(self, finished: dict[str, Any]) -> None:
         assert list(finished) == KEYS
 
