@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from math import floor
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,9 @@ BLOCK_S = 1
 READ_BYTES = 2**18  # at most a time, nor more than a block
 SPARE_S = 60  # a track may turn out longer than measured by so much
 SHORT_S = 0.5  # a track that comes out shorter than measured by so much is looked at again
-AHEAD_S = 1_000  # added to all stamps, as the pipe's container knows none below zero
+# Added to all stamps, as the pipe's container knows none below zero. A file's clock may count frames of 1,152 samples,
+# of 2,048, or of 1001/30000 s: with a multiple of these no stamp is rounded, at whatever rate.
+AHEAD_S = 18_432 * 1_001
 UNDECODABLE = "The audio in the file could not be decoded."
 
 
@@ -35,7 +36,7 @@ async def decoding(path: Path, track: AudioTrack) -> AsyncIterator[AsyncIterator
     when the decoder was cut off.
     """
     arguments = ["-v", "quiet", "-nostdin", "-threads", "1", "-max_error_rate", "1", "-guess_layout_max", "0"]
-    arguments += ["-copyts", "-itsoffset", str(AHEAD_S - floor(track.origin_s)), "-vn", "-sn", "-dn"]
+    arguments += ["-copyts", "-itsoffset", str(AHEAD_S), "-vn", "-sn", "-dn"]
     arguments += ["-c:a", track.codec] if _is_big_endian_wav(track) else []
     arguments += [*input_options(path), "-map", f"0:a:{track.index}", "-ar", str(track.sample_rate_hz)]
     arguments += ["-map_metadata", "-1", "-map_chapters", "-1"]
@@ -80,7 +81,7 @@ class _Decoded:
         self._nut = NutReader()
         self._sample = np.dtype("<f8" if _is_double(track) else "<f4")
         self._frame_bytes = self._sample.itemsize * track.channels
-        self._zero_s = AHEAD_S + track.origin_s - floor(track.origin_s)  # on the pipe's clock
+        self._zero_s = AHEAD_S + track.origin_s  # on the pipe's clock
         self._pieces: list[bytes] = []
         self._waiting = 0  # frames in the pieces
         self.frames = 0  # that were decoded

@@ -124,6 +124,7 @@ LOSSLESS = {  # what stays lossless: from one container into the same, by ffmpeg
 }
 DEMUXERS = {"ipod": "mov", "mp4": "mov", "oga": "ogg"}  # that read what a muxer of another name wrote
 MUXER_OPTIONS = {"wav": ("-rf64", "auto")} | dict.fromkeys(("m2ts", "mts"), ("-mpegts_m2ts_mode", "1"))
+PLACELESS = ("-guess_layout_max", "2")  # how a WAV of ours is read: more channels without a mask have no places
 FILMS = ("mp4", "m4v", "mov", "mkv", "webm", "avi", "wmv", "asf", "flv", "mpg", "mpeg", "vob", "ts", "m2ts", "mts")
 WITH_PICTURE = frozenset({*FILMS, "3gp", "3g2", "ogv", "mxf"})
 
@@ -166,9 +167,8 @@ def encoding_for(extension: str, track: AudioTrack) -> Encoding:
     if codec.bits_per_second:
         # no codec needs six bits a sample
         options += ["-b:a:0", str(channels * min(codec.bits_per_second, max(6 * rate_hz, AMR_BITS_PER_SECOND)))]
-    if encoder in ("flac", "alac") and (track.bits > 16 or track.is_float):
-        sample_format = "s32" if encoder == "flac" else "s32p"
-        options += ["-sample_fmt:a:0", sample_format, "-bits_per_raw_sample:a:0", "24"]
+    if encoder in ("flac", "alac"):
+        options += _sample_options(encoder, track)
     if rate_hz != track.sample_rate_hz:
         options += ["-ar:a:0", str(rate_hz)]
     options += MUXER_OPTIONS.get(extension, ())
@@ -224,6 +224,14 @@ def wav_encoding(track: AudioTrack) -> Encoding:
 def lossless_encoding() -> Encoding:
     """Return a WAV of 32-bit float, for what goes on to another step."""
     return Encoding("wav", ("-c:a:0", "pcm_f32le", "-rf64", "auto"))
+
+
+def _sample_options(encoder: str, track: AudioTrack) -> tuple[str, ...]:
+    """Return the options for 16 or 24 bits a sample, as the source has; left alone, ffmpeg takes 24."""
+    planar = "p" if encoder == "alac" else ""
+    if track.bits > 16 or track.is_float:
+        return ("-sample_fmt:a:0", f"s32{planar}", "-bits_per_raw_sample:a:0", "24")
+    return ("-sample_fmt:a:0", f"s16{planar}")
 
 
 def _pcm(encoder: str, track: AudioTrack) -> str:

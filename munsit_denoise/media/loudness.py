@@ -8,7 +8,7 @@ from pathlib import Path
 from munsit_denoise.errors import ProcessingFailed
 from munsit_denoise.media.encode import output_options, write_failure
 from munsit_denoise.media.ffmpeg import Limits, finish, input_options
-from munsit_denoise.media.formats import Encoding
+from munsit_denoise.media.formats import PLACELESS, Encoding
 from munsit_denoise.media.probe import AudioTrack
 
 CEILING_DBTP = -1.0  # no result goes above
@@ -85,7 +85,7 @@ class Levelling:
 async def write_sound(sound: Path, target: Path, track: AudioTrack, encoding: Encoding, filters: str) -> None:
     """Write sound of our own through ffmpeg's filters. Raises ProcessingFailed, StorageFull, Interrupted."""
     chain = ",".join(filter(None, (filters, encoding.filters)))
-    arguments = ["-v", "quiet", "-nostdin", "-y", *input_options(sound), *encoding.inputs, "-map", "0:a:0"]
+    arguments = ["-v", "quiet", "-nostdin", "-y", *PLACELESS, *input_options(sound), *encoding.inputs, "-map", "0:a:0"]
     arguments += [*encoding.options, *(["-filter:a:0", chain] if chain else [])]
     arguments += output_options(target, encoding)
     limits = Limits(cpu_s=60 + int(SECONDS_PER_SECOND * track.duration_s), open_files=128)

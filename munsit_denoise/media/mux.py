@@ -9,6 +9,7 @@ from munsit_denoise.media.belongings import Belongings
 from munsit_denoise.media.contents import read_contents
 from munsit_denoise.media.encode import output_options, write_failure
 from munsit_denoise.media.ffmpeg import Limits, finish, input_options
+from munsit_denoise.media.formats import PLACELESS
 from munsit_denoise.media.picture import Tell, encode_picture
 from munsit_denoise.media.plan import Film, Plan, plans
 from munsit_denoise.media.riff import is_silent
@@ -131,7 +132,8 @@ async def _mux(sources: Sources, plan: Plan, begins: _Beginnings, target: Path, 
     if film.encoding.muxer in NO_CLOCK:
         head_s, silence_s, sound_s = head_s + max(-sound_s, 0.0), max(sound_s, 0.0), 0.0
     cut = ["-ss", f"{head_s:.6f}"] if head_s else []
-    arguments = ["-v", "quiet", "-nostdin", "-y", *cut, "-itsoffset", f"{sound_s:.6f}", *input_options(sources.sound)]
+    arguments = ["-v", "quiet", "-nostdin", "-y", *cut, "-itsoffset", f"{sound_s:.6f}"]
+    arguments += [*PLACELESS, *input_options(sources.sound)]
     film_s = begins.film_s or UNMOVED_S * (film.contents.container in MOVED)
     arguments += ["-itsoffset", f"{film_s:.6f}", *input_options(sources.path), *sources.belongings.inputs]
     arguments += ["-itsoffset", f"{begins.new_picture_s:.6f}", *input_options(picture)] if picture else []
