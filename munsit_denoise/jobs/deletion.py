@@ -44,9 +44,9 @@ class Deletion:
             await self._remove(record)
         except BaseException as error:
             if not isinstance(error, Unavailable):
-                del self._unfinished[job_id]
+                self._unfinished.pop(job_id, None)
             raise
-        del self._unfinished[job_id]
+        self._unfinished.pop(job_id, None)  # whoever goes on with what is unfinished may have been here
         self._parts.journal.files_deleted(record)
         return record
 
