@@ -33,6 +33,7 @@ class DenoiseError(Exception):
     """Base of all; the message is a sentence for people."""
 
     message = "Something went wrong"
+    retry_after_s: int | None = None  # when the same request may succeed, None where it never will
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or self.message)
@@ -118,7 +119,7 @@ class UploadTooSlow(InvalidUpload):
 class Unavailable(DenoiseError):
     """Not now; the same request may succeed later."""
 
-    retry_after_s = 10
+    retry_after_s: int = 10
 
 
 class QueueFull(Unavailable):
@@ -199,6 +200,7 @@ class Interrupted(DenoiseError):
     """The attempt was cut off; that is no verdict on the file, and another attempt may succeed."""
 
     message = "The processing was interrupted. Please send the file again."
+    retry_after_s = 10
 
 
 class CannotGoOn(Exception):

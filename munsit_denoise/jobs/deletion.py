@@ -46,7 +46,7 @@ class Deletion:
             if not isinstance(error, Unavailable):
                 self._unfinished.pop(job_id, None)
             raise
-        self._unfinished.pop(job_id, None)
+        self._unfinished.pop(job_id, None)  # whoever goes on with what is unfinished may have been here
         self._parts.journal.files_deleted(record)
         return record
 

@@ -1,4 +1,4 @@
-"""Run all of it, or the parts that are named: `python -m tests.chaos [kills] [stops] [calls] [crowd]`."""
+"""Run all of it, or the parts that are named: `python -m tests.chaos [kills] [stops] [calls] [crowd] ...`."""
 
 import sys
 import tempfile
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.chaos.books import Books
 from tests.chaos.crowd import crowd
+from tests.chaos.faults import outlast, stop_a_decoder
 from tests.chaos.kills import kill_at_random, kill_at_system_calls, stop_at_random
 
 PARTS: dict[str, tuple[str, Callable[[Path], Books]]] = {
@@ -15,6 +16,11 @@ PARTS: dict[str, tuple[str, Callable[[Path], Books]]] = {
     "stops": ("20 stops of every process at once", lambda folder: stop_at_random(folder, 20)),
     "calls": ("kill -9 at 20 system calls", lambda folder: kill_at_system_calls(folder, 20)),
     "crowd": ("50 clients at random for two minutes", lambda folder: crowd(folder, 50, 120)),
+    "faults": (
+        "a locked database, a server that stands still",
+        lambda folder: outlast(folder, (10, 60)),
+    ),
+    "decoder": ("a decoder that stands still", stop_a_decoder),
 }
 
 

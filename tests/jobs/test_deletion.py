@@ -104,3 +104,27 @@ async def test_somebody_elses_job_is_neither_deleted_nor_tried_again(house: Hous
         await house.deletion.delete_files("somebody else", house.record.id)
     assert house.deletion._unfinished == {}
     assert house.files() == ["original"]
+
+
+async def test_two_who_delete_the_same_files_both_hear_that_they_are_gone(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client, and whoever goes on with what is unfinished while the client waits for a running job's end."""
+    await house.runner().run(house.record.id)
+    really, both = house.storage.delete_job, anyio.Event()
+    inside: list[str] = []
+
+    async def delete_job(job_id: str) -> None:
+        inside.append(job_id)
+        if len(inside) == 2:
+            both.set()
+        await both.wait()
+        await really(job_id)
+
+    monkeypatch.setattr(house.storage, "delete_job", delete_job)
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(2):
+                tasks.start_soon(house.deletion.delete_files, house.record.user_id, house.record.id)
+    assert (await house.now()).deleted_at_us is not None
+    assert not house.deletion._unfinished

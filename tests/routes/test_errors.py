@@ -24,6 +24,13 @@ def test_audos_table_is_whole_and_400_means_no_credit() -> None:
     assert 400 not in STATUS.values()
 
 
+def test_whoever_may_come_back_is_told_when() -> None:
+    statuses = {error: status for error, (status, _) in STATUS_AND_CODE.items()}
+    for told in (statuses, STATUS):
+        for error, status in told.items():
+            assert bool(error.retry_after_s) == (status in (429, 503)), error
+
+
 def test_every_setting_is_in_the_readme() -> None:
     readme = Path("README.md").read_text()
     for name in Settings.model_fields:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from munsit_denoise import errors
-from munsit_denoise.errors import DenoiseError, Unavailable
+from munsit_denoise.errors import DenoiseError
 
 STATUS: dict[type[DenoiseError], int] = {
     errors.DenoiseError: 500,
@@ -44,7 +44,7 @@ MISSING_FILE = "file is required and must be a file"  # the field has another na
 def error_response(error: DenoiseError) -> Response:
     """Return an error's status and sentence."""
     detail = MISSING_FILE if isinstance(error, errors.MissingFile) else error.message
-    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Unavailable) else None
+    headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s else None
     return JSONResponse({"detail": detail}, status_code=STATUS[type(error)], headers=headers)
 
 

@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from munsit_denoise import errors
-from munsit_denoise.errors import DenoiseError, JobNotFound, Unavailable
+from munsit_denoise.errors import DenoiseError, JobNotFound
 
 STATUS_AND_CODE: dict[type[DenoiseError], tuple[int, str]] = {
     errors.DenoiseError: (500, "50001"),
@@ -43,7 +43,7 @@ async def on_denoise_error(_: Request, error: Exception) -> Response:
     status, code = STATUS_AND_CODE[type(error)]
     if isinstance(error, JobNotFound):
         return JSONResponse({"message": error.message}, status_code=status)
-    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Unavailable) else None
+    headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s else None
     return error_response(status, code, error.message, headers)
 
 
