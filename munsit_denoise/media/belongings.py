@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from anyio import to_thread
 
@@ -180,7 +181,7 @@ async def finish_tags(target: Path, belongings: Belongings, encoding: Encoding) 
         is_lost = belongings.covers and encoding.muxer not in ("matroska", "wav")
         return ("The cover is left out: the result's format has no place for it.",) if is_lost else ()
     covers = [{**vars(cover), "path": str(cover.path)} for cover in belongings.covers]
-    order = {"source": str(belongings.source), "target": str(target), "kind": kind, "covers": covers}
+    order: dict[str, Any] = {"source": str(belongings.source), "target": str(target), "kind": kind, "covers": covers}
     order |= {"chapters": belongings.chapters, "copies": belongings.copies(kind)}
     limits = Limits(cpu_s=TAGGING_S, memory_bytes=2**30)
     done = await finish("python", ["-P", str(TAGGING), json.dumps(order)], limits, timeout_s=2 * TAGGING_S)
