@@ -49,7 +49,8 @@ OPUS = Codec(
     in_layout=("-mapping_family:a:0", "1"),  # ffmpeg's own choice writes 5.0 and 6.1 in a wrong order
     discrete=("-mapping_family:a:0", "255"),
 )
-FLAC = Codec("flac", layouts=(), max_channels=8)
+# of itself ffmpeg makes frames as long as the sound, and fails below 16 samples
+FLAC = Codec("flac", ("-frame_size:a:0", "4608"), layouts=(), max_channels=8)
 WMA = Codec("wmav2", bits_per_second=96_000, rates_hz=FAST_RATES_HZ, dropped_samples=WMA_FRAME)
 AC3 = Codec("ac3", bits_per_second=128_000, rates_hz=AC3_RATES_HZ, layouts=AC3_LAYOUTS, max_channels=6)
 AMR_BITS_PER_SECOND = 12_200

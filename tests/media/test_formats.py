@@ -285,3 +285,9 @@ def test_sound_alone_has_its_own_media_type() -> None:
         "audio/wav",
     ]
     assert media_type("webm") == "video/webm"
+
+
+async def test_a_flac_of_one_sample_is_written(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.full(1, 0.5), 48_000)
+    await convert(tmp_path / "a.wav", tmp_path / "o.flac")
+    assert soundfile.read(tmp_path / "o.flac")[0].tolist() == [0.5]
