@@ -119,7 +119,7 @@ def described(record: DenoiseRecord, received: Received, track: AudioTrack) -> D
     Raises InvalidOption for a result that cannot be written.
     """
     audio_format = format_of(received.file_name, track)
-    wanted = result_extension(record.options.extension, audio_format)
+    wanted = result_extension(record.options.extension, audio_format, has_picture=track.has_picture)
     options = replace(record.options, extension=wanted)
     return replace(
         record,

@@ -70,7 +70,9 @@ class Submission:
         Raises UploadNotFound, NotMedia, InvalidOption, ResultTooLarge, TooMuchWaiting.
         """
         upload = await self._parts.uploads.get_own(user_id, upload_id)
-        extension = result_extension(options.extension, upload.audio_format)
+        known = track_of(upload.track)
+        has_picture = known is None or known.has_picture
+        extension = result_extension(options.extension, upload.audio_format, has_picture=has_picture)
         record = replace(
             _blank_record(user_id, Origin.AUDO, replace(options, extension=extension)),
             file_name=upload.file_name,
@@ -85,7 +87,7 @@ class Submission:
                 await self._parts.storage.share(upload.storage_key, record.original_key)
             except FileNotFoundError:
                 raise UploadNotFound from None  # it has expired, or somebody removed it
-            track = track_of(upload.track) if options.audio_track == 0 else None
+            track = known if options.audio_track == 0 else None
             if track is None:
                 async with self._parts.storage.local_file(record.original_key) as path:
                     track = await self._examined(user_id, path, options.audio_track)

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from anyio import to_thread
 
@@ -45,6 +46,7 @@ FRONT = PICTURE_TYPES.index("Cover (front)")
 MP4_LIKE = ("mp4", "ipod", "mov", "3gp", "3g2")
 KINDS = {"mp3": "mp3", "flac": "flac", "mp4": "mp4", "ipod": "mp4", "mov": "mp4", "asf": "asf", "aiff": "aiff"}
 OGG_KINDS = {"libvorbis": "vorbis", "libopus": "opus"}
+COMMENTED = ("flac", "vorbis", "opus")  # whose chapters are comments
 SAME_KIND = {"mp3": "mp3 aiff wav", "flac": "flac ogg", "mp4": "mov", "asf": "asf", "aiff": "mp3 aiff wav"}
 SAME_KIND |= {"vorbis": "flac ogg", "opus": "flac ogg", "wav": "mp3 aiff"}  # tags of which containers it can take
 
@@ -68,7 +70,7 @@ class Belongings:
     tags: dict[str, str]
     track_tags: dict[str, str]
     metadata: Path  # tags and chapters, as ffmpeg reads them
-    has_chapters: bool
+    chapters: tuple[tuple[float, str], ...]  # when each starts in the result, its title
     covers: tuple[Cover, ...]
 
     @property
@@ -116,13 +118,18 @@ class Belongings:
         if encoding.muxer in ("ogg", "oga", "opus"):
             kind = next((OGG_KINDS[word] for word in encoding.options if word in OGG_KINDS), None)
         elif encoding.muxer == "wav" and self.source_container != "wav":
-            kind = "wav" if self.covers or self.has_chapters else None
+            kind = "wav" if self.covers or self.chapters else None
         else:
             kind = KINDS.get(encoding.muxer)
-        if kind is None or (kind == "mp4" and self._has_apple_keys):
+        if kind is None:
             return None
+        comments = self.chapters if kind in COMMENTED else ()
+        return kind if self.covers or comments or self.copies(kind) else None
+
+    def copies(self, kind: str) -> bool:
+        """Return whether the source's tags go into a result's of a kind as they are; QuickTime's are not told apart."""
         is_same_kind = self.source_container in SAME_KIND[kind].split() and bool(self.tags)
-        return kind if self.covers or is_same_kind else None
+        return is_same_kind and not (kind == "mp4" and self._has_apple_keys)
 
 
 async def gather(source: Path, contents: Contents, track: AudioTrack, scratch: Scratch, *, is_film: bool) -> Belongings:
@@ -138,7 +145,7 @@ async def gather(source: Path, contents: Contents, track: AudioTrack, scratch: S
         tags,
         track_tags(contents, track.index),
         metadata,
-        bool(contents.chapters),
+        tuple((max(each.start_s - shift_s, 0.0), each.tags.get("title", "")) for each in contents.chapters),
         await _covers(source, contents.covers[:MAX_COVERS], scratch),
     )
 
@@ -174,7 +181,8 @@ async def finish_tags(target: Path, belongings: Belongings, encoding: Encoding) 
         is_lost = belongings.covers and encoding.muxer not in ("matroska", "wav")
         return ("The cover is left out: the result's format has no place for it.",) if is_lost else ()
     covers = [{**vars(cover), "path": str(cover.path)} for cover in belongings.covers]
-    order = {"source": str(belongings.source), "target": str(target), "kind": kind, "covers": covers}
+    order: dict[str, Any] = {"source": str(belongings.source), "target": str(target), "kind": kind, "covers": covers}
+    order |= {"chapters": belongings.chapters, "copies": belongings.copies(kind)}
     limits = Limits(cpu_s=TAGGING_S, memory_bytes=2**30)
     done = await finish("python", ["-P", str(TAGGING), json.dumps(order)], limits, timeout_s=2 * TAGGING_S)
     return () if done.code == 0 else ("Some of the recording's tags, or its cover, could not be kept.",)

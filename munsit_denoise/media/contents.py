@@ -32,6 +32,7 @@ class Stream:
     start_s: float | None = None  # on the file's own clock
     width: int = 0
     height: int = 0
+    rotation_deg: float = 0.0  # by which players turn the picture
     frames_per_second: float = 0.0
     sample_rate_hz: int = 0
     channels: int = 0
@@ -97,6 +98,7 @@ async def read_contents(path: Path) -> Contents:
 
 def _stream(found: dict[str, Any]) -> Stream:
     dispositions = tuple(name for name, is_set in found.get("disposition", {}).items() if is_set)
+    sides: list[dict[str, Any]] = found.get("side_data_list", [])
     upper, _, lower = str(found.get("avg_frame_rate", "0/1")).partition("/")
     return Stream(
         index=int(found["index"]),
@@ -107,6 +109,7 @@ def _stream(found: dict[str, Any]) -> Stream:
         start_s=_number(found.get("start_time")),
         width=int(found.get("width", 0)),
         height=int(found.get("height", 0)),
+        rotation_deg=next((_number(each["rotation"]) or 0.0 for each in sides if "rotation" in each), 0.0),
         frames_per_second=(_number(upper) or 0.0) / (_number(lower) or 1.0),
         sample_rate_hz=int(_number(found.get("sample_rate")) or 0),
         channels=int(found.get("channels", 0)),

@@ -49,7 +49,8 @@ OPUS = Codec(
     in_layout=("-mapping_family:a:0", "1"),  # ffmpeg's own choice writes 5.0 and 6.1 in a wrong order
     discrete=("-mapping_family:a:0", "255"),
 )
-FLAC = Codec("flac", layouts=(), max_channels=8)
+# of itself ffmpeg makes frames as long as the sound, and fails below 16 samples
+FLAC = Codec("flac", ("-frame_size:a:0", "4608"), layouts=(), max_channels=8)
 WMA = Codec("wmav2", bits_per_second=96_000, rates_hz=FAST_RATES_HZ, dropped_samples=WMA_FRAME)
 AC3 = Codec("ac3", bits_per_second=128_000, rates_hz=AC3_RATES_HZ, layouts=AC3_LAYOUTS, max_channels=6)
 AMR_BITS_PER_SECOND = 12_200
@@ -126,6 +127,7 @@ DEMUXERS = {"ipod": "mov", "mp4": "mov", "oga": "ogg"}  # that read what a muxer
 MUXER_OPTIONS = {"wav": ("-rf64", "auto")} | dict.fromkeys(("m2ts", "mts"), ("-mpegts_m2ts_mode", "1"))
 PLACELESS = ("-guess_layout_max", "2")  # how a WAV of ours is read: more channels without a mask have no places
 FILMS = ("mp4", "m4v", "mov", "mkv", "webm", "avi", "wmv", "asf", "flv", "mpg", "mpeg", "vob", "ts", "m2ts", "mts")
+NEEDS_PICTURE = "mxf"
 WITH_PICTURE = frozenset({*FILMS, "3gp", "3g2", "ogv", "mxf"})
 
 
@@ -140,17 +142,19 @@ class Encoding:
     lead_s: float = 0.0  # of silence that the filters put in front of them
 
 
-def result_extension(wanted: str | None, own: str) -> str:
+def result_extension(wanted: str | None, own: str, *, has_picture: bool = True) -> str:
     """Return the extension of a result: what a client wants, else the source's own, else WAV.
 
     Raises InvalidOption for a wanted one that cannot be written.
     """
     if not wanted:
-        return own if own in FORMATS else "wav"
+        return own if own in FORMATS and (has_picture or own != NEEDS_PICTURE) else "wav"
     extension = wanted.removeprefix(".").lower()
     if extension not in FORMATS:
         known = ", ".join(sorted(FORMATS))
         raise InvalidOption(f"Files of the type {extension[:20]!r} cannot be written. These can: {known}.")
+    if extension == NEEDS_PICTURE and not has_picture:
+        raise InvalidOption("An MXF file cannot be written without a picture. Please ask for another format.")
     return extension
 
 

@@ -28,6 +28,7 @@ TEXT = frozenset(
 )
 MADE_ANEW = frozenset({"text", "tmcd"})  # data streams of chapters and of time code, which the muxer writes by itself
 WORDS = {"s": "subtitles", "t": "attachment", "d": "data stream", "v": "further picture", "a": "sound track"}
+TURNED = ("mp4", "mov", "ipod", "3gp", "3g2")  # containers that tell players how to turn a picture
 NAL = frozenset({"h264", "hevc"})
 
 
@@ -123,6 +124,10 @@ def _add_picture(chosen: _Chosen, stream: Stream, *, new_picture: bool) -> None:
         options += ["-tag:#", "hvc1"]  # players of Apple know no other
     if codec in NAL and chosen.film.encoding.muxer == "avi" and chosen.film.contents.container not in _START_CODES:
         options += ["-bsf:#", f"{codec}_mp4toannexb"]
+    if stream.rotation_deg and not new_picture and chosen.film.encoding.muxer not in TURNED:
+        chosen.notes.append(
+            f"The picture lies on its side: .{chosen.film.extension} files cannot tell players to turn it."
+        )
     chosen.add(stream, "3:v:0" if new_picture else f"1:{stream.index}", tuple(options))
 
 

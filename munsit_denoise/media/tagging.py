@@ -2,7 +2,8 @@
 
 Reads the tags of a file that others sent, so it runs where memory and time are bounded (see belongings.py), and knows
 nothing of the rest of the package. Its one argument is JSON: `source`, `target`, `kind` (of the target, one of KINDS),
-`covers` (each `path`, `media_type`, `type`, `text`).
+`covers` (each `path`, `media_type`, `type`, `text`), `chapters` (each a start in seconds and a title), `copies`
+(whether the source's tags go along as they are).
 """
 
 import base64
@@ -20,6 +21,8 @@ from mutagen.asf import ASF, ASFTags
 from mutagen.asf._attrs import ASFByteArrayAttribute
 from mutagen.flac import FLAC, Picture
 from mutagen.id3 import APIC, ID3
+from mutagen.id3._tags import save_frame
+from mutagen.id3._util import ID3SaveConfig
 from mutagen.mp3 import MP3
 from mutagen.mp4 import MP4, MP4Cover, MP4Tags
 from mutagen.oggopus import OggOpus
@@ -38,6 +41,7 @@ KINDS: dict[str, Any] = {
 }
 FAMILIES = (ID3, VCommentDict, MP4Tags, ASFTags)
 PICTURE_BLOCK = "metadata_block_picture"
+MAX_CHAPTERS = 999
 MASK = "waveformatextensible_channel_mask"
 UNTRUE = re.compile(  # of the file or of its loudness, by the names of all kinds of tags
     r"(TXXX|COMM|RVA2):(replaygain_|r128_|iTun(NORM|SMPB)).*|(RVA2|RVAD|EQU2|EQUA|TSSE|TLEN|MLLT|ASPI|SEEK|TSIZ)(:.*)?|"
@@ -54,16 +58,41 @@ def main(order: dict[str, Any]) -> None:
         target.add_tags()
     source = opened(order["source"])
     family = next((each for each in FAMILIES if isinstance(target.tags, each)), None)
-    if source is not None and family is not None and isinstance(source.tags, family):
+    if order["copies"] and source is not None and family is not None and isinstance(source.tags, family):
         copy_tags(source, target, family)
     if not has_cover(target):
         for cover in order["covers"]:
             add_cover(target, cover)
-    if isinstance(target.tags, ID3) and source is not None and getattr(source.tags, "version", ())[:2] == (2, 3):
-        target.tags.update_to_v23()
-        target.save(v2_version=3)
+    if isinstance(target.tags, VCommentDict):
+        add_chapters(target.tags, order["chapters"])
+    if isinstance(target.tags, ID3):
+        save_id3(target, 3 if getattr(getattr(source, "tags", None), "version", ())[:2] == (2, 3) else 4)
     else:
         target.save()
+
+
+def save_id3(target: Any, version: int) -> None:
+    """Save tags of ID3v2; chapters in the order of time, while mutagen would sort them by size."""
+    tags = target.tags
+    if version == 3:
+        tags.update_to_v23()
+    chapters = sorted(tags.getall("CHAP"), key=lambda frame: (frame.start_time, frame.element_id))
+    tags.delall("CHAP")
+    config = ID3SaveConfig(version, "/")
+    tags.unknown_frames = [save_frame(frame, config=config) for frame in chapters]  # written as they are
+    tags._unknown_v2_version = version
+    target.save(v2_version=version)
+
+
+def add_chapters(tags: Any, chapters: list[tuple[float, str]]) -> None:
+    """Add chapters as comments, where there are none: https://wiki.xiph.org/Chapter_Extension."""
+    if any(re.fullmatch(r"chapter\d\d\d", key, re.IGNORECASE) for key, _ in tags):
+        return
+    for number, (start_s, title) in enumerate(chapters[:MAX_CHAPTERS], start=1):
+        minutes, milliseconds = divmod(round(1_000 * start_s), 60_000)
+        time = f"{minutes // 60:02}:{minutes % 60:02}:{milliseconds // 1_000:02}.{milliseconds % 1_000:03}"
+        tags[f"CHAPTER{number:03}"] = time
+        tags[f"CHAPTER{number:03}NAME"] = title
 
 
 def opened(path: str) -> Any:

@@ -42,6 +42,17 @@ MEDIA_TYPES = {  # by extension (IANA's registry where it has one)
     "mxf": "application/mxf",
 }
 
+SOUND_TYPES = {  # of containers for films that hold sound alone
+    "mp4": "audio/mp4",
+    "webm": "audio/webm",
+    "mkv": "audio/x-matroska",
+    "3gp": "audio/3gpp",
+    "3g2": "audio/3gpp2",
+    "ogv": "audio/ogg",
+    "wmv": "audio/x-ms-wma",
+    "asf": "audio/x-ms-wma",
+}
+
 # media types that are written beside those of the registry, without `x-` and `vnd.`
 SUBTYPES = {
     "wave": "wav",
@@ -52,8 +63,10 @@ SUBTYPES = {
 }
 
 
-def media_type(extension: str) -> str:
-    """Return the Content-Type of a file."""
+def media_type(extension: str, *, has_picture: bool = True) -> str:
+    """Return the Content-Type of a file; some containers have another one for sound alone."""
+    if not has_picture and extension in SOUND_TYPES:
+        return SOUND_TYPES[extension]
     return MEDIA_TYPES.get(extension, "application/octet-stream")
 
 

@@ -13,6 +13,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from munsit_denoise.jobs.history import StoredFile
+from munsit_denoise.jobs.intake import track_of
 from munsit_denoise.media.types import media_type
 from munsit_denoise.records import DenoiseRecord
 from munsit_denoise.routes.state import services_of
@@ -77,9 +78,15 @@ async def send_file(
     return _Download(
         file,
         headers=HEADERS,
-        media_type=media_type(asked),
+        media_type=media_type(asked, has_picture=_has_picture(record)),
         filename=f"{stem}.{asked}",
     )
+
+
+def _has_picture(record: DenoiseRecord) -> bool:
+    """Return whether a recording has a picture, or is not known to have none."""
+    track = track_of(record.track)
+    return track is None or track.has_picture
 
 
 class _Download(FileResponse):

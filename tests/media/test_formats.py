@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from munsit_denoise.errors import InvalidOption
 from munsit_denoise.jobs.pipeline import Work, enhance_file
 from munsit_denoise.media.ffmpeg import program
-from munsit_denoise.media.formats import FORMATS, WITH_PICTURE, result_extension
+from munsit_denoise.media.formats import FORMATS, WITH_PICTURE, encoding_for, result_extension
 from munsit_denoise.media.loudness import measure_loudness
 from munsit_denoise.media.probe import AudioTrack, probe
 from munsit_denoise.media.types import media_type
@@ -258,3 +258,36 @@ async def test_a_cover_is_no_picture(tmp_path: Path) -> None:
 async def test_nothing_is_left_beside_the_result(film: Path, tmp_path: Path) -> None:
     await convert(film / "film.mp4", tmp_path / "b.mp4", -20.0)
     assert [path.name for path in tmp_path.iterdir()] == ["b.mp4"]
+
+
+@pytest.mark.parametrize(("extension", "codec"), [("flac", "flac"), ("m4a", "alac")])
+async def test_lossless_results_have_the_source_s_bits(extension: str, codec: str, tmp_path: Path) -> None:
+    for subtype, bits in ("PCM_16", 16), ("PCM_24", 24), ("FLOAT", 24):
+        soundfile.write(tmp_path / "a.wav", np.full(800, 0.25), 8_000, subtype)
+        source = tmp_path / f"a.{extension}"
+        if codec == "alac":
+            ffmpeg("-y", "-i", tmp_path / "a.wav", "-c:a", codec, source)
+        track = await probe(source if codec == "alac" else tmp_path / "a.wav")
+        options = encoding_for(extension, track).options
+        assert ("24" in options, "s16" in "".join(options)) == (bits == 24, bits == 16)
+
+
+def test_mxf_without_a_picture_is_told_before_it_is_taken() -> None:
+    assert result_extension(None, "mxf", has_picture=False) == "wav"
+    with pytest.raises(InvalidOption, match="without a picture"):
+        result_extension("mxf", "wav", has_picture=False)
+
+
+def test_sound_alone_has_its_own_media_type() -> None:
+    assert [media_type(each, has_picture=False) for each in ("webm", "mp4", "wav")] == [
+        "audio/webm",
+        "audio/mp4",
+        "audio/wav",
+    ]
+    assert media_type("webm") == "video/webm"
+
+
+async def test_a_flac_of_one_sample_is_written(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.full(1, 0.5), 48_000)
+    await convert(tmp_path / "a.wav", tmp_path / "o.flac")
+    assert soundfile.read(tmp_path / "o.flac")[0].tolist() == [0.5]

@@ -219,3 +219,11 @@ async def test_an_encoder_that_is_ended_is_no_verdict(tmp_path: Path) -> None:
             os.kill(int(found.stdout.split()[0]), signal.SIGKILL)
             for _ in range(60):
                 await encoder.write(np.zeros((RATE_HZ, 1), np.float32))
+
+
+@pytest.mark.parametrize(("codec", "rate_hz"), [("libmp3lame", 48_000), ("libmp3lame", 44_100), ("aac", 16_000)])
+async def test_no_stamp_is_rounded_where_a_clock_counts_frames(codec: str, rate_hz: int, tmp_path: Path) -> None:
+    picture = ["-f", "lavfi", "-i", "testsrc=d=0.4:s=32x32", "-f", "lavfi", "-i", f"sine=r={rate_hz}:d=0.4"]
+    ffmpeg(*picture, "-c:v", "mpeg4", "-c:a", codec, tmp_path / "a.avi")
+    ffmpeg("-i", tmp_path / "a.avi", "-map", "0:a", "-f", "f32le", tmp_path / "raw")
+    assert len(await decoded(tmp_path / "a.avi")) == (tmp_path / "raw").stat().st_size // 4
