@@ -303,16 +303,12 @@ def test_another_servers_storage_is_left_alone(
     assert {path: path.read_bytes() for path in live.files()} == files
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut short"])
-def test_damaged_weights_end_the_server_with_a_sentence(damage: str, tmp_path: Path) -> None:
+def test_damaged_weights_end_the_server_with_a_sentence(tmp_path: Path) -> None:
     package = tmp_path / "munsit_denoise"
     shutil.copytree(Path(munsit_denoise.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(Path(munsit_denoise.__file__).parent.parent / "migrations", tmp_path / "migrations")
     weights = package / "engine" / "weights" / "denoiser.safetensors"
-    content = weights.read_bytes()
-    weights.unlink()
-    if damage == "cut short":
-        weights.write_bytes(content[:-1])
+    weights.write_bytes(weights.read_bytes()[:-1])
     server = ServerProcess(tmp_path / "data")
     server.environment |= {"PYTHONPATH": str(tmp_path), "PYTHONSAFEPATH": "1"}  # not this folder's package
     try:
