@@ -174,14 +174,13 @@ def test_a_locked_database_is_told_and_waited_for(
 
     sound = ("a.wav", short.read_bytes())
     asked = [
-        threading.Thread(target=ask, args=("upload", "/api/v1/denoise"), kwargs={"files": sound}),
-        threading.Thread(
-            target=ask, args=("upload for later", "/v1/upload"), kwargs={"files": {"file": sound["audio"]}}
-        ),
-        threading.Thread(
-            target=ask, args=("url", "/v1/remove-noise"), kwargs={"json": {"input": "http://127.0.0.1:1/a.wav"}}
-        ),
-        threading.Thread(target=ask, args=("delete", f"/v1/remove-noise/{ended}/delete-results")),
+        threading.Thread(target=ask, args=(path,), kwargs=options)
+        for path, options in (
+            ("/api/v1/denoise", {"files": {"audio": sound}}),
+            ("/v1/upload", {"files": {"file": sound}}),
+            ("/v1/remove-noise", {"json": {"input": "http://127.0.0.1:1/a.wav"}}),
+            (f"/v1/remove-noise/{ended}/delete-results", {}),
+        )
     ]
     with locked(live.settings.database_path):
         for thread in asked:
