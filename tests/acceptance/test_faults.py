@@ -174,14 +174,13 @@ def test_a_locked_database_is_told_and_waited_for(
 
     sound = ("a.wav", short.read_bytes())
     asked = [
-        threading.Thread(target=ask, args=("upload", "/api/v1/denoise"), kwargs={"files": sound}),
-        threading.Thread(
-            target=ask, args=("upload for later", "/v1/upload"), kwargs={"files": {"file": sound["audio"]}}
-        ),
-        threading.Thread(
-            target=ask, args=("url", "/v1/remove-noise"), kwargs={"json": {"input": "http://127.0.0.1:1/a.wav"}}
-        ),
-        threading.Thread(target=ask, args=("delete", f"/v1/remove-noise/{ended}/delete-results")),
+        threading.Thread(target=ask, args=(path,), kwargs=options)
+        for path, options in (
+            ("/api/v1/denoise", {"files": {"audio": sound}}),
+            ("/v1/upload", {"files": {"file": sound}}),
+            ("/v1/remove-noise", {"json": {"input": "http://127.0.0.1:1/a.wav"}}),
+            (f"/v1/remove-noise/{ended}/delete-results", {}),
+        )
     ]
     with locked(live.settings.database_path):
         for thread in asked:
@@ -303,16 +302,12 @@ def test_another_servers_storage_is_left_alone(
     assert {path: path.read_bytes() for path in live.files()} == files
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut short"])
-def test_damaged_weights_end_the_server_with_a_sentence(damage: str, tmp_path: Path) -> None:
+def test_damaged_weights_end_the_server_with_a_sentence(tmp_path: Path) -> None:
     package = tmp_path / "munsit_denoise"
     shutil.copytree(Path(munsit_denoise.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(Path(munsit_denoise.__file__).parent.parent / "migrations", tmp_path / "migrations")
     weights = package / "engine" / "weights" / "denoiser.safetensors"
-    content = weights.read_bytes()
-    weights.unlink()
-    if damage == "cut short":
-        weights.write_bytes(content[:-1])
+    weights.write_bytes(weights.read_bytes()[:-1])
     server = ServerProcess(tmp_path / "data")
     server.environment |= {"PYTHONPATH": str(tmp_path), "PYTHONSAFEPATH": "1"}  # not this folder's package
     try:
