@@ -55,7 +55,7 @@ class Books:
         for job_id, path in self.accepted.items():
             if job_id in records and job_id not in self.deleted and records[job_id]["status"] == "success":
                 self._compare(records[job_id], path, live, folder)
-        self._count_files(live, records)
+        self._count_files(live)
         with closing(sqlite3.connect(live.settings.database.removeprefix("sqlite:///"))) as database:
             if database.execute("PRAGMA integrity_check").fetchone() != ("ok",):
                 self.faults.append("the database is damaged")
@@ -68,10 +68,11 @@ class Books:
         if soundfile.info(result).frames != soundfile.info(path).frames:
             self.faults.append(f"{record['id']}: its result has another length")
 
-    def _count_files(self, live: Live, records: dict[str, dict[str, str]]) -> None:
+    def _count_files(self, live: Live) -> None:
         with closing(sqlite3.connect(live.settings.database.removeprefix("sqlite:///"))) as database:
-            uploads = {row[0] for row in database.execute("SELECT id FROM uploads")}
-        stray = [file for file in live.files() if file.parent.name not in uploads | set(records)]
+            query = "SELECT id FROM uploads UNION SELECT id FROM denoise_records WHERE deleted_at IS NULL"
+            known = {row[0] for row in database.execute(query)}  # of all users
+        stray = [file for file in live.files() if file.parent.name not in known]
         stray += [file for file in live.files() if file.suffix == ".part"]
         self.faults += [f"stray file {file.parent.name}/{file.name}" for file in stray]
 
