@@ -70,8 +70,9 @@ class Books:
 
     def _count_files(self, live: Live) -> None:
         with closing(sqlite3.connect(live.settings.database.removeprefix("sqlite:///"))) as database:
-            known = {row[0] for row in database.execute("SELECT id FROM uploads UNION SELECT id FROM denoise_records")}
-        stray = [file for file in live.files() if file.parent.name not in known]  # of every user
+            query = "SELECT id FROM uploads UNION SELECT id FROM denoise_records WHERE deleted_at IS NULL"
+            known = {row[0] for row in database.execute(query)}  # of all users
+        stray = [file for file in live.files() if file.parent.name not in known]
         stray += [file for file in live.files() if file.suffix == ".part"]
         self.faults += [f"stray file {file.parent.name}/{file.name}" for file in stray]
 
