@@ -36,7 +36,8 @@ async def test_sound_that_begins_after_the_picture_stays_there(extension: str, t
         ("ts", 0.7, ["ts"]),
         ("mp4", 0.7, ["mp4", "mpg"]),
         ("mp4", 0.0, ["avi"]),
-        ("mkv", -0.5, ["mxf"]),
+        ("mkv", -0.5, ["mkv"]),
+        ("mkv", 0.0, ["mxf"]),
         ("mkv", 5.0, ["wmv"]),
     ],
 )
