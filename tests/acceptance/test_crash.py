@@ -17,7 +17,7 @@ import soundfile
 from tests.audio import write_noisy, write_silence
 from tests.live import Live, ServerProcess, create_key
 
-KILLS = 8  # `make chaos` kills a hundred times
+KILLS = 5  # `make chaos` kills a hundred times
 SEED = 20
 
 

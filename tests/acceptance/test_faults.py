@@ -132,6 +132,13 @@ def test_a_read_only_storage(
     until(lambda: not (live.settings.storage_root / ended[:2] / ended).exists())
 
 
+def one_of(server: ServerProcess, *words: str) -> int:
+    """Wait for a program with these words in its command line and return its process id."""
+    found: list[int] = []
+    until(lambda: bool(found.extend(programs(server, *words)) or found))
+    return found[0]
+
+
 DECODER, ENCODER = ("original", "nut"), ("denoised-",)  # words of their command lines
 
 
@@ -149,8 +156,7 @@ def test_a_killed_program_is_tried_again_and_its_result_is_whole(
 ) -> None:
     job_id = live.upload(long)
     for words, number in hits:
-        until(lambda words=words: bool(programs(server, *words)))
-        pid = programs(server, *words)[0]
+        pid = one_of(server, *words)
         os.kill(pid, number)
         until(lambda pid=pid: pid not in programs(server, "ffmpeg"))
     assert live.events(job_id)[-1]["stage"] == "done"

@@ -58,11 +58,15 @@ def test_one_that_leaves_is_no_ones_problem(live: Live, job_id: str) -> None:
     connection.shutdown()
 
 
-def test_clients_that_never_read_cost_little(live: Live, job_id: str) -> None:
+def test_clients_that_never_read_cost_little(live: Live, job_id: str, tmp_path: Path) -> None:
     """A hundred sockets that are accepted, and then never read, hold one state each, not all of them."""
     host, port = live.url.removeprefix("http://").split(":")
-    silent = []
-    before = resident_bytes()
+    path = write_silence(tmp_path / "first.wav", 60)
+    silent: list[socket.socket] = []
+    first = connect(live, submit(live, path))
+    assert '"succeeded"' in list(iter(first.recv, ""))[-1]
+    first.shutdown()
+    before = resident_bytes()  # the engine's memory, which an idle process gives back, is in use
     for _ in range(100):
         client = socket.socket()
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
@@ -82,10 +86,11 @@ def test_clients_that_never_read_cost_little(live: Live, job_id: str) -> None:
         silent.append(client)
     reader = connect(live, job_id)
     assert '"succeeded"' in list(iter(reader.recv, ""))[-1]
-    assert resident_bytes() - before < 100 * 2**20
+    after = resident_bytes()
     reader.shutdown()
     for client in silent:
         client.close()
+    assert after - before < 100 * 2**20
 
 
 def resident_bytes() -> int:
