@@ -2,8 +2,15 @@
 
 DenoiseError
 ├── InvalidKey               the API key is missing or unknown
+├── WrongScope               the key may not do this
 ├── JobNotFound              no such job, or somebody else's
 ├── UploadNotFound           no such upload, or somebody else's
+├── NotFound                 no such delivery, user or key
+├── Gone                     it was there, and is not any more
+├── NotSubtractable          original and result cannot be subtracted
+├── InsufficientBalance      the user's minutes do not cover the job
+├── KeyReused                an idempotency key came with another request
+├── KeyInUse                 the first request of an idempotency key is still coming in
 ├── InvalidPage              offset or limit is no number that makes sense
 ├── InvalidUpload            the request cannot become a job; the message says why
 │   ├── MissingFile
@@ -16,6 +23,8 @@ DenoiseError
 ├── Unavailable              try again after `retry_after_s`
 │   ├── QueueFull
 │   ├── TooManyJobs
+│   ├── TooManyRequests      of this key, or with wrong keys from this address
+│   ├── TooManyStreams       of this key
 │   ├── TooManyUploads
 │   ├── TooMuchWaiting       the results of this user's jobs would be too large
 │   ├── DatabaseBusy
@@ -58,8 +67,53 @@ class UploadNotFound(DenoiseError):
     message = "There is no such file. Please upload it again."
 
 
+class NotFound(DenoiseError):
+    """There is nothing of that name for this user."""
+
+    message = "There is nothing of that name."
+
+
+class WrongScope(DenoiseError):
+    """The key is valid and not meant for this."""
+
+    message = "This API key may only read. Please use a key with the scope full."
+
+
+class Gone(DenoiseError):
+    """It was there once."""
+
+    message = "This is not kept any more."
+
+
+class NotSubtractable(DenoiseError):
+    """Original and result are no sounds that can be subtracted sample by sample."""
+
+    message = "There is no residual: the result is not as long as the original, or its loudness was changed."
+
+
+class InsufficientBalance(DenoiseError):
+    """The minutes that a user has left do not cover a job."""
+
+    def __init__(self, required_ms: int, available_ms: int) -> None:
+        required, available = (f"{ms / 60_000:.2f}".rstrip("0").rstrip(".") for ms in (required_ms, available_ms))
+        super().__init__(f"Insufficient balance. Required: {required} minutes. Available: {available} minutes.")
+
+
+class KeyReused(DenoiseError):
+    """An idempotency key was used for another file or other options."""
+
+    message = "This Idempotency-Key was used for another file or other options. Please use a new key."
+
+
+class KeyInUse(DenoiseError):
+    """The first request with an idempotency key has not ended."""
+
+    message = "A request with this Idempotency-Key is still coming in. Please try again in a moment."
+    retry_after_s = 2
+
+
 class InvalidPage(DenoiseError):
-    """A paging parameter is out of range."""
+    """A parameter of a list makes no sense."""
 
 
 class InvalidUpload(DenoiseError):
@@ -134,6 +188,18 @@ class TooManyJobs(Unavailable):
 
     message = "Too many of your recordings are waiting. Please try again when some are done."
     retry_after_s = 30
+
+
+class TooManyRequests(Unavailable):
+    """More requests came in a minute than may."""
+
+    message = "Too many requests. Please try again later."
+
+
+class TooManyStreams(Unavailable):
+    """As many streams and sockets are open with this key as may."""
+
+    message = "Too many streams are open with this API key. Please close some first."
 
 
 class TooManyUploads(Unavailable):

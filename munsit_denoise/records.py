@@ -45,12 +45,21 @@ class Delivery(StrEnum):
     FAILED = "failed"
 
 
+class Scope(StrEnum):
+    """What a key may do: submit and everything else, look and listen alone, or everything and other people's keys."""
+
+    FULL = "full"
+    READ = "read"
+    ADMIN = "admin"
+
+
 @dataclass(frozen=True)
 class Identity:
     """Whose request it is, and by which key: its hash, which opens nothing."""
 
     user_id: str
     key_id: str
+    scope: Scope = Scope.FULL
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,7 @@ class Options:
     output_url: str | None = None  # where to PUT it
     audio_track: int = 0  # which of the file's audio tracks, 0 is the first
     webhook_url: str | None = None  # where to tell the job's end
+    webhook_base: str | None = None  # of the URLs in what is told there: the base by which the job was sent in
 
 
 @dataclass(frozen=True)
@@ -114,6 +124,10 @@ class DenoiseRecord:
     track: str | None = None  # JSON: what the original was found to hold, None until it is there
     report: str | None = None  # JSON: what there is to say of the result beside its file
     result_bytes: int = 0  # what the result needs on the disk, as it was reckoned before the job was accepted
+    tiles_key: str | None = None  # where storage holds the pictures of both sounds
+    original_gone_at_us: int | None = None  # since then the original is gone, as it was kept for long enough
+    result_gone_at_us: int | None = None  # the same of the result
+    removed_at_us: int | None = None  # since then the record is gone for its user, and the row about to go
 
 
 # What a list of records needs of each row, in this order.

@@ -60,6 +60,26 @@ class Settings(BaseSettings):
     upload_hours: float = Field(
         24, ge=0, le=LONGEST_S / 3600, description="An upload that waits for a job is deleted after, hours; 0: never"
     )
+    keep_originals_days: float = Field(
+        0, ge=0, le=LONGEST_S / 86400, description="An original is deleted so long after its job ended, days; 0: never"
+    )
+    keep_results_days: float = Field(
+        0, ge=0, le=LONGEST_S / 86400, description="A result is deleted so long after its job ended, days; 0: never"
+    )
+    keep_records_days: float = Field(
+        0, ge=0, le=LONGEST_S / 86400, description="A record and its files are deleted after its end, days; 0: never"
+    )
+    balance: Literal["off", "on"] = Field(
+        "off", description="Whether jobs take minutes of their user's balance, which `users credit` fills"
+    )
+    rate_limit: Count = Field(0, description="Requests a minute of one key; more get a 429; 0: any")
+    rate_limit_url: str = Field(
+        "memory://", description="Where requests are counted, a URL of the limits package; memory: in this process"
+    )
+    max_streams_per_key: Count = Field(200, description="Progress streams and sockets of one key; 0: any")
+    cors_origins: str = Field(
+        "", description="Origins whose pages may call this server, comma-separated; *: any; empty: none"
+    )
     transfer_timeout_s: Wait = Field(600, description="Longest download from a URL or upload to one, s")
     allowed_networks: str = Field("", description="Private networks that URLs may lead to, CIDR, comma-separated")
     sse_idle_timeout_s: Wait = Field(900, description="A progress stream without an event is closed after, s")

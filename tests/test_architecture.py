@@ -11,6 +11,7 @@ from typing import get_type_hints
 PACKAGE = Path(__file__).parent.parent / "munsit_denoise"
 LEAVES = {"db", "queue", "storage", "events", "media", "engine", "remote"}
 READ_THE_ENVIRONMENT = {"settings.py", "engine/threads.py"}  # the second one sets what PyTorch's libraries read
+LISTS = {"errors.py", "settings.py", "db/tables.py"}  # one entry after the other: longer, and still easy to read
 COMMON = {"records", "errors", "names"}
 ONLY_IN = {
     "torch": {"engine"},
@@ -129,7 +130,8 @@ def test_imports_form_no_cycle() -> None:
 
 def test_modules_stay_small() -> None:
     for path in PACKAGE.rglob("*.py"):
-        assert len(path.read_text().splitlines()) <= 250, path
+        most = 400 if str(path.relative_to(PACKAGE)) in LISTS else 250
+        assert len(path.read_text().splitlines()) <= most, path
 
 
 def test_the_app_loads_no_torch() -> None:

@@ -1,6 +1,6 @@
 """The history of denoise jobs, which is the queue's truth as well."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -56,19 +56,27 @@ class Waiting:
     created_at_us: int
 
 
+Beside = Callable[[AsyncConnection, DenoiseRecord], Awaitable[DenoiseRecord]]  # what a transaction does besides
+
+
 class Records:
     """Denoise records in SQL. Every method may raise DatabaseBusy; those that write, StorageFull as well."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def insert(self, record: DenoiseRecord) -> DenoiseRecord:
-        """Commit a new record as its user's newest, whatever the clock says; return it as it was committed."""
+    async def insert(self, record: DenoiseRecord, beside: Sequence[Beside] = ()) -> DenoiseRecord:
+        """Commit a new record as its user's newest, whatever the clock says; return it as it was committed.
+
+        Each of `beside` works in the same transaction before, and may change the record or refuse it with its error.
+        """
         latest = select(func.max(t.c.created_at)).where(t.c.user_id == record.user_id)
         async with self._database.write() as connection:
             before_us = await connection.scalar(latest)
             if before_us is not None and record.created_at_us <= before_us:
                 record = replace(record, created_at_us=before_us + 1, updated_at_us=before_us + 1)
+            for work in beside:
+                record = await work(connection, record)
             await connection.execute(insert(t).values(**to_row(record)))
         return record
 

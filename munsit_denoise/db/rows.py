@@ -14,6 +14,9 @@ _COLUMN_OF_FIELD = {
     "deleted_at_us": "deleted_at",
     "heartbeat_at_us": "heartbeat_at",
     "cancel_asked_at_us": "cancel_asked_at",
+    "original_gone_at_us": "original_gone_at",
+    "result_gone_at_us": "result_gone_at",
+    "removed_at_us": "removed_at",
 }
 
 

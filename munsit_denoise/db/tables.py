@@ -31,6 +31,16 @@ users = Table(
     Column("id", String(36), primary_key=True),
     Column("name", Text, nullable=False, unique=True),
     Column("created_at", BigInteger, nullable=False),
+    Column("webhook_secret", Text),  # whsec_..., signs what is told to this user's servers
+)
+
+# The minutes that a user has left, in milliseconds of sound; a user without a row has none.
+balances = Table(
+    "balances",
+    metadata,
+    Column("user_id", String(36), ForeignKey("users.id"), primary_key=True),
+    Column("available_ms", BigInteger, nullable=False),
+    CheckConstraint("available_ms >= 0", name="available"),
 )
 
 api_keys = Table(
@@ -41,6 +51,11 @@ api_keys = Table(
     Column("user_id", String(36), ForeignKey("users.id"), nullable=False, index=True),
     Column("created_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
+    Column("name", Text),
+    Column("scope", String(8), nullable=False, server_default="full"),
+    Column("expires_at", BigInteger),
+    Column("last_used_at", BigInteger),
+    CheckConstraint("scope IN ('full', 'read', 'admin')", name="scope"),
 )
 
 denoise_records = Table(
@@ -74,6 +89,7 @@ denoise_records = Table(
     Column("deleted_at", BigInteger),
     Column("audio_track", Integer, nullable=False, server_default="0"),
     Column("webhook_url", Text),
+    Column("webhook_base", Text),
     Column("percent", Integer, nullable=False, server_default="0"),
     Column("message", Text),
     Column("heartbeat_at", BigInteger),
@@ -81,6 +97,10 @@ denoise_records = Table(
     Column("track", Text),
     Column("report", Text),
     Column("result_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("tiles_key", Text),
+    Column("original_gone_at", BigInteger),
+    Column("result_gone_at", BigInteger),
+    Column("removed_at", BigInteger),
     CheckConstraint("status IN ('pending', 'success', 'failed')", name="status"),
     CheckConstraint("source_type IN ('audio', 'video')", name="source_type"),
     CheckConstraint("(status = 'success') = (result_key IS NOT NULL)", name="result_on_success"),
@@ -105,27 +125,82 @@ uploads = Table(
     Column("track", Text),
 )
 
-# What still has to be told to other people's servers: a row comes in the transaction that ends its job.
+# What has to be told to other people's servers, and how that went: a row comes in the transaction that ends its job.
+# The job's row may go before it, so it holds what is to be told.
 deliveries = Table(
     "deliveries",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("job_id", String(36), ForeignKey("denoise_records.id"), nullable=False, index=True),
+    Column("id", String(36), primary_key=True),
+    Column("job_id", String(36), nullable=False, index=True),
     Column("user_id", String(36), ForeignKey("users.id"), nullable=False),
     Column("kind", String(16), nullable=False),
     Column("url", Text, nullable=False),
+    Column("snapshot", Text, nullable=False),  # JSON: the values of HISTORY_COLUMNS when the job ended
+    Column("base", Text, nullable=False),  # of the URLs in what is told
     Column("created_at", BigInteger, nullable=False),
     Column("due_at", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("last_status", Integer),
     Column("delivered_at", BigInteger),
     Column("failed_at", BigInteger),
     Column("error", Text),
+)
+Index(
+    "ix_deliveries_log",
+    deliveries.c.user_id,
+    deliveries.c.created_at.desc(),
+    deliveries.c.id.desc(),
 )
 Index(
     "ix_deliveries_due",
     deliveries.c.due_at,
     sqlite_where=text("delivered_at IS NULL AND failed_at IS NULL"),
     postgresql_where=text("delivered_at IS NULL AND failed_at IS NULL"),
+)
+
+# Minutes that were given and used, in milliseconds of sound: at most one reservation a job, which ends once.
+transactions = Table(
+    "transactions",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("user_id", String(36), ForeignKey("users.id"), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("amount_ms", BigInteger, nullable=False),
+    Column("job_id", String(36), unique=True),
+    Column("state", String(8), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    CheckConstraint("kind IN ('credit', 'reservation')", name="kind"),
+    CheckConstraint("state IN ('open', 'settled', 'returned')", name="state"),
+    CheckConstraint("(kind = 'reservation') = (job_id IS NOT NULL)", name="job_of_reservation"),
+)
+
+# Submissions that their client may repeat: the fingerprint is of the file's bytes and the options.
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("user_id", String(36), ForeignKey("users.id"), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("fingerprint", String(64)),
+    Column("job_id", String(36)),
+    Column("created_at", BigInteger, nullable=False, index=True),
+    Column("touched_at", BigInteger, nullable=False),  # when whoever takes the first one in was last heard of
+)
+
+# Uploads that come in parts: the storage knows how many bytes there are, this how many there will be.
+partial_uploads = Table(
+    "partial_uploads",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("user_id", String(36), ForeignKey("users.id"), nullable=False, index=True),
+    Column("file_name", Text, nullable=False),
+    Column("upload_metadata", Text, nullable=False),  # as the client sent it
+    Column("length_bytes", BigInteger, nullable=False),
+    Column("offset_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("storage_key", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    CheckConstraint("offset_bytes >= 0 AND offset_bytes <= length_bytes", name="offset"),
 )
 
 # Which installation this is; its storage carries the same id.
@@ -148,4 +223,10 @@ Index(
     denoise_records.c.created_at,
     sqlite_where=denoise_records.c.status == "pending",
     postgresql_where=denoise_records.c.status == "pending",
+)
+Index(
+    "ix_denoise_records_removed",
+    denoise_records.c.removed_at,
+    sqlite_where=text("removed_at IS NOT NULL"),
+    postgresql_where=text("removed_at IS NOT NULL"),
 )

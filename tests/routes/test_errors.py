@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from munsit_denoise.errors import DenoiseError
+from munsit_denoise.errors import DenoiseError, InsufficientBalance, KeyInUse
 from munsit_denoise.routes.audo.errors import STATUS
 from munsit_denoise.routes.munsit.errors import STATUS_AND_CODE
 from munsit_denoise.settings import Settings
@@ -21,14 +21,14 @@ def test_every_error_class_has_a_status_and_a_code_that_fit() -> None:
 
 def test_audos_table_is_whole_and_400_means_no_credit() -> None:
     assert set(STATUS) == family(DenoiseError)
-    assert 400 not in STATUS.values()
+    assert [error for error, status in STATUS.items() if status == 400] == [InsufficientBalance]
 
 
 def test_whoever_may_come_back_is_told_when() -> None:
     statuses = {error: status for error, (status, _) in STATUS_AND_CODE.items()}
     for told in (statuses, STATUS):
         for error, status in told.items():
-            assert bool(error.retry_after_s) == (status in (429, 503)), error
+            assert bool(error.retry_after_s) == (status in (429, 503) or error is KeyInUse), error
 
 
 def test_every_setting_is_in_the_readme() -> None:
