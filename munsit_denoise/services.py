@@ -29,8 +29,11 @@ from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.places import LAST_STEPS
 from munsit_denoise.jobs.progress import Board
 from munsit_denoise.jobs.removal import Removal
+from munsit_denoise.jobs.report import Reports
+from munsit_denoise.jobs.residual import Residuals
 from munsit_denoise.jobs.submit import Submission
 from munsit_denoise.jobs.supervisor import Supervisor
+from munsit_denoise.jobs.tiles import Tiles
 from munsit_denoise.jobs.watch import Patience
 from munsit_denoise.jobs.watchers import Sources, Watchers
 from munsit_denoise.lock import only_server
@@ -62,6 +65,9 @@ class Services:
     deletion: Deletion
     cancellation: Cancellation
     removal: Removal
+    reports: Reports
+    residuals: Residuals
+    tiles: Tiles
     health: Health
     metrics: Metrics
     stop: Callable[[], None]  # accept nothing new, let streams and jobs end: before connections are waited for
@@ -182,6 +188,9 @@ def _assemble(settings: Settings, parts: Parts, leaves: _Leaves, beside: Beside)
         deletion=deletion,
         cancellation=Cancellation(parts),
         removal=removal,
+        reports=Reports(parts),
+        residuals=Residuals(parts),
+        tiles=Tiles(parts),
         health=health,
         metrics=beside.metrics,
         stop=stop,

@@ -24,6 +24,7 @@ ONLY_IN = {
     "structlog": {"logs"},
     "prometheus_client": {"metrics"},
     "pydub": {"media"},
+    "scipy": {"media"},
     "imageio_ffmpeg": {"media"},
     "httpx2": {"remote", "services", "work"},
     "httpcore2": {"remote"},

@@ -36,6 +36,12 @@ class Result:
 
     key: str
     report: str | None = None
+    tiles_key: str | None = None  # where the pictures of both sounds lie
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Where everything of it lies."""
+        return (self.key, self.tiles_key) if self.tiles_key else (self.key,)
 
 
 @dataclass(frozen=True)
@@ -156,8 +162,9 @@ class Records:
 
     async def succeed(self, lease: Lease, result: Result, delivery: Delivery | None = None) -> DenoiseRecord | None:
         """End the job well; None when the lease was void, and then nothing changed."""
-        change = {"status": Status.SUCCESS, "delivery": delivery, "result_key": result.key, "report": result.report}
-        return await self._settle(lease, **change, percent=100, message=None)
+        change: dict[str, Any] = {"delivery": delivery, "result_key": result.key, "report": result.report}
+        change |= {"tiles_key": result.tiles_key, "percent": 100, "message": None}
+        return await self._settle(lease, status=Status.SUCCESS, **change)
 
     async def fail(self, lease: Lease, message: str) -> DenoiseRecord | None:
         """End the job with a sentence; None when the lease was void, and then nothing changed."""

@@ -48,7 +48,7 @@ async def test_what_cannot_be_removed_is_not_called_deleted_and_goes_later(
     for _ in range(2):
         with pytest.raises(StorageBroken):
             await house.deletion.delete_files(house.record.user_id, house.record.id)
-    assert house.files() == ["denoised-1.wav", "original"]
+    assert house.files() == ["denoised-1.wav", "original", "tiles-1"]
     read_only[0] = False
     with anyio.fail_after(5):
         while house.files() or house.deletion._unfinished:

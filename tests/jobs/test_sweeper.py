@@ -32,7 +32,7 @@ async def test_orphans_go_and_everything_else_stays(house: House) -> None:
     (job / "denoised-9.wav").write_bytes(b"never committed")
     (job / "denoised-1.wav.part").write_bytes(b"half")
     assert await sweep(house.parts) == 3
-    assert house.files() == ["denoised-1.wav", "original"]
+    assert house.files() == ["denoised-1.wav", "original", "tiles-1"]
     assert not stray.exists()
 
 
@@ -104,7 +104,7 @@ async def test_a_job_that_ends_between_the_questions_keeps_its_result(
     running = Passthrough(lambda: sweeps.append(anyio.from_thread.run(sweep, house.parts)))
     await house.runner(running).run(house.record.id)
     assert set(sweeps) == {0}
-    assert house.files() == ["denoised-1.wav", "original"]
+    assert house.files() == ["denoised-1.wav", "original", "tiles-1"]
     assert order[:2] == ["listed", "asked"]
 
 
