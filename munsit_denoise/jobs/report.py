@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib import resources
@@ -57,7 +58,7 @@ class Metered:
 
     def report(self, outcome: Outcome, options: Options, digests: tuple[str | None, str | None]) -> dict[str, Any]:
         """Return what there is to say of a result, all of whose blocks have passed."""
-        self._end()
+        self._guarded(self._end)
         before, after = (meter.reading() if self.works else UNTOLD for meter in self._meters)
         told = {
             "before": asdict(before),
@@ -74,13 +75,17 @@ class Metered:
         return pack(self._pictures, self.track, room_bytes(self.original_bytes)) if self.works else None
 
     def _measure(self, which: int, block: Block) -> Block:
-        if self.works and len(block):
-            try:
-                self._meters[which].feed(block)
-            except Exception:  # a boundary: the sound matters more than what is said of it
-                log.exception("a sound could not be measured")
-                self.works = False
+        if len(block):
+            self._guarded(lambda: self._meters[which].feed(block))
         return block
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        try:
+            if self.works:
+                act()
+        except Exception:  # a boundary: the sound matters more than what is said of it
+            log.exception("a sound could not be measured")
+            self.works = False
 
     def _end(self) -> None:
         for meter, picture in zip(self._meters, self._pictures, strict=True):

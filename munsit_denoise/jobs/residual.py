@@ -16,7 +16,7 @@ from munsit_denoise.records import DenoiseRecord, Status
 
 AT_ONCE = 4  # residuals that are computed at the same time; a user's at most half of them
 KEPT = 256  # jobs whose lengths are known
-LOSSLESS = ("pcm_", "flac", "alac")  # codecs whose files tell how long they are, to the sample
+EXACT = ("wav", "w64", "flac", "aiff", "caf", "au")  # containers that tell how long they are, to the sample
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ async def _frames(original: Sound, result: Sound) -> int:
     one, other = original.track, result.track
     if (one.sample_rate_hz, one.channels) != (other.sample_rate_hz, other.channels):
         raise NotSubtractable
-    if other.codec.startswith(LOSSLESS):
+    if other.container in EXACT:
         return round(other.duration_s * other.sample_rate_hz)  # as long as the original decodes to
     frames = await count_frames(result)
     if frames != await count_frames(original):

@@ -156,10 +156,10 @@ class Runner:
             denoiser = metered(self.make_denoiser(track, options.strength), track, record.audio_size_bytes)
             outcome = await enhance_file(work, denoiser, tell, lambda: self.places.last_step(place, record.user_id))
             digests = await to_thread.run_sync(lambda: (digest_of(source), digest_of(target)))
-        report = json.dumps(denoiser.report(outcome, options, digests), ensure_ascii=False)
+        told = await to_thread.run_sync(denoiser.report, outcome, options, digests)
         tiles = await to_thread.run_sync(denoiser.tiles)
         tiles_key = await self._kept(tiles, _tiles_key(lease)) if tiles else None
-        return Result(result_key, report, tiles_key)
+        return Result(result_key, json.dumps(told, ensure_ascii=False), tiles_key)
 
     async def _kept(self, tiles: bytes, key: str) -> str | None:
         """Return the key under which pictures lie, None where there is no room: a result is good without them."""

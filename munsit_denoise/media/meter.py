@@ -21,6 +21,7 @@ from munsit_denoise.media.probe import AudioTrack
 Floats = NDArray[np.float32]
 FRAMES_A_SECOND = 20
 CHUNK_SAMPLES = 2**17  # of all channels together that are looked at at a time: they stay in the processor's cache
+LEAST_AT_A_TIME = 4  # frames
 GATE_FRAMES, GATE_STEP = 8, 2  # 400 ms, of which a quarter is new
 ABSOLUTE_GATE_LUFS, RELATIVE_GATE_LU, OFFSET_LU = -70.0, -10.0, -0.691
 NOISE_PERCENTILE, SPEECH_PERCENTILE = 10, 95
@@ -52,7 +53,7 @@ class Meter:
         self._of_channels = channel_weights(track.layout, track.channels)
         self._full = 1 - 2.0 ** (1 - track.bits) if track.bits and not track.is_float else 1 - 2.0**-15
         self._peaks = [TruePeak(rate_hz) for _ in range(track.channels)]
-        self._most = max(CHUNK_SAMPLES // (self.size * track.channels), 1)  # frames at a time
+        self._most = max(CHUNK_SAMPLES // (self.size * track.channels), LEAST_AT_A_TIME)  # frames at a time
         self._waiting: list[Floats] = []
         self._samples = 0  # of a channel in those
         self._loud: list[Floats] = []

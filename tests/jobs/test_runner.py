@@ -122,11 +122,8 @@ async def test_a_late_attempt_leaves_neither_end_nor_file(house: House) -> None:
     await house.runner(Passthrough(act)).run(house.record.id)
     record = await house.now()
     assert record.result_key == f"{house.record.id}/denoised-2.wav"
-    assert sorted(p.name for p in house.storage.path(house.record.id).iterdir()) == [
-        "denoised-2.wav",
-        "original",
-        "tiles-2",
-    ]
+    files = sorted(path.name for path in house.storage.path(house.record.id).iterdir())
+    assert files == ["denoised-2.wav", "original", "tiles-2"]
 
 
 async def test_an_end_is_written_even_if_the_database_is_busy_for_a_while(
