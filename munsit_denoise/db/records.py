@@ -1,7 +1,7 @@
 """The history of denoise jobs, which is the queue's truth as well."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
@@ -12,6 +12,7 @@ from munsit_denoise.db.endings import Change, cancelling, deleting, removing
 from munsit_denoise.db.engine import Database, now_us
 from munsit_denoise.db.readers import Query
 from munsit_denoise.db.rows import from_row, from_values, to_row
+from munsit_denoise.db.runs import Beat, Lease, Result, Waiting
 from munsit_denoise.db.tables import denoise_records as t
 from munsit_denoise.errors import JobNotFound
 from munsit_denoise.records import Delivery, DenoiseRecord, Status
@@ -22,47 +23,7 @@ BY_ID_AND_USER = Query(select(t).where(t.c.id == bindparam("id"), t.c.user_id ==
 BY_SECRET = Query(select(t).where(t.c.secret == bindparam("secret"), KEPT))
 
 
-@dataclass(frozen=True)
-class Lease:
-    """The right to run a job: void as soon as somebody else holds a newer one."""
-
-    record: DenoiseRecord
-    number: int
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a run has made: where it lies, and what there is to say of it, as JSON."""
-
-    key: str
-    report: str | None = None
-    tiles_key: str | None = None  # where the pictures of both sounds lie
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """Where everything of it lies."""
-        return (self.key, self.tiles_key) if self.tiles_key else (self.key,)
-
-
-@dataclass(frozen=True)
-class Beat:
-    """A sign of life of a run, and how far it has come."""
-
-    lease: Lease
-    percent: int
-    message: str | None
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A job that has not ended."""
-
-    id: str
-    user_id: str
-    attempts: int
-    source_url: str | None  # set where the original is not here yet
-    created_at_us: int
-
+__all__ = ["Beat", "Beside", "Lease", "Records", "Result", "Waiting"]
 
 Beside = Callable[[AsyncConnection, DenoiseRecord], Awaitable[DenoiseRecord]]  # what a transaction does besides
 
