@@ -10,6 +10,7 @@ from httpx2 import AsyncClient
 
 from munsit_denoise.db.engine import Database, open_database
 from munsit_denoise.db.history import History as Pages
+from munsit_denoise.db.idempotency import IdempotencyKeys
 from munsit_denoise.db.installation import Installation
 from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.records import Records
@@ -21,6 +22,7 @@ from munsit_denoise.jobs.admission import Admission
 from munsit_denoise.jobs.deletion import Deletion
 from munsit_denoise.jobs.health import Health
 from munsit_denoise.jobs.history import History
+from munsit_denoise.jobs.idempotency import Idempotency
 from munsit_denoise.jobs.installation import belong_together
 from munsit_denoise.jobs.intake import Examiner, Limits
 from munsit_denoise.jobs.journal import Journal
@@ -55,6 +57,7 @@ class Services:
     access: Access
     admission: Admission
     submission: Submission
+    idempotency: Idempotency
     history: History
     watchers: Watchers
     deletion: Deletion
@@ -101,6 +104,7 @@ class _Leaves:
     uploads: Uploads
     keys: Keys
     pages: Pages
+    idempotency_keys: IdempotencyKeys
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,7 @@ async def _leaves(settings: Settings) -> AsyncIterator[_Leaves]:
             uploads=Uploads(database),
             keys=Keys(database),
             pages=Pages(database),
+            idempotency_keys=IdempotencyKeys(database),
         )
         both = (Installation(database), leaves.storage)
         await belong_together(*both, leaves.records, leaves.uploads, adopt=settings.adopt_storage)
@@ -151,12 +156,14 @@ def _assemble(settings: Settings, parts: Parts, leaves: _Leaves, beside: Beside)
     admission = Admission(limits, parts.storage, parts.uploads, parts.records, (parts.queue, parts.inbox))
     examiner, deletion = Examiner(limits), Deletion(parts)
     health = Health(parts, admission, beside.supervisor)
+    idempotency = Idempotency(leaves.idempotency_keys)
     work = Work(
         settings=settings,
         parts=parts,
         limits=limits,
         examiner=examiner,
         deletion=deletion,
+        idempotency=idempotency,
         health=health,
         supervisor=beside.supervisor,
         client=beside.client,
@@ -172,6 +179,7 @@ def _assemble(settings: Settings, parts: Parts, leaves: _Leaves, beside: Beside)
         access=Access(leaves.keys),
         admission=admission,
         submission=Submission(parts, admission, examiner, limits),
+        idempotency=idempotency,
         history=History(parts, leaves.pages),
         watchers=_watchers(settings, parts, leaves.keys),
         deletion=deletion,

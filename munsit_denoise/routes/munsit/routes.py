@@ -1,45 +1,26 @@
-"""Munsit's three endpoints."""
+"""Munsit's endpoints: the history and the progress of a job, and those of the modules beside this one."""
 
 import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from munsit_denoise.errors import InvalidPage
-from munsit_denoise.jobs.intake import Received
 from munsit_denoise.jobs.watch import Told
-from munsit_denoise.records import Options, Origin, terminal_event
+from munsit_denoise.records import terminal_event
 from munsit_denoise.routes.auth import authenticate, identify
 from munsit_denoise.routes.etags import json_unless_known, tagged
+from munsit_denoise.routes.munsit import submit
 from munsit_denoise.routes.munsit.errors import handlers
-from munsit_denoise.routes.munsit.wire import accepted, entries, frame
+from munsit_denoise.routes.munsit.wire import entries, frame
 from munsit_denoise.routes.state import base_url, services_of
 from munsit_denoise.routes.streams import EventStream, ended
-from munsit_denoise.routes.uploads import expected_bytes, receive_file
 
-FIELDS = ("audio", "file")
 LARGEST = 2**63 - 1
 LARGEST_PAGE = 500  # a longer list is streamed
-
-
-async def submit(request: Request) -> Response:
-    """POST /denoise: take a recording in."""
-    user_id = await authenticate(request)
-    services = services_of(request)
-
-    async def receive(path: Path) -> Received:
-        return await receive_file(request, path, FIELDS, services.submission.limits)
-
-    try:
-        with services.admission.job(user_id, expected_bytes(request, services.submission.limits)):
-            record = await services.submission.submit(user_id, Origin.MUNSIT, Options(extension="wav"), receive)
-    except ClientDisconnect:
-        return Response(status_code=400)  # nobody is there to read it
-    return JSONResponse(accepted(record))
 
 
 async def history(request: Request) -> Response:
@@ -92,7 +73,7 @@ def _number(request: Request, name: str, least: int, complaint: str) -> int | No
 def create_munsit() -> Starlette:
     """Return the dialect as an app of its own, to be mounted."""
     routes = [
-        Route("/denoise", submit, methods=["POST"]),
+        *submit.routes,
         Route("/denoise", history, methods=["GET"]),
         Route("/denoise/{denoise_id}/progress", progress, methods=["GET"]),
     ]
