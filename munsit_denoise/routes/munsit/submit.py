@@ -40,7 +40,7 @@ async def submit(request: Request) -> Response:
     except ClientDisconnect:
         return Response(status_code=400)  # nobody is there to read it
     except InvalidOption as error:
-        raise in_words(error) from error
+        raise in_words(error) from None
     return JSONResponse(accepted(job_id), headers=REPLAYED if turn.first else None)
 
 
