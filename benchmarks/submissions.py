@@ -12,8 +12,8 @@ import httpx
 from benchmarks.harness import serving
 from benchmarks.report import line, percentile
 
-TURNS = 200  # of each kind, one after the other
-SIZES_S = (1, 60)  # of the recordings that are submitted
+TURNS = 100  # of each kind, one after the other
+SIZES_S = (1, 20)  # of the recordings that are submitted
 Headers = Callable[[], dict[str, str]]
 KINDS: dict[str, Headers] = {
     "plain": dict,
