@@ -5,14 +5,14 @@ from pathlib import Path
 
 import httpx
 
-from tests.audio import write_noisy
+from tests.audio import write_noisy, write_silence
 from tests.live import Live, ServerProcess, create_key
 from tests.routes.test_idempotency import beginning, jobs, send, wait_for_file
 
 
-def test_keys_outlive_kill_9_and_those_of_half_submissions_do_not(tmp_path: Path) -> None:
+def test_keys_outlive_kill_9_and_a_full_queue_and_those_of_half_submissions_do_not(tmp_path: Path) -> None:
     wav = write_noisy(tmp_path / "a.wav", 0.2, 8_000).read_bytes()
-    server = ServerProcess(tmp_path / "data")
+    server = ServerProcess(tmp_path / "data", MAX_PENDING_JOBS_PER_USER="2")
     try:
         server.start()
         live = Live(server.url, create_key(server.settings, "tester"), server.settings)
@@ -29,6 +29,10 @@ def test_keys_outlive_kill_9_and_those_of_half_submissions_do_not(tmp_path: Path
         fresh = send(live.client, wav, "half")
         assert (fresh.status_code, "idempotent-replayed" in fresh.headers) == (httpx.codes.OK, False)
         assert jobs(live.client) == 2
+        long = write_silence(tmp_path / "long.wav", 600).read_bytes()
+        while send(live.client, long, None).status_code != httpx.codes.TOO_MANY_REQUESTS:
+            pass  # until as many wait as may
+        assert send(live.client, wav, "accepted").content == accepted.content  # which takes no place in the queue
         live.client.close()
     finally:
         server.close()

@@ -6,14 +6,13 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.audio import write_noisy, write_silence
-from tests.live import Live, run_live
+from tests.audio import write_noisy
+from tests.live import Live
 from tests.peers import Peer
 
 
@@ -169,14 +168,6 @@ def test_twenty_at_once_are_one_job(server: Live, client: httpx.Client, wav: byt
     assert len({answer.content for answer in answers}) == 1
     assert sum("idempotent-replayed" in answer.headers for answer in answers) == 19
     assert jobs(client) == 1
-
-
-def test_what_is_said_again_takes_no_place_in_the_queue(tmp_path: Path) -> None:
-    with run_live(tmp_path / "data", "/healthz", max_pending_jobs_per_user=1) as live:
-        long = write_silence(tmp_path / "long.wav", 300).read_bytes()
-        answers = [send(live.client, long, f"key-{number}") for number in range(4)]
-        assert (answers[0].status_code, answers[-1].status_code) == (200, 429)  # one runs, perhaps, and one waits
-        assert send(live.client, long, "key-0").content == answers[0].content
 
 
 def test_a_deleted_job_is_said_again_and_does_not_come_back(client: httpx.Client, server: Live, wav: bytes) -> None:
