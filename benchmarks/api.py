@@ -14,6 +14,7 @@ from benchmarks.pages import bench_history, bench_uploads
 from benchmarks.report import late, line
 from benchmarks.speed import write_speech
 from benchmarks.streams import bench_bare_fan_out, bench_fan_out, bench_memory, bench_replays
+from benchmarks.submissions import bench_submissions
 
 JOB_S = 120
 SHORT_S = 2
@@ -23,7 +24,7 @@ LONG_S = 3000
 def main() -> None:
     """Print everything, or the parts that are named."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.api", description=__doc__)
-    parser.add_argument("parts", nargs="*", help="of: memory many one silent replays history list uploads lag report")
+    parser.add_argument("parts", nargs="*", help="names of parts; none: all of them")
     parser.add_argument("--job-s", type=int, default=JOB_S, help="length of the recordings that are listened to")
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     arguments = parser.parse_args()
@@ -56,6 +57,7 @@ def parts(folder: Path, arguments: argparse.Namespace) -> dict[str, Callable[[],
         "history": lambda: bench_history(100_000, whole=False),
         "list": lambda: bench_history(1_000_000, whole=True),
         "uploads": lambda: bench_uploads(folder),
+        "submissions": lambda: bench_submissions(folder, long),
         "lag": lambda: bench_lag(speech),
         "report": lambda: bench_report(speech),
     }

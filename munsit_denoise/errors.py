@@ -161,7 +161,11 @@ class NotMedia(InvalidUpload):
 
 
 class InvalidOption(InvalidUpload):
-    """An option of the job makes no sense; the message says which."""
+    """An option of the job makes no sense; the message says which, or `option` does: the name that `Options` has."""
+
+    def __init__(self, message: str, option: str | None = None) -> None:
+        super().__init__(message)
+        self.option = option
 
 
 class UploadTooSlow(InvalidUpload):

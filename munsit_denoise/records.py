@@ -14,6 +14,9 @@ tod ts tta vob voc vox vp6 vqf w64 wav wave weba wma wmv wtv wv wve xa xmv xwma 
 MEDIA_EXTENSIONS = VIDEO_EXTENSIONS | frozenset(_NAMES.split())  # another one says nothing about the content
 DELETED = "The recording was deleted."
 CANCELLED = "The job was cancelled."
+STRENGTHS = (0.0, 1.0)
+LEVELS_LUFS = (-70.0, 0.0)
+TRACKS = (0, 1000)  # numbers that can be asked for
 
 
 class Status(StrEnum):

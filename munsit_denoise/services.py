@@ -10,6 +10,7 @@ from httpx2 import AsyncClient
 
 from munsit_denoise.db.engine import Database, open_database
 from munsit_denoise.db.history import History as Pages
+from munsit_denoise.db.idempotency import IdempotencyKeys
 from munsit_denoise.db.installation import Installation
 from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.records import Records
@@ -22,6 +23,7 @@ from munsit_denoise.jobs.cancel import Cancellation
 from munsit_denoise.jobs.deletion import Deletion
 from munsit_denoise.jobs.health import Health
 from munsit_denoise.jobs.history import History
+from munsit_denoise.jobs.idempotency import Idempotency
 from munsit_denoise.jobs.installation import belong_together
 from munsit_denoise.jobs.intake import Examiner, Limits
 from munsit_denoise.jobs.journal import Journal
@@ -60,6 +62,7 @@ class Services:
     access: Access
     admission: Admission
     submission: Submission
+    idempotency: Idempotency
     history: History
     watchers: Watchers
     deletion: Deletion
@@ -111,6 +114,7 @@ class _Leaves:
     uploads: Uploads
     keys: Keys
     pages: Pages
+    idempotency_keys: IdempotencyKeys
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,7 @@ async def _leaves(settings: Settings) -> AsyncIterator[_Leaves]:
             uploads=Uploads(database),
             keys=Keys(database),
             pages=Pages(database),
+            idempotency_keys=IdempotencyKeys(database),
         )
         both = (Installation(database), leaves.storage)
         await belong_together(*both, leaves.records, leaves.uploads, adopt=settings.adopt_storage)
@@ -161,6 +166,7 @@ def _assemble(settings: Settings, parts: Parts, leaves: _Leaves, beside: Beside)
     admission = Admission(limits, parts.storage, parts.uploads, parts.records, (parts.queue, parts.inbox))
     examiner, deletion, removal = Examiner(limits), Deletion(parts), Removal(parts)
     health = Health(parts, admission, beside.supervisor)
+    idempotency = Idempotency(leaves.idempotency_keys)
     work = Work(
         settings=settings,
         parts=parts,
@@ -168,6 +174,7 @@ def _assemble(settings: Settings, parts: Parts, leaves: _Leaves, beside: Beside)
         examiner=examiner,
         deletion=deletion,
         removal=removal,
+        idempotency=idempotency,
         health=health,
         supervisor=beside.supervisor,
         client=beside.client,
@@ -183,6 +190,7 @@ def _assemble(settings: Settings, parts: Parts, leaves: _Leaves, beside: Beside)
         access=Access(leaves.keys),
         admission=admission,
         submission=Submission(parts, admission, examiner, limits),
+        idempotency=idempotency,
         history=History(parts, leaves.pages),
         watchers=_watchers(settings, parts, leaves.keys),
         deletion=deletion,

@@ -13,6 +13,7 @@ from munsit_denoise.errors import CannotGoOn
 from munsit_denoise.jobs.deletion import Deletion
 from munsit_denoise.jobs.fetcher import Fetcher
 from munsit_denoise.jobs.health import Health
+from munsit_denoise.jobs.idempotency import Idempotency
 from munsit_denoise.jobs.intake import Examiner, Limits, Received
 from munsit_denoise.jobs.parts import FETCHES_PER_USER, Parts
 from munsit_denoise.jobs.places import Places
@@ -41,6 +42,7 @@ class Work:
     examiner: Examiner
     deletion: Deletion
     removal: Removal
+    idempotency: Idempotency
     health: Health
     supervisor: Supervisor
     client: AsyncClient
@@ -69,6 +71,7 @@ class Work:
             "progress": lambda: parts.board.write_forever(parts.records, parts.running.cancel),
             "sweeper": lambda: sweep_forever(parts),
             "expiry": lambda: expire_uploads(parts, settings.upload_hours),
+            "idempotency": self.idempotency.expire_forever,
             "deletions": self.deletion.finish_forever,
             "removals": self.removal.finish_forever,
             "runner": lambda: self._run_jobs(settlement, tasks),

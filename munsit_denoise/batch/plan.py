@@ -12,11 +12,9 @@ from munsit_denoise.batch.order import PIPE, Order, Pair, UsageError
 from munsit_denoise.batch.places import Identity, descriptor, identity, is_special, is_terminal
 from munsit_denoise.errors import InvalidOption
 from munsit_denoise.media.formats import FORMATS, result_extension
+from munsit_denoise.records import LEVELS_LUFS, STRENGTHS, TRACKS
 
 STDIN, STDOUT = 0, 1  # their descriptors
-STRENGTHS = (0.0, 1.0)
-LEVELS_LUFS = (-70.0, 0.0)
-TRACKS = (0, 1000)
 JOBS = (1, 64)
 
 

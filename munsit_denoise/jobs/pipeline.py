@@ -19,7 +19,7 @@ from munsit_denoise.media.containers import CONTAINERS
 from munsit_denoise.media.contents import read_contents
 from munsit_denoise.media.decode import decoding
 from munsit_denoise.media.encode import Encoder, encoding_to
-from munsit_denoise.media.formats import WITH_PICTURE, Encoding, encoding_for, lossless_encoding
+from munsit_denoise.media.formats import NO_PICTURE, WITH_PICTURE, Encoding, encoding_for, lossless_encoding
 from munsit_denoise.media.loudness import Levelled, level, write_sound
 from munsit_denoise.media.mux import Sources, write_film
 from munsit_denoise.media.plan import Film
@@ -159,7 +159,7 @@ async def _enhance_alone(work: Work, belongings: Belongings, denoiser: Denoiser,
     """Write a result that is sound and what belongs to it."""
     encoding, progress = belongings.with_sound(work.encoding), _Progress(work.track, desk.report)
     if encoding.muxer == "mxf":
-        raise ProcessingFailed("An MXF file cannot be written without a picture. Please ask for another format.")
+        raise ProcessingFailed(NO_PICTURE)
     if work.level_lufs is None:
         await _enhance_sound(work, work.target, encoding, denoiser, progress)
         progress.saving()

@@ -128,6 +128,7 @@ MUXER_OPTIONS = {"wav": ("-rf64", "auto")} | dict.fromkeys(("m2ts", "mts"), ("-m
 PLACELESS = ("-guess_layout_max", "2")  # how a WAV of ours is read: more channels without a mask have no places
 FILMS = ("mp4", "m4v", "mov", "mkv", "webm", "avi", "wmv", "asf", "flv", "mpg", "mpeg", "vob", "ts", "m2ts", "mts")
 NEEDS_PICTURE = "mxf"
+NO_PICTURE = "An MXF file cannot be written without a picture. Please ask for another format."
 WITH_PICTURE = frozenset({*FILMS, "3gp", "3g2", "ogv", "mxf"})
 
 
@@ -152,9 +153,9 @@ def result_extension(wanted: str | None, own: str, *, has_picture: bool = True) 
     extension = wanted.removeprefix(".").lower()
     if extension not in FORMATS:
         known = ", ".join(sorted(FORMATS))
-        raise InvalidOption(f"Files of the type {extension[:20]!r} cannot be written. These can: {known}.")
+        raise InvalidOption(f"Files of the type {extension[:20]!r} cannot be written. These can: {known}.", "extension")
     if extension == NEEDS_PICTURE and not has_picture:
-        raise InvalidOption("An MXF file cannot be written without a picture. Please ask for another format.")
+        raise InvalidOption(NO_PICTURE, option="extension")
     return extension
 
 

@@ -1,40 +1,18 @@
 """Munsit's endpoints, and what stands beside them."""
 
-from pathlib import Path
-
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
-from munsit_denoise.jobs.intake import Received
 from munsit_denoise.jobs.watch import Told
-from munsit_denoise.records import Options, Origin, terminal_event
-from munsit_denoise.routes.auth import authenticate, identify
-from munsit_denoise.routes.munsit import history, records, report, residual, tiles
+from munsit_denoise.records import terminal_event
+from munsit_denoise.routes.auth import identify
+from munsit_denoise.routes.munsit import history, records, report, residual, submit, tiles
 from munsit_denoise.routes.munsit.errors import handlers
-from munsit_denoise.routes.munsit.wire import accepted, frame
+from munsit_denoise.routes.munsit.wire import frame
 from munsit_denoise.routes.state import base_url, services_of
 from munsit_denoise.routes.streams import EventStream, ended
-from munsit_denoise.routes.uploads import expected_bytes, receive_file
-
-FIELDS = ("audio", "file")
-
-
-async def submit(request: Request) -> Response:
-    """POST /denoise: take a recording in."""
-    user_id = await authenticate(request)
-    services = services_of(request)
-
-    async def receive(path: Path) -> Received:
-        return await receive_file(request, path, FIELDS, services.submission.limits)
-
-    try:
-        with services.admission.job(user_id, expected_bytes(request, services.submission.limits)):
-            record = await services.submission.submit(user_id, Origin.MUNSIT, Options(extension="wav"), receive)
-    except ClientDisconnect:
-        return Response(status_code=400)  # nobody is there to read it
-    return JSONResponse(accepted(record))
 
 
 async def progress(request: Request) -> Response:
@@ -55,7 +33,7 @@ async def progress(request: Request) -> Response:
 def create_munsit() -> Starlette:
     """Return the dialect as an app of its own, to be mounted."""
     routes = [
-        Route("/denoise", submit, methods=["POST"]),
+        *submit.routes,
         Route("/denoise/{denoise_id}/progress", progress, methods=["GET"]),
         *history.routes,
         *records.routes,

@@ -17,9 +17,9 @@ MILLISECONDS = tuple(f".{number:03d}Z" for number in range(1000))
 PLAIN_NUMBERS = (1e-4, 1e16)  # between them all writers of JSON write a number alike: without an exponent
 
 
-def accepted(record: DenoiseRecord) -> dict[str, Any]:
-    """Return the answer to an upload."""
-    return {"jobId": record.id, "denoiseId": record.id}
+def accepted(job_id: str) -> dict[str, Any]:
+    """Return the answer to a submission."""
+    return {"jobId": job_id, "denoiseId": job_id}
 
 
 def entries(base: str) -> Callable[[Sequence[Sequence[Any]]], bytes]:
