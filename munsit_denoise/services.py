@@ -24,6 +24,7 @@ from munsit_denoise.jobs.history import History
 from munsit_denoise.jobs.installation import belong_together
 from munsit_denoise.jobs.intake import Examiner, Limits
 from munsit_denoise.jobs.journal import Journal
+from munsit_denoise.jobs.limits import RateLimits, open_limits
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.places import LAST_STEPS
 from munsit_denoise.jobs.progress import Board
@@ -53,6 +54,7 @@ class Services:
 
     settings: Settings
     access: Access
+    limits: RateLimits
     admission: Admission
     submission: Submission
     history: History
@@ -170,6 +172,7 @@ def _assemble(settings: Settings, parts: Parts, leaves: _Leaves, beside: Beside)
     services = Services(
         settings=settings,
         access=Access(leaves.keys),
+        limits=open_limits(settings.rate_limit, settings.rate_limit_url),
         admission=admission,
         submission=Submission(parts, admission, examiner, limits),
         history=History(parts, leaves.pages),
@@ -191,7 +194,8 @@ def _watchers(settings: Settings, parts: Parts, keys: Keys) -> Watchers:
         queue_changes=lambda: parts.queue.changes,
         is_valid=keys.is_valid,
     )
-    return Watchers(sources, Patience(settings.sse_recheck_s, settings.sse_idle_timeout_s, settings.sse_ping_s))
+    patience = Patience(settings.sse_recheck_s, settings.sse_idle_timeout_s, settings.sse_ping_s)
+    return Watchers(sources, patience, settings.max_streams_per_key)
 
 
 def _limits(settings: Settings) -> Limits:
