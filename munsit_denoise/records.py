@@ -13,6 +13,7 @@ tod ts tta vob voc vox vp6 vqf w64 wav wave weba wma wmv wtv wv wve xa xmv xwma 
 """
 MEDIA_EXTENSIONS = VIDEO_EXTENSIONS | frozenset(_NAMES.split())  # another one says nothing about the content
 DELETED = "The recording was deleted."
+CANCELLED = "The job was cancelled."
 
 
 class Status(StrEnum):

@@ -18,6 +18,7 @@ from munsit_denoise.errors import CannotGoOn
 from munsit_denoise.events.memory import MemoryBell
 from munsit_denoise.jobs.access import Access
 from munsit_denoise.jobs.admission import Admission
+from munsit_denoise.jobs.cancel import Cancellation
 from munsit_denoise.jobs.deletion import Deletion
 from munsit_denoise.jobs.health import Health
 from munsit_denoise.jobs.history import History
@@ -28,6 +29,7 @@ from munsit_denoise.jobs.limits import RateLimits, open_limits
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.places import LAST_STEPS
 from munsit_denoise.jobs.progress import Board
+from munsit_denoise.jobs.removal import Removal
 from munsit_denoise.jobs.submit import Submission
 from munsit_denoise.jobs.supervisor import Supervisor
 from munsit_denoise.jobs.watch import Patience
@@ -60,6 +62,8 @@ class Services:
     history: History
     watchers: Watchers
     deletion: Deletion
+    cancellation: Cancellation
+    removal: Removal
     health: Health
     metrics: Metrics
     stop: Callable[[], None]  # accept nothing new, let streams and jobs end: before connections are waited for
@@ -151,7 +155,7 @@ def _parts(settings: Settings, leaves: _Leaves, metrics: Metrics) -> Parts:
 def _assemble(settings: Settings, parts: Parts, leaves: _Leaves, beside: Beside) -> tuple[Services, Work]:
     limits = _limits(settings)
     admission = Admission(limits, parts.storage, parts.uploads, parts.records, (parts.queue, parts.inbox))
-    examiner, deletion = Examiner(limits), Deletion(parts)
+    examiner, deletion, removal = Examiner(limits), Deletion(parts), Removal(parts)
     health = Health(parts, admission, beside.supervisor)
     work = Work(
         settings=settings,
@@ -159,6 +163,7 @@ def _assemble(settings: Settings, parts: Parts, leaves: _Leaves, beside: Beside)
         limits=limits,
         examiner=examiner,
         deletion=deletion,
+        removal=removal,
         health=health,
         supervisor=beside.supervisor,
         client=beside.client,
@@ -178,6 +183,8 @@ def _assemble(settings: Settings, parts: Parts, leaves: _Leaves, beside: Beside)
         history=History(parts, leaves.pages),
         watchers=_watchers(settings, parts, leaves.keys),
         deletion=deletion,
+        cancellation=Cancellation(parts),
+        removal=removal,
         health=health,
         metrics=beside.metrics,
         stop=stop,

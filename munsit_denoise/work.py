@@ -17,6 +17,7 @@ from munsit_denoise.jobs.intake import Examiner, Limits, Received
 from munsit_denoise.jobs.parts import FETCHES_PER_USER, Parts
 from munsit_denoise.jobs.places import Places
 from munsit_denoise.jobs.recovery import requeue
+from munsit_denoise.jobs.removal import Removal
 from munsit_denoise.jobs.runner import MakeDenoiser, Runner
 from munsit_denoise.jobs.sending import Send, Sending
 from munsit_denoise.jobs.settlement import Settlement
@@ -39,6 +40,7 @@ class Work:
     limits: Limits
     examiner: Examiner
     deletion: Deletion
+    removal: Removal
     health: Health
     supervisor: Supervisor
     client: AsyncClient
@@ -68,6 +70,7 @@ class Work:
             "sweeper": lambda: sweep_forever(parts),
             "expiry": lambda: expire_uploads(parts, settings.upload_hours),
             "deletions": self.deletion.finish_forever,
+            "removals": self.removal.finish_forever,
             "runner": lambda: self._run_jobs(settlement, tasks),
             **{f"fetcher {number + 1}": fetcher.run_forever for number in range(FETCHERS)},
         }

@@ -4,20 +4,22 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import bindparam, case, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from munsit_denoise.db.deliveries import WEBHOOK, note_delivery
+from munsit_denoise.db.endings import Change, cancelling, deleting, removing
 from munsit_denoise.db.engine import Database, now_us
 from munsit_denoise.db.readers import Query
 from munsit_denoise.db.rows import from_row, from_values, to_row
 from munsit_denoise.db.tables import denoise_records as t
 from munsit_denoise.errors import JobNotFound
-from munsit_denoise.records import DELETED, Delivery, DenoiseRecord, Status
+from munsit_denoise.records import Delivery, DenoiseRecord, Status
 
-BY_ID = Query(select(t).where(t.c.id == bindparam("id")))
-BY_ID_AND_USER = Query(select(t).where(t.c.id == bindparam("id"), t.c.user_id == bindparam("user_id")))
-BY_SECRET = Query(select(t).where(t.c.secret == bindparam("secret")))
+KEPT = t.c.removed_at.is_(None)  # the others are there until their files are gone, and nobody sees them
+BY_ID = Query(select(t).where(t.c.id == bindparam("id"), KEPT))
+BY_ID_AND_USER = Query(select(t).where(t.c.id == bindparam("id"), t.c.user_id == bindparam("user_id"), KEPT))
+BY_SECRET = Query(select(t).where(t.c.secret == bindparam("secret"), KEPT))
 
 
 @dataclass(frozen=True)
@@ -116,17 +118,16 @@ class Records:
 
     async def any_files(self) -> bool:
         """Say whether a record has files that should be there."""
-        query = select(t.c.id).where(t.c.deleted_at.is_(None), t.c.source_url.is_(None)).limit(1)
+        query = select(t.c.id).where(t.c.deleted_at.is_(None), t.c.source_url.is_(None), KEPT).limit(1)
         async with self._database.read() as connection:
             return (await connection.execute(query)).first() is not None
 
     async def storage_keys(self, record_ids: Sequence[str]) -> dict[str, set[str]]:
         """Return the storage keys that each of these records uses; unknown and deleted ones are left out."""
-        kept = (t.c.id.in_(record_ids), t.c.deleted_at.is_(None))
-        query = select(t.c.id, t.c.original_key, t.c.result_key).where(*kept)
+        kept = (t.c.id.in_(record_ids), t.c.deleted_at.is_(None), KEPT)
+        query = select(t.c.id, t.c.original_key, t.c.result_key, t.c.tiles_key).where(*kept)
         async with self._database.read() as connection:
-            rows = await connection.execute(query)
-            return {row.id: {row.original_key, row.result_key} - {None} for row in rows}
+            return {row.id: {*row[1:]} - {None} for row in await connection.execute(query)}
 
     async def claim(self, record_id: str) -> Lease | None:
         """Begin a run of a pending job; None when it has ended meanwhile."""
@@ -176,24 +177,42 @@ class Records:
 
     async def delete_files(self, user_id: str, record_id: str) -> DenoiseRecord:
         """Note that a job's files go, ending it when it is pending. Raises JobNotFound."""
-        pending = t.c.status == Status.PENDING
-        change = {
-            "deleted_at": func.coalesce(t.c.deleted_at, now_us()),
-            "updated_at": case((t.c.deleted_at.is_(None), now_us()), else_=t.c.updated_at),
-            "error": case((pending, DELETED), else_=t.c.error),
-            "status": case((pending, Status.FAILED), else_=t.c.status),
-            "cancel_asked_at": case((pending, now_us()), else_=t.c.cancel_asked_at),
-            "source_url": None,
-        }
-        own = (t.c.id == record_id, t.c.user_id == user_id)
-        query = update(t).where(*own).values(change).returning(t)
+        return await self._end_own(user_id, record_id, deleting())
+
+    async def cancel(self, user_id: str, record_id: str) -> DenoiseRecord:
+        """End a job when it is pending; return the record as it is then. Raises JobNotFound."""
+        return await self._end_own(user_id, record_id, cancelling())
+
+    async def mark_removed(self, user_id: str, record_id: str) -> DenoiseRecord:
+        """Let nobody see a record any more, ending its job when it is pending. Raises JobNotFound."""
+        return await self._end_own(user_id, record_id, removing())
+
+    async def removed(self) -> list[str]:
+        """Return the ids of the records that nobody sees and whose files may be there."""
+        async with self._database.read() as connection:
+            return list(await connection.scalars(select(t.c.id).where(t.c.removed_at.is_not(None))))
+
+    async def forget(self, record_id: str) -> None:
+        """Delete the row of a record that was marked as removed; one that is not there is fine."""
         async with self._database.write() as connection:
-            was_pending = await connection.scalar(select(pending).where(*own))
-            row = (await connection.execute(query)).one_or_none()
-            if row is None:
+            await connection.execute(delete(t).where(t.c.id == record_id, t.c.removed_at.is_not(None)))
+
+    async def void(self, leases: Sequence[Lease]) -> list[Lease]:
+        """Return the leases that hold their job no more."""
+        query = select(t.c.id, t.c.lease).where(t.c.id.in_([lease.record.id for lease in leases]))
+        async with self._database.read() as connection:
+            held = {(row.id, row.lease) for row in await connection.execute(query.where(t.c.status == Status.PENDING))}
+        return [lease for lease in leases if (lease.record.id, lease.number) not in held]
+
+    async def _end_own(self, user_id: str, record_id: str, change: Change) -> DenoiseRecord:
+        """Change a user's record, and tell the end of its job where that ends by it. Raises JobNotFound."""
+        own = (t.c.id == record_id, t.c.user_id == user_id, KEPT)
+        async with self._database.write() as connection:
+            before = await connection.scalar(select(t.c.status).where(*own))
+            if before is None:
                 raise JobNotFound
-            record = from_row(row)
-            if was_pending:
+            record = from_row((await connection.execute(update(t).where(*own).values(change).returning(t))).one())
+            if before == Status.PENDING:
                 await _tell_end(connection, record)
         return record
 

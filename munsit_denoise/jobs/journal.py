@@ -111,6 +111,11 @@ class Journal:
                 self._tell("job failed", record, trace, reason=record.error)
         self._traces.pop(record.id, None)
 
+    def cancelled(self, record: DenoiseRecord) -> None:
+        """A job was cancelled that had not ended; a second time is not told."""
+        if record.id in self._traces:
+            self.ended(record)
+
     def files_deleted(self, record: DenoiseRecord) -> None:
         """A job's files were deleted; one that had not ended has ended by it."""
         if record.id in self._traces:
