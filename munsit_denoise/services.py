@@ -8,12 +8,14 @@ from pathlib import Path
 import anyio
 from httpx2 import AsyncClient
 
+from munsit_denoise.db.balance import Balances
 from munsit_denoise.db.engine import Database, open_database
 from munsit_denoise.db.history import History as Pages
 from munsit_denoise.db.installation import Installation
 from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.records import Records
 from munsit_denoise.db.uploads import Uploads
+from munsit_denoise.db.usage import Counts
 from munsit_denoise.errors import CannotGoOn
 from munsit_denoise.events.memory import MemoryBell
 from munsit_denoise.jobs.access import Access
@@ -32,6 +34,7 @@ from munsit_denoise.jobs.progress import Board
 from munsit_denoise.jobs.removal import Removal
 from munsit_denoise.jobs.submit import Submission
 from munsit_denoise.jobs.supervisor import Supervisor
+from munsit_denoise.jobs.usage import Usage
 from munsit_denoise.jobs.watch import Patience
 from munsit_denoise.jobs.watchers import Sources, Watchers
 from munsit_denoise.lock import only_server
@@ -57,6 +60,7 @@ class Services:
     settings: Settings
     access: Access
     limits: RateLimits
+    usage: Usage
     admission: Admission
     submission: Submission
     history: History
@@ -107,6 +111,7 @@ class _Leaves:
     uploads: Uploads
     keys: Keys
     pages: Pages
+    usage: Usage
 
 
 @dataclass(frozen=True)
@@ -125,10 +130,11 @@ async def _leaves(settings: Settings) -> AsyncIterator[_Leaves]:
     try:
         leaves = _Leaves(
             storage=STORAGES["file"](str(settings.storage_root)),
-            records=Records(database),
+            records=Records(database, balance=settings.balance == "on"),
             uploads=Uploads(database),
             keys=Keys(database),
             pages=Pages(database),
+            usage=Usage(Counts(database), Balances(database) if settings.balance == "on" else None),
         )
         both = (Installation(database), leaves.storage)
         await belong_together(*both, leaves.records, leaves.uploads, adopt=settings.adopt_storage)
@@ -178,6 +184,7 @@ def _assemble(settings: Settings, parts: Parts, leaves: _Leaves, beside: Beside)
         settings=settings,
         access=Access(leaves.keys),
         limits=open_limits(settings.rate_limit, settings.rate_limit_url),
+        usage=leaves.usage,
         admission=admission,
         submission=Submission(parts, admission, examiner, limits),
         history=History(parts, leaves.pages),

@@ -154,7 +154,7 @@ class Runner:
             denoiser = self.make_denoiser(track, options.strength)
             outcome = await enhance_file(work, denoiser, tell, lambda: self.places.last_step(place, record.user_id))
         report = json.dumps({"notes": outcome.notes}, ensure_ascii=False) if outcome.notes else None
-        return Result(result_key, report)
+        return Result(result_key, report, (await storage.stat(result_key)).size_bytes)
 
 
 def _result_key(lease: Lease) -> str:

@@ -11,7 +11,7 @@ from munsit_denoise.jobs.intake import Received
 from munsit_denoise.jobs.watch import Told
 from munsit_denoise.records import Options, Origin, terminal_event
 from munsit_denoise.routes.auth import authenticate, identify
-from munsit_denoise.routes.munsit import history, records
+from munsit_denoise.routes.munsit import history, records, usage
 from munsit_denoise.routes.munsit.errors import handlers
 from munsit_denoise.routes.munsit.wire import accepted, frame
 from munsit_denoise.routes.state import base_url, services_of
@@ -59,5 +59,6 @@ def create_munsit() -> Starlette:
         Route("/denoise/{denoise_id}/progress", progress, methods=["GET"]),
         *history.routes,
         *records.routes,
+        *usage.routes,
     ]
     return Starlette(routes=routes, exception_handlers=handlers)
