@@ -14,6 +14,7 @@ from munsit_denoise.db.history import History as Pages
 from munsit_denoise.db.installation import Installation
 from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.records import Records
+from munsit_denoise.db.retention import Retention
 from munsit_denoise.db.uploads import Uploads
 from munsit_denoise.db.usage import Counts
 from munsit_denoise.errors import CannotGoOn
@@ -32,6 +33,7 @@ from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.places import LAST_STEPS
 from munsit_denoise.jobs.progress import Board
 from munsit_denoise.jobs.removal import Removal
+from munsit_denoise.jobs.retention import Keep, Keeper
 from munsit_denoise.jobs.submit import Submission
 from munsit_denoise.jobs.supervisor import Supervisor
 from munsit_denoise.jobs.usage import Usage
@@ -112,6 +114,7 @@ class _Leaves:
     keys: Keys
     pages: Pages
     usage: Usage
+    retention: Retention
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,7 @@ async def _leaves(settings: Settings) -> AsyncIterator[_Leaves]:
             uploads=Uploads(database),
             keys=Keys(database),
             pages=Pages(database),
+            retention=Retention(database),
             usage=Usage(Counts(database), Balances(database) if settings.balance == "on" else None),
         )
         both = (Installation(database), leaves.storage)
@@ -173,6 +177,7 @@ def _assemble(settings: Settings, parts: Parts, leaves: _Leaves, beside: Beside)
         health=health,
         supervisor=beside.supervisor,
         client=beside.client,
+        keeper=Keeper(leaves.retention, parts.storage, _keep(settings)),
     )
 
     def stop() -> None:
@@ -197,6 +202,10 @@ def _assemble(settings: Settings, parts: Parts, leaves: _Leaves, beside: Beside)
         stop=stop,
     )
     return services, work
+
+
+def _keep(settings: Settings) -> Keep:
+    return Keep(settings.keep_originals_days, settings.keep_results_days, settings.keep_records_days)
 
 
 def _watchers(settings: Settings, parts: Parts, keys: Keys) -> Watchers:

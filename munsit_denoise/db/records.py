@@ -12,6 +12,7 @@ from munsit_denoise.db.endings import Change, cancelling, deleting, removing
 from munsit_denoise.db.ends import tell_end
 from munsit_denoise.db.engine import Database, now_us
 from munsit_denoise.db.readers import Query
+from munsit_denoise.db.retention import ORIGINAL, RESULT
 from munsit_denoise.db.rows import from_row, from_values, to_row
 from munsit_denoise.db.tables import denoise_records as t
 from munsit_denoise.errors import JobNotFound
@@ -76,7 +77,6 @@ class Records:
         """Commit a new record as its user's newest, whatever the clock says; return it as it was committed.
 
         Each of `beside` works in the same transaction before, and may change the record or refuse it with its error.
-        Raises InsufficientBalance, and InvalidKey when the user has been deleted meanwhile.
         """
         latest = select(func.max(t.c.created_at)).where(t.c.user_id == record.user_id)
         async with self._database.write() as connection:
@@ -129,9 +129,9 @@ class Records:
             return (await connection.execute(query)).first() is not None
 
     async def storage_keys(self, record_ids: Sequence[str]) -> dict[str, set[str]]:
-        """Return the storage keys that each of these records uses; unknown and deleted ones are left out."""
+        """Return the storage keys that each of these records uses; what is unknown, deleted or gone is left out."""
         kept = (t.c.id.in_(record_ids), t.c.deleted_at.is_(None), KEPT)
-        query = select(t.c.id, t.c.original_key, t.c.result_key, t.c.tiles_key).where(*kept)
+        query = select(t.c.id, ORIGINAL.kept_key, RESULT.kept_key, t.c.tiles_key).where(*kept)
         async with self._database.read() as connection:
             return {row.id: {*row[1:]} - {None} for row in await connection.execute(query)}
 

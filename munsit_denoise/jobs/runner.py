@@ -72,7 +72,9 @@ class Runner:
     async def run(self, job_id: str, place: Place | None = None) -> None:
         """Run a job to its end, put it back into the queue, or leave it to its delivery."""
         lease = await persist(lambda: self.parts.records.claim(job_id))
-        if lease is not None:
+        if lease is None:
+            self.parts.journal.forget(job_id)
+        else:
             with self.parts.journal.working(lease.record), self.parts.running.working(job_id):
                 await self._run(lease, place or Place())
 

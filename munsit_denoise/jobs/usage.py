@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from munsit_denoise.db.balance import Balances
 from munsit_denoise.db.usage import Counts
-
-MS_PER_MINUTE = 60_000
+from munsit_denoise.jobs.balance import minutes_of
 
 
 @dataclass(frozen=True)
@@ -29,5 +28,5 @@ class Usage:
         """Return what a user has used so far."""
         counted = await self._counts.of(user_id)
         left_ms = await self._balances.available_ms(user_id) if self._balances else None
-        available = None if left_ms is None else round(left_ms / MS_PER_MINUTE, 6)
+        available = None if left_ms is None else minutes_of(left_ms)
         return Used(counted.jobs, round(counted.processed_s / 60, 6), available, counted.stored_bytes)
