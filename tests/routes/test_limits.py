@@ -36,6 +36,12 @@ def job_id(limited: Live) -> Iterator[str]:
         yield answer.json()["jobId"]
 
 
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
 def check_headers(answer: httpx.Response, name: str, allowance: str) -> None:
     assert answer.status_code == 429
     wait_s = int(answer.headers["retry-after"])
@@ -102,11 +108,12 @@ def _comes_free(client: httpx.Client, path: str) -> bool:
     return False
 
 
-def test_wrong_keys_of_an_address_are_bounded_and_right_ones_go_on(limited: Live) -> None:
+def test_wrong_keys_of_an_address_are_bounded_and_right_ones_go_on(limited: Live, stack: ExitStack) -> None:
     here, there = {"x-forwarded-for": "192.0.2.7"}, {"x-forwarded-for": "192.0.2.8"}
+    client = stack.enter_context(httpx.Client(base_url=limited.url))
 
     def ask(path: str, key: str | None, address: dict[str, str]) -> httpx.Response:
-        return httpx.get(limited.url + path, headers=address | ({"x-api-key": key} if key else {}))
+        return client.get(path, headers=address | ({"x-api-key": key} if key else {}))
 
     for _ in range(3):
         assert ask("/api/v1/denoise", None, here).status_code == 401  # counts for nothing
