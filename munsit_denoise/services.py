@@ -114,6 +114,7 @@ class _Leaves:
     keys: Keys
     pages: Pages
     usage: Usage
+    limits: RateLimits
     retention: Retention
 
 
@@ -137,6 +138,7 @@ async def _leaves(settings: Settings) -> AsyncIterator[_Leaves]:
             uploads=Uploads(database),
             keys=Keys(database),
             pages=Pages(database),
+            limits=open_limits(settings.rate_limit, settings.rate_limit_url),
             retention=Retention(database),
             usage=Usage(Counts(database), Balances(database) if settings.balance == "on" else None),
         )
@@ -188,7 +190,7 @@ def _assemble(settings: Settings, parts: Parts, leaves: _Leaves, beside: Beside)
     services = Services(
         settings=settings,
         access=Access(leaves.keys),
-        limits=open_limits(settings.rate_limit, settings.rate_limit_url),
+        limits=leaves.limits,
         usage=leaves.usage,
         admission=admission,
         submission=Submission(parts, admission, examiner, limits),

@@ -105,7 +105,7 @@ def open_limits(requests_per_minute: int, url: str) -> RateLimits:
     try:
         storage = storage_from_string(f"async+{url}", wrap_exceptions=True)
     except ConfigurationError as error:
-        reason = str(error).replace(url, url.partition(":")[0])  # the URL may hold a password
+        reason = str(error).partition(". ")[0].replace(url, url.partition(":")[0])  # the URL may hold a password
         mend = f"Install what its kind of storage needs, or use {IN_MEMORY}"
         raise CannotGoOn(f"DENOISE_RATE_LIMIT_URL cannot be used: {reason}. {mend}") from None
     assert isinstance(storage, Storage)

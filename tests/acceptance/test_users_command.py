@@ -27,7 +27,7 @@ def command(settings: Settings, *words: str, said: str = "") -> Said:
 
 @pytest.fixture(scope="module")
 def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_noisy(tmp_path_factory.mktemp("audio") / "long.wav", 300, 8000)
+    return write_noisy(tmp_path_factory.mktemp("audio") / "long.wav", 150, 8000)
 
 
 def test_users_are_credited_listed_and_deleted_beside_a_running_server(tmp_path: Path, long: Path) -> None:
