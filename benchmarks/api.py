@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.clients import clients, probe
 from benchmarks.harness import denoise, serving
+from benchmarks.limits import bench_limits
 from benchmarks.metering import bench_report
 from benchmarks.pages import bench_history, bench_uploads
 from benchmarks.report import late, line
@@ -60,6 +61,7 @@ def parts(folder: Path, arguments: argparse.Namespace) -> dict[str, Callable[[],
         "submissions": lambda: bench_submissions(folder, long),
         "lag": lambda: bench_lag(speech),
         "report": lambda: bench_report(speech),
+        "limits": lambda: bench_limits(short),
     }
 
 

@@ -9,6 +9,7 @@ import anyio
 import typer
 
 from munsit_denoise import __version__
+from munsit_denoise.commands import users
 from munsit_denoise.db.engine import open_database
 from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.migrate import UnusableDatabase, check_schema, upgrade
@@ -30,6 +31,7 @@ app = typer.Typer(
 keys_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="API keys: create, list, revoke.")
 db_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The database's schema.")
 app.add_typer(keys_app, name="keys")
+app.add_typer(users.app, name="users")
 app.add_typer(db_app, name="db")
 
 

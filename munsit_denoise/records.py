@@ -17,6 +17,7 @@ CANCELLED = "The job was cancelled."
 STRENGTHS = (0.0, 1.0)
 LEVELS_LUFS = (-70.0, 0.0)
 TRACKS = (0, 1000)  # numbers that can be asked for
+NOT_KEPT = "The result is not kept any more."
 
 
 class Status(StrEnum):
@@ -196,6 +197,8 @@ def terminal_event(record: DenoiseRecord) -> Done | Failed | None:
     """Return the event that ends a record's stream, None while it is pending; what was deleted is not offered."""
     if record.status is Status.SUCCESS and record.deleted_at_us is not None:
         return Failed(DELETED)
+    if record.status is Status.SUCCESS and record.result_gone_at_us is not None:
+        return Failed(NOT_KEPT)
     if record.status is Status.SUCCESS:
         return Done(record)
     if record.status is Status.FAILED:

@@ -8,13 +8,16 @@ from pathlib import Path
 import anyio
 from httpx2 import AsyncClient
 
+from munsit_denoise.db.balance import Balances
 from munsit_denoise.db.engine import Database, open_database
 from munsit_denoise.db.history import History as Pages
 from munsit_denoise.db.idempotency import IdempotencyKeys
 from munsit_denoise.db.installation import Installation
 from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.records import Records
+from munsit_denoise.db.retention import Retention
 from munsit_denoise.db.uploads import Uploads
+from munsit_denoise.db.usage import Counts
 from munsit_denoise.errors import CannotGoOn
 from munsit_denoise.events.memory import MemoryBell
 from munsit_denoise.jobs.access import Access
@@ -27,15 +30,18 @@ from munsit_denoise.jobs.idempotency import Idempotency
 from munsit_denoise.jobs.installation import belong_together
 from munsit_denoise.jobs.intake import Examiner, Limits
 from munsit_denoise.jobs.journal import Journal
+from munsit_denoise.jobs.limits import RateLimits, open_limits
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.places import LAST_STEPS
 from munsit_denoise.jobs.progress import Board
 from munsit_denoise.jobs.removal import Removal
 from munsit_denoise.jobs.report import Reports
 from munsit_denoise.jobs.residual import Residuals
+from munsit_denoise.jobs.retention import Keep, Keeper
 from munsit_denoise.jobs.submit import Submission
 from munsit_denoise.jobs.supervisor import Supervisor
 from munsit_denoise.jobs.tiles import Tiles
+from munsit_denoise.jobs.usage import Usage
 from munsit_denoise.jobs.watch import Patience
 from munsit_denoise.jobs.watchers import Sources, Watchers
 from munsit_denoise.lock import only_server
@@ -60,6 +66,8 @@ class Services:
 
     settings: Settings
     access: Access
+    limits: RateLimits
+    usage: Usage
     admission: Admission
     submission: Submission
     idempotency: Idempotency
@@ -115,6 +123,9 @@ class _Leaves:
     keys: Keys
     pages: Pages
     idempotency_keys: IdempotencyKeys
+    usage: Usage
+    limits: RateLimits
+    retention: Retention
 
 
 @dataclass(frozen=True)
@@ -133,11 +144,14 @@ async def _leaves(settings: Settings) -> AsyncIterator[_Leaves]:
     try:
         leaves = _Leaves(
             storage=STORAGES["file"](str(settings.storage_root)),
-            records=Records(database),
+            records=Records(database, balance=settings.balance == "on"),
             uploads=Uploads(database),
             keys=Keys(database),
             pages=Pages(database),
             idempotency_keys=IdempotencyKeys(database),
+            limits=open_limits(settings.rate_limit, settings.rate_limit_url),
+            retention=Retention(database),
+            usage=Usage(Counts(database), Balances(database) if settings.balance == "on" else None),
         )
         both = (Installation(database), leaves.storage)
         await belong_together(*both, leaves.records, leaves.uploads, adopt=settings.adopt_storage)
@@ -178,6 +192,7 @@ def _assemble(settings: Settings, parts: Parts, leaves: _Leaves, beside: Beside)
         health=health,
         supervisor=beside.supervisor,
         client=beside.client,
+        keeper=Keeper(leaves.retention, parts.storage, _keep(settings)),
     )
 
     def stop() -> None:
@@ -188,6 +203,8 @@ def _assemble(settings: Settings, parts: Parts, leaves: _Leaves, beside: Beside)
     services = Services(
         settings=settings,
         access=Access(leaves.keys),
+        limits=leaves.limits,
+        usage=leaves.usage,
         admission=admission,
         submission=Submission(parts, admission, examiner, limits),
         idempotency=idempotency,
@@ -206,6 +223,10 @@ def _assemble(settings: Settings, parts: Parts, leaves: _Leaves, beside: Beside)
     return services, work
 
 
+def _keep(settings: Settings) -> Keep:
+    return Keep(settings.keep_originals_days, settings.keep_results_days, settings.keep_records_days)
+
+
 def _watchers(settings: Settings, parts: Parts, keys: Keys) -> Watchers:
     sources = Sources(
         read=parts.records.get,
@@ -215,7 +236,8 @@ def _watchers(settings: Settings, parts: Parts, keys: Keys) -> Watchers:
         queue_changes=lambda: parts.queue.changes,
         is_valid=keys.is_valid,
     )
-    return Watchers(sources, Patience(settings.sse_recheck_s, settings.sse_idle_timeout_s, settings.sse_ping_s))
+    patience = Patience(settings.sse_recheck_s, settings.sse_idle_timeout_s, settings.sse_ping_s)
+    return Watchers(sources, patience, settings.max_streams_per_key)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -19,12 +19,14 @@ FAR = 10_000  # records that are stepped over: a page behind them takes long
 
 KEPT = t.c.removed_at.is_(None)
 
+OFFERED = func.coalesce(t.c.deleted_at, t.c.result_gone_at).label("deleted_at")  # a result that went is not
+
 Encoded = TypeVar("Encoded")
 Encode = Callable[[list[Row]], Encoded]  # rows of `HISTORY_COLUMNS`
 
 
 def _newest(*conditions: Any) -> Select[Any]:
-    columns = [t.c[name] for name in HISTORY_COLUMNS]
+    columns = [OFFERED if name == "deleted_at" else t.c[name] for name in HISTORY_COLUMNS]
     own = t.c.user_id == bindparam("user_id")
     newest = select(*columns).where(own, *conditions).order_by(t.c.created_at.desc(), t.c.id.desc())
     return newest.limit(bindparam("limit"))

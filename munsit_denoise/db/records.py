@@ -7,10 +7,12 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from munsit_denoise.db.deliveries import WEBHOOK, note_delivery
+from munsit_denoise.db.balance import reserve, reserve_fetched
 from munsit_denoise.db.endings import Change, cancelling, deleting, removing
+from munsit_denoise.db.ends import tell_end
 from munsit_denoise.db.engine import Database, now_us
 from munsit_denoise.db.readers import Query
+from munsit_denoise.db.retention import ORIGINAL, RESULT
 from munsit_denoise.db.rows import from_row, from_values, to_row
 from munsit_denoise.db.runs import Beat, Lease, Result, Waiting
 from munsit_denoise.db.tables import denoise_records as t
@@ -26,15 +28,18 @@ BY_SECRET = Query(select(t).where(t.c.secret == bindparam("secret"), KEPT))
 __all__ = ["Beat", "Beside", "Lease", "Records", "Result", "Waiting"]
 
 Beside = Callable[[AsyncConnection, DenoiseRecord], Awaitable[DenoiseRecord]]  # what a transaction does besides
+Besides = Sequence[Beside]
 
 
 class Records:
     """Denoise records in SQL. Every method may raise DatabaseBusy; those that write, StorageFull as well."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, balance: bool = False) -> None:
+        """With `balance` each job takes from its user's minutes."""
         self._database = database
+        self._accepting, self._fetching = ([reserve], [reserve_fetched]) if balance else ([], [])
 
-    async def insert(self, record: DenoiseRecord, beside: Sequence[Beside] = ()) -> DenoiseRecord:
+    async def insert(self, record: DenoiseRecord, beside: Besides = ()) -> DenoiseRecord:
         """Commit a new record as its user's newest, whatever the clock says; return it as it was committed.
 
         Each of `beside` works in the same transaction before, and may change the record or refuse it with its error.
@@ -44,7 +49,7 @@ class Records:
             before_us = await connection.scalar(latest)
             if before_us is not None and record.created_at_us <= before_us:
                 record = replace(record, created_at_us=before_us + 1, updated_at_us=before_us + 1)
-            for work in beside:
+            for work in (*beside, *self._accepting):
                 record = await work(connection, record)
             await connection.execute(insert(t).values(**to_row(record)))
         return record
@@ -90,9 +95,9 @@ class Records:
             return (await connection.execute(query)).first() is not None
 
     async def storage_keys(self, record_ids: Sequence[str]) -> dict[str, set[str]]:
-        """Return the storage keys that each of these records uses; unknown and deleted ones are left out."""
+        """Return the storage keys that each of these records uses; what is unknown, deleted or gone is left out."""
         kept = (t.c.id.in_(record_ids), t.c.deleted_at.is_(None), KEPT)
-        query = select(t.c.id, t.c.original_key, t.c.result_key, t.c.tiles_key).where(*kept)
+        query = select(t.c.id, ORIGINAL.kept_key, RESULT.kept_key, t.c.tiles_key).where(*kept)
         async with self._database.read() as connection:
             return {row.id: {*row[1:]} - {None} for row in await connection.execute(query)}
 
@@ -111,8 +116,7 @@ class Records:
         async with self._database.write() as connection:
             for beat in beats:
                 change = {"percent": beat.percent, "message": beat.message, "heartbeat_at": now_us()}
-                done = await connection.execute(update(t).where(*_held(beat.lease)).values(change))
-                if not done.rowcount:
+                if not (await connection.execute(update(t).where(*_held(beat.lease)).values(change))).rowcount:
                     void.append(beat.lease)
         return void
 
@@ -124,7 +128,7 @@ class Records:
     async def succeed(self, lease: Lease, result: Result, delivery: Delivery | None = None) -> DenoiseRecord | None:
         """End the job well; None when the lease was void, and then nothing changed."""
         change: dict[str, Any] = {"delivery": delivery, "result_key": result.key, "report": result.report}
-        change |= {"tiles_key": result.tiles_key, "percent": 100, "message": None}
+        change |= {"tiles_key": result.tiles_key, "result_bytes": result.size_bytes, "percent": 100, "message": None}
         return await self._settle(lease, status=Status.SUCCESS, **change)
 
     async def fail(self, lease: Lease, message: str) -> DenoiseRecord | None:
@@ -132,11 +136,11 @@ class Records:
         return await self._settle(lease, status=Status.FAILED, error=message)
 
     async def fetched(self, record: DenoiseRecord) -> bool:
-        """Note that a job's original has come in; False when the job has ended meanwhile."""
+        """Note that a job's original has come in; False when the job has ended. Raises InsufficientBalance."""
         change = to_row(record) | {"source_url": None, "updated_at": now_us()}
         names = ("source_url", "updated_at", "file_name", "audio_format", "source_type", "audio_duration", "audio_size")
         kept = {name: change[name] for name in (*names, "extension", "track", "result_bytes")}
-        return await self._update_fetching(record.id, kept) is not None
+        return await self._update_fetching(record.id, kept, self._fetching) is not None
 
     async def fail_fetch(self, record_id: str, message: str) -> DenoiseRecord | None:
         """End a job whose original cannot be had; None when it has ended meanwhile."""
@@ -181,17 +185,17 @@ class Records:
                 raise JobNotFound
             record = from_row((await connection.execute(update(t).where(*own).values(change).returning(t))).one())
             if before == Status.PENDING:
-                await _tell_end(connection, record)
+                await tell_end(connection, record)
         return record
 
-    async def _update_fetching(self, record_id: str, change: dict[str, Any]) -> DenoiseRecord | None:
+    async def _update_fetching(self, record_id: str, change: Change, beside: Besides = ()) -> DenoiseRecord | None:
         own = (t.c.id == record_id, t.c.status == Status.PENDING, t.c.source_url.is_not(None))
-        return await self._change(own, change)
+        return await self._change(own, change, beside)
 
     async def _settle(self, lease: Lease, **change: Any) -> DenoiseRecord | None:
         return await self._change(_held(lease), {"updated_at": now_us(), **change})
 
-    async def _change(self, which: tuple[Any, ...], change: dict[str, Any]) -> DenoiseRecord | None:
+    async def _change(self, which: tuple[Any, ...], change: Change, beside: Besides = ()) -> DenoiseRecord | None:
         """Change a pending record; what ends it is noted as to be told in the same transaction."""
         async with self._database.write() as connection:
             row = (await connection.execute(update(t).where(*which).values(change).returning(t))).one_or_none()
@@ -199,7 +203,9 @@ class Records:
                 return None
             record = from_row(row)
             if record.status is not Status.PENDING:
-                await _tell_end(connection, record)
+                await tell_end(connection, record)
+            for work in beside:
+                record = await work(connection, record)
         return record
 
     async def _read_one(self, query: Query, **values: object) -> DenoiseRecord | None:
@@ -209,8 +215,3 @@ class Records:
 
 def _held(lease: Lease) -> tuple[Any, ...]:
     return t.c.id == lease.record.id, t.c.status == Status.PENDING, t.c.lease == lease.number
-
-
-async def _tell_end(connection: AsyncConnection, record: DenoiseRecord) -> None:
-    if record.options.webhook_url is not None:
-        await note_delivery(connection, record, WEBHOOK, record.options.webhook_url)

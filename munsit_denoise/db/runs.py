@@ -20,6 +20,7 @@ class Result:
     key: str
     report: str | None = None
     tiles_key: str | None = None  # where the pictures of both sounds lie
+    size_bytes: int = 0
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ __all__ = ["History", "StoredFile", "Wanted", "row_of"]
 def row_of(record: DenoiseRecord) -> list[Any]:
     """Return a record as its row in a list: the values of HISTORY_COLUMNS."""
     values = to_row(record)
+    values["deleted_at"] = values["deleted_at"] or values["result_gone_at"]  # neither is offered
     return [values[name] for name in HISTORY_COLUMNS]
 
 

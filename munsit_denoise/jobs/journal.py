@@ -116,6 +116,10 @@ class Journal:
         if record.id in self._traces:
             self.ended(record)
 
+    def forget(self, job_id: str) -> None:
+        """A job is not this process's any more: somebody else ended it, or its user was deleted."""
+        self._traces.pop(job_id, None)
+
     def files_deleted(self, record: DenoiseRecord) -> None:
         """A job's files were deleted; one that had not ended has ended by it."""
         if record.id in self._traces:

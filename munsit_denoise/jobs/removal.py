@@ -67,5 +67,6 @@ class Removal:
 
     async def _finish(self, job_id: str) -> None:
         await self._parts.running.stop(job_id)
+        self._parts.journal.forget(job_id)
         await self._parts.storage.delete_job(job_id)
         await self._parts.records.forget(job_id)

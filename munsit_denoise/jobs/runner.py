@@ -74,7 +74,9 @@ class Runner:
     async def run(self, job_id: str, place: Place | None = None) -> None:
         """Run a job to its end, put it back into the queue, or leave it to its delivery."""
         lease = await persist(lambda: self.parts.records.claim(job_id))
-        if lease is not None:
+        if lease is None:
+            self.parts.journal.forget(job_id)
+        else:
             with self.parts.journal.working(lease.record), self.parts.running.working(job_id):
                 await self._run(lease, place or Place())
 
@@ -159,7 +161,8 @@ class Runner:
         told = await to_thread.run_sync(denoiser.report, outcome, options, digests)
         tiles = await to_thread.run_sync(denoiser.tiles)
         tiles_key = await self._kept(tiles, _tiles_key(lease)) if tiles else None
-        return Result(result_key, json.dumps(told, ensure_ascii=False), tiles_key)
+        size_bytes = (await storage.stat(result_key)).size_bytes
+        return Result(result_key, json.dumps(told, ensure_ascii=False), tiles_key, size_bytes)
 
     async def _kept(self, tiles: bytes, key: str) -> str | None:
         """Return the key under which pictures lie, None where there is no room: a result is good without them."""
