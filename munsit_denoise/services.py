@@ -80,6 +80,7 @@ async def open_services(
                 supervisor = Supervisor(give_up)
                 services, work = _assemble(settings, parts, leaves, Beside(metrics, supervisor, client))
                 supervisor.start(tasks, "watchers", services.watchers.run_forever)
+                supervisor.start(tasks, "uses of keys", services.access.note_uses_forever)
                 supervisor.start(tasks, "clock", metrics.measure_lag)
                 tasks.start_soon(work.run)
                 yield services
