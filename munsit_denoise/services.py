@@ -3,22 +3,26 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import anyio
 from httpx2 import AsyncClient
 
+from munsit_denoise.db.deliveries import Deliveries
 from munsit_denoise.db.engine import Database, open_database
 from munsit_denoise.db.history import History as Pages
 from munsit_denoise.db.installation import Installation
 from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.records import Records
 from munsit_denoise.db.uploads import Uploads
+from munsit_denoise.db.webhook_secrets import WebhookSecrets
 from munsit_denoise.errors import CannotGoOn
 from munsit_denoise.events.memory import MemoryBell
 from munsit_denoise.jobs.access import Access
 from munsit_denoise.jobs.admission import Admission
 from munsit_denoise.jobs.deletion import Deletion
+from munsit_denoise.jobs.delivery_log import DeliveryLog
 from munsit_denoise.jobs.health import Health
 from munsit_denoise.jobs.history import History
 from munsit_denoise.jobs.installation import belong_together
@@ -31,11 +35,13 @@ from munsit_denoise.jobs.submit import Submission
 from munsit_denoise.jobs.supervisor import Supervisor
 from munsit_denoise.jobs.watch import Patience
 from munsit_denoise.jobs.watchers import Sources, Watchers
+from munsit_denoise.jobs.webhooks import Outgoing, Webhooks, Write
 from munsit_denoise.lock import only_server
 from munsit_denoise.metrics import Metrics
 from munsit_denoise.queue.local import LocalQueue
 from munsit_denoise.remote.client import open_client
 from munsit_denoise.remote.guard import AddressPolicy
+from munsit_denoise.remote.webhook import post
 from munsit_denoise.settings import Settings
 from munsit_denoise.storage.base import Storage
 from munsit_denoise.storage.local import LocalStorage
@@ -58,6 +64,7 @@ class Services:
     history: History
     watchers: Watchers
     deletion: Deletion
+    deliveries: DeliveryLog
     health: Health
     metrics: Metrics
     stop: Callable[[], None]  # accept nothing new, let streams and jobs end: before connections are waited for
@@ -65,20 +72,21 @@ class Services:
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, metrics: Metrics, give_up: GiveUp, *, locked: bool = False
+    settings: Settings, metrics: Metrics, give_up: GiveUp, *, write_webhook: Write, locked: bool = False
 ) -> AsyncIterator[Services]:
     """Open everything, go on with what a crash interrupted, run jobs while the block lasts.
 
-    The database's schema must be current. `locked` says that the caller holds the data already; `give_up` is told
-    why the server cannot go on. Raises AlreadyRunning, CannotGoOn, Unavailable's.
+    The database's schema must be current. `write_webhook` makes what users' servers are told; `locked` says that the
+    caller holds the data already; `give_up` is told why the server cannot go on. Raises AlreadyRunning, CannotGoOn,
+    Unavailable's.
     """
     with nullcontext() if locked else only_server(settings):
         async with _leaves(settings) as leaves:
             parts = _parts(settings, leaves, metrics)
             await leaves.keys.learn_names()
-            async with open_client(AddressPolicy(settings.networks)) as client, anyio.create_task_group() as tasks:
-                supervisor = Supervisor(give_up)
-                services, work = _assemble(settings, parts, leaves, Beside(metrics, supervisor, client))
+            async with _beside(settings, metrics, give_up) as beside, anyio.create_task_group() as tasks:
+                services, work = _assemble(settings, parts, leaves, beside, write_webhook)
+                supervisor = beside.supervisor
                 supervisor.start(tasks, "watchers", services.watchers.run_forever)
                 supervisor.start(tasks, "uses of keys", services.access.note_uses_forever)
                 supervisor.start(tasks, "clock", metrics.measure_lag)
@@ -102,6 +110,8 @@ class _Leaves:
     uploads: Uploads
     keys: Keys
     pages: Pages
+    deliveries: Deliveries
+    webhook_secrets: WebhookSecrets
 
 
 @dataclass(frozen=True)
@@ -111,6 +121,14 @@ class Beside:
     metrics: Metrics
     supervisor: Supervisor
     client: AsyncClient
+    webhook_client: AsyncClient  # apart: servers that hang take no places of downloads
+
+
+@asynccontextmanager
+async def _beside(settings: Settings, metrics: Metrics, give_up: GiveUp) -> AsyncIterator[Beside]:
+    policy = AddressPolicy(settings.networks)
+    async with open_client(policy) as client, open_client(policy) as webhook_client:
+        yield Beside(metrics, Supervisor(give_up), client, webhook_client)
 
 
 @asynccontextmanager
@@ -124,6 +142,8 @@ async def _leaves(settings: Settings) -> AsyncIterator[_Leaves]:
             uploads=Uploads(database),
             keys=Keys(database),
             pages=Pages(database),
+            deliveries=Deliveries(database),
+            webhook_secrets=WebhookSecrets(database),
         )
         both = (Installation(database), leaves.storage)
         await belong_together(*both, leaves.records, leaves.uploads, adopt=settings.adopt_storage)
@@ -147,11 +167,15 @@ def _parts(settings: Settings, leaves: _Leaves, metrics: Metrics) -> Parts:
     )
 
 
-def _assemble(settings: Settings, parts: Parts, leaves: _Leaves, beside: Beside) -> tuple[Services, Work]:
+def _assemble(
+    settings: Settings, parts: Parts, leaves: _Leaves, beside: Beside, write_webhook: Write
+) -> tuple[Services, Work]:
     limits = _limits(settings)
     admission = Admission(limits, parts.storage, parts.uploads, parts.records, (parts.queue, parts.inbox))
     examiner, deletion = Examiner(limits), Deletion(parts)
     health = Health(parts, admission, beside.supervisor)
+    webhooks = _webhooks(leaves, beside, write_webhook)
+    parts.journal.tell_ends_to(lambda _: webhooks.ring())
     work = Work(
         settings=settings,
         parts=parts,
@@ -161,6 +185,7 @@ def _assemble(settings: Settings, parts: Parts, leaves: _Leaves, beside: Beside)
         health=health,
         supervisor=beside.supervisor,
         client=beside.client,
+        webhooks=webhooks,
     )
 
     def stop() -> None:
@@ -176,11 +201,23 @@ def _assemble(settings: Settings, parts: Parts, leaves: _Leaves, beside: Beside)
         history=History(parts, leaves.pages),
         watchers=_watchers(settings, parts, leaves.keys),
         deletion=deletion,
+        deliveries=DeliveryLog(leaves.deliveries, webhooks.ring),
         health=health,
         metrics=beside.metrics,
         stop=stop,
     )
     return services, work
+
+
+def _webhooks(leaves: _Leaves, beside: Beside, write: Write) -> Webhooks:
+    outgoing = Outgoing(
+        deliveries=leaves.deliveries,
+        secrets=leaves.webhook_secrets,
+        write=write,
+        post=partial(post, beside.webhook_client),
+        name_of=leaves.keys.name_of,
+    )
+    return Webhooks(outgoing)
 
 
 def _watchers(settings: Settings, parts: Parts, keys: Keys) -> Watchers:

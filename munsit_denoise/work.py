@@ -22,6 +22,7 @@ from munsit_denoise.jobs.sending import Send, Sending
 from munsit_denoise.jobs.settlement import Settlement
 from munsit_denoise.jobs.supervisor import Supervisor
 from munsit_denoise.jobs.sweeper import expire_uploads, sweep_forever
+from munsit_denoise.jobs.webhooks import Webhooks
 from munsit_denoise.media.types import media_type
 from munsit_denoise.remote.download import fetch
 from munsit_denoise.remote.transfer import Patience, deliver
@@ -42,6 +43,7 @@ class Work:
     health: Health
     supervisor: Supervisor
     client: AsyncClient
+    webhooks: Webhooks
     ended: anyio.Event = field(default_factory=anyio.Event)
     _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
@@ -68,6 +70,7 @@ class Work:
             "sweeper": lambda: sweep_forever(parts),
             "expiry": lambda: expire_uploads(parts, settings.upload_hours),
             "deletions": self.deletion.finish_forever,
+            "webhooks": self.webhooks.run_forever,
             "runner": lambda: self._run_jobs(settlement, tasks),
             **{f"fetcher {number + 1}": fetcher.run_forever for number in range(FETCHERS)},
         }

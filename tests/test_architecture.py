@@ -27,6 +27,7 @@ ONLY_IN = {
     "imageio_ffmpeg": {"media"},
     "httpx2": {"remote", "services", "work"},
     "httpcore2": {"remote"},
+    "standardwebhooks": {"remote"},
     "subprocess": {"media"},
 }
 

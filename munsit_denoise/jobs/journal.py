@@ -35,7 +35,12 @@ class Journal:
     def __init__(self, metrics: Metrics | None = None, name_of: Callable[[str], str] = str) -> None:
         self._metrics, self._name_of = metrics or Metrics(), name_of
         self._traces: dict[str, _Trace] = {}
+        self._told: list[Callable[[DenoiseRecord], None]] = []
         self._metrics.watch_jobs(self.waiting, self.running, self.oldest_s)
+
+    def tell_ends_to(self, hear: Callable[[DenoiseRecord], None]) -> None:
+        """Let somebody hear of each job that ends."""
+        self._told.append(hear)
 
     def waiting(self) -> int:
         """Return how many jobs wait to run or to be fetched."""
@@ -110,6 +115,8 @@ class Journal:
                 self._metrics.failed.inc()
                 self._tell("job failed", record, trace, reason=record.error)
         self._traces.pop(record.id, None)
+        for hear in self._told:
+            hear(record)
 
     def files_deleted(self, record: DenoiseRecord) -> None:
         """A job's files were deleted; one that had not ended has ended by it."""
