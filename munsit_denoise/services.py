@@ -9,6 +9,8 @@ from pathlib import Path
 import anyio
 from httpx2 import AsyncClient
 
+from munsit_denoise.db.admin import Overview
+from munsit_denoise.db.balance import Balance
 from munsit_denoise.db.deliveries import Deliveries
 from munsit_denoise.db.engine import Database, open_database
 from munsit_denoise.db.history import History as Pages
@@ -20,6 +22,7 @@ from munsit_denoise.db.webhook_secrets import WebhookSecrets
 from munsit_denoise.errors import CannotGoOn
 from munsit_denoise.events.memory import MemoryBell
 from munsit_denoise.jobs.access import Access
+from munsit_denoise.jobs.admin import Admin
 from munsit_denoise.jobs.admission import Admission
 from munsit_denoise.jobs.deletion import Deletion
 from munsit_denoise.jobs.delivery_log import DeliveryLog
@@ -59,6 +62,7 @@ class Services:
 
     settings: Settings
     access: Access
+    admin: Admin
     admission: Admission
     submission: Submission
     history: History
@@ -111,7 +115,7 @@ class _Leaves:
     keys: Keys
     pages: Pages
     deliveries: Deliveries
-    webhook_secrets: WebhookSecrets
+    database: Database
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,7 @@ async def _leaves(settings: Settings) -> AsyncIterator[_Leaves]:
             keys=Keys(database),
             pages=Pages(database),
             deliveries=Deliveries(database),
-            webhook_secrets=WebhookSecrets(database),
+            database=database,
         )
         both = (Installation(database), leaves.storage)
         await belong_together(*both, leaves.records, leaves.uploads, adopt=settings.adopt_storage)
@@ -175,7 +179,7 @@ def _assemble(
     examiner, deletion = Examiner(limits), Deletion(parts)
     health = Health(parts, admission, beside.supervisor)
     webhooks = _webhooks(leaves, beside, write_webhook)
-    parts.journal.tell_ends_to(lambda _: webhooks.ring())
+    parts.journal.tell_ends_to(lambda *_: webhooks.ring())
     work = Work(
         settings=settings,
         parts=parts,
@@ -196,6 +200,7 @@ def _assemble(
     services = Services(
         settings=settings,
         access=Access(leaves.keys),
+        admin=Admin(parts, leaves.keys, Overview(leaves.database), Balance(leaves.database)),
         admission=admission,
         submission=Submission(parts, admission, examiner, limits),
         history=History(parts, leaves.pages),
@@ -212,7 +217,7 @@ def _assemble(
 def _webhooks(leaves: _Leaves, beside: Beside, write: Write) -> Webhooks:
     outgoing = Outgoing(
         deliveries=leaves.deliveries,
-        secrets=leaves.webhook_secrets,
+        secrets=WebhookSecrets(leaves.database),
         write=write,
         post=partial(post, beside.webhook_client),
         name_of=leaves.keys.name_of,

@@ -17,6 +17,8 @@ from munsit_denoise.redaction import host_of
 
 log = get_logger()
 
+Hear = Callable[[DenoiseRecord, float | None], None]  # a job that ended, and the seconds that its run took
+
 
 @dataclass
 class _Trace:
@@ -35,11 +37,11 @@ class Journal:
     def __init__(self, metrics: Metrics | None = None, name_of: Callable[[str], str] = str) -> None:
         self._metrics, self._name_of = metrics or Metrics(), name_of
         self._traces: dict[str, _Trace] = {}
-        self._told: list[Callable[[DenoiseRecord], None]] = []
+        self._told: list[Hear] = []
         self._metrics.watch_jobs(self.waiting, self.running, self.oldest_s)
 
-    def tell_ends_to(self, hear: Callable[[DenoiseRecord], None]) -> None:
-        """Let somebody hear of each job that ends."""
+    def tell_ends_to(self, hear: Hear) -> None:
+        """Let somebody hear of each job that ends, and how long its run took."""
         self._told.append(hear)
 
     def waiting(self) -> int:
@@ -116,7 +118,7 @@ class Journal:
                 self._tell("job failed", record, trace, reason=record.error)
         self._traces.pop(record.id, None)
         for hear in self._told:
-            hear(record)
+            hear(record, trace.run_s)
 
     def files_deleted(self, record: DenoiseRecord) -> None:
         """A job's files were deleted; one that had not ended has ended by it."""

@@ -12,7 +12,7 @@ from munsit_denoise.jobs.watch import Told
 from munsit_denoise.records import Options, Origin, terminal_event
 from munsit_denoise.routes.auth import authenticate, identify
 from munsit_denoise.routes.etags import json_unless_known, tagged
-from munsit_denoise.routes.munsit import webhooks
+from munsit_denoise.routes.munsit import admin, webhooks
 from munsit_denoise.routes.munsit.errors import handlers
 from munsit_denoise.routes.munsit.paging import joined, page_of
 from munsit_denoise.routes.munsit.wire import accepted, entries, frame
@@ -75,5 +75,6 @@ def create_munsit() -> Starlette:
         Route("/denoise", history, methods=["GET"]),
         Route("/denoise/{denoise_id}/progress", progress, methods=["GET"]),
         *webhooks.routes,
+        *admin.routes,
     ]
     return Starlette(routes=routes, exception_handlers=handlers)
