@@ -1,6 +1,7 @@
 """What whoever runs the server may do and see: everybody's users, keys, balances and jobs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from munsit_denoise.db.admin import Ended, OpenJob, Overview, Stored, User
@@ -9,7 +10,7 @@ from munsit_denoise.db.engine import now_us
 from munsit_denoise.db.key_book import KeyInfo, KeyOptions
 from munsit_denoise.db.key_form import SHOWN_DIGITS
 from munsit_denoise.db.keys import Keys
-from munsit_denoise.errors import NotFound
+from munsit_denoise.errors import InvalidOption, NotFound
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.speed import WINDOW_S, Speed
 from munsit_denoise.logs import get_logger
@@ -97,7 +98,9 @@ class Admin:
     async def rotate_key(self, key_id: str, grace: str, expires: str | None) -> tuple[str, KeyInfo]:
         """Return a key in the place of one, which goes on for a while. Raises NotFound, InvalidOption."""
         _check(key_id)
-        key = await self._keys.rotate(key_id, duration_s(grace) * 1_000_000, _moment(expires))
+        with _about("grace"):
+            grace_us = duration_s(grace) * 1_000_000
+        key = await self._keys.rotate(key_id, grace_us, _moment(expires))
         return key, await self._keys.find(key)
 
     async def revoke_key(self, key_id: str) -> None:
@@ -132,4 +135,14 @@ def _check(key_id: str) -> None:
 
 
 def _moment(expires: str | None) -> int | None:
-    return None if expires is None else moment_us(expires, now_us())
+    with _about("expires"):
+        return None if expires is None else moment_us(expires, now_us())
+
+
+@contextmanager
+def _about(field: str) -> Iterator[None]:
+    """Let what is wrong begin with the field's name."""
+    try:
+        yield
+    except InvalidOption as error:
+        raise InvalidOption(f"{field} is wrong: {error.message}") from None
