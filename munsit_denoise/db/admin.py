@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, func, insert, select
+from sqlalchemy import Select, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from munsit_denoise.db.engine import Database, now_us
@@ -113,9 +113,9 @@ class Overview:
         success, failed = (found.get(status, ("", 0, 0.0)) for status in ENDED)
         return Ended(int(success[1]), int(failed[1]), float(success[2]))
 
-    async def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
+    async def _rows(self, query: Select[Any]) -> list[Any]:
         async with self._database.read() as connection:
-            return (await connection.execute(query)).all()
+            return list(await connection.execute(query))
 
 
 def _users() -> Select[Any]:
