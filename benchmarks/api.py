@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.clients import clients, probe
 from benchmarks.harness import denoise, serving
+from benchmarks.limits import bench_limits
 from benchmarks.pages import bench_history, bench_uploads
 from benchmarks.report import late, line
 from benchmarks.speed import write_speech
@@ -22,7 +23,7 @@ LONG_S = 3000
 def main() -> None:
     """Print everything, or the parts that are named."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.api", description=__doc__)
-    parser.add_argument("parts", nargs="*", help="of: memory many one silent replays history list uploads lag")
+    parser.add_argument("parts", nargs="*", help="of: memory many one silent replays history list uploads lag limits")
     parser.add_argument("--job-s", type=int, default=JOB_S, help="length of the recordings that are listened to")
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     arguments = parser.parse_args()
@@ -56,6 +57,7 @@ def parts(folder: Path, arguments: argparse.Namespace) -> dict[str, Callable[[],
         "list": lambda: bench_history(1_000_000, whole=True),
         "uploads": lambda: bench_uploads(folder),
         "lag": lambda: bench_lag(speech),
+        "limits": lambda: bench_limits(short),
     }
 
 

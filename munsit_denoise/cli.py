@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from munsit_denoise import __version__
-from munsit_denoise.commands import keys, webhooks
+from munsit_denoise.commands import keys, users, webhooks
 from munsit_denoise.commands.opening import bring_up_to_date, one_line_errors, settings_of_command
 from munsit_denoise.help import PlainCommand
 from munsit_denoise.private import private_files
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 db_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The database's schema.")
 app.add_typer(keys.app, name="keys")
+app.add_typer(users.app, name="users")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(db_app, name="db")
 

@@ -38,12 +38,24 @@ DenoiseError
 └── Interrupted              the attempt was cut off, which says nothing of the file
 """
 
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Quota:
+    """How much a limit allows: so many in so many seconds, or so many at the same time."""
+
+    name: str
+    amount: int
+    window_s: int | None = None
+
 
 class DenoiseError(Exception):
     """Base of all; the message is a sentence for people."""
 
     message = "Something went wrong"
     retry_after_s: int | None = None  # when the same request may succeed, None where it never will
+    quota: Quota | None = None  # what was passed
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or self.message)
@@ -200,13 +212,21 @@ class TooManyJobs(Unavailable):
 class TooManyRequests(Unavailable):
     """More requests came in a minute than may."""
 
-    message = "Too many requests. Please try again later."
+    message = "Too many requests came with this API key. Please try again later."
+
+    def __init__(self, quota: Quota, retry_after_s: int, message: str | None = None) -> None:
+        super().__init__(message)
+        self.quota, self.retry_after_s = quota, retry_after_s
 
 
 class TooManyStreams(Unavailable):
     """As many streams and sockets are open with this key as may."""
 
     message = "Too many streams are open with this API key. Please close some first."
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.quota = Quota("streams", most)
 
 
 class TooManyUploads(Unavailable):

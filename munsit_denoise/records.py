@@ -13,6 +13,8 @@ tod ts tta vob voc vox vp6 vqf w64 wav wave weba wma wmv wtv wv wve xa xmv xwma 
 """
 MEDIA_EXTENSIONS = VIDEO_EXTENSIONS | frozenset(_NAMES.split())  # another one says nothing about the content
 DELETED = "The recording was deleted."
+CANCELLED = "The job was cancelled."
+NOT_KEPT = "The result is not kept any more."
 
 
 class Status(StrEnum):
@@ -192,6 +194,8 @@ def terminal_event(record: DenoiseRecord) -> Done | Failed | None:
     """Return the event that ends a record's stream, None while it is pending; what was deleted is not offered."""
     if record.status is Status.SUCCESS and record.deleted_at_us is not None:
         return Failed(DELETED)
+    if record.status is Status.SUCCESS and record.result_gone_at_us is not None:
+        return Failed(NOT_KEPT)
     if record.status is Status.SUCCESS:
         return Done(record)
     if record.status is Status.FAILED:

@@ -17,6 +17,8 @@ from munsit_denoise.jobs.intake import Examiner, Limits, Received
 from munsit_denoise.jobs.parts import FETCHES_PER_USER, Parts
 from munsit_denoise.jobs.places import Places
 from munsit_denoise.jobs.recovery import requeue
+from munsit_denoise.jobs.removal import Removal
+from munsit_denoise.jobs.retention import Keeper
 from munsit_denoise.jobs.runner import MakeDenoiser, Runner
 from munsit_denoise.jobs.sending import Send, Sending
 from munsit_denoise.jobs.settlement import Settlement
@@ -40,6 +42,8 @@ class Work:
     limits: Limits
     examiner: Examiner
     deletion: Deletion
+    removal: Removal
+    keeper: Keeper
     health: Health
     supervisor: Supervisor
     client: AsyncClient
@@ -66,14 +70,21 @@ class Work:
         settlement, fetcher = Settlement(parts), self._fetcher()
         return {
             "recovery": lambda: requeue(parts, tasks, settings.job_retry_delay_s),
-            "progress": lambda: parts.board.write_forever(parts.records, parts.running.cancel),
+            "progress": lambda: parts.board.write_forever(parts.records, self._lose),
             "sweeper": lambda: sweep_forever(parts),
             "expiry": lambda: expire_uploads(parts, settings.upload_hours),
             "deletions": self.deletion.finish_forever,
             "webhooks": self.webhooks.run_forever,
+            "retention": self.keeper.sweep_forever,
+            "removals": self.removal.finish_forever,
             "runner": lambda: self._run_jobs(settlement, tasks),
             **{f"fetcher {number + 1}": fetcher.run_forever for number in range(FETCHERS)},
         }
+
+    def _lose(self, job_id: str) -> None:
+        """Stop a run whose job has been ended elsewhere."""
+        self.parts.running.cancel(job_id)
+        self.parts.journal.forget(job_id)
 
     def _fetcher(self) -> Fetcher:
         patience = Patience(self.settings.transfer_timeout_s, self.limits.upload_bytes)

@@ -28,6 +28,7 @@ ONLY_IN = {
     "httpx2": {"remote", "services", "work"},
     "httpcore2": {"remote"},
     "standardwebhooks": {"remote"},
+    "limits": {"jobs"},
     "subprocess": {"media"},
 }
 

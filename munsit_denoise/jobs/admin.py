@@ -5,19 +5,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from munsit_denoise.db.admin import Ended, OpenJob, Overview, Stored, User
-from munsit_denoise.db.balance import Balance
+from munsit_denoise.db.balance import Balances
 from munsit_denoise.db.engine import now_us
 from munsit_denoise.db.key_book import KeyInfo, KeyOptions
 from munsit_denoise.db.key_form import SHOWN_DIGITS
 from munsit_denoise.db.keys import Keys
+from munsit_denoise.db.users import Users
 from munsit_denoise.errors import InvalidOption, NotFound
+from munsit_denoise.jobs.farewell import delete_user
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.speed import WINDOW_S, Speed
 from munsit_denoise.logs import get_logger
 from munsit_denoise.records import Scope
 from munsit_denoise.times import duration_s, moment_us
 
-__all__ = ["Admin", "Disk", "KeyInfo", "OpenJob", "QueuedJob", "Rates", "User", "Wanted"]
+__all__ = ["Admin", "AdminLeaves", "Disk", "KeyInfo", "OpenJob", "QueuedJob", "Rates", "User", "Wanted"]
 log = get_logger()
 
 
@@ -57,11 +59,20 @@ class Rates:
     real_time_factor: float | None
 
 
+@dataclass(frozen=True)
+class AdminLeaves:
+    """What only whoever runs the server gets at."""
+
+    overview: Overview
+    balances: Balances
+    users: Users
+
+
 class Admin:
     """Everything of everybody. Every method may raise DatabaseBusy; those that change something, StorageFull."""
 
-    def __init__(self, parts: Parts, keys: Keys, overview: Overview, balance: Balance) -> None:
-        self._parts, self._keys, self._overview, self._balance = parts, keys, overview, balance
+    def __init__(self, parts: Parts, keys: Keys, leaves: AdminLeaves) -> None:
+        self._parts, self._keys, self._leaves, self._overview = parts, keys, leaves, leaves.overview
         self._speed = Speed()
         parts.journal.tell_ends_to(self._speed.note)
 
@@ -79,9 +90,16 @@ class Admin:
 
     async def credit(self, user_id: str, amount_ms: int) -> User:
         """Give a user so much sound; return the user. Raises NotFound."""
-        await self._balance.credit(user_id, amount_ms)
-        log.info("minutes credited", to=self._keys.name_of(user_id), minutes=amount_ms / 60_000)
+        user = await self._overview.user(user_id)
+        await self._leaves.balances.credit(user.name, amount_ms)
+        log.info("minutes credited", to=user.name, minutes=amount_ms / 60_000)
         return await self._overview.user(user_id)
+
+    async def delete_user(self, user_id: str) -> None:
+        """Remove a user with all that is theirs, stopping their jobs. Raises NotFound, StorageBroken."""
+        user = await self._overview.user(user_id)
+        await delete_user(self._leaves.users, self._parts.storage, user.name)
+        log.info("user deleted", to=user.name)
 
     async def keys(self, user_id: str | None, offset: int, limit: int) -> Sequence[KeyInfo]:
         """Return a part of the keys of a user, or of all, newest first. Raises NotFound."""

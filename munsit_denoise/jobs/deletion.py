@@ -3,6 +3,7 @@
 import anyio
 
 from munsit_denoise.errors import StorageFull, Unavailable
+from munsit_denoise.jobs.cancel import stop_work
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.logs import get_logger
 from munsit_denoise.records import DenoiseRecord
@@ -60,18 +61,12 @@ class Deletion:
             record = await records.delete_files(user_id, job_id)
         except StorageFull:
             record = await records.get_own(user_id, job_id)
-            await self._stop(record)
+            await stop_work(self._parts, record)
             await self._parts.storage.delete_job(job_id)
             record = await records.delete_files(user_id, job_id)
-        await self._stop(record)
+        await stop_work(self._parts, record)
         self._parts.bell.ring(job_id)
         return record
-
-    async def _stop(self, record: DenoiseRecord) -> None:
-        self._parts.queue.discard(record.user_id, record.id)
-        self._parts.inbox.discard(record.user_id, record.id)
-        await self._parts.running.stop(record.id)
-        self._parts.board.end(record.id)
 
     async def _remove(self, record: DenoiseRecord) -> None:
         await self._parts.storage.delete_job(record.id)

@@ -120,6 +120,15 @@ class Journal:
         for hear in self._told:
             hear(record, trace.run_s)
 
+    def cancelled(self, record: DenoiseRecord) -> None:
+        """A job was cancelled that had not ended; a second time is not told."""
+        if record.id in self._traces:
+            self.ended(record)
+
+    def forget(self, job_id: str) -> None:
+        """A job is not this process's any more: somebody else ended it, or its user was deleted."""
+        self._traces.pop(job_id, None)
+
     def files_deleted(self, record: DenoiseRecord) -> None:
         """A job's files were deleted; one that had not ended has ended by it."""
         if record.id in self._traces:

@@ -72,7 +72,9 @@ class Runner:
     async def run(self, job_id: str, place: Place | None = None) -> None:
         """Run a job to its end, put it back into the queue, or leave it to its delivery."""
         lease = await persist(lambda: self.parts.records.claim(job_id))
-        if lease is not None:
+        if lease is None:
+            self.parts.journal.forget(job_id)
+        else:
             with self.parts.journal.working(lease.record), self.parts.running.working(job_id):
                 await self._run(lease, place or Place())
 
@@ -154,7 +156,7 @@ class Runner:
             denoiser = self.make_denoiser(track, options.strength)
             outcome = await enhance_file(work, denoiser, tell, lambda: self.places.last_step(place, record.user_id))
         report = json.dumps({"notes": outcome.notes}, ensure_ascii=False) if outcome.notes else None
-        return Result(result_key, report)
+        return Result(result_key, report, (await storage.stat(result_key)).size_bytes)
 
 
 def _result_key(lease: Lease) -> str:

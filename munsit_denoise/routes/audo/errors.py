@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from munsit_denoise import errors
 from munsit_denoise.errors import DenoiseError
+from munsit_denoise.routes.limits import headers_of
 
 STATUS: dict[type[DenoiseError], int] = {
     errors.DenoiseError: 500,
@@ -54,8 +55,7 @@ MISSING_FILE = "file is required and must be a file"  # the field has another na
 def error_response(error: DenoiseError) -> Response:
     """Return an error's status and sentence."""
     detail = MISSING_FILE if isinstance(error, errors.MissingFile) else error.message
-    headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s else None
-    return JSONResponse({"detail": detail}, status_code=STATUS[type(error)], headers=headers)
+    return JSONResponse({"detail": detail}, status_code=STATUS[type(error)], headers=headers_of(error))
 
 
 async def on_denoise_error(_: Request, error: Exception) -> Response:

@@ -73,6 +73,12 @@ async def user(request: Request, admin: Admin) -> Response:
     return JSONResponse(_user(await admin.user(request.path_params["user_id"])))
 
 
+async def delete_user(request: Request, admin: Admin) -> Response:
+    """DELETE /admin/users/{id}: a user goes with all that is theirs."""
+    await admin.delete_user(request.path_params["user_id"])
+    return Response(status_code=204)
+
+
 async def keys(request: Request, admin: Admin) -> Response:
     """GET /admin/keys, and /admin/users/{id}/keys: keys of all, or of one user, newest first."""
     return _list(map(_key, await admin.keys(request.path_params.get("user_id"), *_part(request))))
@@ -136,7 +142,7 @@ async def rates(_: Request, admin: Admin) -> Response:
 
 def _part(request: Request) -> tuple[int, int]:
     offset, limit = page_of(request)
-    return offset, min(limit, LARGEST_PAGE)
+    return offset, min(limit or LARGEST_PAGE, LARGEST_PAGE)
 
 
 async def _read(request: Request, kind: type[Body]) -> Body:
@@ -208,6 +214,7 @@ routes = [
     _route("/users", "GET", users),
     _route("/users", "POST", add_user),
     _route("/users/{user_id}", "GET", user),
+    _route("/users/{user_id}", "DELETE", delete_user),
     _route("/users/{user_id}/keys", "GET", keys),
     _route("/users/{user_id}/keys", "POST", add_key),
     _route("/users/{user_id}/balance", "GET", balance),

@@ -6,6 +6,7 @@ from starlette.responses import JSONResponse, Response
 
 from munsit_denoise import errors
 from munsit_denoise.errors import DenoiseError, JobNotFound
+from munsit_denoise.routes.limits import headers_of
 
 STATUS_AND_CODE: dict[type[DenoiseError], tuple[int, str]] = {
     errors.DenoiseError: (500, "50001"),
@@ -53,8 +54,7 @@ async def on_denoise_error(_: Request, error: Exception) -> Response:
     status, code = STATUS_AND_CODE[type(error)]
     if isinstance(error, JobNotFound):
         return JSONResponse({"message": error.message}, status_code=status)
-    headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s else None
-    return error_response(status, code, error.message, headers)
+    return error_response(status, code, error.message, headers_of(error))
 
 
 async def on_http_exception(_: Request, error: Exception) -> Response:

@@ -10,10 +10,10 @@ from munsit_denoise.errors import InvalidPage
 LARGEST = 2**63 - 1
 
 
-def page_of(request: Request) -> tuple[int, int]:
-    """Return the offset and the limit of the query, for no limit the largest number. Raises InvalidPage."""
+def page_of(request: Request) -> tuple[int, int | None]:
+    """Return the offset and the limit of the query, None for no limit. Raises InvalidPage."""
     offset = _number(request, "offset", 0, "offset must be a non-negative number") or 0
-    return offset, _number(request, "limit", 1, "limit must be a positive number") or LARGEST
+    return offset, _number(request, "limit", 1, "limit must be a positive number")
 
 
 async def joined(first: bytes, arrays: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

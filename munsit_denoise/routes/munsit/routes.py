@@ -1,27 +1,24 @@
-"""Munsit's three endpoints, and those of our own."""
+"""Munsit's endpoints, and what stands beside them."""
 
 from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from munsit_denoise.jobs.intake import Received
 from munsit_denoise.jobs.watch import Told
 from munsit_denoise.records import Options, Origin, terminal_event
 from munsit_denoise.routes.auth import authenticate, identify
-from munsit_denoise.routes.etags import json_unless_known, tagged
-from munsit_denoise.routes.munsit import admin, webhooks
+from munsit_denoise.routes.munsit import admin, history, records, usage, webhooks
 from munsit_denoise.routes.munsit.errors import handlers
-from munsit_denoise.routes.munsit.paging import joined, page_of
-from munsit_denoise.routes.munsit.wire import accepted, entries, frame
+from munsit_denoise.routes.munsit.wire import accepted, frame
 from munsit_denoise.routes.state import base_url, services_of
 from munsit_denoise.routes.streams import EventStream, ended
 from munsit_denoise.routes.uploads import expected_bytes, receive_file
 
 FIELDS = ("audio", "file")
-LARGEST_PAGE = 500  # a longer list is streamed
 
 
 async def submit(request: Request) -> Response:
@@ -38,19 +35,6 @@ async def submit(request: Request) -> Response:
     except ClientDisconnect:
         return Response(status_code=400)  # nobody is there to read it
     return JSONResponse(accepted(record))
-
-
-async def history(request: Request) -> Response:
-    """GET /denoise: a page of the history, or all of it."""
-    user_id = await authenticate(request)
-    offset, limit = page_of(request)
-    past, encode = services_of(request).history, entries(base_url(request))
-    if limit <= LARGEST_PAGE:
-        page = await past.page(user_id, offset, limit, lambda rows: tagged(encode(rows)))
-        return json_unless_known(request, page)
-    batches = past.all(user_id, offset, limit, encode)
-    first = await anext(batches)  # what can go wrong does so before the answer begins
-    return StreamingResponse(joined(first, batches), media_type="application/json")
 
 
 async def progress(request: Request) -> Response:
@@ -72,9 +56,11 @@ def create_munsit() -> Starlette:
     """Return the dialect as an app of its own, to be mounted."""
     routes = [
         Route("/denoise", submit, methods=["POST"]),
-        Route("/denoise", history, methods=["GET"]),
         Route("/denoise/{denoise_id}/progress", progress, methods=["GET"]),
         *webhooks.routes,
         *admin.routes,
+        *history.routes,
+        *records.routes,
+        *usage.routes,
     ]
     return Starlette(routes=routes, exception_handlers=handlers)

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from munsit_denoise.jobs.delivery_log import BATCH, Logged
 from munsit_denoise.routes.auth import authenticate
-from munsit_denoise.routes.munsit.paging import joined, page_of
+from munsit_denoise.routes.munsit.paging import LARGEST, joined, page_of
 from munsit_denoise.routes.munsit.wire import timestamp
 from munsit_denoise.routes.state import services_of
 
@@ -18,7 +18,8 @@ from munsit_denoise.routes.state import services_of
 async def deliveries(request: Request) -> Response:
     """GET /webhooks/deliveries: a part of the log, newest first, or all of it."""
     user_id = await authenticate(request)
-    offset, limit = page_of(request)
+    offset, asked = page_of(request)
+    limit = asked or LARGEST
     batches = _encoded(services_of(request).deliveries.batches(user_id, offset, limit))
     first = await anext(batches)  # what can go wrong does so before the answer begins
     if limit <= BATCH:
