@@ -17,6 +17,7 @@ from munsit_denoise.routes.access import AccessLog
 from munsit_denoise.routes.audo.routes import create_audo, glued_routes
 from munsit_denoise.routes.cors import allow_origins
 from munsit_denoise.routes.headers import SafeHeaders
+from munsit_denoise.routes.munsit.message import message
 from munsit_denoise.routes.munsit.routes import create_munsit
 from munsit_denoise.routes.names import RouteNames
 from munsit_denoise.services import Services, open_services
@@ -42,7 +43,8 @@ def create_app(settings: Settings, *, locked: bool = False) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[State]:
         try:
-            async with open_services(settings, measured, app.state.give_up, locked=locked) as services:
+            told = app.state.give_up
+            async with open_services(settings, measured, told, write_webhook=message, locked=locked) as services:
                 app.state.stop = services.stop
                 yield {"services": services}
         except Exception as error:

@@ -6,6 +6,7 @@ DenoiseError
 ├── JobNotFound              no such job, or somebody else's
 ├── UploadNotFound           no such upload, or somebody else's
 ├── NotFound                 no such delivery, user or key
+├── AlreadyThere             a name is taken
 ├── Gone                     it was there, and is not any more
 ├── NotSubtractable          original and result cannot be subtracted
 ├── InsufficientBalance      the user's minutes do not cover the job
@@ -83,6 +84,12 @@ class NotFound(DenoiseError):
     """There is nothing of that name for this user."""
 
     message = "There is nothing of that name."
+
+
+class AlreadyThere(DenoiseError):
+    """What was to be made is there."""
+
+    message = "There is something of that name already."
 
 
 class WrongScope(DenoiseError):

@@ -25,6 +25,7 @@ from munsit_denoise.jobs.sending import Send, Sending
 from munsit_denoise.jobs.settlement import Settlement
 from munsit_denoise.jobs.supervisor import Supervisor
 from munsit_denoise.jobs.sweeper import expire_uploads, sweep_forever
+from munsit_denoise.jobs.webhooks import Webhooks
 from munsit_denoise.media.types import media_type
 from munsit_denoise.remote.download import fetch
 from munsit_denoise.remote.transfer import Patience, deliver
@@ -48,6 +49,7 @@ class Work:
     health: Health
     supervisor: Supervisor
     client: AsyncClient
+    webhooks: Webhooks
     ended: anyio.Event = field(default_factory=anyio.Event)
     _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
@@ -75,6 +77,7 @@ class Work:
             "expiry": lambda: expire_uploads(parts, settings.upload_hours),
             "idempotency": self.idempotency.expire_forever,
             "deletions": self.deletion.finish_forever,
+            "webhooks": self.webhooks.run_forever,
             "retention": self.keeper.sweep_forever,
             "removals": self.removal.finish_forever,
             "runner": lambda: self._run_jobs(settlement, tasks),

@@ -28,6 +28,7 @@ ONLY_IN = {
     "imageio_ffmpeg": {"media"},
     "httpx2": {"remote", "services", "work"},
     "httpcore2": {"remote"},
+    "standardwebhooks": {"remote"},
     "limits": {"jobs"},
     "subprocess": {"media"},
 }

@@ -17,6 +17,7 @@ STATUS: dict[type[DenoiseError], int] = {
     errors.JobNotFound: 404,
     errors.UploadNotFound: 404,
     errors.NotFound: 404,
+    errors.AlreadyThere: 409,
     errors.WrongScope: 403,
     errors.Gone: 410,
     errors.NotSubtractable: 409,

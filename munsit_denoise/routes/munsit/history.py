@@ -1,7 +1,5 @@
 """Munsit's history, a page or all of it: filters by status and name, and links to the pages beside a page."""
 
-import re
-from collections.abc import AsyncIterator
 from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
@@ -13,10 +11,10 @@ from munsit_denoise.jobs.history import Wanted
 from munsit_denoise.records import Status
 from munsit_denoise.routes.auth import authenticate
 from munsit_denoise.routes.etags import json_unless_known, tagged
+from munsit_denoise.routes.munsit.paging import LARGEST, joined, page_of
 from munsit_denoise.routes.munsit.wire import entries
 from munsit_denoise.routes.state import base_url, services_of
 
-LARGEST = 2**63 - 1
 LARGEST_PAGE = 500  # a longer list is streamed
 LONGEST_WORDS = 1_000  # characters: no file's name needs more
 PATH = "/api/v1/denoise"
@@ -25,8 +23,7 @@ PATH = "/api/v1/denoise"
 async def history(request: Request) -> Response:
     """GET /denoise: a page of the history, or all of it."""
     user_id = await authenticate(request)
-    offset = _number(request, "offset", 0, "offset must be a non-negative number") or 0
-    asked = _number(request, "limit", 1, "limit must be a positive number")
+    offset, asked = page_of(request)
     wanted = _wanted(request, user_id)
     past, encode = services_of(request).history, entries(base_url(request))
     if asked is not None and asked <= LARGEST_PAGE:
@@ -41,7 +38,7 @@ async def history(request: Request) -> Response:
     if asked is not None:
         is_more = offset + asked <= LARGEST and await past.page(wanted, offset + asked, 1, bool)
         headers = _links(request, offset, asked, is_more=is_more)
-    return StreamingResponse(_array(first, batches), headers=headers, media_type="application/json")
+    return StreamingResponse(joined(first, batches), headers=headers, media_type="application/json")
 
 
 def _wanted(request: Request, user_id: str) -> Wanted:
@@ -68,24 +65,6 @@ def _page_url(request: Request, offset: int) -> str:
     others = [(name, value) for name, value in request.query_params.multi_items() if name != "offset"]
     query = urlencode([*others, ("offset", offset)], quote_via=quote)
     return f"{base_url(request)}{PATH}?{query}"
-
-
-async def _array(first: bytes, batches: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Join arrays into one."""
-    yield first[:-1]
-    async for batch in batches:
-        yield b"," + batch[1:-1]
-    yield b"]"
-
-
-def _number(request: Request, name: str, least: int, complaint: str) -> int | None:
-    """Return a whole number of the query, None when it is absent. Raises InvalidPage."""
-    value = request.query_params.get(name)
-    if value is None:
-        return None
-    if not re.fullmatch(r"\d{1,19}", value, re.ASCII) or not least <= int(value) <= LARGEST:
-        raise InvalidPage(complaint)
-    return int(value)
 
 
 routes = [Route("/denoise", history, methods=["GET"])]

@@ -8,7 +8,7 @@ from starlette.routing import Route
 from munsit_denoise.jobs.watch import Told
 from munsit_denoise.records import terminal_event
 from munsit_denoise.routes.auth import identify
-from munsit_denoise.routes.munsit import history, records, report, residual, submit, tiles, usage
+from munsit_denoise.routes.munsit import admin, history, records, report, residual, submit, tiles, usage, webhooks
 from munsit_denoise.routes.munsit.errors import handlers
 from munsit_denoise.routes.munsit.wire import frame
 from munsit_denoise.routes.state import base_url, services_of
@@ -35,6 +35,8 @@ def create_munsit() -> Starlette:
     routes = [
         *submit.routes,
         Route("/denoise/{denoise_id}/progress", progress, methods=["GET"]),
+        *webhooks.routes,
+        *admin.routes,
         *history.routes,
         *records.routes,
         *report.routes,
