@@ -12,6 +12,7 @@ from munsit_denoise.db.engine import Database, open_database
 from munsit_denoise.db.history import History as Pages
 from munsit_denoise.db.installation import Installation
 from munsit_denoise.db.keys import Keys
+from munsit_denoise.db.partial import PartialUploads
 from munsit_denoise.db.records import Records
 from munsit_denoise.db.uploads import Uploads
 from munsit_denoise.errors import CannotGoOn
@@ -24,6 +25,7 @@ from munsit_denoise.jobs.history import History
 from munsit_denoise.jobs.installation import belong_together
 from munsit_denoise.jobs.intake import Examiner, Limits
 from munsit_denoise.jobs.journal import Journal
+from munsit_denoise.jobs.partial import ResumableUploads
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.places import LAST_STEPS
 from munsit_denoise.jobs.progress import Board
@@ -55,6 +57,7 @@ class Services:
     access: Access
     admission: Admission
     submission: Submission
+    resumable: ResumableUploads
     history: History
     watchers: Watchers
     deletion: Deletion
@@ -99,6 +102,7 @@ class _Leaves:
     storage: Storage
     records: Records
     uploads: Uploads
+    partial: PartialUploads
     keys: Keys
     pages: Pages
 
@@ -121,6 +125,7 @@ async def _leaves(settings: Settings) -> AsyncIterator[_Leaves]:
             storage=STORAGES["file"](str(settings.storage_root)),
             records=Records(database),
             uploads=Uploads(database),
+            partial=PartialUploads(database),
             keys=Keys(database),
             pages=Pages(database),
         )
@@ -150,6 +155,7 @@ def _assemble(settings: Settings, parts: Parts, leaves: _Leaves, beside: Beside)
     limits = _limits(settings)
     admission = Admission(limits, parts.storage, parts.uploads, parts.records, (parts.queue, parts.inbox))
     examiner, deletion = Examiner(limits), Deletion(parts)
+    resumable = ResumableUploads(parts, leaves.partial, admission, examiner, settings.upload_hours)
     health = Health(parts, admission, beside.supervisor)
     work = Work(
         settings=settings,
@@ -157,6 +163,7 @@ def _assemble(settings: Settings, parts: Parts, leaves: _Leaves, beside: Beside)
         limits=limits,
         examiner=examiner,
         deletion=deletion,
+        resumable=resumable,
         health=health,
         supervisor=beside.supervisor,
         client=beside.client,
@@ -172,6 +179,7 @@ def _assemble(settings: Settings, parts: Parts, leaves: _Leaves, beside: Beside)
         access=Access(leaves.keys),
         admission=admission,
         submission=Submission(parts, admission, examiner, limits),
+        resumable=resumable,
         history=History(parts, leaves.pages),
         watchers=_watchers(settings, parts, leaves.keys),
         deletion=deletion,

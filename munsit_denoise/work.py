@@ -14,6 +14,7 @@ from munsit_denoise.jobs.deletion import Deletion
 from munsit_denoise.jobs.fetcher import Fetcher
 from munsit_denoise.jobs.health import Health
 from munsit_denoise.jobs.intake import Examiner, Limits, Received
+from munsit_denoise.jobs.partial import ResumableUploads
 from munsit_denoise.jobs.parts import FETCHES_PER_USER, Parts
 from munsit_denoise.jobs.places import Places
 from munsit_denoise.jobs.recovery import requeue
@@ -39,6 +40,7 @@ class Work:
     limits: Limits
     examiner: Examiner
     deletion: Deletion
+    resumable: ResumableUploads
     health: Health
     supervisor: Supervisor
     client: AsyncClient
@@ -67,6 +69,7 @@ class Work:
             "progress": lambda: parts.board.write_forever(parts.records, parts.running.cancel),
             "sweeper": lambda: sweep_forever(parts),
             "expiry": lambda: expire_uploads(parts, settings.upload_hours),
+            "partial uploads": self.resumable.expire_forever,
             "deletions": self.deletion.finish_forever,
             "runner": lambda: self._run_jobs(settlement, tasks),
             **{f"fetcher {number + 1}": fetcher.run_forever for number in range(FETCHERS)},

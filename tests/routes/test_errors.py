@@ -28,7 +28,7 @@ def test_whoever_may_come_back_is_told_when() -> None:
     statuses = {error: status for error, (status, _) in STATUS_AND_CODE.items()}
     for told in (statuses, STATUS):
         for error, status in told.items():
-            assert bool(error.retry_after_s) == (status in (429, 503) or error is KeyInUse), error
+            assert bool(error.retry_after_s) == (status in (429, 503) or error in (KeyInUse, UploadInUse)), error
 
 
 def test_every_setting_is_in_the_readme() -> None:

@@ -15,6 +15,7 @@ from munsit_denoise.jobs.watch import Told
 from munsit_denoise.records import Options, Origin, terminal_event
 from munsit_denoise.routes.auth import authenticate, identify
 from munsit_denoise.routes.etags import json_unless_known, tagged
+from munsit_denoise.routes.munsit import tus
 from munsit_denoise.routes.munsit.errors import handlers
 from munsit_denoise.routes.munsit.wire import accepted, entries, frame
 from munsit_denoise.routes.state import base_url, services_of
@@ -95,5 +96,6 @@ def create_munsit() -> Starlette:
         Route("/denoise", submit, methods=["POST"]),
         Route("/denoise", history, methods=["GET"]),
         Route("/denoise/{denoise_id}/progress", progress, methods=["GET"]),
+        *tus.routes,
     ]
     return Starlette(routes=routes, exception_handlers=handlers)
