@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from munsit_denoise.errors import DenoiseError, InsufficientBalance, KeyInUse
+from munsit_denoise.errors import DenoiseError, InsufficientBalance, KeyInUse, UploadInUse
 from munsit_denoise.routes.audo.errors import STATUS
 from munsit_denoise.routes.munsit.errors import STATUS_AND_CODE
 from munsit_denoise.settings import Settings
