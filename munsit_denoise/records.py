@@ -102,7 +102,12 @@ class PartialUpload:
     storage_key: str
     created_at_us: int
     expires_at_us: int
-    complete: bool = False  # and an `Upload` of the same id
+    noted_bytes: int = 0  # how much was there when it was last written down
+
+    @property
+    def complete(self) -> bool:
+        """Whether it is an `Upload` of the same id."""
+        return self.noted_bytes == self.length_bytes
 
 
 @dataclass(frozen=True)

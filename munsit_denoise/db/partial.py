@@ -17,8 +17,8 @@ COMPLETE = t.c.offset_bytes == t.c.length_bytes
 class PartialUploads:
     """Partial uploads in SQL. Every method may raise DatabaseBusy; those that write, StorageFull as well.
 
-    How much has come in is known to the storage. `offset_bytes` is 0 until the upload is complete, was found to be
-    media and has a row among the uploads; then it is the length.
+    How much has come in is known to the storage; `offset_bytes` is how much of it was last told, for who adds up what
+    a user has stored. It is the length once the upload has a row among the uploads, and less before.
     """
 
     def __init__(self, database: Database) -> None:
@@ -27,7 +27,7 @@ class PartialUploads:
     async def insert(self, partial: PartialUpload) -> None:
         """Commit a new upload, of which nothing has come in."""
         values = dict(vars(partial))
-        values["offset_bytes"] = values["length_bytes"] if values.pop("complete") else 0
+        values["offset_bytes"] = values.pop("noted_bytes")
         for name in ("created_at_us", "expires_at_us"):
             values[name.removesuffix("_us")] = values.pop(name)
         async with self._database.write() as connection:
@@ -35,7 +35,7 @@ class PartialUploads:
 
     async def get_own(self, user_id: str, upload_id: str) -> PartialUpload:
         """Return a user's upload. Raises UploadNotFound, also for one that is not theirs, expired or was deleted."""
-        kept = or_(t.c.offset_bytes == 0, exists().where(uploads.c.id == t.c.id))
+        kept = or_(t.c.offset_bytes < t.c.length_bytes, exists().where(uploads.c.id == t.c.id))
         alive = or_(COMPLETE, t.c.expires_at > now_us())
         query = select(t).where(t.c.id == upload_id, t.c.user_id == user_id, kept, alive)
         async with self._database.read() as connection:
@@ -43,6 +43,12 @@ class PartialUploads:
         if row is None:
             raise UploadNotFound
         return _from_row(row)
+
+    async def note(self, upload_id: str, offset_bytes: int) -> None:
+        """Commit how much of an upload there is; nothing for one that all came in of."""
+        async with self._database.write() as connection:
+            which = (t.c.id == upload_id, t.c.length_bytes > offset_bytes)
+            await connection.execute(update(t).where(*which).values(offset_bytes=offset_bytes))
 
     async def complete(self, upload: Upload) -> None:
         """Commit that an upload is complete, and can become a job. Raises UploadNotFound for one that was deleted."""
@@ -75,5 +81,5 @@ def _from_row(row: Row[Any]) -> PartialUpload:
         storage_key=row.storage_key,
         created_at_us=row.created_at,
         expires_at_us=row.expires_at,
-        complete=row.offset_bytes == row.length_bytes,
+        noted_bytes=row.offset_bytes,
     )

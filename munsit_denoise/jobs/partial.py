@@ -94,8 +94,7 @@ class ResumableUploads:
             await holder.ended.wait()
         async with self._turns.take(upload_id, math.inf):
             partial, there_bytes = await self._look(user_id, upload_id)
-            if there_bytes == partial.length_bytes and not partial.complete:
-                await self._complete(partial)
+            await self._settle(partial, there_bytes)
             return Standing(partial, there_bytes)
 
     async def append(self, user_id: str, upload_id: str, body: Body) -> Standing:
@@ -115,8 +114,7 @@ class ResumableUploads:
             expected_bytes = lacking_bytes if body.announced_bytes is None else body.announced_bytes
             with self._admission.part(user_id, expected_bytes):
                 there_bytes = await self._take_in(partial, turn, body)
-            if there_bytes == partial.length_bytes and not partial.complete:
-                await self._complete(partial)
+            await self._settle(partial, there_bytes)
             return Standing(partial, there_bytes)
 
     async def terminate(self, user_id: str, upload_id: str) -> None:
@@ -170,6 +168,13 @@ class ResumableUploads:
                     await file.write(chunk)
         return there_bytes
 
+    async def _settle(self, partial: PartialUpload, there_bytes: int) -> None:
+        """Write down how much is there, and complete what is all there."""
+        if there_bytes == partial.length_bytes and not partial.complete:
+            await self._complete(partial)
+        elif there_bytes != partial.noted_bytes:
+            await self._rows.note(partial.id, there_bytes)
+
     async def _complete(self, partial: PartialUpload) -> None:
         """Make an upload of what came in. Raises InvalidUpload, and removes it then."""
         self._parts.coming.add(partial.id)  # nobody sweeps what has no row as a whole file yet
@@ -189,10 +194,10 @@ class ResumableUploads:
             self._parts.coming.discard(partial.id)
 
     async def _remove(self, upload_id: str) -> None:
-        """Remove an upload: its row first, so that a crash in between leaves what the sweep removes."""
+        """Remove an upload: its file first, as one without a row might be a recording that the database lost."""
         with anyio.CancelScope(shield=True):
-            await self._rows.delete(upload_id)
             await self._parts.storage.delete_job(upload_id)
+            await self._rows.delete(upload_id)
 
 
 def _upload(partial: PartialUpload, track: AudioTrack) -> Upload:

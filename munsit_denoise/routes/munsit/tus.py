@@ -149,7 +149,7 @@ def _spoken(method: str, methods: dict[str, Endpoint]) -> Endpoint:
         try:
             if wanted not in methods:
                 raise HTTPException(405, "Method Not Allowed", headers={"Allow": ", ".join(methods)})
-            response = await methods[wanted](request)
+            response = await methods[wanted](Request({**request.scope, "method": wanted}, request.receive))
         except FileTooLarge as error:
             response = await on_http_exception(request, HTTPException(413, error.message))
         except DenoiseError as error:
