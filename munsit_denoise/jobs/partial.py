@@ -91,7 +91,7 @@ class ResumableUploads:
             flushed_bytes = await holder.flush()
             if flushed_bytes is not None:
                 return Standing(partial, flushed_bytes)
-            await holder.ended.wait()
+            await holder.moved()
         async with self._turns.take(upload_id, math.inf):
             partial, there_bytes = await self._look(user_id, upload_id)
             await self._settle(partial, there_bytes)

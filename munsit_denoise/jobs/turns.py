@@ -15,7 +15,7 @@ class Turn:
     """The right to work on an upload; while a body is read, it can be taken away."""
 
     def __init__(self) -> None:
-        self.ended = anyio.Event()
+        self._moved = anyio.Event()
         self._reading: Appender | None = None
         self._scope: anyio.CancelScope | None = None
         self._heard_s = 0.0
@@ -25,6 +25,7 @@ class Turn:
         """Read a body into a file while the block lasts. Raises UploadInUse when the turn is taken away."""
         self._reading, self._scope = file, anyio.CancelScope()
         self.heard()
+        self.move()
         try:
             with self._scope:
                 yield
@@ -32,6 +33,16 @@ class Turn:
                 raise UploadInUse
         finally:
             self._reading = None
+            self.move()
+
+    def move(self) -> None:
+        """Tell who waits that the turn goes on to something else, or has ended."""
+        self._moved.set()
+        self._moved = anyio.Event()
+
+    async def moved(self) -> None:
+        """Wait until it does."""
+        await self._moved.wait()
 
     def heard(self) -> None:
         """Note that the body goes on."""
@@ -68,10 +79,10 @@ class Turns:
         """
         while (holder := self._held.get(upload_id)) is not None:
             holder.yield_up(patience_s)
-            await holder.ended.wait()
+            await holder.moved()
         turn = self._held[upload_id] = Turn()
         try:
             yield turn
         finally:
             del self._held[upload_id]
-            turn.ended.set()
+            turn.move()
