@@ -87,6 +87,7 @@ class Cutter:
                     return
                 server.sendall(data)
                 sent += len(data)
+            server.shutdown(socket.SHUT_RDWR)  # closing it would tell nobody: the thread that answers still reads it
 
     def _cut(self, client: socket.socket, server: socket.socket) -> None:
         self.made += 1

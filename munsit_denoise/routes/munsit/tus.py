@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from email.utils import formatdate
 from functools import wraps
 
@@ -10,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from munsit_denoise.errors import DenoiseError, FileTooLarge, InvalidUpload
+from munsit_denoise.errors import DenoiseError, FileTooLarge, InvalidUpload, UploadNotFound
 from munsit_denoise.jobs.partial import NEVER_US, Body, Standing
 from munsit_denoise.records import PartialUpload
 from munsit_denoise.routes.auth import authenticate
@@ -51,7 +52,8 @@ async def create(request: Request) -> Response:
         try:
             standing = await uploads.append(user_id, upload.id, _body(request, 0))
         except (DenoiseError, ClientDisconnect):  # nobody was told where to go on
-            await uploads.terminate(user_id, upload.id)
+            with suppress(UploadNotFound):  # what is no media has been removed already
+                await uploads.terminate(user_id, upload.id)
             raise
     location = f"{base_url(request)}{request.scope['path'].rstrip('/')}/{upload.id}"
     return Response(status_code=201, headers={"Location": location, **_standing_headers(standing)})
