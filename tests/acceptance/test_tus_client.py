@@ -1,5 +1,6 @@
 """The published client of tus for JavaScript, as it is: cut off at random bytes, and across kill -9 of the server."""
 
+import math
 import os
 import random
 import shutil
@@ -64,7 +65,7 @@ class Cutter:
         self._target, self._cuts, self._on_cut = (host, int(port)), cuts, on_cut
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self.made = 0
+        self.made, self._busy = 0, threading.Lock()
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self) -> None:
@@ -81,8 +82,9 @@ class Cutter:
             threading.Thread(target=self._answer, args=(server, client), daemon=True).start()
             sent = 0
             while data := client.recv(16_384):
-                if self.made < len(self._cuts) and sent + len(data) > self._cuts[self.made]:
-                    server.sendall(data[: self._cuts[self.made] - sent])
+                most = self._cuts[self.made] if self.made < len(self._cuts) else math.inf
+                if sent + len(data) > most:
+                    server.sendall(data[: max(int(most) - sent, 0)])
                     self._cut(client, server)
                     return
                 server.sendall(data)
@@ -97,7 +99,8 @@ class Cutter:
         for side in (client, server):  # the thread that answers still holds them
             with suppress(OSError):
                 side.shutdown(socket.SHUT_RDWR)
-        self._on_cut(self.made)
+        with self._busy:  # a server that is being started is not killed
+            self._on_cut(self.made)
 
     def _answer(self, server: socket.socket, client: socket.socket) -> None:
         with suppress(OSError):
