@@ -106,6 +106,7 @@ class Cutter:
         with suppress(OSError):
             while data := server.recv(65_536):
                 client.sendall(data)
+        with suppress(OSError):  # also after a server that was killed, or the client waits for ever
             client.shutdown(socket.SHUT_RDWR)
 
 
