@@ -27,6 +27,7 @@ serve: install ## Migrate, create a first key, serve on 127.0.0.1:8000
 
 test: install lint types ## Lint, types, all tests
 	@sh scripts/system.sh node nodejs || echo "node is missing: the JavaScript snippets are skipped"
+	@sh scripts/system.sh npm npm || echo "npm is missing: the test of the tus client is skipped"
 	@sh scripts/system.sh curl curl
 # OpenMP teams of several workers on the same cores would spin in each other's way
 	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_FLAGS)

@@ -10,6 +10,9 @@ DenoiseError
 ├── Gone                     it was there, and is not any more
 ├── NotSubtractable          original and result cannot be subtracted
 ├── InsufficientBalance      the user's minutes do not cover the job
+├── WrongOffset              a part of an upload does not begin where the upload stands
+├── UploadInUse              another request works on the same upload
+├── UploadOverrun            more came in than an upload was announced with
 ├── KeyReused                an idempotency key came with another request
 ├── KeyInUse                 the first request of an idempotency key is still coming in
 ├── InvalidPage              offset or limit is no number that makes sense
@@ -116,6 +119,26 @@ class InsufficientBalance(DenoiseError):
     def __init__(self, required_ms: int, available_ms: int) -> None:
         required, available = (f"{ms / 60_000:.2f}".rstrip("0").rstrip(".") for ms in (required_ms, available_ms))
         super().__init__(f"Insufficient balance. Required: {required} minutes. Available: {available} minutes.")
+
+
+class WrongOffset(DenoiseError):
+    """A part of an upload does not begin where the upload stands."""
+
+    def __init__(self, offset_bytes: int) -> None:
+        super().__init__(f"Upload-Offset must be {offset_bytes}, where this upload stands. Please ask with HEAD first.")
+
+
+class UploadInUse(DenoiseError):
+    """Another request works on the same upload."""
+
+    message = "Another request is sending to this upload. Please try again in a moment."
+    retry_after_s = 1
+
+
+class UploadOverrun(DenoiseError):
+    """More came in than an upload was announced with."""
+
+    message = "This is more than the Upload-Length of the upload. Please begin a new upload with the right length."
 
 
 class KeyReused(DenoiseError):

@@ -15,6 +15,7 @@ from munsit_denoise.db.history import History as Pages
 from munsit_denoise.db.idempotency import IdempotencyKeys
 from munsit_denoise.db.installation import Installation
 from munsit_denoise.db.keys import Keys
+from munsit_denoise.db.partial import PartialUploads
 from munsit_denoise.db.records import Records
 from munsit_denoise.db.retention import Retention
 from munsit_denoise.db.uploads import Uploads
@@ -39,6 +40,7 @@ class Leaves:
     storage: Storage
     records: Records
     uploads: Uploads
+    partial: PartialUploads
     keys: Keys
     pages: Pages
     deliveries: Deliveries
@@ -62,6 +64,7 @@ async def open_leaves(settings: Settings) -> AsyncIterator[Leaves]:
             storage=STORAGES["file"](str(settings.storage_root)),
             records=Records(database, balance=settings.balance == "on"),
             uploads=Uploads(database),
+            partial=PartialUploads(database),
             keys=Keys(database),
             pages=Pages(database),
             deliveries=Deliveries(database),

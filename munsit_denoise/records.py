@@ -96,6 +96,26 @@ class Upload:
 
 
 @dataclass(frozen=True)
+class PartialUpload:
+    """An upload that comes in parts; the storage knows how much of it is there."""
+
+    id: str
+    user_id: str
+    file_name: str
+    upload_metadata: str  # as the client sent it
+    length_bytes: int
+    storage_key: str
+    created_at_us: int
+    expires_at_us: int
+    noted_bytes: int = 0  # how much was there when it was last written down
+
+    @property
+    def complete(self) -> bool:
+        """Whether it is an `Upload` of the same id."""
+        return self.noted_bytes == self.length_bytes
+
+
+@dataclass(frozen=True)
 class DenoiseRecord:
     """One row of a user's history; times are microseconds since 1970, UTC."""
 

@@ -23,6 +23,7 @@ from munsit_denoise.jobs.idempotency import Idempotency
 from munsit_denoise.jobs.intake import Examiner, Limits
 from munsit_denoise.jobs.journal import Journal
 from munsit_denoise.jobs.limits import RateLimits
+from munsit_denoise.jobs.partial import ResumableUploads
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.places import LAST_STEPS
 from munsit_denoise.jobs.progress import Board
@@ -62,6 +63,7 @@ class Services:
     admission: Admission
     submission: Submission
     idempotency: Idempotency
+    resumable: ResumableUploads
     history: History
     watchers: Watchers
     deletion: Deletion
@@ -146,6 +148,7 @@ def _assemble(
     limits = _limits(settings)
     admission = Admission(limits, parts.storage, parts.uploads, parts.records, (parts.queue, parts.inbox))
     examiner, deletion, removal = Examiner(limits), Deletion(parts), Removal(parts)
+    resumable = ResumableUploads(parts, leaves.partial, admission, examiner, settings.upload_hours)
     health = Health(parts, admission, beside.supervisor)
     idempotency = Idempotency(leaves.idempotency_keys)
     webhooks = _webhooks(leaves, beside, write_webhook)
@@ -158,6 +161,7 @@ def _assemble(
         deletion=deletion,
         removal=removal,
         idempotency=idempotency,
+        resumable=resumable,
         health=health,
         supervisor=beside.supervisor,
         client=beside.client,
@@ -179,6 +183,7 @@ def _assemble(
         admission=admission,
         submission=Submission(parts, admission, examiner, limits),
         idempotency=idempotency,
+        resumable=resumable,
         history=History(parts, leaves.pages),
         watchers=_watchers(settings, parts, leaves.keys),
         deletion=deletion,

@@ -15,6 +15,7 @@ from munsit_denoise.jobs.fetcher import Fetcher
 from munsit_denoise.jobs.health import Health
 from munsit_denoise.jobs.idempotency import Idempotency
 from munsit_denoise.jobs.intake import Examiner, Limits, Received
+from munsit_denoise.jobs.partial import ResumableUploads
 from munsit_denoise.jobs.parts import FETCHES_PER_USER, Parts
 from munsit_denoise.jobs.places import Places
 from munsit_denoise.jobs.recovery import requeue
@@ -46,6 +47,7 @@ class Work:
     removal: Removal
     idempotency: Idempotency
     keeper: Keeper
+    resumable: ResumableUploads
     health: Health
     supervisor: Supervisor
     client: AsyncClient
@@ -76,6 +78,7 @@ class Work:
             "sweeper": lambda: sweep_forever(parts),
             "expiry": lambda: expire_uploads(parts, settings.upload_hours),
             "idempotency": self.idempotency.expire_forever,
+            "partial uploads": self.resumable.expire_forever,
             "deletions": self.deletion.finish_forever,
             "webhooks": self.webhooks.run_forever,
             "retention": self.keeper.sweep_forever,

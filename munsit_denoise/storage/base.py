@@ -1,6 +1,7 @@
 """What a storage promises.
 
-A key is `<job id>/<name>`. A file appears under its key whole and durable, or not at all. Every method may raise
+A key is `<job id>/<name>`. A file appears under its key whole and durable, or not at all, but for one that is taken
+in parts: nobody may read that before it is published. Every method may raise
 StorageFull, StorageBroken and OutOfResources; FileNotFoundError where a promise says so.
 """
 
@@ -31,8 +32,35 @@ class Reader(Protocol):
         ...
 
 
+class Appender(Protocol):
+    """A file that is being added to."""
+
+    async def write(self, data: bytes, /) -> None:
+        """Add bytes, which may be kept in memory until `flush`, or until the block ends."""
+        ...
+
+    async def flush(self) -> int:
+        """Make durable what was added; return the file's size. Safe beside `write`."""
+        ...
+
+
 class Storage(Protocol):
     """Files by key."""
+
+    def append(self, key: str) -> AbstractAsyncContextManager[Appender]:
+        """Yield what adds to the end of a file, made if it is not there; one caller at a time.
+
+        All that was added is durable when the block ends, also with an exception.
+        """
+        ...
+
+    async def appended_bytes(self, key: str) -> int:
+        """Return how much of a file that is taken in parts is there and durable, 0 for none."""
+        ...
+
+    async def publish(self, key: str) -> None:
+        """Make all that was appended the file under this key; doing it again is fine. Raises FileNotFoundError."""
+        ...
 
     def new_file(self, key: str) -> AbstractAsyncContextManager[Path]:
         """Yield a local path to write to; published under its key when the block ends without an exception."""

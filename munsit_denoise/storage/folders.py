@@ -49,6 +49,39 @@ def publish(part: Path, target: Path) -> None:
     _flush_name(target)
 
 
+def open_end(path: Path) -> int:
+    """Open a file to add to its end, made if it is not there; return the descriptor."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    try:
+        _flush_name(path)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def add(descriptor: int, data: bytes) -> None:
+    """Write all of this; after an error, a beginning of it may be there."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def flush_end(descriptor: int) -> int:
+    """Make durable what was added; return the size of the file."""
+    os.fsync(descriptor)
+    return os.fstat(descriptor).st_size
+
+
+def flushed_size(path: Path) -> int:
+    """Make durable what was added to a file before; return its size."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return flush_end(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def link(source: Path, target: Path) -> None:
     """Give a file a second place."""
     target.hardlink_to(source)

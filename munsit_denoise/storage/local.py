@@ -12,7 +12,8 @@ from anyio import to_thread
 
 from munsit_denoise.errors import CannotGoOn, StorageBroken
 from munsit_denoise.storage import folders
-from munsit_denoise.storage.base import Reader, Stat
+from munsit_denoise.storage.appender import LocalAppender
+from munsit_denoise.storage.base import Appender, Reader, Stat
 from munsit_denoise.storage.trouble import of_the_machine, of_the_storage
 
 PART_SUFFIX = ".part"
@@ -48,6 +49,29 @@ class LocalStorage:
         finally:
             with anyio.CancelScope(shield=True), of_the_storage():
                 await to_thread.run_sync(lambda: part.unlink(missing_ok=True))
+
+    @asynccontextmanager
+    async def append(self, key: str) -> AsyncIterator[Appender]:
+        """Yield what adds to the end of a file, made if it is not there; one caller at a time."""
+        path = self.path(key)
+        await self._do(lambda: self._make_place(path.parent))
+        file = LocalAppender(await self._do(lambda: folders.open_end(path)))
+        try:
+            yield file
+        finally:
+            with anyio.CancelScope(shield=True):
+                await file.close()
+
+    async def appended_bytes(self, key: str) -> int:
+        """Return how much of a file that is taken in parts is there and durable, 0 for none."""
+        try:
+            return await self._do_with_file(lambda: folders.flushed_size(self.path(key)))
+        except FileNotFoundError:
+            return 0
+
+    async def publish(self, key: str) -> None:
+        """Flush what was appended: it lies under its key already. Raises FileNotFoundError."""
+        await self._do_with_file(lambda: folders.flushed_size(self.path(key)))
 
     @asynccontextmanager
     async def local_file(self, key: str) -> AsyncIterator[Path]:

@@ -22,6 +22,9 @@ STATUS: dict[type[DenoiseError], int] = {
     errors.Gone: 410,
     errors.NotSubtractable: 409,
     errors.InsufficientBalance: 400,  # what this dialect says for no credit
+    errors.WrongOffset: 409,
+    errors.UploadInUse: 423,
+    errors.UploadOverrun: 413,
     errors.KeyReused: 422,
     errors.KeyInUse: 409,
     errors.InvalidPage: 422,

@@ -8,7 +8,7 @@ from starlette.routing import Route
 from munsit_denoise.jobs.watch import Told
 from munsit_denoise.records import terminal_event
 from munsit_denoise.routes.auth import identify
-from munsit_denoise.routes.munsit import admin, history, records, report, residual, submit, tiles, usage, webhooks
+from munsit_denoise.routes.munsit import admin, history, records, report, residual, submit, tiles, tus, usage, webhooks
 from munsit_denoise.routes.munsit.errors import handlers
 from munsit_denoise.routes.munsit.wire import frame
 from munsit_denoise.routes.state import base_url, services_of
@@ -43,5 +43,6 @@ def create_munsit() -> Starlette:
         *residual.routes,
         *tiles.routes,
         *usage.routes,
+        *tus.routes,
     ]
     return Starlette(routes=routes, exception_handlers=handlers)
