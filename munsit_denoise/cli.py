@@ -9,6 +9,7 @@ import anyio
 import typer
 
 from munsit_denoise import __version__
+from munsit_denoise.commands.remote import remote
 from munsit_denoise.db.engine import open_database
 from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.migrate import UnusableDatabase, check_schema, upgrade
@@ -31,6 +32,7 @@ keys_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="API ke
 db_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The database's schema.")
 app.add_typer(keys_app, name="keys")
 app.add_typer(db_app, name="db")
+app.command("remote", cls=PlainCommand)(remote)
 
 
 def main() -> None:

@@ -26,7 +26,9 @@ def test_everything_it_does(live: Live, tmp_path: Path) -> None:
 def test_everything_that_is_exported_has_a_type() -> None:
     code, types = (CLIENT / "munsit-denoise.js").read_text(), (CLIENT / "munsit-denoise.d.ts").read_text()
     exported = re.findall(r"^export (?:async )?(?:class|function) (\w+)", code, re.MULTILINE)
-    methods = re.findall(r"^  (?:async )?\*?([a-z]\w*)\([^\n]*\) \{$", code.partition("class DenoiseClient")[2], re.MULTILINE)
+    methods = re.findall(
+        r"^  (?:async )?\*?([a-z]\w*)\([^\n]*\) \{$", code.partition("class DenoiseClient")[2], re.MULTILINE
+    )
     methods = methods[: methods.index("usage") + 1]
     declared = re.findall(r"^export (?:class|function) (\w+)", types, re.MULTILINE)
     assert sorted(exported) == sorted(declared)
