@@ -164,7 +164,7 @@ class _Run:
 def _sentence(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"{shown(str(error.filename))}: {error.strerror}" if error.filename else str(error)
-    hint = " Is --key right, or DENOISE_API_KEY?" if isinstance(error, InvalidKey) else ""
+    hint = " (is --key right, or DENOISE_API_KEY?)" if isinstance(error, InvalidKey) else ""
     return f"{error}{hint}"
 
 

@@ -50,7 +50,7 @@ def test_files_come_back_beside_themselves(live: Live, folder: Path) -> None:
 def test_what_went_wrong_is_told_in_a_line(live: Live, folder: Path) -> None:
     wrong = remote(live, folder, "a.wav", "--key", "wrong")
     assert (wrong.returncode, wrong.stderr) == (
-        1, "failed: a.wav: Invalid or missing API key Is --key right, or DENOISE_API_KEY?\n",
+        1, "failed: a.wav: Invalid or missing API key (is --key right, or DENOISE_API_KEY?)\n",
     )  # fmt: skip
     missing = remote(live, folder, "missing.wav")
     assert (missing.returncode, missing.stderr.count("\n")) == (1, 1)
