@@ -16,6 +16,7 @@ ENV_FILE = ".env"
 LONGEST_S = 1e9  # of any time: 30 years, so that reckoning with it stays within the range of integers
 SHORTEST_S = 0.01  # of an interval: a shorter one would keep a core busy
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+OF_COMMANDS = ("URL", "API_KEY")  # what `remote` reads, which is no setting of a server
 MOST = 10**9  # of anything counted, or a size in MiB
 
 Count = Annotated[int, Field(ge=0, le=MOST)]
@@ -292,7 +293,7 @@ def _sentence(location: tuple[int | str, ...], value: object, message: str) -> s
 
 def unknown_variables() -> list[str]:
     """Return a sentence for each `DENOISE_` variable, of the environment or `.env`, that no setting has."""
-    known = [name.upper() for name in Settings.model_fields]
+    known = [*OF_COMMANDS, *(name.upper() for name in Settings.model_fields)]
     given = {name.upper() for name in (*os.environ, *DotEnvSettingsSource(Settings).env_vars)}
     unknown = sorted(name.removeprefix(PREFIX) for name in given if name.startswith(PREFIX))
     return [
