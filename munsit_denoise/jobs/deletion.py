@@ -75,6 +75,6 @@ class Deletion:
 
     async def _remove(self, record: DenoiseRecord) -> None:
         await self._parts.storage.delete_job(record.id)
-        if record.upload_id:
-            await self._parts.uploads.delete(record.upload_id)
+        if record.upload_id:  # its file first: the sweep deletes no recording that has no row
             await self._parts.storage.delete_job(record.upload_id)
+            await self._parts.uploads.delete(record.upload_id)
