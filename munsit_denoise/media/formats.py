@@ -33,12 +33,13 @@ class Codec:
     layouts: tuple[str, ...] = STEREO  # none: any
     max_channels: int = 2
     dropped_samples: int = 0  # at the start, by decoders
+    least_samples: int = 0  # that a file needs to be known by its content: two frames, which silence fills up
     in_layout: tuple[str, ...] = ()  # options for more than two channels that lie in one of the layouts
     discrete: tuple[str, ...] = ()  # options for channels without places
 
 
 MP3 = Codec("libmp3lame", ("-q:a", "2"), rates_hz=MP3_RATES_HZ)
-MP2 = Codec("mp2", bits_per_second=128_000, rates_hz=FAST_RATES_HZ)
+MP2 = Codec("mp2", bits_per_second=128_000, rates_hz=FAST_RATES_HZ, least_samples=2 * 1_152)
 AAC = Codec("aac", bits_per_second=96_000, rates_hz=AAC_RATES_HZ, layouts=AAC_LAYOUTS, max_channels=8)
 VORBIS = Codec("libvorbis", ("-q:a", "6"), layouts=XIPH_LAYOUTS, max_channels=ANY)
 OPUS = Codec(
@@ -52,7 +53,9 @@ OPUS = Codec(
 # of itself ffmpeg makes frames as long as the sound, and fails below 16 samples
 FLAC = Codec("flac", ("-frame_size:a:0", "4608"), layouts=(), max_channels=8)
 WMA = Codec("wmav2", bits_per_second=96_000, rates_hz=FAST_RATES_HZ, dropped_samples=WMA_FRAME)
-AC3 = Codec("ac3", bits_per_second=128_000, rates_hz=AC3_RATES_HZ, layouts=AC3_LAYOUTS, max_channels=6)
+AC3 = Codec(
+    "ac3", bits_per_second=128_000, rates_hz=AC3_RATES_HZ, layouts=AC3_LAYOUTS, max_channels=6, least_samples=2 * 1_536
+)
 AMR_BITS_PER_SECOND = 12_200
 AMR = Codec(
     "libopencore_amrnb", bits_per_second=AMR_BITS_PER_SECOND, rates_hz=(8_000,), layouts=("mono",), max_channels=1
@@ -177,9 +180,10 @@ def encoding_for(extension: str, track: AudioTrack) -> Encoding:
         options += ["-ar:a:0", str(rate_hz)]
     options += MUXER_OPTIONS.get(extension, ())
     lead = f"aresample={rate_hz},adelay={codec.dropped_samples}S:all=1" if codec.dropped_samples else ""
+    rest = f"aresample={rate_hz},apad=whole_len={codec.least_samples}" if codec.least_samples else ""
     # codecs make noise of what is far above full scale; integers end there
     bounded = "aformat=sample_fmts=s32|s32p" if track.is_float and not encoder.startswith("pcm_f") else ""
-    filters = ",".join(filter(None, (pan, bounded, lead)))
+    filters = ",".join(filter(None, (pan, bounded, lead, rest)))
     return Encoding(muxer, tuple(options), filters, lead_s=codec.dropped_samples / rate_hz)
 
 
