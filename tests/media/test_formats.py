@@ -162,7 +162,7 @@ async def test_lossless_formats_keep_24_bits(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("extension", "target_lufs"), [("wav", -16.0), ("wav", -30.0), ("mp3", -16.0), ("opus", -30.0)]
+    ("extension", "target_lufs"), [("wav", -16.0), ("mp3", -16.0), ("m4a", -30.0), ("opus", -30.0)]
 )
 async def test_the_level_is_met_and_the_peak_is_not_passed(extension: str, target_lufs: float, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
@@ -315,10 +315,10 @@ def test_sound_alone_has_its_own_media_type() -> None:
 
 
 async def test_one_sample_is_written_so_that_it_can_be_read(tmp_path: Path) -> None:
-    """Resamplers make nothing of it, and MP2 and AC-3 are known by two frames: silence fills them up."""
+    """Resamplers make nothing of it, and some files are known by several frames: silence fills them up."""
     soundfile.write(tmp_path / "a.wav", np.full(1, 0.5), 8_000)
     source = await probe(tmp_path / "a.wav")
-    for extension in ("flac", "mp2", "ac3", "m4a", "opus", "flv"):
+    for extension in ("flac", "mp2", "ac3", "aac", "opus", "flv"):
         await convert(tmp_path / "a.wav", tmp_path / f"o.{extension}", track=source)
-        assert 0 < (await probe(tmp_path / f"o.{extension}")).duration_s < 0.1
+        assert 0 < (await probe(tmp_path / f"o.{extension}")).duration_s < 0.2
     assert soundfile.read(tmp_path / "o.flac")[0].tolist() == [0.5]
