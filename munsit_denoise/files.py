@@ -16,7 +16,7 @@ from munsit_denoise.jobs.pipeline import Denoiser, Work, enhance_file
 from munsit_denoise.media.formats import result_extension
 from munsit_denoise.media.probe import probe
 
-EXISTS = "exists already; to replace it, ask for overwriting"
+EXISTS = "exists already; overwrite=True replaces it"  # the command line says it in its own words
 PREFIX = ".munsit-denoise-"  # of hidden folders that hold what is not finished
 
 
