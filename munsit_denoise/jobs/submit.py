@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from munsit_denoise.media.formats import result_extension
 from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.records import DenoiseRecord, Options, Origin, Upload, extension_of, source_type_of
 from munsit_denoise.remote.transfer import name_in
+from munsit_denoise.storage.base import UNANSWERED
 
 log = get_logger()
 SECRET_BYTES = 16  # in a download path: 128 bits cannot be guessed
@@ -130,8 +131,7 @@ class Submission:
             source_type=source_type_of(extension),
             source_url=url,
         )
-        async with self._all_or_nothing(record.id):
-            return await self._accept(record, beside)
+        return await self._accept(record, beside)
 
     async def _examined(self, user_id: str, path: Path, index: int = 0) -> AudioTrack:
         """Return an audio track of a file; a look that was cut off is no verdict, and the file can be sent again."""
@@ -153,18 +153,26 @@ class Submission:
 
     @asynccontextmanager
     async def _all_or_nothing(self, job_id: str) -> AsyncIterator[None]:
+        """Remove what was taken in for a job unless its record is committed when the block ends.
+
+        Until then the job's folder carries a mark, by which a later start tells what may be removed.
+        """
+        storage, mark = self._parts.storage, f"{job_id}/{UNANSWERED}"
         self._parts.coming.add(job_id)
         try:
+            await storage.mark(mark)
             yield
         except BaseException:
-            await self._remove(job_id)
+            await self._remove(storage.delete_job(job_id))
             raise
+        else:
+            await self._remove(storage.delete(mark))
         finally:
             self._parts.coming.discard(job_id)
 
-    async def _remove(self, job_id: str) -> None:
+    async def _remove(self, removal: Awaitable[None]) -> None:
         try:
-            await self._parts.storage.delete_job(job_id)
+            await removal
         except Unavailable as error:  # the sweep removes it later; whoever waits is told what went wrong first
             log.warning("what was taken in could not be removed", reason=error.message)
 

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+UNANSWERED = "unanswered"  # a job's mark: its record has not been committed yet, so nobody was told of its files
+PART_SUFFIX = ".part"  # of files that are not whole
+
 
 @dataclass(frozen=True)
 class Stat:
@@ -82,12 +85,16 @@ class Storage(Protocol):
         """Give a file a second key, under which it stays when the first one goes. Raises FileNotFoundError."""
         ...
 
+    async def mark(self, key: str) -> None:
+        """Make an empty file under a key; it lasts from the moment that the next file of its job is published."""
+        ...
+
     async def delete(self, key: str) -> None:
         """Remove one file; one that is not there is fine."""
         ...
 
     async def delete_job(self, job_id: str) -> None:
-        """Remove all of a job's files, also while the caller is being cancelled; none at all is fine."""
+        """Remove all of a job's files, its mark last, also while the caller is being cancelled; none is fine."""
         ...
 
     def jobs(self) -> AsyncIterator[list[str]]:
@@ -99,7 +106,7 @@ class Storage(Protocol):
         ...
 
     async def set_aside(self, job_ids: Collection[str]) -> str:
-        """Put jobs' folders where nothing touches them any more; return where, for people."""
+        """Put jobs' folders where nothing touches them any more; return where, for people. Missing ones are fine."""
         ...
 
     def free_bytes(self) -> int:

@@ -5,6 +5,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -88,8 +89,11 @@ def link(source: Path, target: Path) -> None:
     _flush_name(target)
 
 
-def remove_tree(folder: Path) -> None:
-    """Remove a folder with all that is in it; one that is not there is fine."""
+def remove_tree(folder: Path, last: str) -> None:
+    """Remove a folder with all that is in it, one file after the others; one that is not there is fine."""
+    for name in files_in(folder):
+        if name != last:
+            (folder / name).unlink(missing_ok=True)
     try:
         shutil.rmtree(folder)
     except FileNotFoundError:
@@ -98,11 +102,13 @@ def remove_tree(folder: Path) -> None:
 
 
 def move_aside(root: Path, folders: Collection[Path]) -> Path:
-    """Move folders into a new one below the root whose name is no job's."""
+    """Move folders into a new one below the root whose name is no job's; those that are gone are left out."""
     place = root / f"{ASIDE}-{datetime.now(UTC):%Y-%m-%dT%H%M%S}"
     make_folder(place)
     for folder in folders:
-        folder.rename(place / folder.name)
+        with suppress(FileNotFoundError):
+            folder.rename(place / folder.name)
+    _flush_folders([place, root])
     return place
 
 
