@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from munsit_denoise.errors import DenoiseError
 from munsit_denoise.metrics import Metrics
-from munsit_denoise.routes import files, metrics, ops
+from munsit_denoise.routes import console, files, metrics, ops
 from munsit_denoise.routes.access import AccessLog
 from munsit_denoise.routes.audo.routes import create_audo, glued_routes
 from munsit_denoise.routes.cors import allow_origins
@@ -58,6 +58,7 @@ def create_app(settings: Settings, *, locked: bool = False) -> Starlette:
         *files.routes,
         *ops.routes,
         *metrics.routes,
+        *console.routes,
     ]
     app = _App(routes=routes, lifespan=lifespan, exception_handlers={DenoiseError: _on_error})
     app.measured, app.origins = measured, settings.cors_from
