@@ -18,6 +18,7 @@ from munsit_denoise.routes.audo.routes import create_audo, glued_routes
 from munsit_denoise.routes.headers import SafeHeaders
 from munsit_denoise.routes.munsit.routes import create_munsit
 from munsit_denoise.routes.names import RouteNames
+from munsit_denoise.routes.reference import routes as reference
 from munsit_denoise.services import Services, open_services
 from munsit_denoise.settings import Settings
 
@@ -55,6 +56,7 @@ def create_app(settings: Settings, *, locked: bool = False) -> Starlette:
         *files.routes,
         *ops.routes,
         *metrics.routes,
+        *reference.routes,
     ]
     app = _App(routes=routes, lifespan=lifespan, exception_handlers={DenoiseError: _on_error})
     app.measured = measured
