@@ -217,7 +217,27 @@ class QueuedJob(Model):
     denoise_id: Uuid
     user_id: Uuid
     user: str
-    state: str
+    state: Literal["waiting", "downloading", "running"]
     percent: float
     attempts: int
     age_s: float
+
+
+class Disk(Model):
+    """The room that is left, and what is kept, in bytes."""
+
+    free_bytes: int
+    originals_bytes: int
+    results_bytes: int
+    uploads_bytes: int
+
+
+class Rates(Model):
+    """What was done in a time."""
+
+    window_s: float
+    jobs: int
+    success: int
+    failed: int
+    sound_s: float = Field(description="Seconds of sound of the jobs that ended well")
+    real_time_factor: float | None = Field(description="Seconds of sound a second")
