@@ -20,6 +20,7 @@ from munsit_denoise.routes.headers import SafeHeaders
 from munsit_denoise.routes.munsit.message import message
 from munsit_denoise.routes.munsit.routes import create_munsit
 from munsit_denoise.routes.names import RouteNames
+from munsit_denoise.routes.reference import routes as reference
 from munsit_denoise.services import Services, open_services
 from munsit_denoise.settings import Settings
 
@@ -58,6 +59,7 @@ def create_app(settings: Settings, *, locked: bool = False) -> Starlette:
         *files.routes,
         *ops.routes,
         *metrics.routes,
+        *reference.routes,
         *console.routes,
     ]
     app = _App(routes=routes, lifespan=lifespan, exception_handlers={DenoiseError: _on_error})
