@@ -87,7 +87,7 @@ def test_options(client: Client, recording: Path, tmp_path: Path) -> None:
     with pytest.raises(Conflict) as refused:
         client.residual(loud.id, tmp_path / "rest.wav")
     assert refused.value.code == "40902"
-    with pytest.raises(InvalidRequest, match="^strength"):
+    with pytest.raises(InvalidRequest, match=r"^strength"):
         client.submit(recording, strength=2)
 
 
