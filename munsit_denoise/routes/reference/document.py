@@ -93,7 +93,8 @@ class _Builder:
 
     def operation(self, path: str, method: str, route: Route | WebSocketRoute) -> dict[str, Any]:
         """Return the operation of a path."""
-        dialect = max((one for one in self.dialects if path.startswith(one.base)), key=lambda one: len(one.base))
+        found = [one for one in self.dialects if path.startswith(f"{one.base}/")]
+        dialect = max(found, key=lambda one: len(one.base))
         said = dialect.operations.get(f"{method} {path.removeprefix(dialect.base)}") or _undescribed(route)
         operation: dict[str, Any] = {
             "operationId": f"{method.lower()}{re.sub(r'[^A-Za-z0-9]+', '_', path).rstrip('_')}",
