@@ -24,3 +24,11 @@ def test_every_method_of_a_path_is_named(live: Live, method: str, path: str, all
     assert set(answer.headers["allow"].split(", ")) == allowed
     if "v1/" in path:
         assert set(answer.json()) == ({"errorCode", "errorMessage"} if path.startswith("/api") else {"detail"})
+
+
+@pytest.mark.parametrize("path", ["%0A", "a%0Ab", "%0A/progress", "%0d%0a"])
+def test_a_path_with_a_line_end_is_the_dialects_as_well(live: Live, path: str) -> None:
+    answer = httpx.get(f"{live.url}/api/v1/denoise/{path}", headers={"x-api-key": live.key})
+    assert (answer.status_code, answer.json()) == (404, {"message": "Denoising job not found"})
+    answer = httpx.get(f"{live.url}/v1/remove-noise/{path.partition('/')[0]}/status", headers={"x-api-key": live.key})
+    assert (answer.status_code, answer.json()) == (404, {"detail": "Denoising job not found"})

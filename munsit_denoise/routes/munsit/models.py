@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, Json
 
 from munsit_denoise.routes.reference.operation import Model
 
@@ -23,6 +23,37 @@ class JobNotFoundBody(Model):
     """There is no such job."""
 
     message: str
+
+
+class ProcessingEvent(Model):
+    """The job waits or is worked on."""
+
+    stage: Literal["processing"]
+    pct: float = Field(ge=0, le=100, description="Never falls within a job")
+    message: str = Field("", description="For people; may be left out")
+
+
+class DoneEvent(Model):
+    """The job ended well."""
+
+    stage: Literal["done"]
+    url: Url
+    denoiseId: Uuid  # noqa: N815
+
+
+class ErrorEvent(Model):
+    """The job ended without a result."""
+
+    stage: Literal["error"]
+    message: str
+
+
+class ServerSentEvent(Model):
+    """One event of a stream."""
+
+    model_config = ConfigDict(extra="allow")  # what readers of streams add to it
+
+    data: Json[ProcessingEvent | DoneEvent | ErrorEvent]
 
 
 class Accepted(Model):

@@ -187,7 +187,7 @@ class _Builder:
     def _schema(self, kind: Any) -> dict[str, Any]:
         if isinstance(kind, Mapping):
             return dict(kind)
-        schema = TypeAdapter(kind).json_schema(ref_template=REF, mode="serialization")
+        schema = TypeAdapter(kind).json_schema(ref_template=REF)
         self._schemas |= schema.pop("$defs", {})
         if "$ref" not in schema and (name := getattr(kind, "__name__", "")) and schema.get("type") == "object":
             self._schemas[name] = schema  # a model that refers to no other is not named by the library
