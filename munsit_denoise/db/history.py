@@ -3,8 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
-import orjson
-from sqlalchemy import Select, bindparam, func, select, tuple_
+from sqlalchemy import Select, bindparam, select, tuple_
 
 from munsit_denoise.db.engine import Database
 from munsit_denoise.db.readers import Query, Row
@@ -25,23 +24,8 @@ def _newest(*conditions: Any) -> Select[Any]:
     return newest.limit(bindparam("limit"))
 
 
-def _packed(rows: Select[Any]) -> Query:
-    """Return a question whose answer is one row, a JSON array of arrays.
-
-    The driver takes the interpreter's lock again after each row; where other threads want it as well, twenty
-    rows wait twenty times.
-    """
-    inner = rows.subquery()
-    return Query(select(func.json_group_array(func.json_array(*inner.c))))
-
-
-def _unpacked(answer: list[Row]) -> list[Row]:
-    rows: list[Row] = orjson.loads(answer[0][0])
-    return rows
-
-
-PAGE = _packed(_newest().offset(bindparam("offset")))
-NEXT = _packed(_newest(tuple_(t.c.created_at, t.c.id) < tuple_(bindparam("created_at"), bindparam("id"))))
+PAGE = Query(_newest().offset(bindparam("offset")), packed=True)
+NEXT = Query(_newest(tuple_(t.c.created_at, t.c.id) < tuple_(bindparam("created_at"), bindparam("id"))), packed=True)
 ID, CREATED_AT = HISTORY_COLUMNS.index("id"), HISTORY_COLUMNS.index("created_at")
 
 
@@ -55,7 +39,7 @@ class History:
         """Return what `encode` makes of a page's rows, in the thread that read them."""
         ask = self._readers.ask_much if offset > FAR else self._readers.ask
         values = {"user_id": user_id, "offset": offset, "limit": limit}
-        return await ask(PAGE, values, lambda answer: encode(_unpacked(answer)))
+        return await ask(PAGE, values, encode)
 
     async def all(self, user_id: str, offset: int, limit: int, encode: Encode[Encoded]) -> AsyncIterator[Encoded]:
         """Yield what `encode` makes of batches of bounded size; the first may be of no row.
@@ -64,8 +48,7 @@ class History:
         client reads slowly, and records that come in meanwhile shift nothing.
         """
 
-        def digest(answer: list[Row]) -> tuple[Encoded, list[Row]]:
-            rows = _unpacked(answer)
+        def digest(rows: list[Row]) -> tuple[Encoded, list[Row]]:
             return encode(rows), rows[-1:]
 
         query, place = PAGE, {"user_id": user_id, "offset": offset}
