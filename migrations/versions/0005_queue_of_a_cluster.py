@@ -1,5 +1,6 @@
 """the queue's own tables, in PostgreSQL; in SQLite the records are the queue"""
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0005"
@@ -30,6 +31,7 @@ def run(sql: str) -> None:
 
 
 def upgrade() -> None:
+    op.add_column("users", sa.Column("turn_at", sa.BigInteger(), nullable=True))
     if op.get_bind().dialect.name == "postgresql":
         from procrastinate.schema import SchemaManager  # of the extra that PostgreSQL needs anyway
 
@@ -39,3 +41,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         run(OBJECTS)
+    op.drop_column("users", "turn_at")
