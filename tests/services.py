@@ -50,7 +50,9 @@ class Postgres:
 
     def start(self) -> None:
         options = f"-p {self.port} -k {self._folder} -c fsync=off -c max_connections=200 -c listen_addresses=127.0.0.1"
-        self._run("pg_ctl", "-D", str(self._folder / "data"), "-o", options, "-l", str(self._folder / "log"), "-w", "start")
+        self._run(
+            "pg_ctl", "-D", str(self._folder / "data"), "-o", options, "-l", str(self._folder / "log"), "-w", "start"
+        )
 
     def stop(self, mode: str = "fast") -> None:
         self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", mode, "-w", "stop")

@@ -7,7 +7,7 @@ than a lease. Times are the database's own: the clocks of workers may differ.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Select, and_, func, literal, not_, or_, select, text, update
+from sqlalchemy import BigInteger, Boolean, Select, and_, func, literal, literal_column, not_, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from munsit_denoise.db.engine import Database
@@ -15,7 +15,7 @@ from munsit_denoise.db.tables import denoise_records as t
 from munsit_denoise.db.tables import users
 from munsit_denoise.records import Status
 
-NOW_US: ColumnElement[int] = text("(extract(epoch FROM clock_timestamp()) * 1000000)::bigint")  # type: ignore[assignment]
+NOW_US: ColumnElement[int] = literal_column("(extract(epoch FROM clock_timestamp()) * 1000000)::bigint", BigInteger())
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,10 @@ class Turns:
 
     async def unannounced(self, limit: int) -> list[str]:
         """Return free jobs that no waiting entry of the queue names: their worker died, or their entry was lost."""
-        named = text(
+        named = literal_column(
             "EXISTS (SELECT 1 FROM procrastinate_jobs q WHERE q.status = 'todo'"
-            " AND q.args->>'record_id' = denoise_records.id)"
+            " AND q.args->>'record_id' = denoise_records.id)",
+            Boolean(),
         )
         query = select(t.c.id).where(self._free(), not_(named)).order_by(t.c.created_at).limit(limit)
         async with self._database.read() as connection:

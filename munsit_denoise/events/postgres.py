@@ -3,6 +3,8 @@
 import logging
 import secrets
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import anyio
 import psycopg
@@ -53,7 +55,7 @@ class PostgresBell(MemoryBell):
         failures = 0
         while True:
             try:
-                async with await self._connect() as connection:
+                async with self._connected() as connection:
                     failures = 0
                     await self._tell(connection)
             except (psycopg.Error, OSError, TimeoutError) as error:
@@ -81,7 +83,7 @@ class PostgresBell(MemoryBell):
         failures = 0
         while True:
             try:
-                async with await self._connect() as connection:
+                async with self._connected() as connection:
                     with anyio.fail_after(QUERY_S):
                         await connection.execute(f"LISTEN {CHANNEL}")
                     failures = 0
@@ -111,11 +113,17 @@ class PostgresBell(MemoryBell):
         for job_id in list(self._ears):
             MemoryBell.ring(self, job_id)
 
-    async def _connect(self) -> psycopg.AsyncConnection[tuple[object, ...]]:
-        with anyio.fail_after(2 * CONNECT_S):
-            return await psycopg.AsyncConnection.connect(
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[psycopg.AsyncConnection[tuple[object, ...]]]:
+        with anyio.fail_after(2 * CONNECT_S, shield=True):  # one that is cut off in mid-way is not closed by itself
+            connection = await psycopg.AsyncConnection.connect(
                 self._url, autocommit=True, connect_timeout=CONNECT_S, application_name="munsit-denoise events"
             )
+        try:
+            yield connection
+        finally:
+            with anyio.CancelScope(shield=True):
+                await connection.close()
 
 
 def _payloads(name: str, jobs: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ found by the sweep.
 
 import json
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
@@ -22,10 +23,10 @@ FOUND_AT_ONCE = 500
 POLL_S = 5.0  # where a notification was lost
 DEFER = """
 INSERT INTO procrastinate_jobs (queue_name, task_name, args)
-SELECT %(queue)s, %(task)s, CAST(%(args)s AS jsonb)
+SELECT CAST(%(queue)s AS text), %(task)s, CAST(%(args)s AS jsonb)
 WHERE NOT EXISTS (
     SELECT 1 FROM procrastinate_jobs
-    WHERE status = 'todo' AND queue_name = %(queue)s AND args->>'record_id' = %(id)s
+    WHERE status = 'todo' AND queue_name = CAST(%(queue)s AS text) AND args->>'record_id' = %(id)s
 )
 """
 FORGET = "DELETE FROM procrastinate_jobs WHERE status = 'todo' AND args->>'record_id' = %(id)s"
@@ -89,7 +90,8 @@ class PostgresQueue:
         self._name, self._turns, self._places, self._lease_s, self._listens = name, turns, places, lease_s, listens
         self._app = App(connector=PsycopgConnector(conninfo=url, min_size=1, max_size=4, timeout=POLL_S))
         self._app.task(name=TASK, queue=name)(self._offer)
-        self._offers, self._taking = anyio.create_memory_object_stream[anyio.Event](float("inf"))
+        self._offers: deque[anyio.Event] = deque()  # entries that this process holds, as what ends them
+        self._offered = anyio.Semaphore(0)
         self._taken: dict[str, anyio.Event] = {}  # jobs that are worked on, to what ends their entry
         self._counts: dict[str, int] = {}
         self._ahead: dict[str, int] = {}
@@ -125,7 +127,8 @@ class PostgresQueue:
     async def take(self) -> str:
         """Return the next job, waiting for one; it is this process's until it is `done`."""
         while True:
-            offer = await self._taking.receive()
+            await self._offered.acquire()
+            offer = self._offers.popleft()
             try:
                 turn = await self._turns.take()
             except BaseException:
@@ -177,7 +180,8 @@ class PostgresQueue:
     async def _offer(self, record_id: str) -> None:
         """Hold an entry of the queue until the job that it led to is done here."""
         settled = anyio.Event()
-        self._offers.send_nowait(settled)
+        self._offers.append(settled)
+        self._offered.release()
         await settled.wait()
 
     async def _keep_forever(self) -> None:
