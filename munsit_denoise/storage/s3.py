@@ -4,30 +4,26 @@ Files are written and read by programs that need a path, so each has a place on 
 on. Downloads are streamed from the store.
 """
 
-import logging
 import re
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
 import obstore
-from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import S3Store
 
-from munsit_denoise.errors import StorageBroken
 from munsit_denoise.storage.base import Reader, Stat
+from munsit_denoise.storage.objects import PART_BYTES, PARTS, ObjectAppender, ObjectReader, part_key, told
 from munsit_denoise.storage.scratch import ScratchFolder
 
-log = logging.getLogger(__name__)
 JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 MARK = "installation/"  # of an empty object whose name ends in the id
 PROBE = "probe/"
 ASIDE = "set-aside"
-PART_BYTES = 8 * 2**20  # of an upload in parts
-STREAM_BYTES = 2**18
 TIMEOUT_S = 30  # of one request: a store that hangs for ten seconds is waited for
 RETRIES_S = 20
 DELETE_AT_ONCE = 500
@@ -62,10 +58,59 @@ class S3Storage:
                 await self._do(lambda: obstore.put_async(self._store, key, file, chunk_size=PART_BYTES))
 
     @asynccontextmanager
+    async def append(self, key: str) -> AsyncIterator[ObjectAppender]:
+        """Yield what adds to the end of a file that is taken in parts; one caller at a time."""
+        appender = ObjectAppender(partial(self._put_part, key), await self.appended_bytes(key))
+        try:
+            yield appender
+        finally:
+            with anyio.CancelScope(shield=True):
+                await appender.flush()
+
+    async def appended_bytes(self, key: str) -> int:
+        """Return how much of a file that is taken in parts is there, 0 for none."""
+        end = 0
+        for start, size_bytes in await self._parts(key):
+            if start != end:
+                break  # what came before this one never arrived
+            end += size_bytes
+        return end
+
+    async def publish(self, key: str) -> None:
+        """Make all that was appended the file under this key; doing it again is fine. Raises FileNotFoundError."""
+        parts = await self._parts(key)
+        if not parts:
+            await self.stat(key)
+            return
+
+        async def content() -> AsyncIterator[bytes]:
+            for start, _ in parts:
+                found = await obstore.get_async(self._store, part_key(key, start))
+                async for piece in found.stream(min_chunk_size=PART_BYTES):
+                    yield bytes(piece)
+
+        await self._do(lambda: obstore.put_async(self._store, key, content(), chunk_size=PART_BYTES))
+        await self._remove([part_key(key, start) for start, _ in parts])
+
+    async def _put_part(self, key: str, start: int, data: bytes) -> None:
+        """Store a part of a file that is taken in parts, from a position on."""
+        await self._do(lambda: obstore.put_async(self._store, part_key(key, start), data, use_multipart=False))
+
+    async def _parts(self, key: str) -> list[tuple[int, int]]:
+        """Return where each part of a file begins, and its size, in order."""
+        with told():
+            found = [
+                (int(str(one["path"]).rpartition("/")[2]), int(one["size"]))
+                async for objects in obstore.list(self._store, prefix=f"{key}{PARTS}/")
+                for one in objects
+            ]
+        return sorted(found)
+
+    @asynccontextmanager
     async def local_file(self, key: str) -> AsyncIterator[Path]:
         """Yield a local path under which a file can be read for a while. Raises FileNotFoundError."""
         async with self._scratch.place(key) as path:
-            with _told():
+            with told():
                 found = await obstore.get_async(self._store, key)
                 async with await anyio.open_file(path, "wb") as file:
                     async for part in found.stream(min_chunk_size=PART_BYTES):
@@ -76,7 +121,7 @@ class S3Storage:
     async def open_range(self, key: str, start: int = 0) -> AsyncIterator[Reader]:
         """Yield a reader that stands at a position. Raises FileNotFoundError."""
         size_bytes = (await self.stat(key)).size_bytes
-        yield _ObjectReader(self._store, key, size_bytes, start)
+        yield ObjectReader(self._store, key, size_bytes, start)
 
     async def stat(self, key: str) -> Stat:
         """Return a file's size and time. Raises FileNotFoundError."""
@@ -100,7 +145,7 @@ class S3Storage:
     async def jobs(self) -> AsyncIterator[list[str]]:
         """Yield the ids of the jobs that have objects, some at a time; whatever else lies there is left out."""
         last = ""
-        with _told():
+        with told():
             async for objects in obstore.list(self._store, chunk_size=1000):
                 names = [str(one["path"]).partition("/")[0] for one in objects]
                 found = [name for name in dict.fromkeys(names) if name != last and JOB_ID.fullmatch(name)]
@@ -110,7 +155,7 @@ class S3Storage:
 
     async def keys(self, job_id: str) -> list[str]:
         """Return the keys of a job's files."""
-        with _told():
+        with told():
             return [
                 str(one["path"])
                 async for objects in obstore.list(self._store, prefix=f"{job_id}/", chunk_size=1000)
@@ -152,61 +197,18 @@ class S3Storage:
         return await self._do(lambda: obstore.sign_async(self._store, "GET", key, timedelta(seconds=seconds)))
 
     async def _marks(self) -> list[str]:
-        with _told():
+        with told():
             return [str(one["path"]) async for objects in obstore.list(self._store, prefix=MARK) for one in objects]
 
     async def _remove(self, keys: list[str]) -> None:
         for first in range(0, len(keys), DELETE_AT_ONCE):
             some = keys[first : first + DELETE_AT_ONCE]
             try:
-                with _told():
+                with told():
                     await obstore.delete_async(self._store, some)
             except FileNotFoundError:
                 continue  # gone already, which is what was wanted
 
     async def _do(self, act: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-        with _told():
+        with told():
             return await act()
-
-
-class _ObjectReader:
-    """Reads an object from a position on, over one request for as long as nobody seeks."""
-
-    def __init__(self, store: S3Store, key: str, size_bytes: int, position: int) -> None:
-        self._store, self._key, self._size = store, key, size_bytes
-        self._position, self._rest = position, b""
-        self._stream: AsyncIterator[Any] | None = None
-
-    async def read(self, size_bytes: int, /) -> bytes:
-        """Return that much from where the reader stands; less only at the end."""
-        with _told():
-            while len(self._rest) < size_bytes and self._position + len(self._rest) < self._size:
-                if self._stream is None:
-                    options: Any = {"range": {"offset": self._position + len(self._rest)}}
-                    found = await obstore.get_async(self._store, self._key, options=options)
-                    self._stream = aiter(found.stream(min_chunk_size=STREAM_BYTES))
-                part = await anext(self._stream, None)
-                if part is None:
-                    raise StorageBroken  # it ended before its size
-                self._rest += bytes(part)
-        data, self._rest = self._rest[:size_bytes], self._rest[size_bytes:]
-        self._position += len(data)
-        return data
-
-    async def seek(self, position: int, /) -> object:
-        """Go on from there."""
-        if position != self._position:
-            self._position, self._rest, self._stream = position, b"", None
-        return position
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Turn what the store answers into what a storage may raise."""
-    try:
-        yield
-    except (NotFoundError, FileNotFoundError) as error:
-        raise FileNotFoundError from error
-    except (BaseError, TimeoutError, ConnectionError) as error:
-        log.warning("the object store does not answer as it should: %s", type(error).__name__)
-        raise StorageBroken from error
