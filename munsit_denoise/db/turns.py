@@ -4,7 +4,7 @@ A job is free while nobody has given a sign of life for it (`heartbeat_at`), or 
 than a lease. Times are the database's own: the clocks of workers may differ.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, Boolean, Select, and_, func, literal, literal_column, not_, or_, select, update
@@ -59,13 +59,11 @@ class Turns:
             pending = (t.c.id == job_id, t.c.status == Status.PENDING)
             await connection.execute(update(t).where(*pending).values(heartbeat_at=None))
 
-    async def lost(self, leases: Sequence[tuple[str, int]]) -> set[str]:
-        """Return which of these jobs have ended, or are run by somebody with a newer lease."""
-        held = or_(*(and_(t.c.id == job_id, t.c.lease == number) for job_id, number in leases))
-        query = select(t.c.id).where(t.c.status == Status.PENDING, held)
+    async def leases(self, job_ids: Collection[str]) -> dict[str, int]:
+        """Return the present lease of each of these jobs that has not ended."""
+        query = select(t.c.id, t.c.lease).where(t.c.id.in_(job_ids), t.c.status == Status.PENDING)
         async with self._database.read() as connection:
-            kept = set(await connection.scalars(query))
-        return {job_id for job_id, _ in leases} - kept
+            return {row[0]: row[1] for row in await connection.execute(query)}
 
     async def line(self, limit: int) -> list[Turn]:
         """Return the jobs that wait, in the order in which they will be taken if nobody else comes."""

@@ -49,6 +49,11 @@ class Board:
         """No run of a job goes on."""
         self._runs.pop(job_id, None)
 
+    def lease_of(self, job_id: str) -> int | None:
+        """Return the number of the lease under which a job runs in this process."""
+        run = self._runs.get(job_id)
+        return run.lease.number if run else None
+
     def latest(self, job_id: str) -> Processing | None:
         """Return what a job that runs in this process does."""
         run = self._runs.get(job_id)

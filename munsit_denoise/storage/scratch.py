@@ -1,5 +1,7 @@
-"""Files of this process that may be lost: a folder that is swept at the start, and bounded by the disk."""
+"""Files of this process that may be lost: a folder of its own, which the next process removes if this one dies."""
 
+import fcntl
+import os
 import shutil
 import uuid
 from collections.abc import AsyncIterator
@@ -19,9 +21,19 @@ class ScratchFolder:
 
     def __init__(self, root: Path) -> None:
         """Raises OSError."""
-        self._root = root / HOLDER
-        shutil.rmtree(self._root, ignore_errors=True)  # what a process that was killed left
-        self._root.mkdir(parents=True)
+        holder = root / HOLDER
+        holder.mkdir(parents=True, exist_ok=True)
+        self._root = holder / uuid.uuid4().hex
+        alone = os.open(holder, os.O_RDONLY)
+        try:
+            fcntl.flock(alone, fcntl.LOCK_EX)  # another process that starts does not take ours for unused
+            for left in holder.iterdir():
+                _remove_unused(left)
+            self._root.mkdir()
+            self._held = os.open(self._root, os.O_RDONLY)
+            fcntl.flock(self._held, fcntl.LOCK_EX)  # for as long as this process lives
+        finally:
+            os.close(alone)
 
     @asynccontextmanager
     async def place(self, key: str) -> AsyncIterator[Path]:
@@ -40,3 +52,18 @@ class ScratchFolder:
         """Return the room that is left."""
         with of_the_storage():
             return shutil.disk_usage(self._root).free
+
+
+def _remove_unused(folder: Path) -> None:
+    """Remove the folder of a process that has died."""
+    try:
+        held = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    except BlockingIOError:
+        pass  # it is at work
+    finally:
+        os.close(held)
