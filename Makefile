@@ -8,9 +8,11 @@ SHARED ?= ../shared
 HELDOUT := build/heldout
 TORCH_INDEX ?=
 PYTEST_FLAGS ?=
+FAST := $(addprefix tests/,batch db events jobs queue remote storage) $(addprefix tests/test_,architecture.py \
+	files.py lock.py names.py settings.py) tests/routes/test_munsit_wire.py tests/routes/test_errors.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test chaos coverage lint types check format lock clean \
+.PHONY: help install serve test test-fast chaos coverage lint types check format lock clean \
 	bench-quality bench-heldout bench-harm bench-speed bench-gpu bench-api bench-seams spectrograms
 
 help: ## Explain the targets
@@ -27,9 +29,13 @@ serve: install ## Migrate, create a first key, serve on 127.0.0.1:8000
 
 test: install lint types ## Lint, types, all tests
 	@sh scripts/system.sh node nodejs || echo "node is missing: the JavaScript snippets are skipped"
+	@sh scripts/system.sh npm npm || echo "npm is missing: the test of the tus client is skipped"
 	@sh scripts/system.sh curl curl
 # OpenMP teams of several workers on the same cores would spin in each other's way
 	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_FLAGS)
+
+test-fast: install ## Tests without films, servers of their own and the model, in under a minute
+	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --dist worksteal -q -m "not slow" $(FAST) $(PYTEST_FLAGS)
 
 chaos: install ## Kills, stops and fifty clients at random, for half an hour; prints what was lost
 	@$(BIN)/python -m tests.chaos

@@ -9,10 +9,13 @@ from pathlib import Path
 
 from benchmarks.clients import clients, probe
 from benchmarks.harness import denoise, serving
+from benchmarks.limits import bench_limits
+from benchmarks.metering import bench_report
 from benchmarks.pages import bench_history, bench_uploads
 from benchmarks.report import late, line
 from benchmarks.speed import write_speech
 from benchmarks.streams import bench_bare_fan_out, bench_fan_out, bench_memory, bench_replays
+from benchmarks.submissions import bench_submissions
 
 JOB_S = 120
 SHORT_S = 2
@@ -22,7 +25,7 @@ LONG_S = 3000
 def main() -> None:
     """Print everything, or the parts that are named."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.api", description=__doc__)
-    parser.add_argument("parts", nargs="*", help="of: memory many one silent replays history list uploads lag")
+    parser.add_argument("parts", nargs="*", help="names of parts; none: all of them")
     parser.add_argument("--job-s", type=int, default=JOB_S, help="length of the recordings that are listened to")
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     arguments = parser.parse_args()
@@ -55,7 +58,10 @@ def parts(folder: Path, arguments: argparse.Namespace) -> dict[str, Callable[[],
         "history": lambda: bench_history(100_000, whole=False),
         "list": lambda: bench_history(1_000_000, whole=True),
         "uploads": lambda: bench_uploads(folder),
+        "submissions": lambda: bench_submissions(folder, long),
         "lag": lambda: bench_lag(speech),
+        "report": lambda: bench_report(speech),
+        "limits": lambda: bench_limits(short),
     }
 
 

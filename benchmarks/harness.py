@@ -61,7 +61,8 @@ def serving(**settings: Any) -> Iterator[Served]:
     with tempfile.TemporaryDirectory() as folder:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        values = {"data_dir": f"{folder}/data", "port": port, "max_duration_minutes": 0, "max_upload_mb": 0} | settings
+        unlimited = {"max_duration_minutes": 0, "max_upload_mb": 0, "max_streams_per_key": 0}
+        values = {"data_dir": f"{folder}/data", "port": port} | unlimited | settings
         environment = os.environ | {f"DENOISE_{name.upper()}": str(value) for name, value in values.items()}
         log = Path(folder, "log")
         with log.open("wb") as file:

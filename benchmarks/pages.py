@@ -34,6 +34,8 @@ def bench_history(records: int, whole: bool) -> None:
         for what, query, pause_s in (("the newest", "", 0.02), ("offset 1,000", "&offset=1000", 0.02)):
             _probe(server, pool, what, query, pause_s)
         _probe(server, pool, f"offset {records - 20:,}, three a second", f"&offset={records - 20}", 0.6)
+        for what, query in (("words in no name", "&q=zzz"), ("a status that none has", "&status=failed")):
+            _probe(server, pool, f"{what}, three a second", query, 0.6)
         known = server.headers | {"if-none-match": page.headers["etag"]}
         took = pool.submit(hammer, server.address, (PAGE, known), CONNECTIONS, SECONDS).result()
         line("  pages a second that the client has: 304", f"{len(took) / SECONDS:.0f}")

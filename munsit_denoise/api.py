@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from munsit_denoise.media.probe import MAX_CHANNELS, MAX_SAMPLES_A_SECOND, RATES_HZ
+from munsit_denoise.records import LEVELS_LUFS, STRENGTHS
 from munsit_denoise.samples import Samples, as_full_scale
 
 if TYPE_CHECKING:
     from munsit_denoise.engine.stream import Denoiser as Stream
-
-LOUDNESS_LUFS = (-70.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Denoiser:
         """Begin a recording; a `strength` of 0 changes nothing. Raises TypeError, ValueError, RuntimeError, OSError."""
         rate_hz, self._channels = index(sample_rate_hz), index(channels)
         _check_format(rate_hz, self._channels)
-        _check_within("strength", strength, (0.0, 1.0))
+        _check_within("strength", strength, STRENGTHS)
         self._stream = _opened(engine)(rate_hz, self._channels, float(strength))
         self._dimensions: int | None = None
         self._ended = False
@@ -123,9 +122,9 @@ def enhance_file(
 
     from munsit_denoise.files import Wish, enhance_one
 
-    _check_within("strength", strength, (0.0, 1.0))
+    _check_within("strength", strength, STRENGTHS)
     if loudness is not None:
-        _check_within("loudness", loudness, LOUDNESS_LUFS)
+        _check_within("loudness", loudness, LEVELS_LUFS)
     if index(track) < 0:
         raise ValueError(f"track is {track}; the first is 0")
     wish = Wish(Path(source), Path(target), loudness, index(track), overwrite)

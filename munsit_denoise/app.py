@@ -15,7 +15,9 @@ from munsit_denoise.metrics import Metrics
 from munsit_denoise.routes import files, metrics, ops
 from munsit_denoise.routes.access import AccessLog
 from munsit_denoise.routes.audo.routes import create_audo, glued_routes
+from munsit_denoise.routes.cors import allow_origins
 from munsit_denoise.routes.headers import SafeHeaders
+from munsit_denoise.routes.munsit.message import message
 from munsit_denoise.routes.munsit.routes import create_munsit
 from munsit_denoise.routes.names import RouteNames
 from munsit_denoise.services import Services, open_services
@@ -41,7 +43,8 @@ def create_app(settings: Settings, *, locked: bool = False) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[State]:
         try:
-            async with open_services(settings, measured, app.state.give_up, locked=locked) as services:
+            told = app.state.give_up
+            async with open_services(settings, measured, told, write_webhook=message, locked=locked) as services:
                 app.state.stop = services.stop
                 yield {"services": services}
         except Exception as error:
@@ -57,17 +60,19 @@ def create_app(settings: Settings, *, locked: bool = False) -> Starlette:
         *metrics.routes,
     ]
     app = _App(routes=routes, lifespan=lifespan, exception_handlers={DenoiseError: _on_error})
-    app.measured = measured
+    app.measured, app.origins = measured, settings.cors_from
     app.state.give_up = lambda _: None  # a server that can stop puts its own here
     return app
 
 
 class _App(Starlette):
     measured: Metrics
+    origins: tuple[str, ...]
 
     def build_middleware_stack(self) -> ASGIApp:
         """Put the headers around everything, the handlers of crashes included, and the log around them."""
-        return AccessLog(SafeHeaders(super().build_middleware_stack()), self.measured, RouteNames(self.routes))
+        allowed = allow_origins(super().build_middleware_stack(), self.origins)
+        return AccessLog(SafeHeaders(allowed), self.measured, RouteNames(self.routes))
 
 
 async def _on_error(_: Request, __: Exception) -> Response:

@@ -6,9 +6,13 @@ DenoiseError
 ├── JobNotFound              no such job, or somebody else's
 ├── UploadNotFound           no such upload, or somebody else's
 ├── NotFound                 no such delivery, user or key
+├── AlreadyThere             a name is taken
 ├── Gone                     it was there, and is not any more
 ├── NotSubtractable          original and result cannot be subtracted
 ├── InsufficientBalance      the user's minutes do not cover the job
+├── WrongOffset              a part of an upload does not begin where the upload stands
+├── UploadInUse              another request works on the same upload
+├── UploadOverrun            more came in than an upload was announced with
 ├── KeyReused                an idempotency key came with another request
 ├── KeyInUse                 the first request of an idempotency key is still coming in
 ├── InvalidPage              offset or limit is no number that makes sense
@@ -37,12 +41,24 @@ DenoiseError
 └── Interrupted              the attempt was cut off, which says nothing of the file
 """
 
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Quota:
+    """How much a limit allows: so many in so many seconds, or so many at the same time."""
+
+    name: str
+    amount: int
+    window_s: int | None = None
+
 
 class DenoiseError(Exception):
     """Base of all; the message is a sentence for people."""
 
     message = "Something went wrong"
     retry_after_s: int | None = None  # when the same request may succeed, None where it never will
+    quota: Quota | None = None  # what was passed
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or self.message)
@@ -73,6 +89,12 @@ class NotFound(DenoiseError):
     message = "There is nothing of that name."
 
 
+class AlreadyThere(DenoiseError):
+    """What was to be made is there."""
+
+    message = "There is something of that name already."
+
+
 class WrongScope(DenoiseError):
     """The key is valid and not meant for this."""
 
@@ -97,6 +119,26 @@ class InsufficientBalance(DenoiseError):
     def __init__(self, required_ms: int, available_ms: int) -> None:
         required, available = (f"{ms / 60_000:.2f}".rstrip("0").rstrip(".") for ms in (required_ms, available_ms))
         super().__init__(f"Insufficient balance. Required: {required} minutes. Available: {available} minutes.")
+
+
+class WrongOffset(DenoiseError):
+    """A part of an upload does not begin where the upload stands."""
+
+    def __init__(self, offset_bytes: int) -> None:
+        super().__init__(f"Upload-Offset must be {offset_bytes}, where this upload stands. Please ask with HEAD first.")
+
+
+class UploadInUse(DenoiseError):
+    """Another request works on the same upload."""
+
+    message = "Another request is sending to this upload. Please try again in a moment."
+    retry_after_s = 1
+
+
+class UploadOverrun(DenoiseError):
+    """More came in than an upload was announced with."""
+
+    message = "This is more than the Upload-Length of the upload. Please begin a new upload with the right length."
 
 
 class KeyReused(DenoiseError):
@@ -161,7 +203,11 @@ class NotMedia(InvalidUpload):
 
 
 class InvalidOption(InvalidUpload):
-    """An option of the job makes no sense; the message says which."""
+    """An option of the job makes no sense; the message says which, or `option` does: the name that `Options` has."""
+
+    def __init__(self, message: str, option: str | None = None) -> None:
+        super().__init__(message)
+        self.option = option
 
 
 class UploadTooSlow(InvalidUpload):
@@ -193,13 +239,21 @@ class TooManyJobs(Unavailable):
 class TooManyRequests(Unavailable):
     """More requests came in a minute than may."""
 
-    message = "Too many requests. Please try again later."
+    message = "Too many requests came with this API key. Please try again later."
+
+    def __init__(self, quota: Quota, retry_after_s: int, message: str | None = None) -> None:
+        super().__init__(message)
+        self.quota, self.retry_after_s = quota, retry_after_s
 
 
 class TooManyStreams(Unavailable):
     """As many streams and sockets are open with this key as may."""
 
     message = "Too many streams are open with this API key. Please close some first."
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.quota = Quota("streams", most)
 
 
 class TooManyUploads(Unavailable):

@@ -1,17 +1,109 @@
-"""One file after another's wish, without a server and without a command line."""
+"""Results on a disk, without a server: they appear whole or not at all, and never in the place of what must stay."""
 
 import errno
+import fcntl
 import os
-from collections.abc import Callable
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from anyio import to_thread
 
-from munsit_denoise.batch.appear import appearing
 from munsit_denoise.jobs.pipeline import Denoiser, Work, enhance_file
 from munsit_denoise.media.formats import result_extension
 from munsit_denoise.media.probe import probe
+
+EXISTS = "exists already; overwrite=True replaces it"  # the command line says it in its own words
+PREFIX = ".munsit-denoise-"  # of hidden folders that hold what is not finished
+
+
+@contextmanager
+def workplace(folder: Path) -> Iterator[Path]:
+    """Yield a hidden folder inside a folder, which goes with all it holds when the block ends.
+
+    It is locked while this process lives, so that another run can tell one that a kill left. Raises OSError.
+    """
+    place, lock = _locked_folder(folder)
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+        os.close(lock)
+
+
+def _locked_folder(folder: Path) -> tuple[Path, int]:
+    while True:
+        try:
+            place = Path(tempfile.mkdtemp(prefix=PREFIX, dir=folder))
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(folder)) from None
+        try:
+            lock = os.open(place, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        _take(lock)
+        if place.exists():  # between its making and its lock another run may have taken it for a leftover
+            return place, lock
+        os.close(lock)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the workplaces that killed runs left in a folder; those of running ones stay."""
+    for place in folder.glob(f"{PREFIX}*"):
+        try:
+            lock = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError:
+            continue
+        if _take(lock):
+            shutil.rmtree(place, ignore_errors=True)
+        os.close(lock)
+
+
+def _take(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def appearing(target: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Yield a path to write to; the file is at its target when the block ends without an exception.
+
+    A link as target stays, and what it leads to is written. Raises OSError, FileExistsError where a file is already
+    there and may not be replaced.
+    """
+    place_of_target = target.resolve() if target.is_symlink() else target
+    with workplace(place_of_target.parent) as place:
+        part = place / f".result{place_of_target.suffix}"
+        yield part
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        if overwrite:
+            part.replace(place_of_target)
+        else:
+            _publish_new(part, place_of_target)
+
+
+def _publish_new(part: Path, target: Path) -> None:
+    """Give a file its name unless the name is taken, in one step where the file system has links."""
+    try:
+        target.hardlink_to(part)
+    except FileExistsError:
+        raise exists(target) from None
+    except OSError:
+        if os.path.lexists(target):
+            raise exists(target) from None
+        part.rename(target)
+
+
+def exists(target: Path) -> FileExistsError:
+    """Return the error for a result that is there already."""
+    return FileExistsError(errno.EEXIST, EXISTS, str(target))
 
 
 @dataclass(frozen=True)
@@ -46,7 +138,7 @@ def _checked_extension(wish: Wish) -> str:
     if wish.target.exists() and wish.target.samefile(wish.source):
         raise ValueError(f"The source and the target are the same file: {wish.target}")
     if not wish.overwrite and os.path.lexists(wish.target):
-        raise FileExistsError(errno.EEXIST, "exists already; overwrite=True replaces it", str(wish.target))
+        raise exists(wish.target)
     if not wish.target.suffix:
         raise ValueError(f"The target's name needs an extension, which says its format: {wish.target}")
     return result_extension(wish.target.suffix, "")

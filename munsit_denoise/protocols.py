@@ -8,9 +8,9 @@ import math
 import re
 from asyncio import BaseTransport, TimerHandle, Transport
 from contextlib import suppress
-from typing import cast
+from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from munsit_denoise.connections import ReaderWatch, Waiting
@@ -103,7 +103,10 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
         """Stop waiting: the request is served now."""
         self._unread_bytes = 0
         self._stop_waiting()
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not None and self.cycle is not before:
+            _keep_the_rest(self.cycle)
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
@@ -186,6 +189,20 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
     def _stop_waiting(self) -> None:
         self.waiting.discard(self)
         self._idle_until_s = math.inf
+
+
+def _keep_the_rest(cycle: RequestResponseCycle) -> None:
+    """Let a request have what came of its body before its client went; uvicorn throws that away."""
+    receive = cycle.receive
+
+    async def receive_all() -> Any:
+        message = await receive()
+        if message["type"] == "http.disconnect" and cycle.body and not cycle.response_complete:
+            body, cycle.body = bytes(cycle.body), bytearray()
+            return {"type": "http.request", "body": body, "more_body": True}  # that the client went comes next
+        return message
+
+    cycle.receive = receive_all  # type: ignore[method-assign]
 
 
 def _too_long() -> tuple[int, str]:

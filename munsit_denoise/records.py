@@ -13,6 +13,11 @@ tod ts tta vob voc vox vp6 vqf w64 wav wave weba wma wmv wtv wv wve xa xmv xwma 
 """
 MEDIA_EXTENSIONS = VIDEO_EXTENSIONS | frozenset(_NAMES.split())  # another one says nothing about the content
 DELETED = "The recording was deleted."
+CANCELLED = "The job was cancelled."
+STRENGTHS = (0.0, 1.0)
+LEVELS_LUFS = (-70.0, 0.0)
+TRACKS = (0, 1000)  # numbers that can be asked for
+NOT_KEPT = "The result is not kept any more."
 
 
 class Status(StrEnum):
@@ -88,6 +93,26 @@ class Upload:
     storage_key: str
     created_at_us: int
     track: str | None = None  # JSON: what the file was found to hold
+
+
+@dataclass(frozen=True)
+class PartialUpload:
+    """An upload that comes in parts; the storage knows how much of it is there."""
+
+    id: str
+    user_id: str
+    file_name: str
+    upload_metadata: str  # as the client sent it
+    length_bytes: int
+    storage_key: str
+    created_at_us: int
+    expires_at_us: int
+    noted_bytes: int = 0  # how much was there when it was last written down
+
+    @property
+    def complete(self) -> bool:
+        """Whether it is an `Upload` of the same id."""
+        return self.noted_bytes == self.length_bytes
 
 
 @dataclass(frozen=True)
@@ -192,6 +217,8 @@ def terminal_event(record: DenoiseRecord) -> Done | Failed | None:
     """Return the event that ends a record's stream, None while it is pending; what was deleted is not offered."""
     if record.status is Status.SUCCESS and record.deleted_at_us is not None:
         return Failed(DELETED)
+    if record.status is Status.SUCCESS and record.result_gone_at_us is not None:
+        return Failed(NOT_KEPT)
     if record.status is Status.SUCCESS:
         return Done(record)
     if record.status is Status.FAILED:

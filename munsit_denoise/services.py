@@ -3,48 +3,52 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 import anyio
 from httpx2 import AsyncClient
 
-from munsit_denoise.db.engine import Database, open_database
-from munsit_denoise.db.history import History as Pages
-from munsit_denoise.db.installation import Installation
 from munsit_denoise.db.keys import Keys
-from munsit_denoise.db.records import Records
-from munsit_denoise.db.uploads import Uploads
 from munsit_denoise.errors import CannotGoOn
 from munsit_denoise.events.memory import MemoryBell
 from munsit_denoise.jobs.access import Access
+from munsit_denoise.jobs.admin import Admin, AdminLeaves
 from munsit_denoise.jobs.admission import Admission
+from munsit_denoise.jobs.cancel import Cancellation
 from munsit_denoise.jobs.deletion import Deletion
+from munsit_denoise.jobs.delivery_log import DeliveryLog
 from munsit_denoise.jobs.health import Health
 from munsit_denoise.jobs.history import History
-from munsit_denoise.jobs.installation import belong_together
+from munsit_denoise.jobs.idempotency import Idempotency
 from munsit_denoise.jobs.intake import Examiner, Limits
 from munsit_denoise.jobs.journal import Journal
+from munsit_denoise.jobs.limits import RateLimits
+from munsit_denoise.jobs.partial import ResumableUploads
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.places import LAST_STEPS
 from munsit_denoise.jobs.progress import Board
+from munsit_denoise.jobs.removal import Removal
+from munsit_denoise.jobs.report import Reports
+from munsit_denoise.jobs.residual import Residuals
+from munsit_denoise.jobs.retention import Keep, Keeper
 from munsit_denoise.jobs.submit import Submission
 from munsit_denoise.jobs.supervisor import Supervisor
+from munsit_denoise.jobs.tiles import Tiles
+from munsit_denoise.jobs.usage import Usage
 from munsit_denoise.jobs.watch import Patience
 from munsit_denoise.jobs.watchers import Sources, Watchers
+from munsit_denoise.jobs.webhooks import Outgoing, Webhooks, Write
+from munsit_denoise.leaves import Leaves, open_leaves
 from munsit_denoise.lock import only_server
 from munsit_denoise.metrics import Metrics
 from munsit_denoise.queue.local import LocalQueue
 from munsit_denoise.remote.client import open_client
 from munsit_denoise.remote.guard import AddressPolicy
+from munsit_denoise.remote.webhook import post
 from munsit_denoise.settings import Settings
-from munsit_denoise.storage.base import Storage
-from munsit_denoise.storage.local import LocalStorage
 from munsit_denoise.work import Work
 
 GiveUp = Callable[[CannotGoOn], None]
-
-STORAGES: dict[str, Callable[[str], Storage]] = {"file": lambda path: LocalStorage(Path(path))}
-DATABASES: dict[str, Callable[[str], Database]] = {"sqlite": open_database}
 
 
 @dataclass(kw_only=True)
@@ -53,11 +57,22 @@ class Services:
 
     settings: Settings
     access: Access
+    admin: Admin
+    limits: RateLimits
+    usage: Usage
     admission: Admission
     submission: Submission
+    idempotency: Idempotency
+    resumable: ResumableUploads
     history: History
     watchers: Watchers
     deletion: Deletion
+    deliveries: DeliveryLog
+    cancellation: Cancellation
+    removal: Removal
+    reports: Reports
+    residuals: Residuals
+    tiles: Tiles
     health: Health
     metrics: Metrics
     stop: Callable[[], None]  # accept nothing new, let streams and jobs end: before connections are waited for
@@ -65,21 +80,23 @@ class Services:
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, metrics: Metrics, give_up: GiveUp, *, locked: bool = False
+    settings: Settings, metrics: Metrics, give_up: GiveUp, *, write_webhook: Write, locked: bool = False
 ) -> AsyncIterator[Services]:
     """Open everything, go on with what a crash interrupted, run jobs while the block lasts.
 
-    The database's schema must be current. `locked` says that the caller holds the data already; `give_up` is told
-    why the server cannot go on. Raises AlreadyRunning, CannotGoOn, Unavailable's.
+    The database's schema must be current. `write_webhook` makes what users' servers are told; `locked` says that the
+    caller holds the data already; `give_up` is told why the server cannot go on. Raises AlreadyRunning, CannotGoOn,
+    Unavailable's.
     """
     with nullcontext() if locked else only_server(settings):
-        async with _leaves(settings) as leaves:
+        async with open_leaves(settings) as leaves:
             parts = _parts(settings, leaves, metrics)
             await leaves.keys.learn_names()
-            async with open_client(AddressPolicy(settings.networks)) as client, anyio.create_task_group() as tasks:
-                supervisor = Supervisor(give_up)
-                services, work = _assemble(settings, parts, leaves, Beside(metrics, supervisor, client))
+            async with _beside(settings, metrics, give_up) as beside, anyio.create_task_group() as tasks:
+                services, work = _assemble(settings, parts, leaves, beside, write_webhook)
+                supervisor = beside.supervisor
                 supervisor.start(tasks, "watchers", services.watchers.run_forever)
+                supervisor.start(tasks, "uses of keys", services.access.note_uses_forever)
                 supervisor.start(tasks, "clock", metrics.measure_lag)
                 tasks.start_soon(work.run)
                 yield services
@@ -90,17 +107,8 @@ async def open_services(
 
 async def check_data(settings: Settings) -> None:
     """See to it that database and storage belong together, before a server starts on them. Raises CannotGoOn."""
-    async with _leaves(settings):
+    async with open_leaves(settings):
         pass
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Leaves:
-    storage: Storage
-    records: Records
-    uploads: Uploads
-    keys: Keys
-    pages: Pages
 
 
 @dataclass(frozen=True)
@@ -110,29 +118,17 @@ class Beside:
     metrics: Metrics
     supervisor: Supervisor
     client: AsyncClient
+    webhook_client: AsyncClient  # apart: servers that hang take no places of downloads
 
 
 @asynccontextmanager
-async def _leaves(settings: Settings) -> AsyncIterator[_Leaves]:
-    scheme, _, _ = settings.database.partition(":")
-    database = DATABASES[scheme](settings.database)
-    try:
-        leaves = _Leaves(
-            storage=STORAGES["file"](str(settings.storage_root)),
-            records=Records(database),
-            uploads=Uploads(database),
-            keys=Keys(database),
-            pages=Pages(database),
-        )
-        both = (Installation(database), leaves.storage)
-        await belong_together(*both, leaves.records, leaves.uploads, adopt=settings.adopt_storage)
-        yield leaves
-    finally:
-        with anyio.CancelScope(shield=True):
-            await database.close()
+async def _beside(settings: Settings, metrics: Metrics, give_up: GiveUp) -> AsyncIterator[Beside]:
+    policy = AddressPolicy(settings.networks)
+    async with open_client(policy) as client, open_client(policy) as webhook_client:
+        yield Beside(metrics, Supervisor(give_up), client, webhook_client)
 
 
-def _parts(settings: Settings, leaves: _Leaves, metrics: Metrics) -> Parts:
+def _parts(settings: Settings, leaves: Leaves, metrics: Metrics) -> Parts:
     metrics.watch_storage(settings.storage_root)
     bell = MemoryBell()
     return Parts(
@@ -146,20 +142,31 @@ def _parts(settings: Settings, leaves: _Leaves, metrics: Metrics) -> Parts:
     )
 
 
-def _assemble(settings: Settings, parts: Parts, leaves: _Leaves, beside: Beside) -> tuple[Services, Work]:
+def _assemble(
+    settings: Settings, parts: Parts, leaves: Leaves, beside: Beside, write_webhook: Write
+) -> tuple[Services, Work]:
     limits = _limits(settings)
     admission = Admission(limits, parts.storage, parts.uploads, parts.records, (parts.queue, parts.inbox))
-    examiner, deletion = Examiner(limits), Deletion(parts)
+    examiner, deletion, removal = Examiner(limits), Deletion(parts), Removal(parts)
+    resumable = ResumableUploads(parts, leaves.partial, admission, examiner, settings.upload_hours)
     health = Health(parts, admission, beside.supervisor)
+    idempotency = Idempotency(leaves.idempotency_keys)
+    webhooks = _webhooks(leaves, beside, write_webhook)
+    parts.journal.tell_ends_to(lambda *_: webhooks.ring())
     work = Work(
         settings=settings,
         parts=parts,
         limits=limits,
         examiner=examiner,
         deletion=deletion,
+        removal=removal,
+        idempotency=idempotency,
+        resumable=resumable,
         health=health,
         supervisor=beside.supervisor,
         client=beside.client,
+        webhooks=webhooks,
+        keeper=Keeper(leaves.retention, parts.storage, _keep(settings)),
     )
 
     def stop() -> None:
@@ -170,16 +177,46 @@ def _assemble(settings: Settings, parts: Parts, leaves: _Leaves, beside: Beside)
     services = Services(
         settings=settings,
         access=Access(leaves.keys),
+        admin=_admin(parts, leaves),
+        limits=leaves.limits,
+        usage=leaves.usage,
         admission=admission,
         submission=Submission(parts, admission, examiner, limits),
+        idempotency=idempotency,
+        resumable=resumable,
         history=History(parts, leaves.pages),
         watchers=_watchers(settings, parts, leaves.keys),
         deletion=deletion,
+        deliveries=DeliveryLog(leaves.deliveries, webhooks.ring),
+        cancellation=Cancellation(parts),
+        removal=removal,
+        reports=Reports(parts),
+        residuals=Residuals(parts),
+        tiles=Tiles(parts),
         health=health,
         metrics=beside.metrics,
         stop=stop,
     )
     return services, work
+
+
+def _webhooks(leaves: Leaves, beside: Beside, write: Write) -> Webhooks:
+    outgoing = Outgoing(
+        deliveries=leaves.deliveries,
+        secrets=leaves.webhook_secrets,
+        write=write,
+        post=partial(post, beside.webhook_client),
+        name_of=leaves.keys.name_of,
+    )
+    return Webhooks(outgoing)
+
+
+def _admin(parts: Parts, leaves: Leaves) -> Admin:
+    return Admin(parts, leaves.keys, AdminLeaves(leaves.overview, leaves.balances, leaves.users))
+
+
+def _keep(settings: Settings) -> Keep:
+    return Keep(settings.keep_originals_days, settings.keep_results_days, settings.keep_records_days)
 
 
 def _watchers(settings: Settings, parts: Parts, keys: Keys) -> Watchers:
@@ -191,7 +228,8 @@ def _watchers(settings: Settings, parts: Parts, keys: Keys) -> Watchers:
         queue_changes=lambda: parts.queue.changes,
         is_valid=keys.is_valid,
     )
-    return Watchers(sources, Patience(settings.sse_recheck_s, settings.sse_idle_timeout_s, settings.sse_ping_s))
+    patience = Patience(settings.sse_recheck_s, settings.sse_idle_timeout_s, settings.sse_ping_s)
+    return Watchers(sources, patience, settings.max_streams_per_key)
 
 
 def _limits(settings: Settings) -> Limits:

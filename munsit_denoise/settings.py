@@ -15,6 +15,8 @@ PREFIX = "DENOISE_"
 ENV_FILE = ".env"
 LONGEST_S = 1e9  # of any time: 30 years, so that reckoning with it stays within the range of integers
 SHORTEST_S = 0.01  # of an interval: a shorter one would keep a core busy
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+OF_COMMANDS = ("URL", "API_KEY")  # what `remote` reads, which is no setting of a server
 MOST = 10**9  # of anything counted, or a size in MiB
 
 Count = Annotated[int, Field(ge=0, le=MOST)]
@@ -161,6 +163,21 @@ class Settings(BaseSettings):
                 raise ValueError(f"{network!r} is no network; one is written like 10.0.0.0/8")
         return value
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_cors_origins(cls, value: str) -> str:
+        for origin in _listed(value):
+            if origin != "*" and not _is_origin(origin):
+                raise ValueError(f"{origin!r} is no origin; one is written like https://example.org:8443, and * is any")
+        return value
+
+    @field_validator("rate_limit_url")
+    @classmethod
+    def _check_rate_limit_url(cls, value: str) -> str:
+        if not re.match(r"[a-z][a-z0-9+]*://", value):
+            raise ValueError("must be a URL of the limits package, like memory:// or redis://localhost:6379")
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _check_database_url(cls, value: str) -> str:
@@ -235,6 +252,11 @@ class Settings(BaseSettings):
         return self.database_url.startswith("postgres")
 
     @property
+    def cors_from(self) -> tuple[str, ...]:
+        """The origins whose pages may call this server, as browsers write them."""
+        return tuple(_as_browsers_write(origin) for origin in _listed(self.cors_origins))
+
+    @property
     def database(self) -> str:
         """The database URL in force, without a driver."""
         if self.is_cluster:
@@ -274,6 +296,23 @@ def _is_network(value: str) -> bool:
     return True
 
 
+def _is_origin(value: str) -> bool:
+    scheme, _, host = value.partition("://")
+    try:
+        named = bool(urlsplit(value).hostname) and urlsplit(value).port != 0
+    except ValueError:
+        return False
+    plain = re.fullmatch(r"[A-Za-z0-9._-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?", host, re.ASCII)
+    return named and plain is not None and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme, re.ASCII) is not None
+
+
+def _as_browsers_write(origin: str) -> str:
+    """Return an origin in lower case and without the port that its scheme has anyway."""
+    scheme, _, host = origin.lower().partition("://")
+    port = DEFAULT_PORTS.get(scheme)
+    return f"{scheme}://{host.removesuffix(port)}" if port else origin.lower()
+
+
 def _is_base_url(value: str) -> bool:
     try:
         parts = urlsplit(value)
@@ -309,7 +348,7 @@ def _sentence(location: tuple[int | str, ...], value: object, message: str) -> s
 
 def unknown_variables() -> list[str]:
     """Return a sentence for each `DENOISE_` variable, of the environment or `.env`, that no setting has."""
-    known = [name.upper() for name in Settings.model_fields]
+    known = [*OF_COMMANDS, *(name.upper() for name in Settings.model_fields)]
     given = {name.upper() for name in (*os.environ, *DotEnvSettingsSource(Settings).env_vars)}
     unknown = sorted(name.removeprefix(PREFIX) for name in given if name.startswith(PREFIX))
     return [

@@ -13,15 +13,20 @@ from munsit_denoise.errors import CannotGoOn
 from munsit_denoise.jobs.deletion import Deletion
 from munsit_denoise.jobs.fetcher import Fetcher
 from munsit_denoise.jobs.health import Health
+from munsit_denoise.jobs.idempotency import Idempotency
 from munsit_denoise.jobs.intake import Examiner, Limits, Received
+from munsit_denoise.jobs.partial import ResumableUploads
 from munsit_denoise.jobs.parts import FETCHES_PER_USER, Parts
 from munsit_denoise.jobs.places import Places
 from munsit_denoise.jobs.recovery import requeue
+from munsit_denoise.jobs.removal import Removal
+from munsit_denoise.jobs.retention import Keeper
 from munsit_denoise.jobs.runner import MakeDenoiser, Runner
 from munsit_denoise.jobs.sending import Send, Sending
 from munsit_denoise.jobs.settlement import Settlement
 from munsit_denoise.jobs.supervisor import Supervisor
 from munsit_denoise.jobs.sweeper import expire_uploads, sweep_forever
+from munsit_denoise.jobs.webhooks import Webhooks
 from munsit_denoise.media.types import media_type
 from munsit_denoise.remote.download import fetch
 from munsit_denoise.remote.transfer import Patience, deliver
@@ -39,9 +44,14 @@ class Work:
     limits: Limits
     examiner: Examiner
     deletion: Deletion
+    removal: Removal
+    idempotency: Idempotency
+    keeper: Keeper
+    resumable: ResumableUploads
     health: Health
     supervisor: Supervisor
     client: AsyncClient
+    webhooks: Webhooks
     ended: anyio.Event = field(default_factory=anyio.Event)
     _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
@@ -64,13 +74,23 @@ class Work:
         settlement, fetcher = Settlement(parts), self._fetcher()
         return {
             "recovery": lambda: requeue(parts, tasks, settings.job_retry_delay_s),
-            "progress": lambda: parts.board.write_forever(parts.records, parts.running.cancel),
+            "progress": lambda: parts.board.write_forever(parts.records, self._lose),
             "sweeper": lambda: sweep_forever(parts),
             "expiry": lambda: expire_uploads(parts, settings.upload_hours),
+            "idempotency": self.idempotency.expire_forever,
+            "partial uploads": self.resumable.expire_forever,
             "deletions": self.deletion.finish_forever,
+            "webhooks": self.webhooks.run_forever,
+            "retention": self.keeper.sweep_forever,
+            "removals": self.removal.finish_forever,
             "runner": lambda: self._run_jobs(settlement, tasks),
             **{f"fetcher {number + 1}": fetcher.run_forever for number in range(FETCHERS)},
         }
+
+    def _lose(self, job_id: str) -> None:
+        """Stop a run whose job has been ended elsewhere."""
+        self.parts.running.cancel(job_id)
+        self.parts.journal.forget(job_id)
 
     def _fetcher(self) -> Fetcher:
         patience = Patience(self.settings.transfer_timeout_s, self.limits.upload_bytes)

@@ -4,6 +4,7 @@ import ast
 import inspect
 import subprocess
 import sys
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import get_type_hints
@@ -24,20 +25,30 @@ ONLY_IN = {
     "structlog": {"logs"},
     "prometheus_client": {"metrics"},
     "pydub": {"media"},
+    "scipy": {"media"},
     "imageio_ffmpeg": {"media"},
     "httpx2": {"remote", "services", "work"},
     "httpcore2": {"remote"},
+    "standardwebhooks": {"remote"},
+    "limits": {"jobs"},
     "subprocess": {"media"},
 }
 
 
+@cache
+def trees() -> dict[Path, ast.Module]:
+    """Return each module of the package, parsed."""
+    return {path: ast.parse(path.read_text()) for path in PACKAGE.rglob("*.py")}
+
+
+@cache
 def modules() -> dict[str, set[str]]:
     """Return what each module of the package imports, by full name."""
     found = {}
-    for path in PACKAGE.rglob("*.py"):
+    for path, tree in trees().items():
         name = ".".join(["munsit_denoise", *path.relative_to(PACKAGE).with_suffix("").parts])
         imports = set()
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 imports |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
@@ -109,15 +120,15 @@ def is_set_on_self(node: ast.Attribute) -> bool:
 
 
 def test_routes_touch_nothing_private_of_others() -> None:
-    for path in (PACKAGE / "routes").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+    for path in (path for path in trees() if PACKAGE / "routes" in path.parents):
+        for node in ast.walk(trees()[path]):
             if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
                 assert isinstance(node.value, ast.Name | ast.Call), f"{path}: {ast.unparse(node)}"
 
 
 def test_only_the_settings_read_the_environment() -> None:
-    for path in PACKAGE.rglob("*.py"):
-        nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)]
+    for path, tree in trees().items():
+        nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
         reads = any(node.attr in ("environ", "getenv") for node in nodes)
         assert not reads or path.relative_to(PACKAGE).as_posix() in READ_THE_ENVIRONMENT, path
 

@@ -20,6 +20,7 @@ from munsit_denoise.errors import CannotGoOn, DatabaseBusy, StorageBroken
 from munsit_denoise.jobs.intake import Received
 from munsit_denoise.metrics import Metrics
 from munsit_denoise.records import Options, Origin
+from munsit_denoise.routes.munsit.message import message
 from munsit_denoise.server import create_server
 from munsit_denoise.services import Services, open_services
 from munsit_denoise.settings import Settings
@@ -42,7 +43,7 @@ def slow_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 async def opened(folder: Path) -> AsyncIterator[Services]:
     settings = make_settings(folder)
     upgrade(settings.database)
-    async with open_services(settings, Metrics(), lambda error: None) as services:
+    async with open_services(settings, Metrics(), lambda error: None, write_webhook=message) as services:
         yield services
 
 

@@ -24,6 +24,12 @@ END $$
 """
 
 
+FOLDED = """
+CREATE FUNCTION has_folded(whole text, part text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT strpos(lower(whole COLLATE "und-x-icu"), part) > 0 $$
+"""
+
+
 def run(sql: str) -> None:
     """Run statements as they stand: the driver takes their percent signs for parameters otherwise."""
     with op.get_bind().connection.cursor() as cursor:
@@ -36,9 +42,11 @@ def upgrade() -> None:
         from procrastinate.schema import SchemaManager  # of the extra that PostgreSQL needs anyway
 
         run(SchemaManager.get_schema())
+        run(FOLDED)
 
 
 def downgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         run(OBJECTS)
+        run("DROP FUNCTION has_folded(text, text)")
     op.drop_column("users", "turn_at")

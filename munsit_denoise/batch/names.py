@@ -7,9 +7,9 @@ from munsit_denoise.media.formats import FORMATS
 
 # Extensions of recordings and videos that are read and not written: their results are WAV.
 READ_ONLY = frozenset({
-    "3g2", "3gpp", "adts", "aifc", "ape", "awb", "bwf", "dff", "divx", "dsf", "dts", "dtshd", "eac3", "ec3",
-    "f4v", "gsm", "m2t", "m2ts", "mk3d", "mlp", "mpc", "mpga", "mts", "mxf", "oma", "ogm", "ogv", "ogx", "qt",
-    "ra", "rf64", "rm", "rmvb", "snd", "spx", "tak", "thd", "tta", "vob", "voc", "weba", "wv", "xwma",
+    "3gpp", "adts", "aifc", "ape", "awb", "bwf", "dff", "divx", "dsf", "dts", "dtshd", "eac3", "ec3", "f4v",
+    "gsm", "m2t", "mk3d", "mlp", "mpc", "mpga", "oma", "ogm", "ogx", "qt", "ra", "rf64", "rm", "rmvb", "snd",
+    "spx", "tak", "thd", "tta", "voc", "weba", "wv", "xwma",
 })  # fmt: skip
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from munsit_denoise.batch.appear import appearing, exists
 from munsit_denoise.batch.engine import Engine
 from munsit_denoise.batch.names import is_media_name
 from munsit_denoise.batch.order import Levels, Order, Pair, Result
 from munsit_denoise.batch.pipes import needs_spool, pour, spool, spool_folder
 from munsit_denoise.batch.places import Identity, identity, is_disk, is_special
 from munsit_denoise.errors import NotMedia
+from munsit_denoise.files import appearing, exists
 from munsit_denoise.jobs.pipeline import Report, Work, enhance_file
 from munsit_denoise.media.loudness import measure_loudness
 from munsit_denoise.media.probe import AudioTrack, probe

@@ -7,16 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import anyio
+
 from munsit_denoise.batch.names import result_name, shown
 from munsit_denoise.batch.order import PIPE, Order, Pair, UsageError
 from munsit_denoise.batch.places import Identity, descriptor, identity, is_special, is_terminal
-from munsit_denoise.errors import InvalidOption
-from munsit_denoise.media.formats import FORMATS, result_extension
+from munsit_denoise.errors import DenoiseError, InvalidOption
+from munsit_denoise.media.formats import FORMATS, NEEDS_PICTURE, result_extension
+from munsit_denoise.media.probe import probe
+from munsit_denoise.records import LEVELS_LUFS, STRENGTHS, TRACKS
 
 STDIN, STDOUT = 0, 1  # their descriptors
-STRENGTHS = (0.0, 1.0)
-LEVELS_LUFS = (-70.0, 0.0)
-TRACKS = (0, 1000)
 JOBS = (1, 64)
 
 
@@ -170,7 +171,8 @@ def _walk(plan: Plan, order: Order, source: Path) -> Iterator[tuple[Path, list[s
 
 def _add(plan: Plan, order: Order, pair: Pair, name: Path) -> None:
     own = name.suffix[1:].lower()
-    extension = result_extension(order.extension, own)
+    has_picture = bool(order.extension) or own != NEEDS_PICTURE or _has_picture(pair.source, order.track)
+    extension = result_extension(order.extension, own, has_picture=has_picture)
     target = pair.target.with_name(result_name(name, extension))
     pair = replace(pair, target=target, extension=extension)
     try:
@@ -179,6 +181,14 @@ def _add(plan: Plan, order: Order, pair: Pair, name: Path) -> None:
         plan.refused.append((pair, error.strerror or str(error)))
     else:
         plan.pairs.append(replace(pair, size_bytes=size_bytes))
+
+
+def _has_picture(source: Path, track: int) -> bool:
+    """Say whether there is a picture; what cannot be read is told when its turn comes."""
+    try:
+        return anyio.run(probe, source, track).has_picture
+    except (DenoiseError, OSError):
+        return True
 
 
 def _separate(plan: Plan) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import anyio
 
-from munsit_denoise.batch.appear import remove_leftovers
 from munsit_denoise.batch.display import Display
 from munsit_denoise.batch.engine import Engine, EngineUnusable
 from munsit_denoise.batch.meter import Stopped
@@ -23,6 +22,7 @@ from munsit_denoise.batch.plan import Plan
 from munsit_denoise.batch.report import print_json
 from munsit_denoise.batch.tally import Tally
 from munsit_denoise.errors import DenoiseError
+from munsit_denoise.files import EXISTS, remove_leftovers
 from munsit_denoise.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -148,5 +148,7 @@ def _clean(run: Run, folder: Path) -> None:
 def _sentence(error: OSError, pair: Pair) -> str:
     """Return what an error says, with the name it is about unless that is the source."""
     reason = error.strerror or str(error)
+    if reason == EXISTS:
+        reason = "exists already; --overwrite replaces it, --skip-existing leaves it out"
     name = error.filename
     return reason if name is None or Path(os.fsdecode(name)) == pair.source else f"{shown(os.fsdecode(name))}: {reason}"

@@ -2,16 +2,18 @@
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Row, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from munsit_denoise.db.engine import Database, now_us
 from munsit_denoise.db.rows import to_row
 from munsit_denoise.db.tables import deliveries as t
+from munsit_denoise.errors import NotFound
 from munsit_denoise.records import HISTORY_COLUMNS, DenoiseRecord
 
 WEBHOOK = "webhook"
@@ -19,18 +21,41 @@ OPEN = (t.c.delivered_at.is_(None), t.c.failed_at.is_(None))
 
 
 @dataclass(frozen=True)
+class Ready:
+    """Something that is to be told by now."""
+
+    id: str
+    user_id: str
+    host: str
+
+
+@dataclass(frozen=True)
 class Due:
-    """One thing to tell; `attempts` of it failed so far."""
+    """One thing to tell; `attempts` of it were made so far."""
 
     id: str
     job_id: str
     user_id: str
-    kind: str
     url: str
     base: str
     values: Sequence[Any]  # of HISTORY_COLUMNS, when the job ended
     created_at_us: int
     attempts: int
+
+
+@dataclass(frozen=True)
+class Logged:
+    """How it went to tell something, so far."""
+
+    id: str
+    job_id: str
+    url: str
+    status: str  # pending, delivered, failed
+    attempts: int
+    last_status: int | None
+    error: str | None
+    next_try_at_us: int | None
+    created_at_us: int
 
 
 class Deliveries:
@@ -39,37 +64,92 @@ class Deliveries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def due(self, limit: int) -> Sequence[Due]:
-        """Return what is to be told by now, the longest overdue first."""
-        columns = (t.c.id, t.c.job_id, t.c.user_id, t.c.kind, t.c.url, t.c.base)
-        query = select(*columns, t.c.snapshot, t.c.created_at, t.c.attempts)
-        query = query.where(*OPEN, t.c.due_at <= now_us()).order_by(t.c.due_at).limit(limit)
+    async def ready(self, but_not: Collection[str], full_hosts: Collection[str], per_host: int) -> Sequence[Ready]:
+        """Return some of what is to be told by now, users in turn, and for each the longest overdue first.
+
+        Left out are some ids, hosts that are told enough at present, and what is more than `per_host` of a user's.
+        """
+        open_now = (*OPEN, t.c.due_at <= now_us(), t.c.id.not_in(but_not), t.c.host.not_in(full_hosts))
+        of_host = func.row_number().over(partition_by=(t.c.user_id, t.c.host), order_by=(t.c.due_at, t.c.id))
+        inner = select(t.c.id, t.c.user_id, t.c.host, t.c.due_at, of_host.label("of_host")).where(*open_now).subquery()
+        of_user = func.row_number().over(partition_by=inner.c.user_id, order_by=(inner.c.of_host, inner.c.due_at))
+        outer = select(inner, of_user.label("of_user")).where(inner.c.of_host <= per_host).subquery()
+        query = select(outer.c.id, outer.c.user_id, outer.c.host).order_by(outer.c.of_user, outer.c.due_at).limit(100)
         async with self._database.read() as connection:
-            rows = await connection.execute(query)
-            return [Due(*row[:6], json.loads(row.snapshot), row.created_at, row.attempts) for row in rows]
+            return [Ready(*row) for row in await connection.execute(query)]
 
-    async def delivered(self, delivery_id: str) -> None:
-        """Note that it was told."""
-        await self._change(delivery_id, delivered_at=now_us(), error=None)
+    async def get(self, delivery_id: str) -> Due | None:
+        """Return what is to be told, None when that is over."""
+        columns = (t.c.id, t.c.job_id, t.c.user_id, t.c.url, t.c.base, t.c.snapshot, t.c.created_at, t.c.attempts)
+        async with self._database.read() as connection:
+            row = (await connection.execute(select(*columns).where(t.c.id == delivery_id, *OPEN))).one_or_none()
+        return None if row is None else Due(*row[:5], json.loads(row.snapshot), row.created_at, row.attempts)
 
-    async def put_off(self, delivery_id: str, error: str, delay_s: float) -> None:
+    async def delivered(self, delivery_id: str, status: int | None) -> None:
+        """Note that it was told, and what its server answered."""
+        await self._change(delivery_id, status, delivered_at=now_us(), error=None)
+
+    async def put_off(self, delivery_id: str, status: int | None, error: str, delay_s: float) -> None:
         """Note why it could not be told, and try again after a while."""
-        await self._change(delivery_id, error=error, due_at=now_us() + int(delay_s * 1e6))
+        await self._change(delivery_id, status, error=error, due_at=now_us() + int(delay_s * 1e6))
 
-    async def give_up(self, delivery_id: str, error: str) -> None:
+    async def give_up(self, delivery_id: str, status: int | None, error: str) -> None:
         """Note why it will never be told."""
-        await self._change(delivery_id, error=error, failed_at=now_us())
+        await self._change(delivery_id, status, error=error, failed_at=now_us())
 
-    async def _change(self, delivery_id: str, **change: object) -> None:
-        query = update(t).where(t.c.id == delivery_id, *OPEN).values(attempts=t.c.attempts + 1, **change)
+    async def log(
+        self, user_id: str, offset: int, limit: int, before: tuple[int, str] | None = None
+    ) -> Sequence[Logged]:
+        """Return a part of a user's list, newest first; `before`: what is older than a time and an id."""
+        query = select(t).where(t.c.user_id == user_id)
+        if before is not None:
+            query = query.where(tuple_(t.c.created_at, t.c.id) < before)
+        query = query.order_by(t.c.created_at.desc(), t.c.id.desc()).offset(offset).limit(limit)
+        async with self._database.read() as connection:
+            return [_logged(row) for row in await connection.execute(query)]
+
+    async def tell_again(self, user_id: str, delivery_id: str) -> Logged:
+        """Put something on the list again, whatever became of it, to be told now. Raises NotFound."""
+        change = {"due_at": now_us(), "delivered_at": None, "failed_at": None}
+        query = update(t).where(t.c.id == delivery_id, t.c.user_id == user_id).values(change).returning(t)
         async with self._database.write() as connection:
-            await connection.execute(query)
+            row = (await connection.execute(query)).one_or_none()
+            if row is None:
+                raise NotFound("There is no such delivery.")
+            return _logged(row)
+
+    async def _change(self, delivery_id: str, status: int | None, **change: object) -> None:
+        values = {"attempts": t.c.attempts + 1, "last_status": status, **change}
+        async with self._database.write() as connection:
+            await connection.execute(update(t).where(t.c.id == delivery_id, *OPEN).values(values))
 
 
 async def note_delivery(connection: AsyncConnection, record: DenoiseRecord, kind: str, url: str) -> None:
     """Put something to tell on the list, in the transaction of a connection."""
     row, now = to_row(record), now_us()
-    values = {"job_id": record.id, "user_id": record.user_id, "kind": kind, "url": url}
+    values = {"job_id": record.id, "user_id": record.user_id, "kind": kind, "url": url, "host": _host(url)}
     values["snapshot"] = json.dumps([row[name] for name in HISTORY_COLUMNS])
     values["base"] = record.options.webhook_base or ""
     await connection.execute(insert(t).values(id=str(uuid.uuid4()), **values, created_at=now, due_at=now))
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2].lower()
+    except ValueError:
+        return ""
+
+
+def _logged(row: Row[Any]) -> Logged:
+    status = "delivered" if row.delivered_at is not None else "failed" if row.failed_at is not None else "pending"
+    return Logged(
+        id=row.id,
+        job_id=row.job_id,
+        url=row.url,
+        status=status,
+        attempts=row.attempts,
+        last_status=row.last_status,
+        error=row.error,
+        next_try_at_us=row.due_at if status == "pending" else None,
+        created_at_us=row.created_at,
+    )

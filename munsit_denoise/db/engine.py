@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from munsit_denoise.db.place import Place
 from munsit_denoise.db.readers import Questions, Readers
 from munsit_denoise.db.trouble import Trouble
-from munsit_denoise.errors import DatabaseBusy
+from munsit_denoise.errors import DatabaseBusy, InvalidKey
 
 BUSY_TIMEOUT_S = 5  # how long a request waits for another writer before it is told to come back
 
@@ -44,7 +44,10 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """Yield a connection whose changes are durable when the block ends. Raises DatabaseBusy, StorageFull."""
+        """Yield a connection whose changes are durable when the block ends.
+
+        Raises DatabaseBusy, StorageFull, and InvalidKey where a user is named that has been deleted.
+        """
         with anyio.move_on_after(BUSY_TIMEOUT_S) as waiting:
             await self._writer.acquire()
         if waiting.cancelled_caught:
@@ -69,6 +72,8 @@ class Database:
             raise DatabaseBusy from error
         except DBAPIError as error:
             if isinstance(error, DatabaseError) and isinstance(error.orig, sqlite3.Error):
+                if error.orig.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+                    raise InvalidKey from error  # all such keys are those of users: this one has been deleted
                 told = self._trouble.told(error.orig)
                 if told is not None:
                     raise told from error

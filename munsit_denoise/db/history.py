@@ -1,32 +1,70 @@
 """A user's records, newest first: rows on their way to bytes, with no object in between."""
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 from sqlalchemy import Select, bindparam, select, tuple_
 
 from munsit_denoise.db.engine import Database
 from munsit_denoise.db.readers import Query, Row
+from munsit_denoise.db.search import matches, parameters
 from munsit_denoise.db.tables import denoise_records as t
-from munsit_denoise.records import HISTORY_COLUMNS
+from munsit_denoise.records import HISTORY_COLUMNS, Status
 
 BATCH = 500  # records of an unlimited list that are in memory at a time
 FAR = 10_000  # records that are stepped over: a page behind them takes long
+
+KEPT = t.c.removed_at.is_(None)
+
+OFFERED = func.coalesce(t.c.deleted_at, t.c.result_gone_at).label("deleted_at")  # a result that went is not
 
 Encoded = TypeVar("Encoded")
 Encode = Callable[[list[Row]], Encoded]  # rows of `HISTORY_COLUMNS`
 
 
 def _newest(*conditions: Any) -> Select[Any]:
-    columns = [t.c[name] for name in HISTORY_COLUMNS]
+    columns = [OFFERED if name == "deleted_at" else t.c[name] for name in HISTORY_COLUMNS]
     own = t.c.user_id == bindparam("user_id")
     newest = select(*columns).where(own, *conditions).order_by(t.c.created_at.desc(), t.c.id.desc())
     return newest.limit(bindparam("limit"))
 
 
-PAGE = Query(_newest().offset(bindparam("offset")), packed=True)
-NEXT = Query(_newest(tuple_(t.c.created_at, t.c.id) < tuple_(bindparam("created_at"), bindparam("id"))), packed=True)
+AFTER = tuple_(t.c.created_at, t.c.id) < tuple_(bindparam("created_at"), bindparam("id"))
 ID, CREATED_AT = HISTORY_COLUMNS.index("id"), HISTORY_COLUMNS.index("created_at")
+
+
+@cache
+def _queries(has_status: bool, has_words: bool) -> tuple[Query, Query]:
+    """Return the question for a page, and that for what comes after a record."""
+    wanted: list[Any] = [KEPT]
+    wanted += [t.c.status == bindparam("status")] if has_status else []
+    wanted += [matches(t.c.file_name)] if has_words else []
+    page = _newest(*wanted).offset(bindparam("offset"))
+    return Query(page, packed=True), Query(_newest(*wanted, AFTER), packed=True)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which of a user's records: all, or of a status, or with words in their file's name, in any case."""
+
+    user_id: str
+    status: Status | None = None
+    words: str = ""
+
+    @property
+    def is_search(self) -> bool:
+        """Whether records have to be looked at that are not wanted."""
+        return self.status is not None or bool(self.words)
+
+    def values(self) -> dict[str, object]:
+        """Return what the questions name as parameters."""
+        return {"user_id": self.user_id, "status": self.status and self.status.value, **parameters(self.words)}
+
+    def queries(self) -> tuple[Query, Query]:
+        """Return the question for a page, and that for what comes after a record."""
+        return _queries(self.status is not None, bool(self.words))
 
 
 class History:
@@ -35,13 +73,12 @@ class History:
     def __init__(self, database: Database) -> None:
         self._readers = database.readers
 
-    async def page(self, user_id: str, offset: int, limit: int, encode: Encode[Encoded]) -> Encoded:
+    async def page(self, wanted: Wanted, offset: int, limit: int, encode: Encode[Encoded]) -> Encoded:
         """Return what `encode` makes of a page's rows, in the thread that read them."""
-        ask = self._readers.ask_much if offset > FAR else self._readers.ask
-        values = {"user_id": user_id, "offset": offset, "limit": limit}
-        return await ask(PAGE, values, encode)
+        ask = self._readers.ask_much if offset > FAR or wanted.is_search else self._readers.ask
+        return await ask(wanted.queries()[0], wanted.values() | {"offset": offset, "limit": limit}, encode)
 
-    async def all(self, user_id: str, offset: int, limit: int, encode: Encode[Encoded]) -> AsyncIterator[Encoded]:
+    async def all(self, wanted: Wanted, offset: int, limit: int, encode: Encode[Encoded]) -> AsyncIterator[Encoded]:
         """Yield what `encode` makes of batches of bounded size; the first may be of no row.
 
         Each batch continues after the last record of the one before it: no transaction stays open while a
@@ -51,13 +88,14 @@ class History:
         def digest(rows: list[Row]) -> tuple[Encoded, list[Row]]:
             return encode(rows), rows[-1:]
 
-        query, place = PAGE, {"user_id": user_id, "offset": offset}
+        page, after = wanted.queries()
+        query, place = page, wanted.values() | {"offset": offset}
         while True:
             size = min(limit, BATCH)
             encoded, last = await self._readers.ask_much(query, place | {"limit": size}, digest)
-            if last or query is PAGE:
+            if last or query is page:
                 yield encoded
             limit -= size
             if not last or limit <= 0:
                 return
-            query, place = NEXT, {"user_id": user_id, "created_at": last[0][CREATED_AT], "id": last[0][ID]}
+            query, place = after, wanted.values() | {"created_at": last[0][CREATED_AT], "id": last[0][ID]}

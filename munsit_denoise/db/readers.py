@@ -16,6 +16,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.dialects import sqlite
 
 from munsit_denoise.db.place import Place
+from munsit_denoise.db.search import FUNCTION, has_folded
 from munsit_denoise.db.trouble import Trouble
 
 READERS = 3
@@ -160,7 +161,9 @@ class Readers:
 
     def _connect(self) -> sqlite3.Connection:
         uri = f"{self._path.as_uri()}?mode=ro"  # one that is missing is not created
-        return sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        connection.create_function(FUNCTION, 2, has_folded, deterministic=True)
+        return connection
 
 
 def _close(connection: sqlite3.Connection | None) -> None:

@@ -1,71 +1,45 @@
 """The history of denoise jobs, which is the queue's truth as well."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import bindparam, case, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from munsit_denoise.db.deliveries import WEBHOOK, note_delivery
+from munsit_denoise.db.balance import reserve, reserve_fetched
+from munsit_denoise.db.endings import Change, cancelling, deleting, removing
+from munsit_denoise.db.ends import tell_end
 from munsit_denoise.db.engine import Database, now_us
 from munsit_denoise.db.readers import Query
+from munsit_denoise.db.retention import ORIGINAL, RESULT
 from munsit_denoise.db.rows import from_row, from_values, to_row
+from munsit_denoise.db.runs import Beat, Lease, Result, Waiting
 from munsit_denoise.db.tables import denoise_records as t
 from munsit_denoise.errors import JobNotFound
-from munsit_denoise.records import DELETED, Delivery, DenoiseRecord, Status
+from munsit_denoise.records import Delivery, DenoiseRecord, Status
 
-BY_ID = Query(select(t).where(t.c.id == bindparam("id")))
-BY_ID_AND_USER = Query(select(t).where(t.c.id == bindparam("id"), t.c.user_id == bindparam("user_id")))
-BY_SECRET = Query(select(t).where(t.c.secret == bindparam("secret")))
-
-
-@dataclass(frozen=True)
-class Lease:
-    """The right to run a job: void as soon as somebody else holds a newer one."""
-
-    record: DenoiseRecord
-    number: int
+KEPT = t.c.removed_at.is_(None)  # the others are there until their files are gone, and nobody sees them
+BY_ID = Query(select(t).where(t.c.id == bindparam("id"), KEPT))
+BY_ID_AND_USER = Query(select(t).where(t.c.id == bindparam("id"), t.c.user_id == bindparam("user_id"), KEPT))
+BY_SECRET = Query(select(t).where(t.c.secret == bindparam("secret"), KEPT))
 
 
-@dataclass(frozen=True)
-class Result:
-    """What a run has made: where it lies, and what there is to say of it, as JSON."""
-
-    key: str
-    report: str | None = None
-
-
-@dataclass(frozen=True)
-class Beat:
-    """A sign of life of a run, and how far it has come."""
-
-    lease: Lease
-    percent: int
-    message: str | None
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A job that has not ended."""
-
-    id: str
-    user_id: str
-    attempts: int
-    source_url: str | None  # set where the original is not here yet
-    created_at_us: int
-
+__all__ = ["Beat", "Beside", "Lease", "Records", "Result", "Waiting"]
 
 Beside = Callable[[AsyncConnection, DenoiseRecord], Awaitable[DenoiseRecord]]  # what a transaction does besides
+Besides = Sequence[Beside]
 
 
 class Records:
     """Denoise records in SQL. Every method may raise DatabaseBusy; those that write, StorageFull as well."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, balance: bool = False) -> None:
+        """With `balance` each job takes from its user's minutes."""
         self._database = database
+        self._accepting, self._fetching = ([reserve], [reserve_fetched]) if balance else ([], [])
 
-    async def insert(self, record: DenoiseRecord, beside: Sequence[Beside] = ()) -> DenoiseRecord:
+    async def insert(self, record: DenoiseRecord, beside: Besides = ()) -> DenoiseRecord:
         """Commit a new record as its user's newest, whatever the clock says; return it as it was committed.
 
         Each of `beside` works in the same transaction before, and may change the record or refuse it with its error.
@@ -75,7 +49,7 @@ class Records:
             before_us = await connection.scalar(latest)
             if before_us is not None and record.created_at_us <= before_us:
                 record = replace(record, created_at_us=before_us + 1, updated_at_us=before_us + 1)
-            for work in beside:
+            for work in (*beside, *self._accepting):
                 record = await work(connection, record)
             await connection.execute(insert(t).values(**to_row(record)))
         return record
@@ -116,17 +90,16 @@ class Records:
 
     async def any_files(self) -> bool:
         """Say whether a record has files that should be there."""
-        query = select(t.c.id).where(t.c.deleted_at.is_(None), t.c.source_url.is_(None)).limit(1)
+        query = select(t.c.id).where(t.c.deleted_at.is_(None), t.c.source_url.is_(None), KEPT).limit(1)
         async with self._database.read() as connection:
             return (await connection.execute(query)).first() is not None
 
     async def storage_keys(self, record_ids: Sequence[str]) -> dict[str, set[str]]:
-        """Return the storage keys that each of these records uses; unknown and deleted ones are left out."""
-        kept = (t.c.id.in_(record_ids), t.c.deleted_at.is_(None))
-        query = select(t.c.id, t.c.original_key, t.c.result_key).where(*kept)
+        """Return the storage keys that each of these records uses; what is unknown, deleted or gone is left out."""
+        kept = (t.c.id.in_(record_ids), t.c.deleted_at.is_(None), KEPT)
+        query = select(t.c.id, ORIGINAL.kept_key, RESULT.kept_key, t.c.tiles_key).where(*kept)
         async with self._database.read() as connection:
-            rows = await connection.execute(query)
-            return {row.id: {row.original_key, row.result_key} - {None} for row in rows}
+            return {row.id: {*row[1:]} - {None} for row in await connection.execute(query)}
 
     async def claim(self, record_id: str) -> Lease | None:
         """Begin a run of a pending job; None when it has ended meanwhile."""
@@ -143,8 +116,7 @@ class Records:
         async with self._database.write() as connection:
             for beat in beats:
                 change = {"percent": beat.percent, "message": beat.message, "heartbeat_at": now_us()}
-                done = await connection.execute(update(t).where(*_held(beat.lease)).values(change))
-                if not done.rowcount:
+                if not (await connection.execute(update(t).where(*_held(beat.lease)).values(change))).rowcount:
                     void.append(beat.lease)
         return void
 
@@ -155,19 +127,20 @@ class Records:
 
     async def succeed(self, lease: Lease, result: Result, delivery: Delivery | None = None) -> DenoiseRecord | None:
         """End the job well; None when the lease was void, and then nothing changed."""
-        change = {"status": Status.SUCCESS, "delivery": delivery, "result_key": result.key, "report": result.report}
-        return await self._settle(lease, **change, percent=100, message=None)
+        change: dict[str, Any] = {"delivery": delivery, "result_key": result.key, "report": result.report}
+        change |= {"tiles_key": result.tiles_key, "result_bytes": result.size_bytes, "percent": 100, "message": None}
+        return await self._settle(lease, status=Status.SUCCESS, **change)
 
     async def fail(self, lease: Lease, message: str) -> DenoiseRecord | None:
         """End the job with a sentence; None when the lease was void, and then nothing changed."""
         return await self._settle(lease, status=Status.FAILED, error=message)
 
     async def fetched(self, record: DenoiseRecord) -> bool:
-        """Note that a job's original has come in; False when the job has ended meanwhile."""
+        """Note that a job's original has come in; False when the job has ended. Raises InsufficientBalance."""
         change = to_row(record) | {"source_url": None, "updated_at": now_us()}
         names = ("source_url", "updated_at", "file_name", "audio_format", "source_type", "audio_duration", "audio_size")
         kept = {name: change[name] for name in (*names, "extension", "track", "result_bytes")}
-        return await self._update_fetching(record.id, kept) is not None
+        return await self._update_fetching(record.id, kept, self._fetching) is not None
 
     async def fail_fetch(self, record_id: str, message: str) -> DenoiseRecord | None:
         """End a job whose original cannot be had; None when it has ended meanwhile."""
@@ -176,35 +149,53 @@ class Records:
 
     async def delete_files(self, user_id: str, record_id: str) -> DenoiseRecord:
         """Note that a job's files go, ending it when it is pending. Raises JobNotFound."""
-        pending = t.c.status == Status.PENDING
-        change = {
-            "deleted_at": func.coalesce(t.c.deleted_at, now_us()),
-            "updated_at": case((t.c.deleted_at.is_(None), now_us()), else_=t.c.updated_at),
-            "error": case((pending, DELETED), else_=t.c.error),
-            "status": case((pending, Status.FAILED), else_=t.c.status),
-            "cancel_asked_at": case((pending, now_us()), else_=t.c.cancel_asked_at),
-            "source_url": None,
-        }
-        own = (t.c.id == record_id, t.c.user_id == user_id)
-        query = update(t).where(*own).values(change).returning(t)
+        return await self._end_own(user_id, record_id, deleting())
+
+    async def cancel(self, user_id: str, record_id: str) -> DenoiseRecord:
+        """End a job when it is pending; return the record as it is then. Raises JobNotFound."""
+        return await self._end_own(user_id, record_id, cancelling())
+
+    async def mark_removed(self, user_id: str, record_id: str) -> DenoiseRecord:
+        """Let nobody see a record any more, ending its job when it is pending. Raises JobNotFound."""
+        return await self._end_own(user_id, record_id, removing())
+
+    async def removed(self) -> list[str]:
+        """Return the ids of the records that nobody sees and whose files may be there."""
+        async with self._database.read() as connection:
+            return list(await connection.scalars(select(t.c.id).where(t.c.removed_at.is_not(None))))
+
+    async def forget(self, record_id: str) -> None:
+        """Delete the row of a record that was marked as removed; one that is not there is fine."""
         async with self._database.write() as connection:
-            was_pending = await connection.scalar(select(pending).where(*own))
-            row = (await connection.execute(query)).one_or_none()
-            if row is None:
+            await connection.execute(delete(t).where(t.c.id == record_id, t.c.removed_at.is_not(None)))
+
+    async def void(self, leases: Sequence[Lease]) -> list[Lease]:
+        """Return the leases that hold their job no more."""
+        query = select(t.c.id, t.c.lease).where(t.c.id.in_([lease.record.id for lease in leases]))
+        async with self._database.read() as connection:
+            held = {(row.id, row.lease) for row in await connection.execute(query.where(t.c.status == Status.PENDING))}
+        return [lease for lease in leases if (lease.record.id, lease.number) not in held]
+
+    async def _end_own(self, user_id: str, record_id: str, change: Change) -> DenoiseRecord:
+        """Change a user's record, and tell the end of its job where that ends by it. Raises JobNotFound."""
+        own = (t.c.id == record_id, t.c.user_id == user_id, KEPT)
+        async with self._database.write() as connection:
+            before = await connection.scalar(select(t.c.status).where(*own))
+            if before is None:
                 raise JobNotFound
-            record = from_row(row)
-            if was_pending:
-                await _tell_end(connection, record)
+            record = from_row((await connection.execute(update(t).where(*own).values(change).returning(t))).one())
+            if before == Status.PENDING:
+                await tell_end(connection, record)
         return record
 
-    async def _update_fetching(self, record_id: str, change: dict[str, Any]) -> DenoiseRecord | None:
+    async def _update_fetching(self, record_id: str, change: Change, beside: Besides = ()) -> DenoiseRecord | None:
         own = (t.c.id == record_id, t.c.status == Status.PENDING, t.c.source_url.is_not(None))
-        return await self._change(own, change)
+        return await self._change(own, change, beside)
 
     async def _settle(self, lease: Lease, **change: Any) -> DenoiseRecord | None:
         return await self._change(_held(lease), {"updated_at": now_us(), **change})
 
-    async def _change(self, which: tuple[Any, ...], change: dict[str, Any]) -> DenoiseRecord | None:
+    async def _change(self, which: tuple[Any, ...], change: Change, beside: Besides = ()) -> DenoiseRecord | None:
         """Change a pending record; what ends it is noted as to be told in the same transaction."""
         async with self._database.write() as connection:
             row = (await connection.execute(update(t).where(*which).values(change).returning(t))).one_or_none()
@@ -212,7 +203,9 @@ class Records:
                 return None
             record = from_row(row)
             if record.status is not Status.PENDING:
-                await _tell_end(connection, record)
+                await tell_end(connection, record)
+            for work in beside:
+                record = await work(connection, record)
         return record
 
     async def _read_one(self, query: Query, **values: object) -> DenoiseRecord | None:
@@ -222,8 +215,3 @@ class Records:
 
 def _held(lease: Lease) -> tuple[Any, ...]:
     return t.c.id == lease.record.id, t.c.status == Status.PENDING, t.c.lease == lease.number
-
-
-async def _tell_end(connection: AsyncConnection, record: DenoiseRecord) -> None:
-    if record.options.webhook_url is not None:
-        await note_delivery(connection, record, WEBHOOK, record.options.webhook_url)

@@ -136,6 +136,7 @@ deliveries = Table(
     Column("user_id", String(36), ForeignKey("users.id"), nullable=False),
     Column("kind", String(16), nullable=False),
     Column("url", Text, nullable=False),
+    Column("host", Text, nullable=False),  # of the URL, and its port: one host is not told too much at a time
     Column("snapshot", Text, nullable=False),  # JSON: the values of HISTORY_COLUMNS when the job ended
     Column("base", Text, nullable=False),  # of the URLs in what is told
     Column("created_at", BigInteger, nullable=False),

@@ -1,11 +1,13 @@
 """Files that were uploaded before the jobs that use them."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Select, delete, func, insert, select, union_all
 
 from munsit_denoise.db.engine import Database
 from munsit_denoise.db.tables import denoise_records as records
+from munsit_denoise.db.tables import partial_uploads as partial
 from munsit_denoise.db.tables import uploads as t
 from munsit_denoise.errors import UploadNotFound
 from munsit_denoise.records import Upload
@@ -19,11 +21,8 @@ class Uploads:
 
     async def insert(self, upload: Upload) -> None:
         """Commit a new upload."""
-        values = dict(vars(upload))
-        for name in ("audio_duration_s", "audio_size_bytes", "created_at_us"):
-            values[name.rpartition("_")[0]] = values.pop(name)
         async with self._database.write() as connection:
-            await connection.execute(insert(t).values(values))
+            await connection.execute(insert(t).values(upload_row(upload)))
 
     async def get_own(self, user_id: str, upload_id: str) -> Upload:
         """Return a user's upload. Raises UploadNotFound, also for one that is not theirs."""
@@ -47,22 +46,26 @@ class Uploads:
     async def waiting(self, user_id: str, *, unused: bool = False) -> tuple[int, int]:
         """Return how many files a user has uploaded and their size in bytes; `unused`: those that no job came of.
 
-        The second question costs a look at the user's records since the oldest of the files.
+        What comes in parts counts with its whole length, however much of it is there. The second question costs a
+        look at the user's records since the oldest of the files.
         """
         own = t.c.user_id == user_id
-        query = select(func.count(), func.coalesce(func.sum(t.c.audio_size), 0)).where(own)
+        query = select(t.c.audio_size.label("size_bytes")).where(own)
         if unused:
             oldest = select(func.min(t.c.created_at)).where(own).scalar_subquery()
             since = (records.c.user_id == user_id, records.c.created_at >= oldest, records.c.upload_id.is_not(None))
             query = query.where(t.c.id.not_in(select(records.c.upload_id).where(*since)))
+        either = union_all(query, _unfinished(user_id)).subquery()
         async with self._database.read() as connection:
-            count, size_bytes = (await connection.execute(query)).one()
+            asked = select(func.count(), func.coalesce(func.sum(either.c.size_bytes), 0))
+            count, size_bytes = (await connection.execute(asked)).one()
         return count, size_bytes
 
     async def delete(self, upload_id: str) -> None:
         """Forget an upload; one that is not there is fine."""
         async with self._database.write() as connection:
             await connection.execute(delete(t).where(t.c.id == upload_id))
+            await connection.execute(delete(partial).where(partial.c.id == upload_id))
 
     async def older_than(self, created_at_us: int) -> list[str]:
         """Return the ids of the uploads that came before a time."""
@@ -70,7 +73,23 @@ class Uploads:
             return list(await connection.scalars(select(t.c.id).where(t.c.created_at < created_at_us)))
 
     async def storage_keys(self, upload_ids: Sequence[str]) -> dict[str, set[str]]:
-        """Return the storage key that each of these uploads uses; unknown ids are left out."""
-        query = select(t.c.id, t.c.storage_key).where(t.c.id.in_(upload_ids))
+        """Return the storage key that each of these uses, those that come in parts as well; others are left out."""
+        whole = select(t.c.id, t.c.storage_key).where(t.c.id.in_(upload_ids))
+        parts = select(partial.c.id, partial.c.storage_key).where(partial.c.id.in_(upload_ids))
         async with self._database.read() as connection:
-            return {row.id: {row.storage_key} for row in await connection.execute(query)}
+            return {row.id: {row.storage_key} for row in await connection.execute(union_all(whole, parts))}
+
+
+def upload_row(upload: Upload) -> dict[str, Any]:
+    """Return an upload's values by column."""
+    values = dict(vars(upload))
+    for name in ("audio_duration_s", "audio_size_bytes", "created_at_us"):
+        values[name.rpartition("_")[0]] = values.pop(name)
+    return values
+
+
+def _unfinished(user_id: str) -> Select[tuple[int]]:
+    """Select the lengths of a user's uploads that have not all come in."""
+    return select(partial.c.length_bytes).where(
+        partial.c.user_id == user_id, partial.c.offset_bytes < partial.c.length_bytes
+    )

@@ -55,6 +55,7 @@ class Admission:
         self._limits, self._storage, self._queues = limits, storage, queues
         self._uploads, self._records = uploads, records
         self._jobs_coming, self._uploads_coming, self._results_coming = InFlight(), InFlight(), InFlight()
+        self._parts_coming = InFlight()
         self.stopping = False
 
     def stop(self) -> None:
@@ -65,7 +66,8 @@ class Admission:
         """Refuse what finds no room, by what it may bring. Raises ShuttingDown, StorageFull."""
         if self.stopping:
             raise ShuttingDown
-        room = 2 * (expected_bytes + self._jobs_coming.size_bytes() + self._uploads_coming.size_bytes())
+        coming = (self._jobs_coming, self._uploads_coming, self._parts_coming)
+        room = 2 * (expected_bytes + sum(requests.size_bytes() for requests in coming))
         if self._storage.free_bytes() < max(room, self._limits.disk_reserve_mb * 2**20):
             raise StorageFull
 
@@ -97,6 +99,13 @@ class Admission:
         with self._uploads_coming.reserve(user_id, expected_bytes):  # before others ask
             if await self._too_many(user_id, unused=False) and await self._too_many(user_id, unused=True):
                 raise TooManyUploads
+            yield
+
+    @contextmanager
+    def part(self, user_id: str, size_bytes: int) -> Iterator[None]:
+        """Let in what an upload lacks that was let in before. Raises ShuttingDown, StorageFull."""
+        self.check_room(size_bytes)
+        with self._parts_coming.reserve(user_id, size_bytes):
             yield
 
     @asynccontextmanager

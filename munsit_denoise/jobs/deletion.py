@@ -2,7 +2,8 @@
 
 import anyio
 
-from munsit_denoise.errors import StorageFull, Unavailable
+from munsit_denoise.errors import JobNotFound, StorageFull, Unavailable
+from munsit_denoise.jobs.cancel import stop_work
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.logs import get_logger
 from munsit_denoise.records import DenoiseRecord
@@ -34,17 +35,20 @@ class Deletion:
             for job_id, user_id in list(self._unfinished.items()):
                 try:
                     await self.delete_files(user_id, job_id)
+                except JobNotFound:
+                    log.info("nothing is left to delete", job=job_id)
                 except Unavailable as error:
                     log.warning("files cannot be deleted yet", job=job_id, reason=error.message)
 
     async def _delete(self, user_id: str, job_id: str) -> DenoiseRecord:
-        self._unfinished[job_id] = user_id
         try:
             record = await self._note(user_id, job_id)
             await self._remove(record)
-        except BaseException as error:
-            if not isinstance(error, Unavailable):
-                self._unfinished.pop(job_id, None)
+        except Unavailable:
+            self._unfinished[job_id] = user_id
+            raise
+        except JobNotFound:
+            self._unfinished.pop(job_id, None)
             raise
         self._unfinished.pop(job_id, None)  # whoever goes on with what is unfinished may have been here
         self._parts.journal.files_deleted(record)
@@ -60,21 +64,15 @@ class Deletion:
             record = await records.delete_files(user_id, job_id)
         except StorageFull:
             record = await records.get_own(user_id, job_id)
-            await self._stop(record)
+            await stop_work(self._parts, record)
             await self._parts.storage.delete_job(job_id)
             record = await records.delete_files(user_id, job_id)
-        await self._stop(record)
+        await stop_work(self._parts, record)
         self._parts.bell.ring(job_id)
         return record
 
-    async def _stop(self, record: DenoiseRecord) -> None:
-        self._parts.queue.discard(record.user_id, record.id)
-        self._parts.inbox.discard(record.user_id, record.id)
-        await self._parts.running.stop(record.id)
-        self._parts.board.end(record.id)
-
     async def _remove(self, record: DenoiseRecord) -> None:
         await self._parts.storage.delete_job(record.id)
-        if record.upload_id:
-            await self._parts.uploads.delete(record.upload_id)
+        if record.upload_id:  # its file first: the sweep deletes no recording that has no row
             await self._parts.storage.delete_job(record.upload_id)
+            await self._parts.uploads.delete(record.upload_id)

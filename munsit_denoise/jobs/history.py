@@ -3,13 +3,24 @@
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import Any
 
-from munsit_denoise.db.history import Encode, Encoded
+from munsit_denoise.db.history import Encode, Encoded, Wanted
 from munsit_denoise.db.history import History as Pages
+from munsit_denoise.db.rows import to_row
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.watch import present
-from munsit_denoise.records import DenoiseRecord, Event
+from munsit_denoise.records import HISTORY_COLUMNS, DenoiseRecord, Event
 from munsit_denoise.storage.base import Reader, Storage
+
+__all__ = ["History", "StoredFile", "Wanted", "row_of"]
+
+
+def row_of(record: DenoiseRecord) -> list[Any]:
+    """Return a record as its row in a list: the values of HISTORY_COLUMNS."""
+    values = to_row(record)
+    values["deleted_at"] = values["deleted_at"] or values["result_gone_at"]  # neither is offered
+    return [values[name] for name in HISTORY_COLUMNS]
 
 
 @dataclass(frozen=True)
@@ -41,13 +52,13 @@ class History:
         record = await self._parts.records.get_own(user_id, job_id)
         return record, present(record, self._parts.board.latest(job_id), self._parts.standing)
 
-    async def page(self, user_id: str, offset: int, limit: int, encode: Encode[Encoded]) -> Encoded:
+    async def page(self, wanted: Wanted, offset: int, limit: int, encode: Encode[Encoded]) -> Encoded:
         """Return what `encode` makes of a page's rows, newest first, in the thread that read them."""
-        return await self._pages.page(user_id, offset, limit, encode)
+        return await self._pages.page(wanted, offset, limit, encode)
 
-    def all(self, user_id: str, offset: int, limit: int, encode: Encode[Encoded]) -> AsyncIterator[Encoded]:
+    def all(self, wanted: Wanted, offset: int, limit: int, encode: Encode[Encoded]) -> AsyncIterator[Encoded]:
         """Yield what `encode` makes of batches of bounded size; the first may be of no row."""
-        return self._pages.all(user_id, offset, limit, encode)
+        return self._pages.all(wanted, offset, limit, encode)
 
     async def by_secret(self, secret: str) -> DenoiseRecord | None:
         """Return the record that a download path names."""

@@ -17,6 +17,8 @@ from munsit_denoise.redaction import host_of
 
 log = get_logger()
 
+Hear = Callable[[DenoiseRecord, float | None], None]  # a job that ended, and the seconds that its run took
+
 
 @dataclass
 class _Trace:
@@ -35,7 +37,12 @@ class Journal:
     def __init__(self, metrics: Metrics | None = None, name_of: Callable[[str], str] = str) -> None:
         self._metrics, self._name_of = metrics or Metrics(), name_of
         self._traces: dict[str, _Trace] = {}
+        self._told: list[Hear] = []
         self._metrics.watch_jobs(self.waiting, self.running, self.oldest_s)
+
+    def tell_ends_to(self, hear: Hear) -> None:
+        """Let somebody hear of each job that ends, and how long its run took."""
+        self._told.append(hear)
 
     def waiting(self) -> int:
         """Return how many jobs wait to run or to be fetched."""
@@ -110,6 +117,17 @@ class Journal:
                 self._metrics.failed.inc()
                 self._tell("job failed", record, trace, reason=record.error)
         self._traces.pop(record.id, None)
+        for hear in self._told:
+            hear(record, trace.run_s)
+
+    def cancelled(self, record: DenoiseRecord) -> None:
+        """A job was cancelled that had not ended; a second time is not told."""
+        if record.id in self._traces:
+            self.ended(record)
+
+    def forget(self, job_id: str) -> None:
+        """A job is not this process's any more: somebody else ended it, or its user was deleted."""
+        self._traces.pop(job_id, None)
 
     def files_deleted(self, record: DenoiseRecord) -> None:
         """A job's files were deleted; one that had not ended has ended by it."""

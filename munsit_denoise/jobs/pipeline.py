@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
 from pathlib import Path
@@ -19,7 +19,7 @@ from munsit_denoise.media.containers import CONTAINERS
 from munsit_denoise.media.contents import read_contents
 from munsit_denoise.media.decode import decoding
 from munsit_denoise.media.encode import Encoder, encoding_to
-from munsit_denoise.media.formats import WITH_PICTURE, Encoding, encoding_for, lossless_encoding
+from munsit_denoise.media.formats import NO_PICTURE, WITH_PICTURE, Encoding, encoding_for, lossless_encoding
 from munsit_denoise.media.loudness import Levelled, level, write_sound
 from munsit_denoise.media.mux import Sources, write_film
 from munsit_denoise.media.plan import Film
@@ -38,6 +38,7 @@ EXTRACTED_PERCENT = 5  # while audio comes in and no window is complete yet
 REDUCED_PERCENT = 98  # the rest is finishing the file
 REDUCED_BEFORE_PICTURE_PERCENT = 50  # where a picture has to be encoded anew, which takes longer
 SAVED_PERCENT = 99
+NOT_LEVELLED = Levelled()
 
 
 class Denoiser(Protocol):
@@ -88,6 +89,7 @@ class Outcome:
     """What there is to say about a result besides its file."""
 
     notes: tuple[str, ...] = ()  # sentences for people: what the result does not have or do
+    levelled: Levelled = NOT_LEVELLED  # what was done to its loudness
 
 
 class _Progress:
@@ -137,10 +139,11 @@ async def enhance_file(work: Work, denoiser: Denoiser, report: Report, last_step
         belongings = await gather(work.source, contents, work.track, scratch, is_film=is_film)
         if is_film:
             film = Film(contents, work.track, work.extension, CONTAINERS[work.encoding.muxer], work.encoding)
-            notes = await _enhance_film(work, film, belongings, denoiser, _Desk(report, scratch, last_step))
+            outcome = await _enhance_film(work, film, belongings, denoiser, _Desk(report, scratch, last_step))
         else:
-            notes = await _enhance_alone(work, belongings, denoiser, _Desk(report, scratch, last_step))
-        return Outcome((*notes, *await finish_tags(work.target, belongings, work.encoding)))
+            outcome = await _enhance_alone(work, belongings, denoiser, _Desk(report, scratch, last_step))
+        more = await finish_tags(work.target, belongings, work.encoding)
+        return replace(outcome, notes=(*outcome.notes, *more))
 
 
 @dataclass(frozen=True)
@@ -152,27 +155,26 @@ class _Desk:
     last_step: LastStep  # entered when the model is needed no more and work remains
 
 
-async def _enhance_alone(work: Work, belongings: Belongings, denoiser: Denoiser, desk: _Desk) -> tuple[str, ...]:
-    """Write a result that is sound and what belongs to it; return what it does not do."""
+async def _enhance_alone(work: Work, belongings: Belongings, denoiser: Denoiser, desk: _Desk) -> Outcome:
+    """Write a result that is sound and what belongs to it."""
     encoding, progress = belongings.with_sound(work.encoding), _Progress(work.track, desk.report)
     if encoding.muxer == "mxf":
-        raise ProcessingFailed("An MXF file cannot be written without a picture. Please ask for another format.")
+        raise ProcessingFailed(NO_PICTURE)
     if work.level_lufs is None:
         await _enhance_sound(work, work.target, encoding, denoiser, progress)
         progress.saving()
-        return ()
+        return Outcome()
     sound = desk.scratch.path("sound")
     await _enhance_sound(work, sound, lossless_encoding(), denoiser, progress)
     progress.saving()
     write = partial(write_sound, sound, work.target, work.track, encoding)
     async with desk.last_step():
-        return (await level(sound, work.target, work.track, work.level_lufs, write)).notes
+        levelled = await level(sound, work.target, work.track, work.level_lufs, write)
+    return Outcome(levelled.notes, levelled)
 
 
-async def _enhance_film(
-    work: Work, film: Film, belongings: Belongings, denoiser: Denoiser, desk: _Desk
-) -> tuple[str, ...]:
-    """Write a result with a picture; return what it does not do or have."""
+async def _enhance_film(work: Work, film: Film, belongings: Belongings, denoiser: Denoiser, desk: _Desk) -> Outcome:
+    """Write a result with a picture."""
     percent = REDUCED_PERCENT if film.picture_fits else REDUCED_BEFORE_PICTURE_PERCENT
     progress, sound = _Progress(work.track, desk.report, percent), desk.scratch.path("sound")
     await _enhance_sound(work, sound, lossless_encoding(), denoiser, progress)
@@ -187,7 +189,7 @@ async def _enhance_film(
         sources = Sources(film, work.source, sound, belongings, levelled.filters)
         notes = await write_film(sources, work.target, desk.scratch, progress.saving)
     progress.saving()
-    return (*levelled.notes, *notes)
+    return Outcome((*levelled.notes, *notes), levelled)
 
 
 async def _enhance_sound(work: Work, target: Path, encoding: Encoding, denoiser: Denoiser, progress: _Progress) -> None:

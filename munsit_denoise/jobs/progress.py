@@ -1,6 +1,7 @@
 """What the jobs that run do at present: here at once, in their rows soon after."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import anyio
@@ -67,6 +68,7 @@ class Board:
             due = [run for run in self._runs.values() if run.is_due(now_s)]
             if due:
                 await self._write(due, now_s, records, stop)
+            await self._stop_lost([run for run in self._runs.values() if run not in due], records, stop)
 
     async def _write(self, due: list[_Run], now_s: float, records: Records, stop: Callable[[str], None]) -> None:
         told = [run.latest for run in due]
@@ -77,6 +79,15 @@ class Board:
             return  # the next round has all of it
         for run, event in zip(due, told, strict=True):
             run.noted, run.noted_at_s = event, now_s
+        self._stop(void, stop)
+
+    async def _stop_lost(self, quiet: list[_Run], records: Records, stop: Callable[[str], None]) -> None:
+        """Stop those of some runs whose job was ended elsewhere: also one that comes no further hears of it soon."""
+        if quiet:
+            with suppress(Unavailable):  # the next round asks again
+                self._stop(await records.void([run.lease for run in quiet]), stop)
+
+    def _stop(self, void: list[Lease], stop: Callable[[str], None]) -> None:
         for lease in void:
             run_now = self._runs.get(lease.record.id)
             if run_now is not None and run_now.lease == lease:

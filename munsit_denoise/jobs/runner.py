@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
+from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from munsit_denoise.db.records import Lease, Result
-from munsit_denoise.errors import DenoiseError, Interrupted, StorageFull
+from munsit_denoise.errors import DenoiseError, Interrupted, StorageFull, Unavailable
 from munsit_denoise.jobs.intake import first_of, looked_at, track_of
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.pause import Pause
 from munsit_denoise.jobs.pipeline import EXTRACTING, Denoiser, Work, enhance_file
 from munsit_denoise.jobs.places import Place, Places
+from munsit_denoise.jobs.report import digest_of, metered
 from munsit_denoise.jobs.sending import Sending
 from munsit_denoise.jobs.settlement import Settlement, persist
 from munsit_denoise.jobs.verdict import no_verdict
@@ -72,7 +74,9 @@ class Runner:
     async def run(self, job_id: str, place: Place | None = None) -> None:
         """Run a job to its end, put it back into the queue, or leave it to its delivery."""
         lease = await persist(lambda: self.parts.records.claim(job_id))
-        if lease is not None:
+        if lease is None:
+            self.parts.journal.forget(job_id)
+        else:
             with self.parts.journal.working(lease.record), self.parts.running.working(job_id):
                 await self._run(lease, place or Place())
 
@@ -96,7 +100,7 @@ class Runner:
             else:
                 await self.sending.send(lease, result, record.options.output_url)
         except anyio.get_cancelled_exc_class():
-            await self.settlement.give_back_at_stop(lease, _result_key(lease), "it was stopped")
+            await self.settlement.give_back_at_stop(lease, (_result_key(lease), _tiles_key(lease)), "it was stopped")
             raise
 
     async def _attempt(self, lease: Lease, place: Place) -> Result | None:
@@ -151,12 +155,31 @@ class Runner:
         async with self._original(record.original_key) as source, storage.new_file(result_key) as target:
             track = track_of(record.track) or await looked_at(source, options.audio_track)
             work = Work(source, target, track, options.extension or WAV, options.level_lufs)
-            denoiser = self.make_denoiser(track, options.strength)
+            denoiser = metered(self.make_denoiser(track, options.strength), track, record.audio_size_bytes)
             outcome = await enhance_file(work, denoiser, tell, lambda: self.places.last_step(place, record.user_id))
-        report = json.dumps({"notes": outcome.notes}, ensure_ascii=False) if outcome.notes else None
-        return Result(result_key, report)
+            digests = await to_thread.run_sync(lambda: (digest_of(source), digest_of(target)))
+        told = await to_thread.run_sync(denoiser.report, outcome, options, digests)
+        tiles = await to_thread.run_sync(denoiser.tiles)
+        tiles_key = await self._kept(tiles, _tiles_key(lease)) if tiles else None
+        size_bytes = (await storage.stat(result_key)).size_bytes
+        return Result(result_key, json.dumps(told, ensure_ascii=False), tiles_key, size_bytes)
+
+    async def _kept(self, tiles: bytes, key: str) -> str | None:
+        """Return the key under which pictures lie, None where there is no room: a result is good without them."""
+        try:
+            async with self.parts.storage.new_file(key) as path:
+                await to_thread.run_sync(path.write_bytes, tiles)
+        except Unavailable as error:
+            log.warning("pictures could not be kept", reason=error.message)
+            return None
+        return key
 
 
 def _result_key(lease: Lease) -> str:
     """Return where a run's result lies, which no other run uses."""
     return f"{lease.record.id}/denoised-{lease.number}.{lease.record.options.extension or WAV}"
+
+
+def _tiles_key(lease: Lease) -> str:
+    """Return where the pictures of a run lie."""
+    return f"{lease.record.id}/tiles-{lease.number}"

@@ -1,6 +1,6 @@
 """The one way to write down what became of a job: until the database takes it, and then it is told."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import anyio
@@ -42,7 +42,7 @@ class Settlement:
         """End a job well; a late run's result goes."""
         ended = await persist(lambda: self._parts.records.succeed(lease, result, delivery))
         if ended is None:
-            await self.remove(result.key)
+            await self.remove(*result.keys)
         self.tell(ended)
 
     async def fail(self, lease: Lease, message: str) -> None:
@@ -58,19 +58,20 @@ class Settlement:
         await persist(lambda: self._parts.records.give_back(lease))
         self._parts.board.end(lease.record.id)
 
-    async def give_back_at_stop(self, lease: Lease, result_key: str, reason: str) -> None:
-        """Note that a run was no attempt, and remove its result, while the caller is being cancelled."""
+    async def give_back_at_stop(self, lease: Lease, keys: Sequence[str], reason: str) -> None:
+        """Note that a run was no attempt, and remove its files, while the caller is being cancelled."""
         with anyio.CancelScope(shield=True):
             with anyio.move_on_after(STOP_PATIENCE_S):
                 await self.give_back(lease)
             self._parts.board.end(lease.record.id)
-            await self.remove(result_key)
+            await self.remove(*keys)
         self._parts.journal.interrupted(lease.record, reason)
 
-    async def remove(self, key: str) -> None:
-        """Remove a file that no row names; what cannot be removed now is swept later."""
+    async def remove(self, *keys: str) -> None:
+        """Remove files that no row names; what cannot be removed now is swept later."""
         try:
-            await self._parts.storage.delete(key)
+            for key in keys:
+                await self._parts.storage.delete(key)
         except Unavailable as error:
             log.warning("a file could not be removed", reason=error.message)
 

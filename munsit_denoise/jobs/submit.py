@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio
 
 from munsit_denoise.db.engine import now_us
+from munsit_denoise.db.records import Beside
 from munsit_denoise.errors import Interrupted, ShuttingDown, Unavailable, UploadNotFound
 from munsit_denoise.jobs.admission import Admission
 from munsit_denoise.jobs.intake import Examiner, Limits, Receive, described, format_of, track_json, track_of
@@ -19,6 +20,8 @@ from munsit_denoise.logs import get_logger
 from munsit_denoise.media.formats import result_extension
 from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.records import DenoiseRecord, Options, Origin, Upload, extension_of, source_type_of
+from munsit_denoise.remote.transfer import name_in
+from munsit_denoise.storage.base import UNANSWERED
 
 log = get_logger()
 SECRET_BYTES = 16  # in a download path: 128 bits cannot be guessed
@@ -30,17 +33,21 @@ class Submission:
     def __init__(self, parts: Parts, admission: Admission, examiner: Examiner, limits: Limits) -> None:
         self._parts, self._admission, self._examiner, self.limits = parts, admission, examiner, limits
 
-    async def submit(self, user_id: str, origin: Origin, options: Options, receive: Receive) -> DenoiseRecord:
-        """Make a job of a recording that comes in.
+    async def submit(
+        self, user_id: str, origin: Origin, options: Options, receive: Receive, beside: Sequence[Beside] = ()
+    ) -> DenoiseRecord:
+        """Make a job of a recording that comes in, with options that may come with it.
 
-        Raises what `receive` raises, NotMedia, AudioTooLong, InvalidOption, ResultTooLarge, TooMuchWaiting.
+        Raises what `receive` raises, NotMedia, AudioTooLong, InvalidOption, ResultTooLarge, TooMuchWaiting, and what
+        `beside` raises, which is done in the transaction that accepts the job.
         """
         blank = _blank_record(user_id, origin, options)
         async with self._all_or_nothing(blank.id):
             async with self._parts.storage.new_file(blank.original_key) as path:
                 received = await receive(path)
-                track = await self._examined(user_id, path, options.audio_track)
-            return await self._accept_sized(described(blank, received, track))
+                blank = replace(blank, options=received.options or options)
+                track = await self._examined(user_id, path, blank.options.audio_track)
+            return await self._accept_sized(described(blank, received, track), beside)
 
     async def upload(self, user_id: str, receive: Receive) -> Upload:
         """Take a file in for a later job. Raises what `submit` raises."""
@@ -64,21 +71,28 @@ class Submission:
             await self._parts.uploads.insert(upload)
         return upload
 
-    async def submit_upload(self, user_id: str, upload_id: str, options: Options) -> DenoiseRecord:
+    async def submit_upload(
+        self,
+        user_id: str,
+        upload_id: str,
+        options: Options,
+        origin: Origin = Origin.AUDO,
+        beside: Sequence[Beside] = (),
+    ) -> DenoiseRecord:
         """Make a job of an uploaded file, which other jobs may use as well.
 
-        Raises UploadNotFound, NotMedia, InvalidOption, ResultTooLarge, TooMuchWaiting.
+        Raises UploadNotFound, NotMedia, AudioTooLong, InvalidOption, ResultTooLarge, TooMuchWaiting, and what `beside`
+        raises.
         """
         upload = await self._parts.uploads.get_own(user_id, upload_id)
         known = track_of(upload.track)
         has_picture = known is None or known.has_picture
         extension = result_extension(options.extension, upload.audio_format, has_picture=has_picture)
         record = replace(
-            _blank_record(user_id, Origin.AUDO, replace(options, extension=extension)),
+            _blank_record(user_id, origin, replace(options, extension=extension)),
             file_name=upload.file_name,
             audio_format=upload.audio_format,
             source_type=source_type_of(upload.audio_format),
-            audio_duration_s=upload.audio_duration_s,
             audio_size_bytes=upload.audio_size_bytes,
             upload_id=upload.id,
         )
@@ -91,23 +105,33 @@ class Submission:
             if track is None:
                 async with self._parts.storage.local_file(record.original_key) as path:
                     track = await self._examined(user_id, path, options.audio_track)
-            needed = needed_bytes(track, record.options, upload.audio_size_bytes)
-            return await self._accept_sized(replace(record, track=track_json(track), result_bytes=needed))
+            found = replace(
+                record,
+                audio_duration_s=round(track.duration_s, 6),
+                track=track_json(track),
+                result_bytes=needed_bytes(track, record.options, upload.audio_size_bytes),
+            )
+            return await self._accept_sized(found, beside)
 
-    async def submit_url(self, user_id: str, url: str, file_name: str, options: Options) -> DenoiseRecord:
-        """Make a job of what a URL holds, which is fetched in the background. Raises InvalidOption."""
+    async def submit_url(
+        self, user_id: str, url: str, options: Options, origin: Origin = Origin.AUDO, beside: Sequence[Beside] = ()
+    ) -> DenoiseRecord:
+        """Make a job of what a URL holds, which is fetched in the background.
+
+        Raises InvalidOption, and what `beside` raises.
+        """
         if options.extension:
             options = replace(options, extension=result_extension(options.extension, ""))
+        file_name = name_in(url)
         extension = extension_of(file_name)
         record = replace(
-            _blank_record(user_id, Origin.AUDO, options),
+            _blank_record(user_id, origin, options),
             file_name=file_name or "recording",
             audio_format=extension,
             source_type=source_type_of(extension),
             source_url=url,
         )
-        async with self._all_or_nothing(record.id):
-            return await self._accept(record)
+        return await self._accept(record, beside)
 
     async def _examined(self, user_id: str, path: Path, index: int = 0) -> AudioTrack:
         """Return an audio track of a file; a look that was cut off is no verdict, and the file can be sent again."""
@@ -116,31 +140,39 @@ class Submission:
         except Interrupted as error:
             raise (ShuttingDown() if self._admission.stopping else Unavailable(error.message)) from error
 
-    async def _accept_sized(self, record: DenoiseRecord) -> DenoiseRecord:
+    async def _accept_sized(self, record: DenoiseRecord, beside: Sequence[Beside]) -> DenoiseRecord:
         async with self._admission.result(record.user_id, record.result_bytes):
-            return await self._accept(record)
+            return await self._accept(record, beside)
 
-    async def _accept(self, record: DenoiseRecord) -> DenoiseRecord:
+    async def _accept(self, record: DenoiseRecord, beside: Sequence[Beside]) -> DenoiseRecord:
         with anyio.CancelScope(shield=True):  # committed and queued, or neither
-            record = await self._parts.records.insert(record)
+            record = await self._parts.records.insert(record, beside)
             self._parts.journal.accepted(record)
             await self._parts.put(record.user_id, record.id, record.source_url)
         return record
 
     @asynccontextmanager
     async def _all_or_nothing(self, job_id: str) -> AsyncIterator[None]:
+        """Remove what was taken in for a job unless its record is committed when the block ends.
+
+        Until then the job's folder carries a mark, by which a later start tells what may be removed.
+        """
+        storage, mark = self._parts.storage, f"{job_id}/{UNANSWERED}"
         self._parts.coming.add(job_id)
         try:
+            await storage.mark(mark)
             yield
         except BaseException:
-            await self._remove(job_id)
+            await self._remove(storage.delete_job(job_id))
             raise
+        else:
+            await self._remove(storage.delete(mark))
         finally:
             self._parts.coming.discard(job_id)
 
-    async def _remove(self, job_id: str) -> None:
+    async def _remove(self, removal: Awaitable[None]) -> None:
         try:
-            await self._parts.storage.delete_job(job_id)
+            await removal
         except Unavailable as error:  # the sweep removes it later; whoever waits is told what went wrong first
             log.warning("what was taken in could not be removed", reason=error.message)
 

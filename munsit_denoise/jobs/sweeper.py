@@ -1,6 +1,11 @@
-"""What no record names goes: uploads that were never answered, results that were never committed, parts."""
+"""What no record names goes: uploads that were never answered, results that were never committed, parts.
 
-from collections.abc import Sequence
+Recordings of which the database has never heard stay: it may be one that was restored from an older backup. They
+are put aside. An upload that was never answered is told from them by its mark (`storage.base.UNANSWERED`).
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 
 import anyio
 
@@ -8,10 +13,20 @@ from munsit_denoise.db.engine import now_us
 from munsit_denoise.errors import Unavailable
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.logs import get_logger
+from munsit_denoise.storage.base import PART_SUFFIX, UNANSWERED
 
 log = get_logger()
 SWEEP_INTERVAL_S = 3600
 EXPIRY_INTERVAL_S = 600
+
+
+@dataclass
+class _Found:
+    """What some jobs' folders hold that no record names."""
+
+    files: dict[str, list[str]] = field(default_factory=dict)  # keys by the id of a job whose other files stay
+    folders: dict[str, list[str]] = field(default_factory=dict)  # keys by the id of a job that holds nothing else
+    strangers: list[str] = field(default_factory=list)  # jobs with recordings of which the database never heard
 
 
 async def sweep_forever(parts: Parts) -> None:
@@ -23,16 +38,20 @@ async def sweep_forever(parts: Parts) -> None:
 
 async def sweep(parts: Parts) -> int:
     """Delete what no record names; return how many files went. What is being worked on is left alone."""
-    removed = 0
+    removed, strangers = 0, []
     async for job_ids in parts.storage.jobs():
-        removed += await _sweep_some(parts, job_ids)
+        found = await _look(parts, job_ids)
+        removed += await _remove(parts, found)
+        strangers += found.strangers
     if removed:
         log.info("files without a record were removed", files=removed)
+    if strangers:
+        await _put_aside(parts, strangers)
     return removed
 
 
-async def _sweep_some(parts: Parts, job_ids: Sequence[str]) -> int:
-    """Sweep some jobs' folders.
+async def _look(parts: Parts, job_ids: Sequence[str]) -> _Found:
+    """Return what no record names among some jobs' files.
 
     The order matters. What was listed before it was asked who is at work, and that before the records were asked,
     has been settled in the records if nobody is at work on it. What comes after the listing is not touched.
@@ -41,24 +60,61 @@ async def _sweep_some(parts: Parts, job_ids: Sequence[str]) -> int:
     at_work = parts.coming | parts.running.ids()
     idle = [job_id for job_id in job_ids if job_id not in at_work]
     used = await parts.records.storage_keys(idle) | await parts.uploads.storage_keys(idle)
-    removed = 0
+    deleted = await parts.records.known([job_id for job_id in idle if job_id not in used])
+    found = _Found()
     for job_id in idle:
-        orphans = [key for key in listed[job_id] if key not in used.get(job_id, set())]
+        keys = listed[job_id]
+        if job_id in used:
+            found.files[job_id] = [key for key in keys if key not in used[job_id]]
+        elif job_id in deleted or not _holds_recordings(job_id, keys):
+            found.folders[job_id] = keys
+        else:
+            found.strangers.append(job_id)
+    return found
+
+
+def _holds_recordings(job_id: str, keys: Collection[str]) -> bool:
+    """Say whether files are there that somebody may have been promised: whole ones, whose record was committed."""
+    return f"{job_id}/{UNANSWERED}" not in keys and any(not key.endswith(PART_SUFFIX) for key in keys)
+
+
+async def _remove(parts: Parts, found: _Found) -> int:
+    removed = 0
+    for job_id, keys in (found.files | found.folders).items():
         try:
-            if job_id not in used:
+            if job_id in found.folders:
                 await parts.storage.delete_job(job_id)
-            for key in orphans:
-                await parts.storage.delete(key)
-            removed += len(orphans)
+            else:
+                for key in keys:
+                    await parts.storage.delete(key)
+            removed += len(keys)
         except Unavailable as error:
             log.warning("files without a record cannot be removed", folder=job_id, reason=error.message)
     return removed
 
 
+async def _put_aside(parts: Parts, strangers: Sequence[str]) -> None:
+    try:
+        place = await parts.storage.set_aside(strangers)
+    except Unavailable as error:
+        log.warning("recordings that the database does not know stay where they are", reason=error.message)
+    else:
+        advice = "Was the database restored from an older backup? Nothing of them was deleted."
+        log.warning(
+            "recordings that the database does not know were put aside",
+            folders=len(strangers),
+            place=place,
+            advice=advice,
+        )
+
+
 async def expire_uploads(parts: Parts, hours: float) -> None:
-    """Delete, for ever and again, uploads that are older; jobs that were made of them keep their files."""
+    """Delete, for ever and again, uploads that are older; jobs that were made of them keep their files.
+
+    The file goes first: one without a row would be taken for a recording that a restored database does not know.
+    """
     while hours:
         for upload_id in await parts.uploads.older_than(now_us() - int(hours * 3.6e9)):
-            await parts.uploads.delete(upload_id)
             await parts.storage.delete_job(upload_id)
+            await parts.uploads.delete(upload_id)
         await anyio.sleep(EXPIRY_INTERVAL_S)

@@ -1,5 +1,6 @@
 """One watcher a job, however many listen; one clock, and one look at each key, for all of them."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ import anyio
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
-from munsit_denoise.errors import DatabaseBusy, InvalidKey
+from munsit_denoise.errors import DatabaseBusy, InvalidKey, TooManyStreams
 from munsit_denoise.events.base import Bell, BellClosed, Ear
 from munsit_denoise.jobs.listeners import Listener, Watched
 from munsit_denoise.jobs.watch import Patience, Standing, Told, advance, present
@@ -37,8 +38,10 @@ class Sources:
 class Watchers:
     """Tells everybody who listens what their jobs do, while `run_forever` runs."""
 
-    def __init__(self, sources: Sources, patience: Patience) -> None:
-        self._sources, self._patience = sources, patience
+    def __init__(self, sources: Sources, patience: Patience, most_per_key: int = 0) -> None:
+        """At most `most_per_key` may listen with one key; 0: any number."""
+        self._sources, self._patience, self._most_per_key = sources, patience, most_per_key
+        self._by_key: Counter[str] = Counter()
         self._jobs: dict[str, Watched] = {}
         self._listeners: dict[Listener, None] = {}
         self._fan_out = anyio.Lock()  # the listeners of one job are woken at a time
@@ -66,17 +69,23 @@ class Watchers:
         Without an event for `idle_s`, or when the bell closes, the listener ends early; with InvalidKey when its
         key is revoked. A job's first listener starts its watcher, which listens to the bell, then reads the
         record, so that nothing falls between, and reads it again now and then, so that a bell that loses
-        everything costs time only.
+        everything costs time only. Raises TooManyStreams.
         """
+        if 0 < self._most_per_key <= self._by_key[key_id]:
+            raise TooManyStreams(self._most_per_key)
         job = self._jobs.get(job_id) or self._start(job_id)
         listener = Listener(key_id, job.told)
         job.listeners[listener] = self._listeners[listener] = None
+        self._by_key[key_id] += 1
         if self._tasks is None:
             listener.end()
         try:
             yield listener
         finally:
             del job.listeners[listener], self._listeners[listener]
+            self._by_key[key_id] -= 1
+            if not self._by_key[key_id]:
+                del self._by_key[key_id]
             if not job.listeners:
                 self._forget(job)
                 job.watching.cancel()

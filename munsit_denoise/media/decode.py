@@ -17,6 +17,8 @@ from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.media.timeline import TimeLine
 
 Block = NDArray[np.float32]  # [frames, channels], full scale is 1
+Exact = NDArray[np.float64]  # the same
+Samples = NDArray[np.floating[Any]]  # either
 BLOCK_S = 1
 READ_BYTES = 2**18  # at most a time, nor more than a block
 SPARE_S = 60  # a track may turn out longer than measured by so much
@@ -35,21 +37,40 @@ async def decoding(path: Path, track: AudioTrack) -> AsyncIterator[AsyncIterator
     Iterating raises ProcessingFailed when nothing can be decoded, or far more than was announced, and Interrupted
     when the decoder was cut off.
     """
+    async with _running(path, track, "pcm_f64le" if _is_double(track) else "pcm_f32le") as process:
+        yield _blocks(path, process, _Decoded(track, double=_is_double(track)))
+
+
+@asynccontextmanager
+async def decoding_exactly(path: Path, track: AudioTrack) -> AsyncIterator[AsyncIterator[Exact]]:
+    """Yield what `decoding` does, in float64: every sample of integers of up to 53 bits is what the file holds."""
+    async with _running(path, track, "pcm_f64le") as process:
+        yield _exact_blocks(path, process, _Decoded(track, double=True))
+
+
+@asynccontextmanager
+async def _running(path: Path, track: AudioTrack, codec: str) -> AsyncIterator[Process]:
     arguments = ["-v", "quiet", "-nostdin", "-threads", "1", "-max_error_rate", "1", "-guess_layout_max", "0"]
     arguments += ["-copyts", "-itsoffset", str(AHEAD_S), "-vn", "-sn", "-dn"]
     arguments += ["-c:a", track.codec] if _is_big_endian_wav(track) else []
     arguments += [*input_options(path), "-map", f"0:a:{track.index}", "-ar", str(track.sample_rate_hz)]
-    arguments += ["-map_metadata", "-1", "-map_chapters", "-1"]
-    arguments += ["-c:a", "pcm_f64le" if _is_double(track) else "pcm_f32le", "-f", "nut", "pipe:1"]
-    limits = Limits(cpu_s=60 + int(track.duration_s / 2))
-    async with running("ffmpeg", arguments, limits) as process:
-        yield _blocks(path, process, track)
+    arguments += ["-map_metadata", "-1", "-map_chapters", "-1", "-c:a", codec, "-f", "nut", "pipe:1"]
+    async with running("ffmpeg", arguments, Limits(cpu_s=60 + int(track.duration_s / 2))) as process:
+        yield process
 
 
-async def _blocks(path: Path, process: Process, track: AudioTrack) -> AsyncIterator[Block]:
-    most = min(BLOCK_S * track.sample_rate_hz * 4 * track.channels, READ_BYTES)
-    decoded = _Decoded(track)
-    while chunk := await _receive(process, most):
+async def _blocks(path: Path, process: Process, decoded: "_Decoded") -> AsyncIterator[Block]:
+    async for block in _samples(path, process, decoded):
+        yield _single(block)
+
+
+async def _exact_blocks(path: Path, process: Process, decoded: "_Decoded") -> AsyncIterator[Exact]:
+    async for block in _samples(path, process, decoded):
+        yield _finite(block).astype(np.float64, copy=False)
+
+
+async def _samples(path: Path, process: Process, decoded: "_Decoded") -> AsyncIterator[Samples]:
+    while chunk := await _receive(process, decoded.most_bytes):
         for block in decoded.take(chunk):
             yield block
     for block in decoded.rest():
@@ -75,11 +96,12 @@ async def _receive(process: Process, most: int) -> bytes:
 class _Decoded:
     """Puts what a decoder writes on the track's time line and cuts it into blocks."""
 
-    def __init__(self, track: AudioTrack) -> None:
+    def __init__(self, track: AudioTrack, *, double: bool) -> None:
         self._track = track
         self._line = TimeLine(track.sample_rate_hz, track.container, track.has_picture)
         self._nut = NutReader()
-        self._sample = np.dtype("<f8" if _is_double(track) else "<f4")
+        self._sample = np.dtype("<f8" if double else "<f4")
+        self.most_bytes = min(BLOCK_S * track.sample_rate_hz * 4 * track.channels, READ_BYTES)  # read at a time
         self._frame_bytes = self._sample.itemsize * track.channels
         self._zero_s = AHEAD_S + track.origin_s  # on the pipe's clock
         self._pieces: list[bytes] = []
@@ -96,7 +118,7 @@ class _Decoded:
         again = await decode_times(path, self._track.index, duration_s=self._track.duration_s)
         return again.length_s <= self.frames / self._track.sample_rate_hz + SHORT_S
 
-    def take(self, chunk: bytes) -> Iterator[Block]:
+    def take(self, chunk: bytes) -> Iterator[Samples]:
         """Yield the blocks that a chunk completes, of a second and the frame that passes it."""
         rate_hz = self._track.sample_rate_hz
         try:
@@ -116,23 +138,23 @@ class _Decoded:
         except Malformed:
             raise ProcessingFailed(UNDECODABLE) from None
 
-    def rest(self) -> Iterator[Block]:
+    def rest(self) -> Iterator[Samples]:
         """Yield the last block."""
         if self._waiting:
             yield self._joined()
 
-    def _silent(self, frames: int) -> Iterator[Block]:
+    def _silent(self, frames: int) -> Iterator[Samples]:
         yield from self.rest()
         self._check_length()
         most = BLOCK_S * self._track.sample_rate_hz
         for done in range(0, frames, most):
             yield np.zeros((min(most, frames - done), self._track.channels), np.float32)
 
-    def _joined(self) -> Block:
+    def _joined(self) -> Samples:
         self._check_length()
         content = b"".join(self._pieces)
         self._pieces, self._waiting = [], 0
-        return _finite(np.frombuffer(content, self._sample).reshape(-1, self._track.channels))
+        return np.frombuffer(content, self._sample).reshape(-1, self._track.channels)
 
     def _check_length(self) -> None:
         if self._line.position > (self._track.duration_s + SPARE_S) * self._track.sample_rate_hz:
@@ -147,10 +169,16 @@ def _is_double(track: AudioTrack) -> bool:
     return track.codec.startswith("pcm_f64")
 
 
-def _finite(block: NDArray[np.floating[Any]]) -> Block:
-    """Return a block of float32: what is no number becomes silence, what is too large the largest there is."""
+def _finite(block: Samples) -> Samples:
+    """Return a block in which what is no number, or none that is finite, is silence."""
     if not np.isfinite(block).all():
         block = np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0)
+    return block
+
+
+def _single(block: Samples) -> Block:
+    """Return a finite block of float32: what is too large is the largest there is."""
+    block = _finite(block)
     if block.dtype != np.float32:
         largest = np.finfo(np.float32).max
         block = np.clip(block, -largest, largest)

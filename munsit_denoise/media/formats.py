@@ -1,6 +1,6 @@
 """The files that results can be: by extension, the container, the codec and what they can hold."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from munsit_denoise.errors import InvalidOption
 from munsit_denoise.media.layouts import folded, holds, nearest, places, relabelled
@@ -33,12 +33,13 @@ class Codec:
     layouts: tuple[str, ...] = STEREO  # none: any
     max_channels: int = 2
     dropped_samples: int = 0  # at the start, by decoders
+    least_samples: int = 960  # filled up with silence: fewer are lost in resamplers, or make no file that is known
     in_layout: tuple[str, ...] = ()  # options for more than two channels that lie in one of the layouts
     discrete: tuple[str, ...] = ()  # options for channels without places
 
 
 MP3 = Codec("libmp3lame", ("-q:a", "2"), rates_hz=MP3_RATES_HZ)
-MP2 = Codec("mp2", bits_per_second=128_000, rates_hz=FAST_RATES_HZ)
+MP2 = Codec("mp2", bits_per_second=128_000, rates_hz=FAST_RATES_HZ, least_samples=2 * 1_152)
 AAC = Codec("aac", bits_per_second=96_000, rates_hz=AAC_RATES_HZ, layouts=AAC_LAYOUTS, max_channels=8)
 VORBIS = Codec("libvorbis", ("-q:a", "6"), layouts=XIPH_LAYOUTS, max_channels=ANY)
 OPUS = Codec(
@@ -50,17 +51,19 @@ OPUS = Codec(
     discrete=("-mapping_family:a:0", "255"),
 )
 # of itself ffmpeg makes frames as long as the sound, and fails below 16 samples
-FLAC = Codec("flac", ("-frame_size:a:0", "4608"), layouts=(), max_channels=8)
+FLAC = Codec("flac", ("-frame_size:a:0", "4608"), layouts=(), max_channels=8, least_samples=0)
 WMA = Codec("wmav2", bits_per_second=96_000, rates_hz=FAST_RATES_HZ, dropped_samples=WMA_FRAME)
-AC3 = Codec("ac3", bits_per_second=128_000, rates_hz=AC3_RATES_HZ, layouts=AC3_LAYOUTS, max_channels=6)
+AC3 = Codec(
+    "ac3", bits_per_second=128_000, rates_hz=AC3_RATES_HZ, layouts=AC3_LAYOUTS, max_channels=6, least_samples=4 * 1_536
+)
 AMR_BITS_PER_SECOND = 12_200
 AMR = Codec(
     "libopencore_amrnb", bits_per_second=AMR_BITS_PER_SECOND, rates_hz=(8_000,), layouts=("mono",), max_channels=1
 )
-PCM = Codec("pcm_s16le", layouts=(), max_channels=ANY)
+PCM = Codec("pcm_s16le", layouts=(), max_channels=ANY, least_samples=0)
 ALAC_LAYOUTS = (*STEREO, "3.0", "4.0", "5.0", "5.1", "6.1(back)", "7.1(wide)")
-ALAC = Codec("alac", layouts=ALAC_LAYOUTS, max_channels=8)
-PCM_BIG_ENDIAN = Codec("pcm_s16be", layouts=(), max_channels=ANY)
+ALAC = Codec("alac", layouts=ALAC_LAYOUTS, max_channels=8, least_samples=0)
+PCM_BIG_ENDIAN = Codec("pcm_s16be", layouts=(), max_channels=ANY, least_samples=0)
 
 FORMATS: dict[str, tuple[str, Codec]] = {  # extension: ffmpeg's name of the container, codec
     "wav": ("wav", PCM),
@@ -71,7 +74,7 @@ FORMATS: dict[str, tuple[str, Codec]] = {  # extension: ffmpeg's name of the con
     "mp2": ("mp2", MP2),
     "m4a": ("ipod", AAC),
     "m4b": ("ipod", AAC),
-    "aac": ("adts", AAC),
+    "aac": ("adts", replace(AAC, least_samples=4 * 1_024)),
     "ogg": ("ogg", VORBIS),
     "oga": ("oga", VORBIS),
     "opus": ("opus", OPUS),
@@ -128,6 +131,7 @@ MUXER_OPTIONS = {"wav": ("-rf64", "auto")} | dict.fromkeys(("m2ts", "mts"), ("-m
 PLACELESS = ("-guess_layout_max", "2")  # how a WAV of ours is read: more channels without a mask have no places
 FILMS = ("mp4", "m4v", "mov", "mkv", "webm", "avi", "wmv", "asf", "flv", "mpg", "mpeg", "vob", "ts", "m2ts", "mts")
 NEEDS_PICTURE = "mxf"
+NO_PICTURE = "An MXF file cannot be written without a picture. Please ask for another format."
 WITH_PICTURE = frozenset({*FILMS, "3gp", "3g2", "ogv", "mxf"})
 
 
@@ -152,9 +156,9 @@ def result_extension(wanted: str | None, own: str, *, has_picture: bool = True) 
     extension = wanted.removeprefix(".").lower()
     if extension not in FORMATS:
         known = ", ".join(sorted(FORMATS))
-        raise InvalidOption(f"Files of the type {extension[:20]!r} cannot be written. These can: {known}.")
+        raise InvalidOption(f"Files of the type {extension[:20]!r} cannot be written. These can: {known}.", "extension")
     if extension == NEEDS_PICTURE and not has_picture:
-        raise InvalidOption("An MXF file cannot be written without a picture. Please ask for another format.")
+        raise InvalidOption(NO_PICTURE, option="extension")
     return extension
 
 
@@ -177,9 +181,11 @@ def encoding_for(extension: str, track: AudioTrack) -> Encoding:
         options += ["-ar:a:0", str(rate_hz)]
     options += MUXER_OPTIONS.get(extension, ())
     lead = f"aresample={rate_hz},adelay={codec.dropped_samples}S:all=1" if codec.dropped_samples else ""
+    least_s = codec.least_samples / rate_hz
+    filled = f"apad=whole_dur={least_s:.6f}" if track.duration_s < least_s else ""
     # codecs make noise of what is far above full scale; integers end there
     bounded = "aformat=sample_fmts=s32|s32p" if track.is_float and not encoder.startswith("pcm_f") else ""
-    filters = ",".join(filter(None, (pan, bounded, lead)))
+    filters = ",".join(filter(None, (pan, bounded, filled, lead)))
     return Encoding(muxer, tuple(options), filters, lead_s=codec.dropped_samples / rate_hz)
 
 

@@ -111,7 +111,7 @@ async def level(sound: Path, written: Path, track: AudioTrack, target_lufs: floa
         if better is None or attempt == MAX_LEVELLINGS - 1:
             break
         levelling = better
-    return Levelled(levelling.filters(track), _shortcomings(target_lufs, found))
+    return Levelled(levelling.filters(track), _shortcomings(target_lufs, found), levelling.gain_db, found)
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,8 @@ class Levelled:
 
     filters: str = ""
     notes: tuple[str, ...] = ()
+    gain_db: float = 0.0
+    found: Loudness | None = None  # of the result, None where its level was left alone
 
 
 def _shortcomings(target_lufs: float, found: Loudness) -> tuple[str, ...]:

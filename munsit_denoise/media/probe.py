@@ -156,7 +156,7 @@ def _track_of(header: dict[str, Any], index: int) -> AudioTrack:
         raise NotMedia
     if not 0 <= index < len(sounds):
         tracks = "; ".join(f"{number}: {_described(sound)}" for number, sound in enumerate(sounds[:MAX_TOLD]))
-        raise InvalidOption(f"The file has no audio track {index}. Its tracks are {tracks}.")
+        raise InvalidOption(f"audio_track {index} is not in the file. Its tracks are {tracks}.")
     pictures = [stream for stream in streams if _is_picture(stream)]
     track = _read_track(sounds[index], header.get("format", {}), pictures)
     _refuse_excess(track)

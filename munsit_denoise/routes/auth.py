@@ -1,23 +1,43 @@
-"""Who asks: the key in the header, and nothing else, says."""
+"""Who asks, and whether they may: the key in the header, and nothing else, says."""
 
 from starlette.requests import HTTPConnection
 
-from munsit_denoise.errors import InvalidKey
+from munsit_denoise.errors import InvalidKey, WrongScope
 from munsit_denoise.logs import remember
-from munsit_denoise.records import Identity
+from munsit_denoise.records import Identity, Scope
+from munsit_denoise.routes.limits import address_of
 from munsit_denoise.routes.state import services_of
 
+RANKS = (Scope.READ, Scope.FULL, Scope.ADMIN)  # each may do what those before it may
+LOOKING = ("GET", "HEAD")
+ADMIN_ONLY = "This needs an API key with the scope admin."
 
-async def identify(connection: HTTPConnection) -> Identity:
-    """Return whose key is in `x-api-key`, and which. Raises InvalidKey, also for two keys at once."""
-    keys = connection.headers.getlist("x-api-key")
-    identity = await services_of(connection).access.identify(keys[0]) if len(keys) == 1 else None
+
+async def identify(connection: HTTPConnection, needs: Scope | None = None) -> Identity:
+    """Return whose key is in `x-api-key`, and which.
+
+    `needs` is the scope that it takes; by default to look and to listen takes `read`, everything else `full`.
+    Raises InvalidKey, also for two keys at once, TooManyRequests and WrongScope.
+    """
+    keys, services = connection.headers.getlist("x-api-key"), services_of(connection)
+    identity = await services.access.identify(keys[0]) if len(keys) == 1 else None
     if identity is None:
+        if any(keys):
+            await services.limits.count_wrong_key(address_of(connection))
         raise InvalidKey
-    remember(user=services_of(connection).access.name_of(identity.user_id))
+    remember(user=services.access.name_of(identity.user_id))
+    await services.limits.count_request(identity.key_id)
+    needed = needs or _needed(connection)
+    if RANKS.index(identity.scope) < RANKS.index(needed):
+        raise WrongScope(ADMIN_ONLY if needed is Scope.ADMIN else None)
     return identity
 
 
-async def authenticate(connection: HTTPConnection) -> str:
-    """Return the id of the user whose key is in `x-api-key`. Raises InvalidKey, also for two keys at once."""
-    return (await identify(connection)).user_id
+async def authenticate(connection: HTTPConnection, needs: Scope | None = None) -> str:
+    """Return the id of the user whose key is in `x-api-key`. Raises what `identify` raises."""
+    return (await identify(connection, needs)).user_id
+
+
+def _needed(connection: HTTPConnection) -> Scope:
+    looks = connection.scope["type"] == "websocket" or connection.scope["method"] in LOOKING
+    return Scope.READ if looks else Scope.FULL

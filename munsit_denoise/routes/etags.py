@@ -1,6 +1,7 @@
 """Answers that a client has already: a 304 instead of the same bytes again (RFC 9110, 13.1.2)."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -20,9 +21,9 @@ def tagged(body: bytes) -> Tagged:
     return Tagged(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
 
 
-def json_unless_known(request: Request, page: Tagged) -> Response:
+def json_unless_known(request: Request, page: Tagged, more_headers: Mapping[str, str] | None = None) -> Response:
     """Return a body of JSON, or a 304 when the client says that it has it."""
-    headers = {"ETag": page.tag}
+    headers = {"ETag": page.tag, **(more_headers or {})}
     if _knows(request, page.tag):
         return Response(status_code=304, headers=headers)
     return Response(page.body, media_type="application/json", headers=headers)

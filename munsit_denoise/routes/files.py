@@ -65,10 +65,11 @@ async def send_file(
 ) -> Response:
     """Answer with a file of a record under a name that ends in its extension; the asked one must be the true one.
 
-    410 when it was deleted, 404 when it is not there.
+    410 when it was deleted or is not kept any more, 404 when it is not there.
     """
     asked, true = extensions
-    if record.deleted_at_us is not None:
+    gone_at_us = record.original_gone_at_us if key == record.original_key else record.result_gone_at_us
+    if record.deleted_at_us is not None or gone_at_us is not None:
         return PlainTextResponse("Gone", status_code=410)
     if key is None or asked != true:
         return not_found()

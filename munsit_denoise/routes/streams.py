@@ -39,14 +39,21 @@ class EventStream(Response):
         self._listen, self._encode = listen, encode
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the stream; it ends in order as well when the reader's key is revoked."""
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        if scope["method"] != "HEAD":
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_until_gone, receive, tasks.cancel_scope)
-                with self._listen as listener, suppress(InvalidKey):
-                    await self._send_frames(listener, send)
-                tasks.cancel_scope.cancel()
+        """Send the stream; it ends in order as well when the reader's key is revoked.
+
+        Raises TooManyStreams before anything is sent.
+        """
+        start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        if scope["method"] == "HEAD":
+            await send(start)
+        else:
+            with self._listen as listener:
+                await send(start)
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(_until_gone, receive, tasks.cancel_scope)
+                    with suppress(InvalidKey):
+                        await self._send_frames(listener, send)
+                    tasks.cancel_scope.cancel()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_frames(self, listener: Listener, send: Send) -> None:

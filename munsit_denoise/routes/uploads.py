@@ -1,13 +1,16 @@
 """One file of a multipart form, from the socket to the disk: never whole in memory, never written twice."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import anyio
+from anyio import to_thread
 from starlette.requests import Request
 
-from munsit_denoise.errors import InvalidUpload, MissingFile
+from munsit_denoise.errors import InvalidOption, InvalidUpload, MissingFile
 from munsit_denoise.jobs.intake import Limits, Received
 from munsit_denoise.media.types import extension_for_type
 from munsit_denoise.names import file_name, parameters
@@ -15,6 +18,7 @@ from munsit_denoise.routes.bodies import body_of
 from munsit_denoise.routes.multipart import BrokenForm, FormReader, Part
 
 FORM_OVERHEAD_BYTES = 64 * 1024  # boundaries, headers and fields beside the file
+MAX_FIELD_BYTES = 16 * 1024  # of a text field that is looked at
 MAX_BOUNDARY = 200  # bytes; the standard has 70
 WRITE_BYTES = 2**20  # what is collected before a write to the disk
 NO_BOUNDARY = (
@@ -55,18 +59,37 @@ def boundary_of(request: Request) -> bytes:
     return boundary
 
 
-class _Form:
-    """Picks the file out of a form and counts everything else."""
+def _nothing(_: str, __: str) -> None:
+    """Take a field, and do nothing with it."""
 
-    def __init__(self, boundary: bytes, fields: Sequence[str], limits: Limits) -> None:
-        self._reader, self._fields, self._limits = FormReader(boundary), fields, limits
+
+@dataclass(frozen=True)
+class Shape:
+    """Which fields of a form may be the file, which are text, and what takes each text as soon as it is whole."""
+
+    files: Sequence[str]
+    texts: Sequence[str] = ()
+    take: Callable[[str, str], None] = _nothing
+
+
+class _Form:
+    """Picks the file and the texts out of a form and counts everything else."""
+
+    def __init__(self, boundary: bytes, shape: Shape, limits: Limits) -> None:
+        self._reader, self._shape, self._limits = FormReader(boundary), shape, limits
         self._in_file = self._in_other_file = False
+        self._text, self._text_field = bytearray(), ""  # of the text field that is being read
         self.file_name: str | None = None
         self.named = False
         self.received = self.file_bytes = self._other_file_bytes = 0
 
+    @property
+    def has_file(self) -> bool:
+        """Whether the file has begun; a browser sends a part without name and bytes where none was chosen."""
+        return self.file_name is not None and (self.named or self.file_bytes > 0)
+
     def feed(self, chunk: bytes, announced: int) -> bytes:
-        """Take bytes of the body, return those of the file. Raises FileTooLarge, InvalidUpload."""
+        """Take bytes of the body, return those of the file. Raises FileTooLarge, InvalidUpload, what `take` raises."""
         self.received += len(chunk)
         data = bytearray()
         try:
@@ -75,33 +98,60 @@ class _Form:
                     self._begin(piece)
                 elif self._in_file:
                     data += piece
-                elif self._in_other_file:
-                    self._other_file_bytes += len(piece)
+                else:
+                    self._pass(piece)
         except BrokenForm as broken:
             raise InvalidUpload(str(broken)) from None
+        if self._reader.complete:
+            self._end_text()
         self.file_bytes += len(data)
         self._check_sizes(announced)
         return bytes(data)
 
     def check_end(self) -> str:
         """Return the file's name, the form having ended. Raises MissingFile, InvalidUpload."""
-        if self.received and not self._reader.complete:
-            raise InvalidUpload(CUT_OFF if self._reader.parts else NO_PART)
-        if self.file_name is None or not (self.named or self.file_bytes):
+        self.check_whole()
+        if self.file_name is None or not self.has_file:
             raise MissingFile
         return self.file_name
 
+    def check_whole(self) -> None:
+        """See to it that the form ended where it should. Raises InvalidUpload."""
+        if self.received and not self._reader.complete:
+            raise InvalidUpload(CUT_OFF if self._reader.parts else NO_PART)
+
     def _begin(self, part: Part) -> None:
+        self._end_text()
         _, disposition = parameters(part.headers.get("content-disposition", b""))
         kind, _ = parameters(part.headers.get("content-type", b""))
         name = file_name(disposition, percent_quoted=next(iter(part.headers), "") == "content-type")
         is_file = name is not None or (bool(kind) and not kind.startswith(NO_FILES))
         field = re.sub(r"\[\d*\]$", "", disposition.get("name", b"").decode("latin-1"))
-        self._in_file = is_file and field in self._fields and self.file_name is None
-        self._in_other_file = is_file and not self._in_file
+        self._text_field = field if name is None and field in self._shape.texts else ""
+        self._in_file = is_file and field in self._shape.files and self.file_name is None
+        self._in_other_file = is_file and not (self._in_file or self._text_field)
         if self._in_file:
             self.named = bool(name)
             self.file_name = name or _name_for(kind)
+
+    def _pass(self, piece: bytes) -> None:
+        """Take bytes that are not of the file."""
+        if self._in_other_file:
+            self._other_file_bytes += len(piece)
+        if self._text_field:
+            self._text += piece
+            if len(self._text) > MAX_FIELD_BYTES:
+                raise InvalidOption(f"{self._text_field} must be shorter than {MAX_FIELD_BYTES} bytes.")
+
+    def _end_text(self) -> None:
+        field, data = self._text_field, self._text
+        self._text_field, self._text = "", bytearray()
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            raise InvalidOption(f"{field} must be text in UTF-8.") from None
+        if field:
+            self._shape.take(field, text)
 
     def _check_sizes(self, announced: int) -> None:
         most_bytes = self._limits.upload_bytes
@@ -118,19 +168,68 @@ def _name_for(kind: str) -> str:
     return f"recording.{extension}" if extension else "recording"
 
 
+class Digest(Protocol):
+    """What the bytes of a file are told to besides, as `hashlib` has them."""
+
+    def update(self, data: bytes | bytearray, /) -> None:
+        """Take the next bytes."""
+        ...
+
+
+class FormBody:
+    """The form of a request as it comes in: read to its file first, then to its end."""
+
+    def __init__(self, request: Request, shape: Shape, limits: Limits) -> None:
+        """Begin to read a form. Raises MissingFile, InvalidUpload, for what is none."""
+        self._form = _Form(boundary_of(request), shape, limits)
+        self._announced = announced_bytes(request) or 0
+        self._chunks: AsyncIterator[bytes] = body_of(request)
+        self._ahead = b""  # of the file, read with what stood before it
+
+    async def find_file(self) -> bool:
+        """Read on until the file begins; say whether there is one before the form ends.
+
+        Raises FileTooLarge, InvalidUpload, what the shape's `take` raises, and what `body_of` raises.
+        """
+        while not self._form.has_file:
+            chunk = await anext(self._chunks, None)
+            if chunk is None:
+                self._form.check_whole()
+                return False
+            self._ahead += self._form.feed(chunk, self._announced)
+        return True
+
+    async def store(self, path: Path, digest: Digest | None = None) -> Received:
+        """Write the file to a path and read the form to its end. Raises MissingFile, and what `find_file` raises."""
+        async with await anyio.open_file(path, "wb") as file:
+
+            def write(data: bytes | bytearray) -> None:
+                file.wrapped.write(data)
+                if digest is not None:
+                    digest.update(data)
+
+            return await self._pour(write)
+
+    async def consume(self, digest: Digest) -> Received:
+        """Read the form to its end and store nothing. Raises what `store` raises."""
+        return await self._pour(digest.update)
+
+    async def _pour(self, write: Callable[[bytes | bytearray], object]) -> Received:
+        collected = bytearray(self._ahead)  # each write is a call into another thread
+        self._ahead = b""
+        async for chunk in self._chunks:
+            collected += self._form.feed(chunk, self._announced)
+            if len(collected) >= WRITE_BYTES:
+                await to_thread.run_sync(write, collected)
+                collected = bytearray()
+        await to_thread.run_sync(write, collected)
+        return Received(self._form.check_end(), self._form.file_bytes)
+
+
 async def receive_file(request: Request, path: Path, fields: Sequence[str], limits: Limits) -> Received:
     """Write the first file in one of these form fields to a path.
 
     Raises MissingFile, FileTooLarge as soon as the limit is passed, InvalidUpload for a broken form, and what
     `body_of` raises.
     """
-    form, announced = _Form(boundary_of(request), fields, limits), announced_bytes(request) or 0
-    async with await anyio.open_file(path, "wb") as file:
-        collected = bytearray()  # each write is a call into another thread
-        async for chunk in body_of(request):
-            collected += form.feed(chunk, announced)
-            if len(collected) >= WRITE_BYTES:
-                await file.write(collected)
-                collected = bytearray()
-        await file.write(collected)
-    return Received(form.check_end(), form.file_bytes)
+    return await FormBody(request, Shape(fields), limits).store(path)

@@ -1,6 +1,7 @@
 """What a storage promises.
 
-A key is `<job id>/<name>`. A file appears under its key whole and durable, or not at all. Every method may raise
+A key is `<job id>/<name>`. A file appears under its key whole and durable, or not at all, but for one that is taken
+in parts: nobody may read that before it is published. Every method may raise
 StorageFull, StorageBroken and OutOfResources; FileNotFoundError where a promise says so.
 """
 
@@ -9,6 +10,9 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
+
+UNANSWERED = "unanswered"  # a job's mark: its record has not been committed yet, so nobody was told of its files
+PART_SUFFIX = ".part"  # of files that are not whole
 
 
 @dataclass(frozen=True)
@@ -31,8 +35,35 @@ class Reader(Protocol):
         ...
 
 
+class Appender(Protocol):
+    """A file that is being added to."""
+
+    async def write(self, data: bytes, /) -> None:
+        """Add bytes, which may be kept in memory until `flush`, or until the block ends."""
+        ...
+
+    async def flush(self) -> int:
+        """Make durable what was added; return the file's size. Safe beside `write`."""
+        ...
+
+
 class Storage(Protocol):
     """Files by key."""
+
+    def append(self, key: str) -> AbstractAsyncContextManager[Appender]:
+        """Yield what adds to the end of a file, made if it is not there; one caller at a time.
+
+        All that was added is durable when the block ends, also with an exception.
+        """
+        ...
+
+    async def appended_bytes(self, key: str) -> int:
+        """Return how much of a file that is taken in parts is there and durable, 0 for none."""
+        ...
+
+    async def publish(self, key: str) -> None:
+        """Make all that was appended the file under this key; doing it again is fine. Raises FileNotFoundError."""
+        ...
 
     def new_file(self, key: str) -> AbstractAsyncContextManager[Path]:
         """Yield a local path to write to; published under its key when the block ends without an exception."""
@@ -54,12 +85,16 @@ class Storage(Protocol):
         """Give a file a second key, under which it stays when the first one goes. Raises FileNotFoundError."""
         ...
 
+    async def mark(self, key: str) -> None:
+        """Make an empty file under a key; it lasts from the moment that the next file of its job is published."""
+        ...
+
     async def delete(self, key: str) -> None:
         """Remove one file; one that is not there is fine."""
         ...
 
     async def delete_job(self, job_id: str) -> None:
-        """Remove all of a job's files, also while the caller is being cancelled; none at all is fine."""
+        """Remove all of a job's files, its mark last, also while the caller is being cancelled; none is fine."""
         ...
 
     def jobs(self) -> AsyncIterator[list[str]]:
@@ -71,7 +106,7 @@ class Storage(Protocol):
         ...
 
     async def set_aside(self, job_ids: Collection[str]) -> str:
-        """Put jobs' folders where nothing touches them any more; return where, for people."""
+        """Put jobs' folders where nothing touches them any more; return where, for people. Missing ones are fine."""
         ...
 
     def free_bytes(self) -> int:

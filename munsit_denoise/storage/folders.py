@@ -5,6 +5,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -49,14 +50,50 @@ def publish(part: Path, target: Path) -> None:
     _flush_name(target)
 
 
+def open_end(path: Path) -> int:
+    """Open a file to add to its end, made if it is not there; return the descriptor."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    try:
+        _flush_name(path)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def add(descriptor: int, data: bytes) -> None:
+    """Write all of this; after an error, a beginning of it may be there."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def flush_end(descriptor: int) -> int:
+    """Make durable what was added; return the size of the file."""
+    os.fsync(descriptor)
+    return os.fstat(descriptor).st_size
+
+
+def flushed_size(path: Path) -> int:
+    """Make durable what was added to a file before; return its size."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return flush_end(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def link(source: Path, target: Path) -> None:
     """Give a file a second place."""
     target.hardlink_to(source)
     _flush_name(target)
 
 
-def remove_tree(folder: Path) -> None:
-    """Remove a folder with all that is in it; one that is not there is fine."""
+def remove_tree(folder: Path, last: str) -> None:
+    """Remove a folder with all that is in it, one file after the others; one that is not there is fine."""
+    for name in files_in(folder):
+        if name != last:
+            (folder / name).unlink(missing_ok=True)
     try:
         shutil.rmtree(folder)
     except FileNotFoundError:
@@ -65,11 +102,13 @@ def remove_tree(folder: Path) -> None:
 
 
 def move_aside(root: Path, folders: Collection[Path]) -> Path:
-    """Move folders into a new one below the root whose name is no job's."""
+    """Move folders into a new one below the root whose name is no job's; those that are gone are left out."""
     place = root / f"{ASIDE}-{datetime.now(UTC):%Y-%m-%dT%H%M%S}"
     make_folder(place)
     for folder in folders:
-        folder.rename(place / folder.name)
+        with suppress(FileNotFoundError):
+            folder.rename(place / folder.name)
+    _flush_folders([place, root])
     return place
 
 

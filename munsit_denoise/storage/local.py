@@ -12,10 +12,10 @@ from anyio import to_thread
 
 from munsit_denoise.errors import CannotGoOn, StorageBroken
 from munsit_denoise.storage import folders
-from munsit_denoise.storage.base import Reader, Stat
+from munsit_denoise.storage.appender import LocalAppender
+from munsit_denoise.storage.base import PART_SUFFIX, UNANSWERED, Appender, Reader, Stat
 from munsit_denoise.storage.trouble import of_the_machine, of_the_storage
 
-PART_SUFFIX = ".part"
 JOBS_AT_A_TIME = 200
 
 Result = TypeVar("Result")
@@ -50,6 +50,29 @@ class LocalStorage:
                 await to_thread.run_sync(lambda: part.unlink(missing_ok=True))
 
     @asynccontextmanager
+    async def append(self, key: str) -> AsyncIterator[Appender]:
+        """Yield what adds to the end of a file, made if it is not there; one caller at a time."""
+        path = self.path(key)
+        await self._do(lambda: self._make_place(path.parent))
+        file = LocalAppender(await self._do(lambda: folders.open_end(path)))
+        try:
+            yield file
+        finally:
+            with anyio.CancelScope(shield=True):
+                await file.close()
+
+    async def appended_bytes(self, key: str) -> int:
+        """Return how much of a file that is taken in parts is there and durable, 0 for none."""
+        try:
+            return await self._do_with_file(lambda: folders.flushed_size(self.path(key)))
+        except FileNotFoundError:
+            return 0
+
+    async def publish(self, key: str) -> None:
+        """Flush what was appended: it lies under its key already. Raises FileNotFoundError."""
+        await self._do_with_file(lambda: folders.flushed_size(self.path(key)))
+
+    @asynccontextmanager
     async def local_file(self, key: str) -> AsyncIterator[Path]:
         """Yield a path under which the file can be read for a while. Raises FileNotFoundError."""
         await self.stat(key)
@@ -78,15 +101,25 @@ class LocalStorage:
         await self._do(lambda: self._make_place(self.path(new_key).parent))
         await self._do_with_file(lambda: folders.link(self.path(key), self.path(new_key)))
 
+    async def mark(self, key: str) -> None:
+        """Make an empty file under a key; it lasts from the moment that the next file of its job is published."""
+        path = self.path(key)
+
+        def make() -> None:
+            self._make_place(path.parent)
+            path.touch()
+
+        await self._do(make)
+
     async def delete(self, key: str) -> None:
         """Remove one file; one that is not there is fine."""
         with anyio.CancelScope(shield=True):
             await self._do(lambda: self.path(key).unlink(missing_ok=True))
 
     async def delete_job(self, job_id: str) -> None:
-        """Remove all of a job's files, also while the caller is being cancelled; none at all is fine."""
+        """Remove all of a job's files, its mark last, also while the caller is being cancelled; none is fine."""
         with anyio.CancelScope(shield=True):
-            await self._do(lambda: folders.remove_tree(self.path(job_id)))
+            await self._do(lambda: folders.remove_tree(self.path(job_id), last=UNANSWERED))
 
     async def jobs(self) -> AsyncIterator[list[str]]:
         """Yield the ids of the jobs that have a folder, some at a time; whatever else lies there is left out."""
@@ -100,7 +133,7 @@ class LocalStorage:
         return [f"{job_id}/{name}" for name in names]
 
     async def set_aside(self, job_ids: Collection[str]) -> str:
-        """Put jobs' folders where nothing touches them any more; return where."""
+        """Put jobs' folders where nothing touches them any more; return where. Missing ones are fine."""
         return str(await self._do(lambda: folders.move_aside(self.root, [self.path(job_id) for job_id in job_ids])))
 
     def free_bytes(self) -> int:

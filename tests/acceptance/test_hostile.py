@@ -1,4 +1,4 @@
-"""Two hundred broken inputs: each gets a clean 400 or a failed record, the server goes on, nothing stays behind."""
+"""Some 140 broken inputs: each gets a clean 400 or a failed record, the server goes on, nothing stays behind."""
 
 import re
 import struct
@@ -12,10 +12,12 @@ import httpx
 import numpy as np
 import pytest
 
+from munsit_denoise.media.ffmpeg import program
 from tests.audio import write_noisy
 from tests.live import Live, run_live
 
 CONTAINERS = ("wav", "mp3", "m4a", "flac", "ogg", "webm", "mkv", "mp4", "aac", "avi")
+NAMES = ("wav", "mp3", "mp4")  # of what is in no container at all
 PATHS = r"/(tmp|home|usr|root|var)|0x[0-9a-f]{4}|\.py\b"
 FORBIDDEN = re.compile(PATHS + "|Traceback|Errno|ffmpeg|ffprobe|sqlite", re.IGNORECASE)
 UPLOADS_AT_ONCE = 4
@@ -27,7 +29,7 @@ def broken_inputs(folder: Path) -> Iterator[tuple[str, bytes]]:
     source = write_noisy(folder / "whole.wav", 1.0, 16_000)
     for extension in CONTAINERS:
         path = folder / f"a.{extension}"
-        subprocess.run(["ffmpeg", "-v", "error", "-y", "-i", source, path], check=True)
+        subprocess.run([program("encoder"), "-v", "error", "-y", "-i", source, path], check=True)
         whole = path.read_bytes()
         for share in (0.001, 0.1, 0.5, 0.999):
             yield f"truncated-{share}.{extension}", whole[: int(len(whole) * share)]
@@ -37,6 +39,7 @@ def broken_inputs(folder: Path) -> Iterator[tuple[str, bytes]]:
             mutated[rng.integers(0, reach, 8)] = rng.integers(0, 256, 8)
             yield f"mutated-{number}.{extension}", mutated.tobytes()
         yield f"headless.{extension}", whole[len(whole) // 3 :]
+    for extension in NAMES:
         yield f"random.{extension}", rng.bytes(30_000)
         yield f"zeros.{extension}", bytes(10_000)
         yield f"empty.{extension}", b""
@@ -67,7 +70,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 @pytest.mark.timeout(240)
 def test_broken_inputs_are_refused_or_fail_with_a_sentence(server: Live, tmp_path: Path) -> None:
     inputs = list(broken_inputs(tmp_path))
-    assert len(inputs) >= 150
+    assert len(inputs) >= 120
 
     def send(case: tuple[str, bytes]) -> tuple[str, httpx.Response]:
         name, content = case

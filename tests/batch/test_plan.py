@@ -8,6 +8,7 @@ import pytest
 from munsit_denoise.batch.names import result_name, shown
 from munsit_denoise.batch.order import Order, UsageError
 from munsit_denoise.batch.plan import Plan, make_plan
+from tests.media.films import ffmpeg
 
 
 @pytest.fixture
@@ -53,6 +54,18 @@ def test_a_folder_without_the_folders_in_it(folder: Path) -> None:
 def test_several_inputs_go_below_their_names(folder: Path) -> None:
     found = pairs("in/a.wav", "in/sub", "in/a.wav", output="out")
     assert found == {"in/a.wav": "out/a.wav", "in/sub/a.wav": "out/sub/a.wav"}
+
+
+def test_an_mxf_without_a_picture_becomes_a_wav(tmp_path: Path) -> None:
+    """As on the server; one that cannot be read is told when its turn comes, and another wish is the person's own."""
+    (tmp_path / "in").mkdir()
+    ffmpeg("-f", "lavfi", "-i", "sine=d=0.2:r=48000", "-c:a", "pcm_s16le", "-f", "mxf_opatom", tmp_path / "in/a.mxf")
+    ffmpeg("-f", "lavfi", "-i", "testsrc=d=0.2:s=64x64:r=25", "-i", tmp_path / "in/a.mxf", tmp_path / "in/film.mxf")
+    (tmp_path / "in/text.mxf").write_text("no sound")
+    source, target = f"{tmp_path}/in", f"{tmp_path}/out"
+    found = {Path(pair).name for pair in pairs(source, output=target).values()}
+    assert found == {"a.wav", "film.mxf", "text.mxf"}
+    assert f"{target}/a.flac" in pairs(source, output=target, extension="flac").values()
 
 
 def test_results_do_not_take_each_others_names(folder: Path) -> None:

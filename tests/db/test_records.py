@@ -16,7 +16,7 @@ from munsit_denoise.db.engine import Database, open_database
 from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.migrate import downgrade, upgrade
 from munsit_denoise.db.records import Records, Result
-from munsit_denoise.errors import DatabaseBroken, DatabaseBusy, JobNotFound
+from munsit_denoise.errors import DatabaseBroken, DatabaseBusy, InvalidKey, JobNotFound
 from munsit_denoise.records import DenoiseRecord, Options, Origin, SourceType, Status
 
 pytestmark = pytest.mark.anyio
@@ -119,12 +119,16 @@ async def test_concurrent_claims_lose_no_write(database: Database, user_id: str)
         {"source_type": "picture"},
         {"audio_size_bytes": -1},
         {"audio_duration_s": -0.1},
-        {"user_id": "nobody"},
     ],
 )
 async def test_rows_that_make_no_sense_are_refused(database: Database, user_id: str, bad: dict[str, object]) -> None:
     with pytest.raises(IntegrityError):
         await Records(database).insert(replace(make_record(user_id), **bad))
+
+
+async def test_a_user_who_was_deleted_meanwhile_has_no_key(database: Database, user_id: str) -> None:
+    with pytest.raises(InvalidKey):
+        await Records(database).insert(replace(make_record(user_id), user_id="nobody"))
 
 
 async def test_a_locked_database_is_told_and_not_waited_for_for_ever(

@@ -48,7 +48,7 @@ async def test_what_cannot_be_removed_is_not_called_deleted_and_goes_later(
     for _ in range(2):
         with pytest.raises(StorageBroken):
             await house.deletion.delete_files(house.record.user_id, house.record.id)
-    assert house.files() == ["denoised-1.wav", "original"]
+    assert house.files() == ["denoised-1.wav", "original", "tiles-1"]
     read_only[0] = False
     with anyio.fail_after(5):
         while house.files() or house.deletion._unfinished:
@@ -104,6 +104,33 @@ async def test_somebody_elses_job_is_neither_deleted_nor_tried_again(house: Hous
         await house.deletion.delete_files("somebody else", house.record.id)
     assert house.deletion._unfinished == {}
     assert house.files() == ["original"]
+
+
+async def test_a_job_that_nobody_has_does_not_break_what_goes_on_with_others(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its deletion is still being asked for when the loop looks; and one that it tries again is there no more."""
+    monkeypatch.setattr(deletion, "RETRY_PAUSE_S", 0.01)
+    note, looked = house.records.delete_files, anyio.Event()
+
+    async def delete_files(user_id: str, job_id: str) -> Any:
+        if user_id == "gone":
+            looked.set()
+        elif user_id == "stranger":
+            await anyio.sleep(0.1)
+        return await note(user_id, job_id)
+
+    monkeypatch.setattr(house.records, "delete_files", delete_files)
+    house.deletion._unfinished["some job"] = "gone"
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(house.deletion.finish_forever)
+        with pytest.raises(JobNotFound):
+            await house.deletion.delete_files("stranger", house.record.id)
+        with anyio.fail_after(5):
+            await looked.wait()
+            while house.deletion._unfinished:
+                await anyio.sleep(0.01)
+        tasks.cancel_scope.cancel()
 
 
 async def test_two_who_delete_the_same_files_both_hear_that_they_are_gone(

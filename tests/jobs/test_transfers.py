@@ -132,7 +132,7 @@ async def test_old_uploads_go_and_their_jobs_keep_what_they_need(house: House) -
 async def test_a_download_that_a_crash_cut_off_begins_anew(house: House) -> None:
     """Its record is all that is left; the next start fetches, describes and queues it."""
     source = write_noisy(house.storage.root / "source.wav", 1, 22_050)
-    record = await house.submission.submit_url(house.record.user_id, "https://example.org/a", "a", Options())
+    record = await house.submission.submit_url(house.record.user_id, "https://example.org/a", Options())
     fresh = house.parts = replace(house.parts, inbox=LocalQueue(), queue=LocalQueue())
 
     async def download(url: str, path: Path) -> Received:
@@ -157,7 +157,7 @@ async def test_trouble_of_the_machine_fails_no_download(house: House, error: Exc
     async def download(_: str, __: Path) -> Received:
         raise error
 
-    record = await house.submission.submit_url(house.record.user_id, "https://example.org/a", "a", Options())
+    record = await house.submission.submit_url(house.record.user_id, "https://example.org/a", Options())
     fetcher = house.fetcher(download)
     await fetcher.fetch(await house.parts.inbox.take())
     assert ((await house.now(record.id)).status, len(house.parts.inbox)) == (Status.PENDING, 1)
@@ -185,7 +185,7 @@ async def test_a_locked_database_fails_no_download_and_loses_no_file(
         write_noisy(path.with_suffix(".wav"), 0.2).replace(path)
         return Received("a.wav", path.stat().st_size)
 
-    record = await house.submission.submit_url(house.record.user_id, "https://example.org/a", "a", Options())
+    record = await house.submission.submit_url(house.record.user_id, "https://example.org/a", Options())
     locked_at_first("get")
     locked_at_first("fetched")
     await house.fetcher(download).fetch(record.id)
@@ -206,7 +206,7 @@ async def test_a_probe_that_was_killed_is_tried_again(house: House, monkeypatch:
         write_noisy(path.with_suffix(".wav"), 0.2).replace(path)
         return Received("a.wav", path.stat().st_size)
 
-    record = await house.submission.submit_url(house.record.user_id, "https://example.org/a", "a", Options())
+    record = await house.submission.submit_url(house.record.user_id, "https://example.org/a", Options())
     await house.fetcher(download).fetch(record.id)
     assert (await house.now(record.id)).source_url is None
 

@@ -160,5 +160,5 @@ async def test_the_tracks_of_a_file_are_named_where_one_is_asked_for_that_is_not
     assert (second.index, second.sample_rate_hz, second.title) == (1, 22_050, "Commentary")
     async with decoding(tmp_path / "a.mka", second) as blocks:
         assert sum([len(block) async for block in blocks]) == pytest.approx(0.3 * 22_050, abs=2)
-    with pytest.raises(InvalidOption, match=r"no audio track 2.*0: ara, flac.*1: Commentary, flac, 1 channels"):
+    with pytest.raises(InvalidOption, match=r"audio_track 2 is not.*0: ara, flac.*1: Commentary, flac, 1 channels"):
         await probe(tmp_path / "a.mka", 2)

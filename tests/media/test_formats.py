@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from munsit_denoise.errors import InvalidOption
 from munsit_denoise.jobs.pipeline import Work, enhance_file
 from munsit_denoise.media.ffmpeg import program
-from munsit_denoise.media.formats import FORMATS, WITH_PICTURE, encoding_for, result_extension
+from munsit_denoise.media.formats import FORMATS, MUXER_OPTIONS, WITH_PICTURE, encoding_for, result_extension
 from munsit_denoise.media.loudness import measure_loudness
 from munsit_denoise.media.probe import AudioTrack, probe
 from munsit_denoise.media.types import media_type
@@ -80,32 +80,57 @@ def test_other_names_are_for_the_same_files() -> None:
         assert FORMATS[name] == FORMATS[other]
 
 
+def partners(source: str) -> list[str]:
+    """Return what a format is turned into: itself, and two that are others for each source.
+
+    Nothing but samples goes from decoder to encoder, so that not every pair is a case of its own: every format is
+    read three times and written at least twice, once from itself, where containers keep what is lossless.
+    """
+    at = OUT.index(source)
+    return [source, OUT[(at + 3) % len(OUT)], OUT[(at + 8) % len(OUT)]]
+
+
 @pytest.mark.parametrize("source", DISTINCT)
-async def test_every_format_goes_into_every_format(source: str, sources: dict[str, Path], tmp_path: Path) -> None:
+async def test_every_format_is_read_and_written(source: str, sources: dict[str, Path], tmp_path: Path) -> None:
     track, length = await probe(sources[source]), len(played(sources[source])[0])
-    for extension in OUT:
-        await convert(sources[source], tmp_path / f"out.{extension}", track=track)
-    check_whole([tmp_path / f"out.{extension}" for extension in OUT], length / 48_000)
+    results = [tmp_path / f"out.{extension}" for extension in partners(source)]
+    for result in results:
+        await convert(sources[source], result, track=track)
+    check_whole(results, length / 48_000)
+
+
+def test_every_format_is_written_from_more_than_one() -> None:
+    written = [extension for source in DISTINCT for extension in partners(source)]
+    assert min(written.count(extension) for extension in OUT) >= 2
 
 
 async def test_the_other_formats_go_out_as_well(tmp_path: Path) -> None:
-    source, others = (
-        write_stereo(tmp_path / "a.wav", 48_000),
-        sorted(set(FORMATS) - {*OUT, "mxf"}),
-    )  # MXF needs a picture
+    source = write_stereo(tmp_path / "a.wav", 48_000)
+    files = {(FORMATS[each], MUXER_OPTIONS.get(each)): each for each in FORMATS if each != "mxf"}  # it needs a picture
+    for each in OUT:
+        files.pop((FORMATS[each], MUXER_OPTIONS.get(each)))
+    others = sorted(files.values())  # each file once, whatever its names
     track = await probe(source)
     for extension in others:
         await convert(source, tmp_path / f"b.{extension}", track=track)
     check_whole([tmp_path / f"b.{extension}" for extension in others], SECONDS)
 
 
-@pytest.mark.parametrize(("rate_hz", "channels"), [(8_000, 1), (11_025, 2), (96_000, 1), (44_101, 2), (48_000, 6)])
+@pytest.mark.parametrize(
+    ("rate_hz", "channels", "extensions"),
+    [
+        (8_000, 1, ["mp3", "m4a", "wma", "amr", "flv", "ac3"]),
+        (11_025, 2, ["aac", "opus", "amr", "mpg"]),
+        (96_000, 1, ["mp3", "m4a", "wma", "flac", "ac3", "opus"]),
+        (44_101, 2, ["mp3", "opus", "ogg", "flv"]),
+        (48_000, 6, ["mp3", "m4a", "ogg", "amr", "ac3", "wma", "mpg"]),
+    ],
+)
 async def test_rates_and_channels_that_a_format_does_not_hold_are_brought_near(
-    rate_hz: int, channels: int, tmp_path: Path
+    rate_hz: int, channels: int, extensions: list[str], tmp_path: Path
 ) -> None:
     soundfile.write(tmp_path / "a.wav", np.stack([voice(SECONDS, rate_hz)] * channels, axis=1), rate_hz)
     track = await probe(tmp_path / "a.wav")
-    extensions = ["mp3", "m4a", "aac", "opus", "ogg", "wma", "amr", "flac", "mpg", "flv", "ac3"]
     for extension in extensions:
         await convert(tmp_path / "a.wav", tmp_path / f"b.{extension}", track=track)
     check_whole([tmp_path / f"b.{extension}" for extension in extensions], SECONDS)
@@ -137,8 +162,9 @@ async def test_lossless_formats_keep_24_bits(tmp_path: Path) -> None:
         assert np.abs(found - x).max() < 2**-22, extension
 
 
-@pytest.mark.parametrize("extension", ["wav", "mp3", "m4a", "opus"])
-@pytest.mark.parametrize("target_lufs", [-16.0, -30.0])
+@pytest.mark.parametrize(
+    ("extension", "target_lufs"), [("wav", -16.0), ("mp3", -16.0), ("m4a", -30.0), ("opus", -30.0)]
+)
 async def test_the_level_is_met_and_the_peak_is_not_passed(extension: str, target_lufs: float, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     clicks = 0.9 * (rng.random(3 * 44_100) < 2e-4)  # peaks that a mere gain would lift above full scale
@@ -193,7 +219,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     ("source", "target"),
-    [("mkv", "mkv"), ("mp4", "mp4"), ("mp4", "mov"), ("mkv", "mp4"), ("mp4", "mkv"), ("webm", "webm"), ("avi", "avi")],
+    [("mkv", "mkv"), ("mp4", "mov"), ("mkv", "mp4"), ("mp4", "mp4"), ("webm", "webm"), ("avi", "avi")],
 )
 async def test_a_video_keeps_all_but_its_first_sound(film: Path, tmp_path: Path, source: str, target: str) -> None:
     path, result = film / f"film.{source}", tmp_path / f"b.{target}"
@@ -212,8 +238,10 @@ def chapters(path: Path) -> list[str]:
     return subprocess.run(["ffprobe", *arguments], check=True, capture_output=True, text=True).stdout.split()
 
 
-@pytest.mark.parametrize("delay_s", [0.0, 0.7])
-@pytest.mark.parametrize(("source", "target"), [("mkv", "mkv"), ("mp4", "mp4"), ("mkv", "mp4"), ("webm", "webm")])
+@pytest.mark.parametrize(
+    ("source", "target", "delay_s"),
+    [("mkv", "mkv", 0.7), ("mp4", "mp4", 0.0), ("mp4", "mp4", 0.7), ("mkv", "mp4", 0.0), ("webm", "webm", 0.7)],
+)
 async def test_sound_and_picture_stay_together(
     film: Path, tmp_path: Path, source: str, target: str, delay_s: float
 ) -> None:
@@ -287,7 +315,11 @@ def test_sound_alone_has_its_own_media_type() -> None:
     assert media_type("webm") == "video/webm"
 
 
-async def test_a_flac_of_one_sample_is_written(tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "a.wav", np.full(1, 0.5), 48_000)
-    await convert(tmp_path / "a.wav", tmp_path / "o.flac")
+async def test_one_sample_is_written_so_that_it_can_be_read(tmp_path: Path) -> None:
+    """Resamplers make nothing of it, and some files are known by several frames: silence fills them up."""
+    soundfile.write(tmp_path / "a.wav", np.full(1, 0.5), 8_000)
+    source = await probe(tmp_path / "a.wav")
+    for extension in ("flac", "mp2", "ac3", "opus"):
+        await convert(tmp_path / "a.wav", tmp_path / f"o.{extension}", track=source)
+        assert 0 < (await probe(tmp_path / f"o.{extension}")).duration_s < 0.2
     assert soundfile.read(tmp_path / "o.flac")[0].tolist() == [0.5]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from munsit_denoise.media.decode import decoding
 from munsit_denoise.media.encode import encoding_to
+from munsit_denoise.media.ffmpeg import program
 from munsit_denoise.media.formats import encoding_for
 from munsit_denoise.media.layouts import STANDARD, plain_layout
 from munsit_denoise.media.probe import AudioTrack, probe
@@ -56,7 +57,7 @@ def raw(paths: dict[str, Path]) -> dict[str, NDArray[np.float32]]:
     for number, path in enumerate(paths.values()):
         inputs += ["-guess_layout_max", "0", "-i", str(path)]
         outputs += ["-map", f"{number}:a:0", "-f", "f32le", "-c:a", "pcm_f32le", f"{path}.raw"]
-    subprocess.run(["ffmpeg", "-v", "error", "-y", *inputs, *outputs], check=True)
+    subprocess.run([program("encoder"), "-v", "error", "-y", *inputs, *outputs], check=True)
     return {extension: np.fromfile(f"{path}.raw", "<f4") for extension, path in paths.items()}
 
 

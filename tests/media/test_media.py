@@ -18,7 +18,7 @@ from munsit_denoise.errors import NotMedia, ProcessingFailed, StorageFull
 from munsit_denoise.media import probe as probing
 from munsit_denoise.media.decode import decoding
 from munsit_denoise.media.encode import encoding_to
-from munsit_denoise.media.ffmpeg import Finished, Limits, finish, running
+from munsit_denoise.media.ffmpeg import Finished, Limits, finish, program, running
 from munsit_denoise.media.formats import Encoding, wav_encoding
 from munsit_denoise.media.probe import AudioTrack, probe
 from munsit_denoise.media.sample import write_sample
@@ -51,7 +51,7 @@ def watch_opens(path: Path) -> Callable[[], bool]:
 
 
 def ffmpeg(*arguments: str | Path) -> None:
-    subprocess.run(["ffmpeg", "-v", "error", "-y", *map(str, arguments)], check=True)
+    subprocess.run([program("encoder"), "-v", "error", "-y", *map(str, arguments)], check=True)
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000, 192_000])
@@ -90,7 +90,7 @@ async def test_every_width_survives_a_round_trip(tmp_path: Path, subtype: str, c
     assert np.max(np.abs(result - samples)) <= 1.01 * step
 
 
-@pytest.mark.parametrize("channels", range(1, 9))
+@pytest.mark.parametrize("channels", [1, 2, 3, 6, 8])
 async def test_channels_keep_number_and_order(tmp_path: Path, channels: int) -> None:
     source, target = tmp_path / "a.wav", tmp_path / "b.wav"
     samples = np.tile(np.arange(1, channels + 1) / 10, (4_000, 1))

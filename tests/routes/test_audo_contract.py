@@ -26,8 +26,8 @@ class TestStates:
         assert states(server, job_id) == states(server, job_id, "/v1/remove-noise/{}/ws") == [first]
 
     def test_jobs_ahead_falls(self, server: Live, api: httpx.Client, tmp_path: Path) -> None:
-        path = write_silence(tmp_path / "a.wav", 40)
-        jobs = [post_form(api, path) for _ in range(5)]
+        first, short = (write_silence(tmp_path / f"{seconds}.wav", seconds) for seconds in (90, 1))
+        jobs = [post_form(api, path) for path in (first, short, short, short, short)]
         waiting = [api.get(f"/remove-noise/{job}/status").json() for job in jobs]
         ahead = [state["jobsAhead"] for state in waiting if state["state"] == "queued"]
         assert len(ahead) >= 3

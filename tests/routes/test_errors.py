@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from munsit_denoise.errors import DenoiseError, InsufficientBalance, KeyInUse
+from munsit_denoise.errors import DenoiseError, InsufficientBalance, KeyInUse, UploadInUse
 from munsit_denoise.routes.audo.errors import STATUS
 from munsit_denoise.routes.munsit.errors import STATUS_AND_CODE
 from munsit_denoise.settings import Settings
@@ -28,7 +28,7 @@ def test_whoever_may_come_back_is_told_when() -> None:
     statuses = {error: status for error, (status, _) in STATUS_AND_CODE.items()}
     for told in (statuses, STATUS):
         for error, status in told.items():
-            assert bool(error.retry_after_s) == (status in (429, 503) or error is KeyInUse), error
+            assert bool(error.retry_after_s) == (status in (429, 503) or error in (KeyInUse, UploadInUse)), error
 
 
 def test_every_setting_is_in_the_readme() -> None:

@@ -178,13 +178,11 @@ class TestSubmit:
         record = live.record(live.upload(noisy_wav, name))
         assert (record["source_type"], record["audio_format"], record["file_name"]) == (source_type, audio_format, name)
 
-    @pytest.mark.parametrize(
-        "extension", ["wav", "mp3", "m4a", "flac", "ogg", "opus", "mp4", "mkv", "aiff", "amr", "wma"]
-    )
+    @pytest.mark.parametrize("extension", ["wav", "mp3", "m4a", "flac", "ogg", "mp4", "amr"])
     def test_the_result_is_a_wav_like_the_source_track(self, live: Live, tmp_path: Path, extension: str) -> None:
         path = tmp_path / f"a.{extension}"
         layout = ["-ar", "8000", "-ac", "1"] if extension == "amr" else ["-ac", "2"]
-        picture = ["-f", "lavfi", "-i", "testsrc=d=2:s=64x64"] if extension in ("mp4", "mkv") else []
+        picture = ["-f", "lavfi", "-i", "testsrc=d=2:s=64x64"] if extension == "mp4" else []
         source = ["-f", "lavfi", "-i", "sine=d=2:sample_rate=44100"]
         codec = ["-c:a", "libopencore_amrnb"] if extension == "amr" else []
         writer = program("encoder" if extension == "amr" else "ffmpeg")

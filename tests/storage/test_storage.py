@@ -75,6 +75,80 @@ async def test_a_shared_file_stays_when_the_first_key_goes(storage: Storage) -> 
     assert [job_ids async for job_ids in storage.jobs()] == [[OTHER]]
 
 
+async def add(storage: Storage, *pieces: bytes) -> None:
+    async with storage.append(KEY) as file:
+        for piece in pieces:
+            await file.write(piece)
+
+
+async def test_a_file_that_comes_in_parts_grows_at_its_end_and_is_published_once_or_twice(storage: Storage) -> None:
+    assert await storage.appended_bytes(KEY) == 0
+    with pytest.raises(FileNotFoundError):
+        await storage.publish(KEY)
+    await add(storage, b"01", b"", b"234")
+    await add(storage, b"56")
+    assert await storage.appended_bytes(KEY) == 7
+    await add(storage, b"789")
+    for _ in range(2):
+        await storage.publish(KEY)
+    assert await read(storage, KEY) == b"0123456789"
+    assert await storage.appended_bytes(KEY) == 10
+
+
+async def test_what_was_added_stays_when_the_writer_breaks_off(storage: Storage) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with storage.append(KEY) as file:
+            await file.write(b"0123")
+            raise ZeroDivisionError
+    with anyio.CancelScope() as scope:
+        async with storage.append(KEY) as file:
+            await file.write(b"45")
+            scope.cancel()
+            await anyio.sleep_forever()
+    assert await storage.appended_bytes(KEY) == 6
+
+
+async def test_flushing_beside_a_writer_tells_what_is_there_to_stay(storage: Storage) -> None:
+    pieces = [bytes([number]) * 300_000 for number in range(12)]
+    told: list[int] = []
+    async with storage.append(KEY) as file, anyio.create_task_group() as tasks:
+
+        async def ask() -> None:
+            told.append(await file.flush())
+
+        for piece in pieces:
+            tasks.start_soon(ask)
+            await file.write(piece)
+            await anyio.sleep(0)
+    async with storage.local_file(KEY) as path:
+        assert path.read_bytes() == b"".join(pieces)
+    assert told == sorted(told)
+    assert len(told) == len(pieces)
+    assert await file.flush() == 3_600_000
+
+
+async def test_nothing_follows_what_could_not_be_written(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full for a moment must not leave a hole in an upload."""
+    write, calls = os.write, 0
+
+    def full_once(descriptor: int, data: bytes) -> int:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise OSError(errno.ENOSPC, "")
+        return write(descriptor, data[:2])
+
+    async with storage.append(KEY) as file:
+        monkeypatch.setattr(os, "write", full_once)
+        await file.write(b"0123")
+        with pytest.raises(StorageFull):
+            await file.flush()
+        await file.write(b"4567")
+        with pytest.raises(StorageFull):
+            await file.flush()
+    assert await storage.appended_bytes(KEY) == 2
+
+
 async def test_what_is_not_there_is_told_or_fine(storage: Storage) -> None:
     for ask in (storage.stat(KEY), read(storage, KEY), storage.share(KEY, f"{OTHER}/original")):
         with pytest.raises(FileNotFoundError):

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from munsit_denoise import errors
 from munsit_denoise.errors import DenoiseError
+from munsit_denoise.routes.limits import headers_of
 
 STATUS: dict[type[DenoiseError], int] = {
     errors.DenoiseError: 500,
@@ -16,10 +17,14 @@ STATUS: dict[type[DenoiseError], int] = {
     errors.JobNotFound: 404,
     errors.UploadNotFound: 404,
     errors.NotFound: 404,
+    errors.AlreadyThere: 409,
     errors.WrongScope: 403,
     errors.Gone: 410,
     errors.NotSubtractable: 409,
     errors.InsufficientBalance: 400,  # what this dialect says for no credit
+    errors.WrongOffset: 409,
+    errors.UploadInUse: 423,
+    errors.UploadOverrun: 413,
     errors.KeyReused: 422,
     errors.KeyInUse: 409,
     errors.InvalidPage: 422,
@@ -53,8 +58,7 @@ MISSING_FILE = "file is required and must be a file"  # the field has another na
 def error_response(error: DenoiseError) -> Response:
     """Return an error's status and sentence."""
     detail = MISSING_FILE if isinstance(error, errors.MissingFile) else error.message
-    headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s else None
-    return JSONResponse({"detail": detail}, status_code=STATUS[type(error)], headers=headers)
+    return JSONResponse({"detail": detail}, status_code=STATUS[type(error)], headers=headers_of(error))
 
 
 async def on_denoise_error(_: Request, error: Exception) -> Response:

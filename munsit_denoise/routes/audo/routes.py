@@ -14,7 +14,7 @@ from munsit_denoise.errors import InvalidOption
 from munsit_denoise.jobs.intake import Received
 from munsit_denoise.media.formats import result_extension
 from munsit_denoise.records import DenoiseRecord, Options, Origin, extension_of
-from munsit_denoise.remote.transfer import check_url, name_in
+from munsit_denoise.remote.transfer import check_url
 from munsit_denoise.routes.audo.errors import handlers
 from munsit_denoise.routes.audo.socket import status_socket
 from munsit_denoise.routes.audo.wire import AUTHORISED, DELETED, is_url, read_job, state_json
@@ -77,7 +77,7 @@ async def _submit_json(request: Request, user_id: str) -> DenoiseRecord:
     with services.admission.job(user_id):
         source, options = read_job(await small_body(request, MAX_BODY_BYTES))
         if is_url(source):
-            return await services.submission.submit_url(user_id, check_url(source), name_in(source), options)
+            return await services.submission.submit_url(user_id, check_url(source), options)
         return await services.submission.submit_upload(user_id, source, options)
 
 

@@ -25,12 +25,12 @@ async def status_socket(websocket: WebSocket) -> None:
     try:
         identity = await identify(websocket)
         record = await services.history.get(identity.user_id, job_id)
-    except DenoiseError as error:
+        with services.watchers.listen(job_id, identity.key_id) as listener:
+            await websocket.accept()
+            code = await _serve(websocket, record, listener)
+    except DenoiseError as error:  # none comes once the socket is open
         await websocket.send_denial_response(error_response(error))
         return
-    await websocket.accept()
-    with services.watchers.listen(job_id, identity.key_id) as listener:
-        code = await _serve(websocket, record, listener)
     if code is not None:
         with suppress(WebSocketDisconnect):  # it may have gone since
             await websocket.close(code)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from munsit_denoise.errors import InvalidOption
 from munsit_denoise.records import (
+    LEVELS_LUFS,
     DenoiseRecord,
     Done,
     Downloading,
@@ -23,7 +24,6 @@ AUTHORISED = {"status": "success", "detail": "Successfully authorized with api k
 DELETED = {"status": "success", "detail": "The files of this job were deleted"}
 FULL_AMOUNT = 100
 NORMAL_LUFS = -16.0
-LEVELS_LUFS = (-70.0, 0.0)
 
 
 def result_name(record: DenoiseRecord) -> str:

@@ -6,6 +6,7 @@ from starlette.responses import JSONResponse, Response
 
 from munsit_denoise import errors
 from munsit_denoise.errors import DenoiseError, JobNotFound
+from munsit_denoise.routes.limits import headers_of
 
 STATUS_AND_CODE: dict[type[DenoiseError], tuple[int, str]] = {
     errors.DenoiseError: (500, "50001"),
@@ -13,10 +14,14 @@ STATUS_AND_CODE: dict[type[DenoiseError], tuple[int, str]] = {
     errors.JobNotFound: (404, "40401"),
     errors.UploadNotFound: (404, "40402"),
     errors.NotFound: (404, "40403"),
+    errors.AlreadyThere: (409, "40903"),
     errors.WrongScope: (403, "40301"),
     errors.Gone: (410, "41001"),
     errors.NotSubtractable: (409, "40902"),
     errors.InsufficientBalance: (402, "40201"),
+    errors.WrongOffset: (409, "40903"),
+    errors.UploadInUse: (423, "42301"),
+    errors.UploadOverrun: (413, "41301"),
     errors.KeyReused: (422, "42201"),
     errors.KeyInUse: (409, "40901"),
     errors.InvalidPage: (400, "40001"),
@@ -52,8 +57,7 @@ async def on_denoise_error(_: Request, error: Exception) -> Response:
     status, code = STATUS_AND_CODE[type(error)]
     if isinstance(error, JobNotFound):
         return JSONResponse({"message": error.message}, status_code=status)
-    headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s else None
-    return error_response(status, code, error.message, headers)
+    return error_response(status, code, error.message, headers_of(error))
 
 
 async def on_http_exception(_: Request, error: Exception) -> Response:

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from sse_starlette import ServerSentEvent
 
+from munsit_denoise.jobs.history import row_of
 from munsit_denoise.records import DenoiseRecord, Done, Downloading, Event, Processing, Queued
 from munsit_denoise.routes.files import original_path_of, result_path, result_path_of
 
@@ -16,14 +17,19 @@ MILLISECONDS = tuple(f".{number:03d}Z" for number in range(1000))
 PLAIN_NUMBERS = (1e-4, 1e16)  # between them all writers of JSON write a number alike: without an exponent
 
 
-def accepted(record: DenoiseRecord) -> dict[str, Any]:
-    """Return the answer to an upload."""
-    return {"jobId": record.id, "denoiseId": record.id}
+def accepted(job_id: str) -> dict[str, Any]:
+    """Return the answer to a submission."""
+    return {"jobId": job_id, "denoiseId": job_id}
 
 
 def entries(base: str) -> Callable[[Sequence[Sequence[Any]]], bytes]:
     """Return what makes a JSON array of rows of `HISTORY_COLUMNS`, with URLs on this base."""
     return lambda rows: orjson.dumps([_entry(row, base) for row in rows])
+
+
+def entry(record: DenoiseRecord, base: str) -> bytes:
+    """Return the JSON of one record."""
+    return orjson.dumps(_entry(row_of(record), base))
 
 
 def _entry(row: Sequence[Any], base: str) -> dict[str, Any]:

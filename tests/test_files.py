@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from munsit_denoise.batch.appear import appearing, remove_leftovers, workplace
 from munsit_denoise.batch.pipes import pour, spool
 from munsit_denoise.batch.places import descriptor, is_special
+from munsit_denoise.files import appearing, remove_leftovers, workplace
 
 
 def test_a_result_has_the_rights_that_the_umask_leaves(tmp_path: Path) -> None:

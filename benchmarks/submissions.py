@@ -1,0 +1,58 @@
+"""What a submission costs, plain and with what a client may ask for besides."""
+
+import itertools
+import subprocess
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+
+from benchmarks.harness import serving
+from benchmarks.report import line, percentile
+
+TURNS = 100  # of each kind, one after the other
+SIZES_S = (1, 20)  # of the recordings that are submitted
+Headers = Callable[[], dict[str, str]]
+KINDS: dict[str, Headers] = {
+    "plain": dict,
+    "with an Idempotency-Key": lambda: {"Idempotency-Key": str(uuid.uuid4())},
+}
+
+
+def bench_submissions(folder: Path, blocker: Path) -> None:
+    """Submit in turns, plain and otherwise, while one long job keeps the others waiting."""
+    limits = {"max_pending_jobs": 0, "max_pending_jobs_per_user": 0, "max_result_mb_per_user": 0}
+    for seconds in SIZES_S:
+        source = folder / f"{seconds}.wav"
+        noise = f"anoisesrc=d={seconds}:r=48000"
+        subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", noise, "-y", str(source)], check=True)
+        took = dict[str, list[float]]((kind, []) for kind in KINDS)
+        with serving(threads=1, **limits) as server, server.client() as client:
+            _submit(client, blocker, {})
+            for kind, _ in itertools.product(KINDS, range(5)):
+                _submit(client, source, KINDS[kind]())
+            for turn in range(TURNS):
+                for kind in _rotated(turn):
+                    began_s = time.perf_counter()
+                    _submit(client, source, KINDS[kind]())
+                    took[kind].append(time.perf_counter() - began_s)
+        plain_s = percentile(took["plain"], 50)
+        for kind, times_s in took.items():
+            median_s = percentile(times_s, 50)
+            share = "" if kind == "plain" else f", {median_s / plain_s - 1:+.1%}"
+            line(f"a submission of {source.stat().st_size / 1e6:.1f} MB, {kind}", f"{median_s * 1000:.1f} ms{share}")
+
+
+def _rotated(turn: int) -> list[str]:
+    """Return the kinds in another order each time: what comes later shall not always be the same one."""
+    kinds = list(KINDS)
+    start = turn % len(kinds)
+    return kinds[start:] + kinds[:start]
+
+
+def _submit(client: httpx.Client, path: Path, headers: dict[str, str]) -> None:
+    with path.open("rb") as file:
+        answer = client.post("/denoise", files={"audio": (path.name, file)}, headers=headers)
+    answer.raise_for_status()

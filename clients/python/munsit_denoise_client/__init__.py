@@ -1,0 +1,71 @@
+"""A client of munsit-denoise servers: send recordings in, follow the jobs, fetch the results."""
+
+from munsit_denoise_client.asynchronous import AsyncClient
+from munsit_denoise_client.blocking import Client
+from munsit_denoise_client.calls import Patience
+from munsit_denoise_client.errors import (
+    ApiError,
+    ClientError,
+    Conflict,
+    ConnectionLost,
+    Forbidden,
+    Gone,
+    InsufficientBalance,
+    InvalidKey,
+    InvalidRequest,
+    InvalidSignature,
+    JobFailed,
+    NotFinished,
+    NotFound,
+    TooManyRequests,
+    Unavailable,
+    UploadMismatch,
+)
+from munsit_denoise_client.types import (
+    Done,
+    Event,
+    Failed,
+    Levels,
+    Options,
+    Processing,
+    Record,
+    Report,
+    Uploaded,
+    Usage,
+    Webhook,
+)
+from munsit_denoise_client.webhooks import verify_webhook
+
+__all__ = [
+    "ApiError",
+    "AsyncClient",
+    "Client",
+    "ClientError",
+    "Conflict",
+    "ConnectionLost",
+    "Done",
+    "Event",
+    "Failed",
+    "Forbidden",
+    "Gone",
+    "InsufficientBalance",
+    "InvalidKey",
+    "InvalidRequest",
+    "InvalidSignature",
+    "JobFailed",
+    "Levels",
+    "NotFinished",
+    "NotFound",
+    "Options",
+    "Patience",
+    "Processing",
+    "Record",
+    "Report",
+    "TooManyRequests",
+    "Unavailable",
+    "UploadMismatch",
+    "Uploaded",
+    "Usage",
+    "Webhook",
+    "verify_webhook",
+]

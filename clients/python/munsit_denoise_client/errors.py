@@ -1,0 +1,121 @@
+"""Everything that can go wrong, as classes.
+
+ClientError
+├── ConnectionLost           the server cannot be reached, or the connection broke
+├── ApiError                 the server said no: `status`, `code`, `message`, `retry_after_s`
+│   ├── InvalidRequest       400, 422
+│   ├── InvalidKey           401
+│   ├── InsufficientBalance  402
+│   ├── Forbidden            403
+│   ├── NotFound             404
+│   ├── Conflict             409
+│   ├── Gone                 410
+│   ├── TooManyRequests      429
+│   └── Unavailable          503
+├── JobFailed                the job ended without a result; `job_id`
+├── NotFinished              the job has no result yet
+├── UploadMismatch           another file than the one whose upload is to go on
+└── InvalidSignature         a webhook is not from the server, or too old
+"""
+
+import json
+
+
+class ClientError(Exception):
+    """Base of all; the message is a sentence for people."""
+
+
+class ConnectionLost(ClientError):
+    """The server cannot be reached, or the connection broke before the end."""
+
+
+class ApiError(ClientError):
+    """The server refused a request."""
+
+    def __init__(self, status: int, message: str, code: str | None = None, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.status, self.message, self.code, self.retry_after_s = status, message, code, retry_after_s
+
+
+class InvalidRequest(ApiError):
+    """The request, its file or an option cannot be accepted; the message says why."""
+
+
+class InvalidKey(ApiError):
+    """The API key is missing, unknown, expired or revoked."""
+
+
+class InsufficientBalance(ApiError):
+    """The minutes that are left do not cover the job."""
+
+
+class Forbidden(ApiError):
+    """The key is valid and not meant for this."""
+
+
+class NotFound(ApiError):
+    """There is no such job for this user, or the job has not got this far."""
+
+
+class Conflict(ApiError):
+    """The request contradicts the state of things."""
+
+
+class Gone(ApiError):
+    """It was there, and is not kept any more."""
+
+
+class TooManyRequests(ApiError):
+    """Too much at once; `retry_after_s` says when to try again."""
+
+
+class Unavailable(ApiError):
+    """Not now; `retry_after_s` says when to try again."""
+
+
+class JobFailed(ClientError):
+    """The job ended without a result; the message is its reason."""
+
+    def __init__(self, job_id: str, message: str) -> None:
+        super().__init__(message)
+        self.job_id, self.message = job_id, message
+
+
+class NotFinished(ClientError):
+    """The job has no result to be downloaded."""
+
+
+class UploadMismatch(ClientError):
+    """The upload that is to go on is not of this file."""
+
+
+class InvalidSignature(ClientError):
+    """The webhook was not signed with this secret, or was sent too long ago."""
+
+
+CLASSES: dict[int, type[ApiError]] = {
+    400: InvalidRequest,
+    401: InvalidKey,
+    402: InsufficientBalance,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    410: Gone,
+    422: InvalidRequest,
+    429: TooManyRequests,
+    503: Unavailable,
+}
+
+
+def api_error(status: int, body: bytes, retry_after: str | None) -> ApiError:
+    """Return the error that an answer tells; its body may be anything."""
+    try:
+        fields = json.loads(body)
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict):
+        fields = {}
+    message = fields.get("errorMessage") or fields.get("message") or f"The server answered {status}."
+    code = fields.get("errorCode")
+    wait_s = int(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() else None
+    return CLASSES.get(status, ApiError)(status, str(message), None if code is None else str(code), wait_s)

@@ -1,0 +1,130 @@
+"""What the server tells, in plain values."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, TypedDict, TypeVar
+
+Status = Literal["pending", "success", "failed"]
+OnProgress = Callable[[int, int | None], None]  # bytes so far, bytes in all where that is known
+T = TypeVar("T")
+
+
+class Options(TypedDict, total=False):
+    """What is wanted of a result; what is left out is the server's default."""
+
+    strength: float  # 0 to 1: how much of the noise is removed
+    output_format: str  # an extension, or `original`
+    loudness: float  # LUFS, -70 to 0
+    audio_track: int  # which audio track of the file, 0 is the first
+    webhook_url: str  # where the job's end is told
+
+
+@dataclass(frozen=True)
+class Record:
+    """A job of the history."""
+
+    id: str
+    user_id: str
+    transaction_id: str | None
+    audio_url: str | None  # of the result, once there is one
+    original_audio_url: str
+    file_name: str
+    audio_duration: float  # s
+    audio_size: int  # bytes
+    audio_format: str
+    source_type: Literal["audio", "video"]
+    status: Status
+    error: str | None
+    created_at: str  # 2026-05-12T10:14:02.000Z
+    updated_at: str
+
+
+@dataclass(frozen=True)
+class Processing:
+    """The job waits or is worked on."""
+
+    percent: float
+    message: str | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """The job ended well; the URL is that of the result."""
+
+    id: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The job ended without a result."""
+
+    message: str
+
+
+Event = Processing | Done | Failed
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """A file that is on the server: `submit` takes it as often as wanted until it expires."""
+
+    id: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What was measured of a sound; None where it cannot be told."""
+
+    loudness_lufs: float | None
+    true_peak_dbtp: float | None
+    noise_floor_db: float | None
+    snr_db: float | None
+    clipped_samples: int | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What there is to say of a job that ended well."""
+
+    duration_s: float
+    sample_rate_hz: int
+    channels: int
+    before: Levels
+    after: Levels
+    removed_energy_db: float | None
+    speech_level_change_db: float | None
+    model: Mapping[str, Any]
+    options: Mapping[str, Any]
+    sha256: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a user has and has used."""
+
+    user_id: str
+    jobs: Mapping[Status, int]
+    minutes_processed: float
+    minutes_available: float | None  # None where the server keeps no balance
+    bytes_stored: int
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """What a webhook tells: that a job has ended."""
+
+    type: str  # denoise.success or denoise.failed
+    timestamp: str
+    record: Record
+
+
+def read(kind: type[T], body: Mapping[str, Any]) -> T:
+    """Return a value of the server's JSON; what a newer server tells beside it is ignored."""
+    return kind(**{field.name: body.get(field.name) for field in fields(kind)})  # type: ignore[arg-type]
+
+
+def read_report(body: Mapping[str, Any]) -> Report:
+    """Return a report of the server's JSON."""
+    return read(Report, {**body, "before": read(Levels, body["before"]), "after": read(Levels, body["after"])})

@@ -1,0 +1,63 @@
+"""Server-Sent Events of a job, over as many connections as it takes."""
+
+import json
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
+
+from munsit_denoise_client.calls import Caller, Tries, segment
+from munsit_denoise_client.errors import ClientError, ConnectionLost
+from munsit_denoise_client.types import Done, Event, Failed, Processing
+
+LONG_S = 5.0  # a stream that lived so long was no failure
+LONGEST_LINE = 2**20
+
+
+async def watch(caller: Caller, job_id: str) -> AsyncGenerator[Event, None]:
+    """Yield what becomes of a job, its end last. Raises ApiError, and ConnectionLost when patience is at its end."""
+    call = caller.call("GET", f"/denoise/{segment(job_id)}/progress", headers={"Accept": "text/event-stream"})
+    tries, last = Tries(caller.patience), None
+    while True:
+        began_s = time.monotonic()
+        try:
+            async with caller.open(call) as answer:
+                async for event in read_events(answer.chunks):
+                    if event != last:
+                        tries.reset()
+                        yield event
+                    if isinstance(event, Done | Failed):
+                        return
+                    last = event
+            raise ConnectionLost("The stream of events ended before the job did.")
+        except ClientError as error:
+            if time.monotonic() - began_s > LONG_S:
+                tries.reset()
+            pause_s = tries.pause_s(error)
+        await caller.io.sleep(pause_s)
+
+
+async def read_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[Event]:
+    """Yield the events of a stream; comments, unknown stages and what was cut off are left out."""
+    rest = b""
+    async for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        if len(rest) > LONGEST_LINE:
+            raise ConnectionLost("The stream of events is none.")
+        for line in lines:
+            if line.startswith(b"data:"):
+                event = _event(line.removeprefix(b"data:"))
+                if event is not None:
+                    yield event
+
+
+def _event(text: bytes) -> Event | None:
+    try:
+        body: dict[str, Any] = json.loads(text)
+    except ValueError:
+        return None
+    stage = body.get("stage")
+    if stage == "processing":
+        return Processing(body["pct"], body.get("message"))
+    if stage == "done":
+        return Done(body["denoiseId"], body["url"])
+    return Failed(body["message"]) if stage == "error" else None

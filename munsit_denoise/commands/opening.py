@@ -1,0 +1,85 @@
+"""What every command begins with: the settings, a database of this version, and errors as one line."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn, TypeVar
+
+import anyio
+import typer
+
+from munsit_denoise.db.engine import Database, open_database
+from munsit_denoise.db.migrate import UnusableDatabase, check_schema, upgrade
+from munsit_denoise.lock import AlreadyRunning, only_server
+from munsit_denoise.logs import configure_logging
+from munsit_denoise.private import make_private, private_files
+from munsit_denoise.settings import Settings, SettingsError, read_settings, unknown_variables
+
+Result = TypeVar("Result")
+
+
+def use_database(use: Callable[[Database], Awaitable[Result]]) -> Result:
+    """Return what `use` does with a database that has to be there already; ends the program where it is not."""
+    settings = settings_of_command()
+    if not settings.database_path.exists():
+        fail(f"there are no keys yet: the database {settings.database_path} does not exist")
+    with private_files(), one_line_errors():
+        bring_up_to_date(settings)
+        return anyio.run(with_database, settings, use)
+
+
+async def with_database(settings: Settings, use: Callable[[Database], Awaitable[Result]]) -> Result:
+    """Return what `use` does with the database."""
+    database = open_database(settings.database)
+    try:
+        return await use(database)
+    finally:
+        await database.close()
+
+
+def bring_up_to_date(settings: Settings) -> bool:
+    """Migrate the database unless a server runs on it, whose schema has to be ours; return whether one does.
+
+    Raises UnusableDatabase, OSError.
+    """
+    try:
+        with only_server(settings):
+            upgrade(settings.database)
+            make_private(settings.database_path)
+    except AlreadyRunning:
+        check_schema(settings.database)
+        return True
+    return False
+
+
+def settings_of_command(**overrides: object) -> Settings:
+    """Return the settings, and begin the log; ends the program where one is wrong."""
+    try:
+        settings = read_settings(**overrides)
+    except SettingsError as error:
+        fail(str(error))
+    for sentence in unknown_variables():
+        typer.echo(f"munsit-denoise: warning: {sentence}", err=True)
+    configure_logging(settings.log_level, settings.log_format)
+    return settings
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn what a person can mend into one line."""
+    from munsit_denoise.errors import CannotGoOn, DenoiseError
+    from munsit_denoise.media.ffmpeg import MissingProgram
+
+    try:
+        yield
+    except (DenoiseError, CannotGoOn, MissingProgram, AlreadyRunning, UnusableDatabase) as error:
+        fail(str(error))
+    except BrokenPipeError:
+        raise  # whoever read the output has gone: nobody is there to be told
+    except OSError as error:
+        fail(f"{error.filename or 'the operation'}: {error.strerror or error}")
+
+
+def fail(message: str) -> NoReturn:
+    """Say what went wrong, and end the program."""
+    typer.echo(f"munsit-denoise: {message}", err=True)
+    raise typer.Exit(1)

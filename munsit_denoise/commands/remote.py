@@ -1,0 +1,48 @@
+"""`munsit-denoise remote`: files through a server that runs elsewhere."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def remote(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Recordings and videos.")],
+    url: Annotated[str, typer.Option(metavar="URL", envvar="DENOISE_URL", help="Address of the server.")],
+    key: Annotated[
+        str, typer.Option(metavar="KEY", envvar="DENOISE_API_KEY", help="API key; as a variable others do not see it.")
+    ],
+    output: Annotated[
+        str,
+        typer.Option("--output", "-o", metavar="OUT", help="A file, its format by extension; or a folder."),
+    ] = "",
+    strength: Annotated[float | None, typer.Option(metavar="0..1", help="How much of the noise is removed.")] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", metavar="EXT", help="Format of results: wav, flac, mp3, or original.")
+    ] = None,
+    loudness: Annotated[
+        float | None, typer.Option(metavar="LUFS", help="Bring results to this loudness, -70 to 0, such as -16.")
+    ] = None,
+    track: Annotated[int | None, typer.Option(metavar="N", help="Which audio track of a file; 0 is the first.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that are there already.")] = False,
+    jobs: Annotated[int, typer.Option(metavar="N", min=1, max=64, help="Files at the same time.")] = 2,
+) -> None:
+    """Send files to a server and fetch the results; needs no PyTorch and no ffmpeg here.
+
+    Without OUT a result lies beside its file, as NAME_denoised.wav.
+    Exit codes: 0 all is well, 1 some failed, 2 the command makes no sense, 130 after Ctrl-C.
+    """
+    from munsit_denoise.commands.sending import Errand, run_errand  # the client is not needed for the other commands
+
+    options = {
+        name: value
+        for name, value in (
+            ("strength", strength),
+            ("output_format", format_),
+            ("loudness", loudness),
+            ("audio_track", track),
+        )
+        if value is not None
+    }
+    errand = Errand(tuple(files), output, options, overwrite=overwrite, jobs=jobs)
+    raise typer.Exit(run_errand(errand, url, key))

@@ -1,0 +1,68 @@
+"""Users: list, give minutes, delete."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import anyio
+import typer
+
+from munsit_denoise.commands.opening import (
+    bring_up_to_date,
+    fail,
+    one_line_errors,
+    settings_of_command,
+    use_database,
+    with_database,
+)
+from munsit_denoise.db.balance import Balances
+from munsit_denoise.db.engine import Database
+from munsit_denoise.db.users import Users
+from munsit_denoise.help import PlainCommand
+from munsit_denoise.jobs.balance import credit_ms, minutes_of
+from munsit_denoise.jobs.farewell import STOP_S, delete_user
+from munsit_denoise.private import private_files
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The user, as `users list` shows them.")]
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Users: list, give minutes, delete.")
+
+
+@app.command("list", cls=PlainCommand)
+def list_users() -> None:
+    """List the users: since when they are there, the minutes that they have left, their names."""
+    for account in use_database(lambda database: Balances(database).accounts()):
+        created = datetime.fromtimestamp(account.created_at_us / 1e6, UTC)
+        minutes = "-" if account.available_ms is None else f"{minutes_of(account.available_ms):g}"
+        typer.echo(f"{created:%Y-%m-%d %H:%M}  {minutes:>12}  {account.name}")
+
+
+@app.command("credit", cls=PlainCommand)
+def credit(
+    name: Name, minutes: Annotated[float, typer.Argument(metavar="MINUTES", help="How many, such as 90 or 2.5.")]
+) -> None:
+    """Give a user minutes of sound; they count while DENOISE_BALANCE=on."""
+    with one_line_errors():
+        amount_ms = credit_ms(minutes)
+    available_ms = use_database(lambda database: Balances(database).credit(name, amount_ms))
+    typer.echo(f"{name} has {minutes_of(available_ms):.15g} minutes")
+
+
+@app.command("delete", cls=PlainCommand)
+def delete(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Delete a user with all that is theirs: keys, recordings, results, uploads. A server may be running."""
+    settings = settings_of_command()
+    if not settings.database_path.exists():
+        fail(f"there are no users yet: the database {settings.database_path} does not exist")
+    with private_files(), one_line_errors():
+        served = bring_up_to_date(settings)
+        anyio.run(with_database, settings, lambda database: Users(database).find(name))
+        if not yes:
+            typer.confirm(f"Delete {name} with all keys, recordings and results?", abort=True)
+        from munsit_denoise.leaves import STORAGES  # the server's parts are not needed for the other commands
+
+        storage = STORAGES["file"](str(settings.storage_root))
+
+        async def remove(database: Database) -> None:
+            await delete_user(Users(database), storage, name, STOP_S if served else 0)
+
+        anyio.run(with_database, settings, remove)
+    typer.echo(f"deleted: {name}")

@@ -1,0 +1,31 @@
+"""Webhooks: the secret that signs them."""
+
+from typing import Annotated
+
+import typer
+
+from munsit_denoise.commands.opening import use_database
+from munsit_denoise.db.engine import Database
+from munsit_denoise.db.webhook_secrets import WebhookSecrets
+from munsit_denoise.help import PlainCommand
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Webhooks: the secret that signs them.")
+
+
+@app.callback()
+def _group() -> None:
+    """Be a group, however few commands there are."""
+
+
+@app.command("secret", cls=PlainCommand)
+def secret(
+    user: Annotated[str, typer.Option(metavar="NAME", help="Whose secret.")],
+    rotate: Annotated[bool, typer.Option("--rotate", help="Make a new one; the old one is void at once.")] = False,
+) -> None:
+    """Print the secret by which a user's servers check that a webhook is from here, and only it."""
+
+    async def find(database: Database) -> str:
+        secrets = WebhookSecrets(database)
+        return await (secrets.rotate(user) if rotate else secrets.of_name(user))
+
+    typer.echo(use_database(find))

@@ -1,0 +1,70 @@
+"""Submissions that their client may repeat: a key of its own choice, what came with it, and the job of it.
+
+A row comes in the transaction that accepts its job, so a submission that ended otherwise leaves its key free, and a
+crash leaves no key that nobody works on.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from munsit_denoise.db.engine import Database, now_us
+from munsit_denoise.db.readers import Query
+from munsit_denoise.db.tables import idempotency_keys as t
+from munsit_denoise.errors import KeyInUse
+from munsit_denoise.records import DenoiseRecord
+
+OF_KEY = Query(
+    select(t.c.fingerprint, t.c.job_id).where(
+        t.c.user_id == bindparam("user_id"), t.c.key == bindparam("key"), t.c.created_at > bindparam("since")
+    )
+)
+
+
+@dataclass(frozen=True)
+class First:
+    """The first submission with a key: what came, as a digest, and the job that it became."""
+
+    fingerprint: str
+    job_id: str
+
+
+class IdempotencyKeys:
+    """The keys in SQL. Every method may raise DatabaseBusy; `forget` StorageFull as well."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, user_id: str, key: str, since_us: int) -> First | None:
+        """Return what came with a user's key since a time, None when nothing did."""
+        values = {"user_id": user_id, "key": key, "since": since_us}
+        rows = await self._database.readers.ask(OF_KEY, values, list)
+        return First(*rows[0]) if rows else None
+
+    async def forget(self, until_us: int) -> None:
+        """Remove the keys of up to a time."""
+        async with self._database.write() as connection:
+            await connection.execute(delete(t).where(t.c.created_at <= until_us))
+
+
+@dataclass
+class Note:
+    """Notes a submission as the first with its key: work of the transaction that accepts its job."""
+
+    user_id: str
+    key: str
+    lifetime_us: int
+    fingerprint: str = ""  # known when the whole submission has come in
+
+    async def __call__(self, connection: AsyncConnection, record: DenoiseRecord) -> DenoiseRecord:
+        """Note the job, which stays as it is. Raises KeyInUse when another one was noted meanwhile."""
+        now, own = now_us(), (t.c.user_id == self.user_id, t.c.key == self.key)
+        await connection.execute(delete(t).where(*own, t.c.created_at <= now - self.lifetime_us))
+        row = {"user_id": self.user_id, "key": self.key, "fingerprint": self.fingerprint, "job_id": record.id}
+        try:
+            await connection.execute(insert(t).values(row | {"created_at": now, "touched_at": now}))
+        except IntegrityError:
+            raise KeyInUse from None
+        return record

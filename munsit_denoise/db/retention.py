@@ -1,0 +1,77 @@
+"""What has been kept for long enough: first the row says that it goes, then it goes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, case, delete, select, update
+
+from munsit_denoise.db.engine import Database
+from munsit_denoise.db.tables import deliveries
+from munsit_denoise.db.tables import denoise_records as t
+from munsit_denoise.records import Status
+
+BATCH = 200  # rows that are changed in one transaction
+
+
+@dataclass(frozen=True)
+class File:
+    """One of the files of a record: the columns of its key, and of when it went."""
+
+    key: ColumnElement[Any]
+    gone_at: ColumnElement[Any]
+
+    @property
+    def kept_key(self) -> ColumnElement[Any]:
+        """The key while the file is kept, NULL since then."""
+        return case((self.gone_at.is_(None), self.key))
+
+
+ORIGINAL, RESULT = File(t.c.original_key, t.c.original_gone_at), File(t.c.result_key, t.c.result_gone_at)
+
+
+class Retention:
+    """Finds what has been kept for long enough. Every method may raise DatabaseBusy; those that write, StorageFull."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def files(self, file: File, ended_before_us: int, after: str) -> Sequence[tuple[str, str]]:
+        """Return some ids behind another one and the keys of their files, of jobs that ended before a time."""
+        there = (file.key.is_not(None), file.gone_at.is_(None), t.c.deleted_at.is_(None))
+        query = _ended(ended_before_us, after).add_columns(file.key).where(*there)
+        async with self._database.read() as connection:
+            return [(row[0], row[1]) for row in await connection.execute(query)]
+
+    async def records(self, ended_before_us: int, after: str) -> Sequence[str]:
+        """Return some ids behind another one, of jobs that ended before a time."""
+        async with self._database.read() as connection:
+            return list(await connection.scalars(_ended(ended_before_us, after)))
+
+    async def let_go(self, file: File, ids: Sequence[str], now_us: int) -> None:
+        """Note that files go; from then on nobody is offered them."""
+        change = {file.gone_at: now_us}
+        async with self._database.write() as connection:
+            await connection.execute(update(t).where(t.c.id.in_(ids), file.gone_at.is_(None)).values(change))
+
+    async def mark_removed(self, ids: Sequence[str], now_us: int) -> None:
+        """Let nobody see records any more whose jobs have ended."""
+        ended = (t.c.id.in_(ids), t.c.status != Status.PENDING, t.c.removed_at.is_(None))
+        async with self._database.write() as connection:
+            await connection.execute(update(t).where(*ended).values(removed_at=now_us))
+
+    async def forget(self, ids: Sequence[str]) -> None:
+        """Delete the rows of records that were marked as removed."""
+        async with self._database.write() as connection:
+            await connection.execute(delete(t).where(t.c.id.in_(ids), t.c.removed_at.is_not(None)))
+
+    async def forget_deliveries(self, before_us: int) -> None:
+        """Delete what was to be told before a time and is over."""
+        over = deliveries.c.delivered_at.is_not(None) | deliveries.c.failed_at.is_not(None)
+        async with self._database.write() as connection:
+            await connection.execute(delete(deliveries).where(deliveries.c.created_at < before_us, over))
+
+
+def _ended(before_us: int, after: str) -> Any:
+    ended = (t.c.status != Status.PENDING, t.c.updated_at < before_us, t.c.removed_at.is_(None))
+    return select(t.c.id).where(*ended, t.c.id > after).order_by(t.c.id).limit(BATCH)

@@ -1,0 +1,77 @@
+"""Users who go: first their keys, then what is theirs, then themselves."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Table, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from munsit_denoise.db.endings import removing
+from munsit_denoise.db.engine import Database, now_us
+from munsit_denoise.db.tables import (
+    api_keys,
+    balances,
+    deliveries,
+    denoise_records,
+    idempotency_keys,
+    partial_uploads,
+    transactions,
+    uploads,
+    users,
+)
+from munsit_denoise.errors import NotFound
+from munsit_denoise.records import Status
+
+WITH_FILES = (denoise_records, uploads, partial_uploads)
+WITHOUT_FILES = (deliveries, idempotency_keys, transactions, balances, api_keys)
+AT_A_TIME = 500  # ids in one statement
+
+
+class Users:
+    """Users in SQL. Every method may raise DatabaseBusy; those that write, StorageFull as well."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, name: str) -> str:
+        """Return a user's id. Raises NotFound."""
+        async with self._database.read() as connection:
+            user_id = await connection.scalar(select(users.c.id).where(users.c.name == name))
+        if user_id is None:
+            raise NotFound(f"There is no user {name}. `munsit-denoise users list` tells which there are.")
+        return str(user_id)
+
+    async def shut_out(self, user_id: str) -> int:
+        """Revoke a user's keys, and let nobody see their records; return how many jobs end by that."""
+        own = (denoise_records.c.user_id == user_id, denoise_records.c.removed_at.is_(None))
+        pending = select(func.count()).where(*own, denoise_records.c.status == Status.PENDING)
+        theirs = (api_keys.c.user_id == user_id, api_keys.c.revoked_at.is_(None))
+        async with self._database.write() as connection:
+            ended = int(await connection.scalar(pending) or 0)
+            await connection.execute(update(api_keys).where(*theirs).values(revoked_at=now_us()))
+            await connection.execute(update(denoise_records).where(*own).values(removing()))
+        return ended
+
+    async def folders(self, user_id: str) -> Sequence[str]:
+        """Return the ids of everything of a user's that has files."""
+        async with self._database.read() as connection:
+            found = [await connection.scalars(select(t.c.id).where(t.c.user_id == user_id)) for t in WITH_FILES]
+            return [id_ for ids in found for id_ in ids]
+
+    async def forget(self, user_id: str, ids: Collection[str]) -> bool:
+        """Delete the rows of these ids, whose files are gone, and then the user; False when more has come meanwhile."""
+        listed = list(ids)
+        async with self._database.write() as connection:
+            for start in range(0, len(listed), AT_A_TIME):
+                for table in WITH_FILES:
+                    some = table.c.id.in_(listed[start : start + AT_A_TIME])
+                    await connection.execute(delete(table).where(table.c.user_id == user_id, some))
+            if any([await _count(connection, table, user_id) for table in WITH_FILES]):
+                return False
+            for table in WITHOUT_FILES:
+                await connection.execute(delete(table).where(table.c.user_id == user_id))
+            await connection.execute(delete(users).where(users.c.id == user_id))
+        return True
+
+
+async def _count(connection: AsyncConnection, table: Table, user_id: str) -> int:
+    return int(await connection.scalar(select(func.count()).where(table.c.user_id == user_id)) or 0)

@@ -1,0 +1,34 @@
+"""Jobs that their user wants no more: whoever works on one ends, its original stays."""
+
+import anyio
+
+from munsit_denoise.jobs.parts import Parts
+from munsit_denoise.records import DenoiseRecord
+
+
+async def stop_work(parts: Parts, record: DenoiseRecord) -> None:
+    """Let nobody begin a job any more, stop whoever works on it here, and return when they have ended.
+
+    Whoever works on it elsewhere learns it from the row.
+    """
+    parts.queue.discard(record.user_id, record.id)
+    parts.inbox.discard(record.user_id, record.id)
+    await parts.running.stop(record.id)
+    parts.board.end(record.id)
+
+
+class Cancellation:
+    """Ends jobs that have not ended."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def cancel(self, user_id: str, job_id: str) -> DenoiseRecord:
+        """Return a user's record, whose job has ended then: by this, or as it had before. Raises JobNotFound."""
+        with anyio.CancelScope(shield=True):
+            record = await self._parts.records.cancel(user_id, job_id)
+            if record.cancel_asked_at_us is not None:
+                await stop_work(self._parts, record)
+                self._parts.journal.cancelled(record)
+                self._parts.bell.ring(job_id)
+        return record

@@ -1,0 +1,33 @@
+"""What became of a user's webhooks, for the edge."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from munsit_denoise.db.deliveries import Deliveries, Logged
+
+__all__ = ["BATCH", "DeliveryLog", "Logged"]
+BATCH = 500  # entries that are in memory at a time
+
+
+class DeliveryLog:
+    """The list, and another try. Every method may raise DatabaseBusy."""
+
+    def __init__(self, deliveries: Deliveries, ring: Callable[[], None]) -> None:
+        self._deliveries, self._ring = deliveries, ring
+
+    async def batches(self, user_id: str, offset: int, limit: int) -> AsyncIterator[Sequence[Logged]]:
+        """Yield a part of a user's list, newest first, some at a time; the first may be empty."""
+        before: tuple[int, str] | None = None
+        while True:
+            size = min(limit, BATCH)
+            found = await self._deliveries.log(user_id, offset, size, before)
+            yield found
+            limit -= size
+            if len(found) < size or limit <= 0:
+                return
+            before, offset = (found[-1].created_at_us, found[-1].id), 0
+
+    async def tell_again(self, user_id: str, delivery_id: str) -> Logged:
+        """Tell something now, whatever became of it: under the same id. Raises NotFound, StorageFull."""
+        again = await self._deliveries.tell_again(user_id, delivery_id)
+        self._ring()
+        return again

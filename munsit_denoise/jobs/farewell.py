@@ -1,0 +1,24 @@
+"""A user goes with all that is theirs, also while a server runs. After a crash the same again finishes it."""
+
+import anyio
+
+from munsit_denoise.db.users import Users
+from munsit_denoise.storage.base import Storage
+
+STOP_S = 2.5  # by then a server has stopped the jobs that it ran, and takes no revoked key any more
+
+
+async def delete_user(users: Users, storage: Storage, name: str, stop_s: float = STOP_S) -> None:
+    """Remove a user's keys, records, files, uploads, deliveries and balance. Raises NotFound, and Unavailable's.
+
+    `stop_s` is how long a server gets to stop their jobs, in seconds: 0 where none runs.
+    """
+    user_id = await users.find(name)
+    while True:
+        await users.shut_out(user_id)
+        await anyio.sleep(stop_s)
+        ids = await users.folders(user_id)
+        for folder in ids:
+            await storage.delete_job(folder)
+        if await users.forget(user_id, ids):
+            return

@@ -1,0 +1,93 @@
+"""Submissions that their client may repeat without getting a second job."""
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+
+from munsit_denoise.db.engine import now_us
+from munsit_denoise.db.idempotency import First, IdempotencyKeys, Note
+from munsit_denoise.db.records import Beside
+from munsit_denoise.errors import KeyInUse, KeyReused
+from munsit_denoise.records import Options
+
+LIFETIME_US = 24 * 3600 * 10**6
+EXPIRY_INTERVAL_S = 600
+NO_OPTIONS = Options()
+OF_THE_SERVER = {"webhook_base"}  # what the server adds to a client's options
+
+
+def fingerprint(source: str, options: Options) -> str:
+    """Return the digest of what a submission wants: its source, and the options that are not the usual ones."""
+    asked = {
+        name: value
+        for name, value in vars(options).items()
+        if value != getattr(NO_OPTIONS, name) and name not in OF_THE_SERVER
+    }
+    return hashlib.sha256(json.dumps([source, asked], sort_keys=True).encode()).hexdigest()
+
+
+class Turn:
+    """One submission, with a key or without; `first` is what an earlier one with the same key became."""
+
+    def __init__(self, note: Note | None = None, first: First | None = None) -> None:
+        self._note, self.first = note, first
+
+    @property
+    def has_key(self) -> bool:
+        """Whether it may be repeated, so that it has to be known what came."""
+        return self._note is not None
+
+    @property
+    def beside(self) -> Sequence[Beside]:
+        """What the transaction that accepts the job does besides."""
+        return (self._note,) if self._note else ()
+
+    def wants(self, source: str, options: Options) -> None:
+        """Note what is submitted, before it is accepted. Raises KeyReused when the first was another."""
+        if self._note is None:
+            return
+        self._note.fingerprint = fingerprint(source, options)
+        if self.first is not None and self.first.fingerprint != self._note.fingerprint:
+            raise KeyReused
+
+
+class Idempotency:
+    """Gives submissions their turn; which ones are coming in is known to this process alone.
+
+    A server beside this one learns it where its job is to be accepted: there the database lets one of them in.
+    """
+
+    def __init__(self, keys: IdempotencyKeys) -> None:
+        self._keys = keys
+        self._coming: set[tuple[str, str]] = set()  # users and keys whose first submission is not over
+
+    @asynccontextmanager
+    async def turn(self, user_id: str, key: str | None) -> AsyncIterator[Turn]:
+        """Yield a submission's turn, which is over with the block. Raises KeyInUse while the first one's goes on."""
+        if key is None:
+            yield Turn()
+            return
+        note, own = Note(user_id, key, LIFETIME_US), (user_id, key)
+        first = await self._find(user_id, key)
+        if first is not None:
+            yield Turn(note, first)
+            return
+        if own in self._coming:
+            raise KeyInUse
+        self._coming.add(own)
+        try:  # it is asked again, as one may have been accepted between the first answer and now
+            yield Turn(note, await self._find(user_id, key))
+        finally:
+            self._coming.discard(own)
+
+    async def expire_forever(self) -> None:
+        """Forget keys that are old enough, again and again."""
+        while True:
+            await self._keys.forget(now_us() - LIFETIME_US)
+            await anyio.sleep(EXPIRY_INTERVAL_S)
+
+    async def _find(self, user_id: str, key: str) -> First | None:
+        return await self._keys.find(user_id, key, now_us() - LIFETIME_US)

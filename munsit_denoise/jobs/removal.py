@@ -1,0 +1,72 @@
+"""Records that go with all that is theirs: first nobody sees them, then their files go, then their row.
+
+The row is marked until the files are gone, so what a crash or a broken disk leaves is finished later.
+"""
+
+import anyio
+
+from munsit_denoise.errors import JobNotFound, StorageFull, Unavailable
+from munsit_denoise.jobs.cancel import stop_work
+from munsit_denoise.jobs.parts import Parts
+from munsit_denoise.logs import get_logger
+from munsit_denoise.records import DenoiseRecord
+
+log = get_logger()
+RETRY_PAUSE_S = 5.0
+
+
+class Removal:
+    """Removes records. An upload that a job was made of stays."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._unmarked: dict[str, str] = {}  # job ids to user ids, where no room was found for the mark
+
+    async def remove(self, user_id: str, job_id: str) -> None:
+        """Remove a user's record and its files, stopping its job if that has not ended.
+
+        Raises JobNotFound, and an Unavailable while something of it is left: it goes on trying by itself.
+        """
+        with anyio.CancelScope(shield=True):
+            record = await self._mark(user_id, job_id)
+            self._unmarked.pop(job_id, None)
+            await stop_work(self._parts, record)
+            self._parts.journal.files_deleted(record)
+            self._parts.bell.ring(job_id)
+            await self._finish(job_id)
+
+    async def finish_forever(self) -> None:
+        """Go on with what could not be finished, of a server before this one as well."""
+        while True:
+            try:
+                await self._go_on()
+            except Unavailable as error:
+                log.warning("records cannot be removed yet", reason=error.message)
+            await anyio.sleep(RETRY_PAUSE_S)
+
+    async def _go_on(self) -> None:
+        for job_id, user_id in list(self._unmarked.items()):
+            try:
+                await self.remove(user_id, job_id)
+            except JobNotFound:
+                self._unmarked.pop(job_id, None)
+        for job_id in await self._parts.records.removed():
+            await self._finish(job_id)
+
+    async def _mark(self, user_id: str, job_id: str) -> DenoiseRecord:
+        """Let nobody see a record. On a full disk the files go first: they make the room that the mark needs."""
+        records = self._parts.records
+        try:
+            return await records.mark_removed(user_id, job_id)
+        except StorageFull:
+            record = await records.get_own(user_id, job_id)
+            self._unmarked[job_id] = user_id
+            await stop_work(self._parts, record)
+            await self._parts.storage.delete_job(job_id)
+            return await records.mark_removed(user_id, job_id)
+
+    async def _finish(self, job_id: str) -> None:
+        await self._parts.running.stop(job_id)
+        self._parts.journal.forget(job_id)
+        await self._parts.storage.delete_job(job_id)
+        await self._parts.records.forget(job_id)

@@ -1,0 +1,142 @@
+"""What a job took out of a sound, computed when it is asked for and never kept."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from munsit_denoise.errors import Gone, InvalidOption, JobNotFound, NotMedia, NotSubtractable, ProcessingFailed
+from munsit_denoise.jobs.fair import FairLimiter
+from munsit_denoise.jobs.intake import looked_at, track_of
+from munsit_denoise.jobs.parts import Parts
+from munsit_denoise.media.probe import AudioTrack
+from munsit_denoise.media.subtract import SAMPLE_BYTES, Sound, count_frames, header, subtracting
+from munsit_denoise.records import DenoiseRecord, Status
+
+AT_ONCE = 4  # residuals that are computed at the same time; a user's at most half of them
+KEPT = 256  # jobs whose lengths are known
+EXACT = ("wav", "w64", "flac", "aiff", "caf", "au")  # containers that tell how long they are, to the sample
+
+
+@dataclass(frozen=True)
+class _Known:
+    original: AudioTrack
+    result: AudioTrack
+    frames: int
+
+
+@dataclass(frozen=True)
+class Residual:
+    """A WAV that is made while it is read."""
+
+    record: DenoiseRecord
+    head: bytes
+    size_bytes: int
+    tag: str  # of its bytes: they are the same each time
+    _residuals: "Residuals"
+    _known: _Known
+
+    @asynccontextmanager
+    async def read(self, start: int) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Yield an iterator over its bytes from a position on; what lies before is computed and dropped.
+
+        Waits for a place. Raises Gone, ProcessingFailed, Interrupted.
+        """
+        async with (
+            self._residuals.places.place(self.record.user_id),
+            self._residuals.sounds(self.record, self._known) as (original, result),
+            subtracting(original, result, self._known.frames) as blocks,
+        ):
+            yield _from(start, self.head, blocks)
+
+
+async def _from(start: int, head: bytes, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    left = start
+    if left < len(head):
+        yield head[left:]
+    left = max(left - len(head), 0)
+    async for block in blocks:
+        if left < len(block):
+            yield block[left:]
+        left = max(left - len(block), 0)
+
+
+class Residuals:
+    """Residuals of users' jobs."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts, self._places = parts, FairLimiter(AT_ONCE)
+        self._known: OrderedDict[str, _Known] = OrderedDict()  # by job id
+
+    @property
+    def places(self) -> FairLimiter:
+        """Where they are computed."""
+        return self._places
+
+    async def residual(self, user_id: str, job_id: str) -> Residual:
+        """Return what a user's job took out. Raises JobNotFound before it has succeeded, Gone, NotSubtractable."""
+        record = await self._parts.records.get_own(user_id, job_id)
+        if record.status is not Status.SUCCESS:
+            raise JobNotFound
+        if record.deleted_at_us or record.original_gone_at_us or record.result_gone_at_us or not record.result_key:
+            raise Gone
+        if record.options.level_lufs is not None:
+            raise NotSubtractable
+        known = self._known.get(job_id) or await self._look(record)
+        head = header(known.original, known.frames)
+        size_bytes = len(head) + known.frames * known.original.channels * SAMPLE_BYTES
+        tag = hashlib.sha256(f"{record.original_key} {record.result_key}".encode()).hexdigest()[:32]
+        async with self.sounds(record, known):
+            pass  # both are there
+        return Residual(record, head, size_bytes, f'"{tag}"', self, known)
+
+    @asynccontextmanager
+    async def sounds(self, record: DenoiseRecord, known: _Known) -> AsyncIterator[tuple[Sound, Sound]]:
+        """Yield both sounds of a job while they can be read. Raises Gone."""
+        storage = self._parts.storage
+        try:
+            async with (
+                storage.local_file(record.original_key) as original,
+                storage.local_file(record.result_key or "") as result,
+            ):
+                yield Sound(original, known.original), Sound(result, known.result)
+        except FileNotFoundError:
+            raise Gone from None
+
+    async def _look(self, record: DenoiseRecord) -> _Known:
+        """Return what both sounds are, once for each job. Raises Gone, NotSubtractable."""
+        storage, index = self._parts.storage, record.options.audio_track
+        async with self._places.place(record.user_id):
+            try:
+                async with (
+                    storage.local_file(record.original_key) as original,
+                    storage.local_file(record.result_key or "") as result,
+                ):
+                    source = track_of(record.track) or await looked_at(original, index)
+                    try:
+                        made = await looked_at(result, index)
+                    except InvalidOption:
+                        made = await looked_at(result, 0)  # the other tracks did not go along
+                    known = _Known(source, made, await _frames(Sound(original, source), Sound(result, made)))
+            except FileNotFoundError:
+                raise Gone from None
+            except (NotMedia, ProcessingFailed):
+                raise NotSubtractable from None
+        self._known[record.id] = known
+        if len(self._known) > KEPT:
+            self._known.popitem(last=False)
+        return known
+
+
+async def _frames(original: Sound, result: Sound) -> int:
+    """Return how many frames both sounds have. Raises NotSubtractable where they are not alike."""
+    one, other = original.track, result.track
+    if (one.sample_rate_hz, one.channels) != (other.sample_rate_hz, other.channels):
+        raise NotSubtractable
+    if other.container in EXACT:
+        return round(other.duration_s * other.sample_rate_hz)  # as long as the original decodes to
+    frames = await count_frames(result)
+    if frames != await count_frames(original):
+        raise NotSubtractable
+    return frames

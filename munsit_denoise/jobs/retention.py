@@ -1,0 +1,112 @@
+"""Originals, results and records are kept for so long after their job's end, and go then.
+
+The row says so first: a crash in between leaves files that no row offers, which the sweep removes.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import anyio
+
+from munsit_denoise.db.engine import now_us
+from munsit_denoise.db.retention import ORIGINAL, RESULT, File, Retention
+from munsit_denoise.errors import Unavailable
+from munsit_denoise.logs import get_logger
+from munsit_denoise.storage.base import Storage
+
+log = get_logger()
+US_PER_DAY = 86_400_000_000
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 600.0
+LOOKS = 10  # in the shortest time that something is kept for
+
+
+@dataclass(frozen=True)
+class Keep:
+    """For how many days after a job's end something is kept; 0 is for ever."""
+
+    originals_days: float = 0
+    results_days: float = 0
+    records_days: float = 0
+
+    @property
+    def pause_s(self) -> float | None:
+        """How long to wait between two sweeps; None where nothing ever goes."""
+        days = [days for days in (self.originals_days, self.results_days, self.records_days) if days]
+        return min(max(min(days) * 86_400 / LOOKS, SHORTEST_PAUSE_S), LONGEST_PAUSE_S) if days else None
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """Sees to it that nothing is kept for longer."""
+
+    retention: Retention
+    storage: Storage
+    keep: Keep
+
+    async def sweep_forever(self) -> None:
+        """Sweep at the start, and again now and then."""
+        while (pause_s := self.keep.pause_s) is not None:
+            try:
+                await self.sweep(now_us())
+            except Unavailable as error:
+                log.warning("what was kept for long enough cannot go yet", reason=error.message)
+            await anyio.sleep(pause_s)
+
+    async def sweep(self, at_us: int) -> Counter[str]:
+        """Let go what is due at a time; return how many originals, results, records and bytes went."""
+        keep, gone = self.keep, Counter[str]()
+        if keep.records_days:
+            await self._remove_records(at_us, _before(at_us, keep.records_days), gone)
+        if keep.originals_days:
+            await self._remove_files(ORIGINAL, at_us, keep.originals_days, gone, "originals")
+        if keep.results_days:
+            await self._remove_files(RESULT, at_us, keep.results_days, gone, "results")
+        if gone:
+            log.info("what was kept for long enough is gone", **gone)
+        return gone
+
+    async def _remove_files(self, file: File, at_us: int, days: float, gone: Counter[str], name: str) -> None:
+        after, before_us = "", _before(at_us, days)
+        while due := await self.retention.files(file, before_us, after):
+            after = due[-1][0]
+            await self.retention.let_go(file, [record_id for record_id, _ in due], at_us)
+            for _, key in due:
+                gone[name] += 1
+                gone["bytes"] += await self._delete(key)
+
+    async def _remove_records(self, at_us: int, before_us: int, gone: Counter[str]) -> None:
+        after = ""
+        while due := await self.retention.records(before_us, after):
+            after = due[-1]
+            await self.retention.mark_removed(due, at_us)
+            done = [record_id for record_id in due if await self._delete_folder(record_id, gone)]
+            await self.retention.forget(done)
+            gone["records"] += len(done)
+        await self.retention.forget_deliveries(before_us)
+
+    async def _delete(self, key: str) -> int:
+        """Remove a file; return its size, 0 for one that was not there or cannot go now, which the sweep removes."""
+        try:
+            size_bytes = (await self.storage.stat(key)).size_bytes
+            await self.storage.delete(key)
+        except FileNotFoundError:
+            return 0
+        except Unavailable as error:
+            log.warning("a file cannot go yet", reason=error.message)
+            return 0
+        return size_bytes
+
+    async def _delete_folder(self, job_id: str, gone: Counter[str]) -> bool:
+        """Remove all files of a record; where that cannot be done now, its mark stays and it is finished later."""
+        try:
+            sizes = [(await self.storage.stat(key)).size_bytes for key in await self.storage.keys(job_id)]
+            await self.storage.delete_job(job_id)
+        except (FileNotFoundError, Unavailable) as error:
+            log.warning("a record cannot go yet", job=job_id, reason=str(error))
+            return False
+        gone["bytes"] += sum(sizes)
+        return True
+
+
+def _before(at_us: int, days: float) -> int:
+    return at_us - int(days * US_PER_DAY)

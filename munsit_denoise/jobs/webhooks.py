@@ -1,0 +1,136 @@
+"""Tells users' servers that jobs have ended: at least once, until one hears it or it is given up.
+
+What is to be told stands in the database, so a crash loses nothing; what was told and not noted is told again, under
+the same id.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+
+from munsit_denoise.db.deliveries import Deliveries, Due, Ready
+from munsit_denoise.db.webhook_secrets import WebhookSecrets
+from munsit_denoise.errors import NotFound, Unavailable
+from munsit_denoise.jobs.settlement import persist
+from munsit_denoise.logs import get_logger, remembering
+from munsit_denoise.redaction import host_of
+from munsit_denoise.remote.webhook import Answer, Message
+
+log = get_logger()
+PLACES = 16  # tries at the same time, of which a user's are half at the most
+PER_HOST = 2
+PAUSES_S = (5, 30, 120, 600, 1800, 3600, 3 * 3600, 7 * 3600, 12 * 3600)  # a day in all
+JITTER = 0.2  # of a pause, more or less: servers that come back are not met by all at once
+TRIES = len(PAUSES_S) + 1
+GONE = 410  # the server wants no more of these
+POLL_S = 2.0  # until the list is looked at again without a ring: what was put off, or noted by another process
+
+Write = Callable[[str, Sequence[Any], int], bytes]  # base, values of HISTORY_COLUMNS, when it ended: the body
+Post = Callable[[str, Message], Awaitable[Answer]]  # to a URL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outgoing:
+    """What it takes to tell something."""
+
+    deliveries: Deliveries
+    secrets: WebhookSecrets
+    write: Write
+    post: Post
+    name_of: Callable[[str], str] = str  # of a user, for the log
+
+
+class Webhooks:
+    """Works on the list of what is to be told, while `run_forever` runs."""
+
+    def __init__(self, outgoing: Outgoing) -> None:
+        self._out = outgoing
+        self._at_work: dict[str, Ready] = {}
+        self._rung = anyio.Event()
+
+    def ring(self) -> None:
+        """There is something new on the list."""
+        self._rung.set()
+
+    async def run_forever(self) -> None:
+        """Tell what is to be told, users in turn."""
+        async with anyio.create_task_group() as tasks:
+            while True:
+                self._rung = anyio.Event()
+                for ready in await self._next():
+                    self._at_work[ready.id] = ready
+                    tasks.start_soon(self._work, ready)
+                    self._rung.set()  # perhaps there is more, behind what was found
+                with anyio.move_on_after(POLL_S):
+                    await self._rung.wait()
+
+    async def _next(self) -> list[Ready]:
+        """Return what finds a place now."""
+        free = PLACES - len(self._at_work)
+        if free <= 0:
+            return []
+        hosts = Counter(ready.host for ready in self._at_work.values())
+        users = Counter(ready.user_id for ready in self._at_work.values())
+        full = [host for host, count in hosts.items() if count >= PER_HOST]
+        chosen: list[Ready] = []
+        for ready in await persist(lambda: self._out.deliveries.ready(list(self._at_work), full, PER_HOST)):
+            if len(chosen) < free and hosts[ready.host] < PER_HOST and users[ready.user_id] < PLACES // 2:
+                chosen.append(ready)
+                hosts[ready.host] += 1
+                users[ready.user_id] += 1
+        return chosen
+
+    async def _work(self, ready: Ready) -> None:
+        try:
+            due = await persist(lambda: self._out.deliveries.get(ready.id))
+            if due is not None:
+                with remembering(job=due.job_id, user=self._out.name_of(due.user_id)):
+                    await self._note(due, await self._try(due))
+        finally:
+            del self._at_work[ready.id]
+            self._rung.set()
+
+    async def _try(self, due: Due) -> Answer:
+        try:
+            secret = await persist(lambda: self._out.secrets.of(due.user_id))
+            body = self._out.write(due.base, due.values, due.created_at_us)
+            return await self._out.post(due.url, Message(due.id, body, secret))
+        except NotFound:
+            return Answer(GONE, "The user was deleted.")
+        except Exception:  # a boundary: one that breaks must not keep the others waiting
+            log.exception("webhook broke")
+            return Answer(None, "This server broke on it.")
+
+    async def _note(self, due: Due, answer: Answer) -> None:
+        """Write down how a try went, also while the work is being stopped, and tell it."""
+        write = self._outcome(due, answer)
+        with anyio.CancelScope(shield=True):
+            try:
+                await write()
+            except Unavailable:
+                pass
+            else:
+                return
+        await persist(write)
+
+    def _outcome(self, due: Due, answer: Answer) -> Callable[[], Awaitable[None]]:
+        deliveries, tries, target = self._out.deliveries, due.attempts + 1, host_of(due.url)
+        error = answer.error
+        if error is None:
+            log.info("webhook delivered", target=target, attempt=tries)
+            return lambda: deliveries.delivered(due.id, answer.status)
+        if answer.status == GONE or tries >= TRIES:
+            log.warning("webhook given up", target=target, attempt=tries, reason=error)
+            return lambda: deliveries.give_up(due.id, answer.status, error)
+        delay_s = pause_s(tries)
+        log.warning("webhook not delivered", target=target, attempt=tries, reason=error, again_s=round(delay_s))
+        return lambda: deliveries.put_off(due.id, answer.status, error, delay_s)
+
+
+def pause_s(tries: int) -> float:
+    """Return how long to wait after so many tries."""
+    return PAUSES_S[min(tries, len(PAUSES_S)) - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret

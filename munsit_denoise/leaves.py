@@ -1,0 +1,85 @@
+"""What a server keeps: the database and the storage, opened by the schemes of their URLs."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+from munsit_denoise.db.admin import Overview
+from munsit_denoise.db.balance import Balances
+from munsit_denoise.db.deliveries import Deliveries
+from munsit_denoise.db.engine import Database, open_database
+from munsit_denoise.db.history import History as Pages
+from munsit_denoise.db.idempotency import IdempotencyKeys
+from munsit_denoise.db.installation import Installation
+from munsit_denoise.db.keys import Keys
+from munsit_denoise.db.partial import PartialUploads
+from munsit_denoise.db.records import Records
+from munsit_denoise.db.retention import Retention
+from munsit_denoise.db.uploads import Uploads
+from munsit_denoise.db.usage import Counts
+from munsit_denoise.db.users import Users
+from munsit_denoise.db.webhook_secrets import WebhookSecrets
+from munsit_denoise.jobs.installation import belong_together
+from munsit_denoise.jobs.limits import RateLimits, open_limits
+from munsit_denoise.jobs.usage import Usage
+from munsit_denoise.settings import Settings
+from munsit_denoise.storage.base import Storage
+from munsit_denoise.storage.local import LocalStorage
+
+STORAGES: dict[str, Callable[[str], Storage]] = {"file": lambda path: LocalStorage(Path(path))}
+DATABASES: dict[str, Callable[[str], Database]] = {"sqlite": open_database}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaves:
+    """What stands on the database and the storage."""
+
+    storage: Storage
+    records: Records
+    uploads: Uploads
+    partial: PartialUploads
+    keys: Keys
+    pages: Pages
+    deliveries: Deliveries
+    webhook_secrets: WebhookSecrets
+    overview: Overview
+    balances: Balances
+    users: Users
+    usage: Usage
+    limits: RateLimits
+    retention: Retention
+    idempotency_keys: IdempotencyKeys
+
+
+@asynccontextmanager
+async def open_leaves(settings: Settings) -> AsyncIterator[Leaves]:
+    """Yield what stands on a database and a storage that belong together. Raises CannotGoOn, Unavailable's."""
+    scheme, _, _ = settings.database.partition(":")
+    database = DATABASES[scheme](settings.database)
+    try:
+        leaves = Leaves(
+            storage=STORAGES["file"](str(settings.storage_root)),
+            records=Records(database, balance=settings.balance == "on"),
+            uploads=Uploads(database),
+            partial=PartialUploads(database),
+            keys=Keys(database),
+            pages=Pages(database),
+            deliveries=Deliveries(database),
+            webhook_secrets=WebhookSecrets(database),
+            overview=Overview(database),
+            balances=Balances(database),
+            users=Users(database),
+            retention=Retention(database),
+            idempotency_keys=IdempotencyKeys(database),
+            limits=open_limits(settings.rate_limit, settings.rate_limit_url),
+            usage=Usage(Counts(database), Balances(database) if settings.balance == "on" else None),
+        )
+        both = (Installation(database), leaves.storage)
+        await belong_together(*both, leaves.records, leaves.uploads, adopt=settings.adopt_storage)
+        yield leaves
+    finally:
+        with anyio.CancelScope(shield=True):
+            await database.close()

@@ -1,0 +1,80 @@
+"""One try to tell another server something: a POST, signed as Standard Webhooks 1.0."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import anyio
+import httpx2
+from standardwebhooks import Webhook
+
+from munsit_denoise.remote.client import RefusedAddress
+from munsit_denoise.remote.transfer import REFUSED
+
+TIMEOUT_S = 10.0  # for all of it, from the name's look-up to the answer
+ANSWER_BYTES = 16 * 1024  # that are read of what the server says, so that it need not notice that nobody listens
+ANSWER_S = 1.0
+
+
+@dataclass(frozen=True)
+class Message:
+    """What is told: `id` is the same in every try."""
+
+    id: str
+    body: bytes  # UTF-8
+    secret: str  # whsec_...
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a try went: the status that was answered, and why it is no success; None where it is one."""
+
+    status: int | None
+    error: str | None = None
+
+
+async def post(client: httpx2.AsyncClient, url: str, message: Message) -> Answer:
+    """Tell a server something; a redirect is not followed, and is no success."""
+    try:
+        with anyio.fail_after(TIMEOUT_S):
+            return await _post(client, url, message)
+    except (TimeoutError, httpx2.TimeoutException):
+        return Answer(None, f"The server took longer than {TIMEOUT_S:g} s.")
+    except RefusedAddress:
+        return Answer(None, REFUSED)
+    except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError):
+        return Answer(None, "The server could not be reached.")
+
+
+async def _post(client: httpx2.AsyncClient, url: str, message: Message) -> Answer:
+    headers = _headers(message, datetime.now(UTC))
+    async with client.stream("POST", url, content=message.body, headers=headers, follow_redirects=False) as answer:
+        status = answer.status_code
+        await _hear_out(answer)
+    if 200 <= status < 300:
+        return Answer(status)
+    redirect = " Redirects are not followed." if 300 <= status < 400 else ""
+    return Answer(status, f"The server answered {status}.{redirect}")
+
+
+async def _hear_out(answer: httpx2.Response) -> None:
+    """Read a little of what a server says; that it breaks off or takes its time changes nothing."""
+    heard_bytes = 0
+    with anyio.move_on_after(ANSWER_S):
+        try:
+            async for chunk in answer.aiter_raw():
+                heard_bytes += len(chunk)
+                if heard_bytes > ANSWER_BYTES:
+                    return
+        except httpx2.HTTPError:
+            return
+
+
+def _headers(message: Message, now: datetime) -> dict[str, str]:
+    """Return the headers of a try; the library takes a time as UTC whatever its zone is."""
+    return {
+        "Content-Type": "application/json",
+        "Connection": "close",  # each try connects, and its address is checked
+        "webhook-id": message.id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(message.secret).sign(message.id, now, message.body.decode()),
+    }

@@ -1,0 +1,44 @@
+"""Limits at the edge: whose address it is, and how a refusal tells when to come back."""
+
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from starlette.requests import HTTPConnection
+
+from munsit_denoise.errors import DenoiseError, Quota
+
+SUBNET_BITS = 64  # of an IPv6 address that one network has for itself
+LONGEST_ADDRESS = 64
+
+
+def address_of(connection: HTTPConnection) -> str:
+    """Return the address that a request comes from, as a trusted proxy tells it; of IPv6 the network of 64 bits."""
+    text = connection.client.host if connection.client else ""
+    try:
+        address: IPv4Address | IPv6Address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return text[:LONGEST_ADDRESS]
+    if isinstance(address, IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(IPv6Address(int(address) >> SUBNET_BITS << SUBNET_BITS))
+
+
+def headers_of(error: DenoiseError) -> dict[str, str] | None:
+    """Return the headers of an error's answer: when to come back, and which quota was passed.
+
+    The fields are those of draft-ietf-httpapi-ratelimit-headers-11.
+    """
+    if not error.retry_after_s:
+        return None
+    headers = {"Retry-After": str(error.retry_after_s)}
+    if error.quota is not None:
+        headers["RateLimit-Policy"] = f'"{error.quota.name}";{_allowance(error.quota)}'
+        headers["RateLimit"] = f'"{error.quota.name}";r=0;t={error.retry_after_s}'
+    return headers
+
+
+def _allowance(quota: Quota) -> str:
+    if quota.window_s is None:
+        return f'q={quota.amount};qu="concurrent-requests"'
+    return f"q={quota.amount};w={quota.window_s}"

@@ -1,0 +1,70 @@
+"""Munsit's history, a page or all of it: filters by status and name, and links to the pages beside a page."""
+
+from urllib.parse import quote, urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from munsit_denoise.errors import InvalidPage
+from munsit_denoise.jobs.history import Wanted
+from munsit_denoise.records import Status
+from munsit_denoise.routes.auth import authenticate
+from munsit_denoise.routes.etags import json_unless_known, tagged
+from munsit_denoise.routes.munsit.paging import LARGEST, joined, page_of
+from munsit_denoise.routes.munsit.wire import entries
+from munsit_denoise.routes.state import base_url, services_of
+
+LARGEST_PAGE = 500  # a longer list is streamed
+LONGEST_WORDS = 1_000  # characters: no file's name needs more
+PATH = "/api/v1/denoise"
+
+
+async def history(request: Request) -> Response:
+    """GET /denoise: a page of the history, or all of it."""
+    user_id = await authenticate(request)
+    offset, asked = page_of(request)
+    wanted = _wanted(request, user_id)
+    past, encode = services_of(request).history, entries(base_url(request))
+    if asked is not None and asked <= LARGEST_PAGE:
+        read = asked + 1  # one more tells whether there is a next page
+        page, is_more = await past.page(
+            wanted, offset, read, lambda rows: (tagged(encode(rows[:asked])), len(rows) > asked)
+        )
+        return json_unless_known(request, page, _links(request, offset, asked, is_more=is_more))
+    batches = past.all(wanted, offset, asked or LARGEST, encode)
+    first = await anext(batches)  # what can go wrong does so before the answer begins
+    headers = {}
+    if asked is not None:
+        is_more = offset + asked <= LARGEST and await past.page(wanted, offset + asked, 1, bool)
+        headers = _links(request, offset, asked, is_more=is_more)
+    return StreamingResponse(joined(first, batches), headers=headers, media_type="application/json")
+
+
+def _wanted(request: Request, user_id: str) -> Wanted:
+    """Return which records are asked for. Raises InvalidPage."""
+    status, words = request.query_params.get("status"), request.query_params.get("q", "")
+    if status is not None and status not in list(Status):
+        raise InvalidPage("status must be pending, success or failed")
+    if len(words) > LONGEST_WORDS:
+        raise InvalidPage(f"q must have at most {LONGEST_WORDS} characters")
+    return Wanted(user_id, Status(status) if status is not None else None, words)
+
+
+def _links(request: Request, offset: int, limit: int, *, is_more: bool) -> dict[str, str]:
+    """Return the header with the pages before and after this one (RFC 8288), none where there is neither."""
+    links = []
+    if is_more and offset + limit <= LARGEST:
+        links.append(f'<{_page_url(request, offset + limit)}>; rel="next"')
+    if offset > 0:
+        links.append(f'<{_page_url(request, max(offset - limit, 0))}>; rel="prev"')
+    return {"Link": ", ".join(links)} if links else {}
+
+
+def _page_url(request: Request, offset: int) -> str:
+    others = [(name, value) for name, value in request.query_params.multi_items() if name != "offset"]
+    query = urlencode([*others, ("offset", offset)], quote_via=quote)
+    return f"{base_url(request)}{PATH}?{query}"
+
+
+routes = [Route("/denoise", history, methods=["GET"])]

@@ -1,0 +1,187 @@
+"""What a submission asks for, in the dialect's words: fields of a form or of a JSON object, each text once."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from munsit_denoise.errors import InvalidOption, MissingFile, UploadNotFound
+from munsit_denoise.media.formats import FORMATS, result_extension
+from munsit_denoise.records import LEVELS_LUFS, STRENGTHS, TRACKS, Options
+from munsit_denoise.remote.transfer import MAX_URL_LENGTH, check_url
+
+ORIGINAL = "original"
+USUAL_EXTENSION = "wav"
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+WHOLE_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
+VISIBLE = re.compile(r"[!-~]+")
+BLANKS = b"\xef\xbb\xbf \t\r\n"  # before an object: a byte order mark among them
+NO_JSON = "The body is no JSON object. Please send one with url or upload_id."
+TWO_SOURCES = "url and {} were both given. Please send one of them."
+NO_SOURCE = "url or upload_id is required: one of them says what is to be denoised."
+
+
+class _Literal(str):
+    """A number of JSON, as it was written."""
+
+
+def _within(name: str, text: str, bounds: tuple[float, float]) -> float:
+    value = float(text) if NUMBER.fullmatch(text) else float("nan")
+    if not bounds[0] <= value <= bounds[1]:  # False for what is not a number, too
+        raise InvalidOption(f"{name} must be a number from {bounds[0]:g} to {bounds[1]:g}.")
+    return value + 0.0  # there is one zero
+
+
+def _strength(text: str) -> float:
+    return _within("strength", text, STRENGTHS)
+
+
+def _loudness(text: str) -> float:
+    return _within("loudness", text, LEVELS_LUFS)
+
+
+def _audio_track(text: str) -> int:
+    if not WHOLE_NUMBER.fullmatch(text) or not TRACKS[0] <= int(text) <= TRACKS[1]:
+        raise InvalidOption(f"audio_track must be a whole number from {TRACKS[0]} to {TRACKS[1]}.")
+    return int(text)
+
+
+def _output_format(text: str) -> str | None:
+    """Return the extension of a result, None for the source's own."""
+    if text.lower() == ORIGINAL:
+        return None
+    try:
+        return result_extension(text, "")
+    except InvalidOption:
+        known = ", ".join(sorted(FORMATS))
+        raise InvalidOption(f"output_format must be {ORIGINAL} or one of {known}.") from None
+
+
+def _url(text: str) -> str:
+    return _address("url", text)
+
+
+def _webhook_url(text: str) -> str:
+    return _address("webhook_url", text)
+
+
+def _address(name: str, text: str) -> str:
+    if len(text) > MAX_URL_LENGTH:
+        raise InvalidOption(f"{name} must have at most {MAX_URL_LENGTH} characters.")
+    try:
+        parts = urlsplit(check_url(text))
+        sane = not re.search(r"\s", parts.netloc) and parts.port != 0
+    except (ValueError, InvalidOption):  # the first one for a port that is none, and for text that is not Unicode
+        sane = False
+    if not sane:
+        raise InvalidOption(f"{name} must be an address that begins with http:// or https:// and names a host.")
+    return text
+
+
+def _upload_id(text: str) -> str:
+    if not VISIBLE.fullmatch(text):
+        raise UploadNotFound
+    return text
+
+
+READERS: dict[str, Callable[[str], Any]] = {
+    "strength": _strength,
+    "output_format": _output_format,
+    "loudness": _loudness,
+    "audio_track": _audio_track,
+    "webhook_url": _webhook_url,
+    "url": _url,
+    "upload_id": _upload_id,
+}
+FORM_FIELDS = tuple(name for name in READERS if name != "upload_id")
+NUMBERS = ("strength", "loudness", "audio_track")
+WORDS = {"extension": "output_format"}  # of the core's names of options
+
+
+class Fields:
+    """The fields of one submission, each looked at as soon as it is there."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, Any] = {}
+
+    def take(self, name: str, text: str) -> None:
+        """Take a field; an empty one counts as absent. Raises InvalidOption; its sentence begins with the name."""
+        text = text.strip()
+        if not text:
+            return
+        if name in self._values:
+            raise InvalidOption(f"{name} must be given once.")
+        self._values[name] = READERS[name](text)
+
+    @property
+    def any(self) -> bool:
+        """Whether there are any."""
+        return bool(self._values)
+
+    @property
+    def url(self) -> str | None:
+        """Where to fetch the recording from."""
+        return self._values.get("url")
+
+    @property
+    def upload_id(self) -> str | None:
+        """Which upload it is."""
+        return self._values.get("upload_id")
+
+    def check_file(self) -> None:
+        """See to it that nothing stands beside a file that says where another one is. Raises InvalidOption."""
+        if self.url is not None:
+            raise InvalidOption(TWO_SOURCES.format("a file"))
+
+    def options(self, base: str) -> Options:
+        """Return what is wanted of the result; what is told of it elsewhere has its URLs on this base."""
+        given = self._values
+        webhook_url = given.get("webhook_url")
+        return Options(
+            extension=given.get("output_format", USUAL_EXTENSION),
+            strength=given.get("strength", 1.0),
+            level_lufs=given.get("loudness"),
+            audio_track=given.get("audio_track", 0),
+            webhook_url=webhook_url,
+            webhook_base=base if webhook_url else None,
+        )
+
+
+def read_json(body: bytes) -> Fields:
+    """Return the fields of a JSON object, with either a URL or the id of an upload.
+
+    Raises InvalidOption, UploadNotFound, and MissingFile for what has nothing to do with these fields.
+    """
+    if not body.lstrip(BLANKS).startswith(b"{"):
+        raise MissingFile
+    try:  # numbers stay text, as they are in a form
+        pairs = json.loads(
+            body, object_pairs_hook=list, parse_int=_Literal, parse_float=_Literal, parse_constant=_Literal
+        )
+    except (ValueError, RecursionError):
+        raise InvalidOption(NO_JSON) from None
+    fields = Fields()
+    for name, value in pairs:
+        if name in READERS and value is not None:
+            fields.take(name, _text(name, value))
+    if fields.upload_id is None and fields.url is None:
+        raise InvalidOption(NO_SOURCE) if fields.any else MissingFile
+    if fields.upload_id is not None and fields.url is not None:
+        raise InvalidOption(TWO_SOURCES.format("upload_id"))
+    return fields
+
+
+def _text(name: str, value: Any) -> str:
+    """Return a value of JSON as text; a number is the text that was written."""
+    if name in NUMBERS and not isinstance(value, str):
+        raise InvalidOption(f"{name} must be a number.")
+    if name not in NUMBERS and (not isinstance(value, str) or isinstance(value, _Literal)):
+        raise InvalidOption(f"{name} must be a string.")
+    return str(value)
+
+
+def in_words(error: InvalidOption) -> InvalidOption:
+    """Return an error that names the option in the dialect's word, where the core's message does not."""
+    word = WORDS.get(error.option or "")
+    return InvalidOption(f"{word}: {error.message}") if word else error

@@ -1,0 +1,34 @@
+"""Lists in parts: which part is asked for, and how a long one is sent."""
+
+import re
+from collections.abc import AsyncIterator
+
+from starlette.requests import Request
+
+from munsit_denoise.errors import InvalidPage
+
+LARGEST = 2**63 - 1
+
+
+def page_of(request: Request) -> tuple[int, int | None]:
+    """Return the offset and the limit of the query, None for no limit. Raises InvalidPage."""
+    offset = _number(request, "offset", 0, "offset must be a non-negative number") or 0
+    return offset, _number(request, "limit", 1, "limit must be a positive number")
+
+
+async def joined(first: bytes, arrays: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the pieces of one JSON array of what is in several; only the first may be empty."""
+    yield first[:-1]
+    async for array in arrays:
+        yield b"," + array[1:-1]
+    yield b"]"
+
+
+def _number(request: Request, name: str, least: int, complaint: str) -> int | None:
+    """Return a whole number of the query, None when it is absent. Raises InvalidPage."""
+    value = request.query_params.get(name)
+    if value is None:
+        return None
+    if not re.fullmatch(r"\d{1,19}", value, re.ASCII) or not least <= int(value) <= LARGEST:
+        raise InvalidPage(complaint)
+    return int(value)

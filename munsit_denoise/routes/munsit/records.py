@@ -1,0 +1,40 @@
+"""One record: read, removed, or its job cancelled."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from munsit_denoise.records import DenoiseRecord
+from munsit_denoise.routes.auth import authenticate
+from munsit_denoise.routes.munsit.wire import entry
+from munsit_denoise.routes.state import base_url, services_of
+
+
+async def show(request: Request) -> Response:
+    """GET /denoise/{denoise_id}: the record."""
+    user_id = await authenticate(request)
+    return _answer(request, await services_of(request).history.get(user_id, request.path_params["denoise_id"]))
+
+
+async def remove(request: Request) -> Response:
+    """DELETE /denoise/{denoise_id}: the record goes with all its files, and its job ends."""
+    user_id = await authenticate(request)
+    await services_of(request).removal.remove(user_id, request.path_params["denoise_id"])
+    return Response(status_code=204)
+
+
+async def cancel(request: Request) -> Response:
+    """POST /denoise/{denoise_id}/cancel: the job ends if it has not; the record, as it is then."""
+    user_id = await authenticate(request)
+    return _answer(request, await services_of(request).cancellation.cancel(user_id, request.path_params["denoise_id"]))
+
+
+def _answer(request: Request, record: DenoiseRecord) -> Response:
+    return Response(entry(record, base_url(request)), media_type="application/json")
+
+
+routes = [
+    Route("/denoise/{denoise_id}", show, methods=["GET"]),
+    Route("/denoise/{denoise_id}", remove, methods=["DELETE"]),
+    Route("/denoise/{denoise_id}/cancel", cancel, methods=["POST"]),
+]

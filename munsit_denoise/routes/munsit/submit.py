@@ -1,0 +1,126 @@
+"""POST /denoise: a recording in a form, or JSON that says where one is."""
+
+import hashlib
+import re
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from munsit_denoise.errors import InvalidOption, MissingFile
+from munsit_denoise.jobs.idempotency import Turn
+from munsit_denoise.jobs.intake import Received
+from munsit_denoise.names import parameters
+from munsit_denoise.records import Options, Origin
+from munsit_denoise.routes.auth import authenticate
+from munsit_denoise.routes.bodies import small_body
+from munsit_denoise.routes.munsit.options import FORM_FIELDS, Fields, in_words, read_json
+from munsit_denoise.routes.munsit.wire import accepted
+from munsit_denoise.routes.state import base_url, services_of
+from munsit_denoise.routes.uploads import FormBody, Shape, expected_bytes
+
+FILES, MUNSIT = ("audio", "file"), Origin.MUNSIT
+MAX_JSON_BYTES = 64 * 1024
+KEY = re.compile(r"[!-~]{1,255}")
+REPLAYED = {"Idempotent-Replayed": "true"}
+WRONG_KEY = "Idempotency-Key must be given once, as 1 to 255 visible ASCII characters."
+
+
+async def submit(request: Request) -> Response:
+    """POST /denoise: take a recording in, or say again what became of one that was sent with the same key."""
+    user_id = await authenticate(request)
+    kind, _ = parameters(request.headers.get("content-type", "").encode("latin-1"))
+    try:
+        async with services_of(request).idempotency.turn(user_id, _key_of(request)) as turn:
+            submission = _Submission(request, user_id, turn)
+            job_id = await (submission.take_json() if kind == "application/json" else submission.take_form())
+    except ClientDisconnect:
+        return Response(status_code=400)  # nobody is there to read it
+    except InvalidOption as error:
+        raise in_words(error) from None
+    return JSONResponse(accepted(job_id), headers=REPLAYED if turn.first else None)
+
+
+def _key_of(request: Request) -> str | None:
+    """Return the key by which a submission may be repeated, None for none. Raises InvalidOption."""
+    keys = request.headers.getlist("idempotency-key")
+    if not keys:
+        return None
+    if len(keys) > 1 or not KEY.fullmatch(keys[0]):
+        raise InvalidOption(WRONG_KEY)
+    return keys[0]
+
+
+class _Submission:
+    """One request: whose it is, and whether it is the first one with its key."""
+
+    def __init__(self, request: Request, user_id: str, turn: Turn) -> None:
+        self._request, self._user_id, self._turn = request, user_id, turn
+        services = services_of(request)
+        self._admission, self._jobs = services.admission, services.submission
+        self._base = base_url(request)
+
+    async def take_json(self) -> str:
+        """Take an object that names a URL or an upload; return the job's id. Raises what `Submission` does."""
+        with self._place():
+            fields = read_json(await small_body(self._request, MAX_JSON_BYTES))
+            if fields.upload_id is None:
+                return await self._take_url(fields)
+            options = fields.options(self._base)
+            self._turn.wants(f"upload:{fields.upload_id}", options)
+            if self._turn.first is not None:
+                return self._turn.first.job_id
+            beside = self._turn.beside
+            return (await self._jobs.submit_upload(self._user_id, fields.upload_id, options, MUNSIT, beside)).id
+
+    async def take_form(self) -> str:
+        """Take a form with a file or a URL; return the job's id. Raises what `Submission` does."""
+        limits, fields = self._jobs.limits, Fields()
+        expected = expected_bytes(self._request, limits)
+        form = FormBody(self._request, Shape(FILES, FORM_FIELDS, fields.take), limits)
+        with self._place(expected):
+            if await form.find_file():
+                fields.check_file()
+                return await self._take_file(form, fields)
+            if fields.url is None:
+                raise MissingFile
+            return await self._take_url(fields)
+
+    def _place(self, expected_bytes: int = 0) -> AbstractContextManager[None]:
+        """Hold a place for a new job; what is only said again needs none."""
+        return nullcontext() if self._turn.first else self._admission.job(self._user_id, expected_bytes)
+
+    async def _take_url(self, fields: Fields) -> str:
+        assert fields.url is not None  # whoever calls has looked
+        options = fields.options(self._base)
+        self._turn.wants(f"url:{fields.url}", options)
+        if self._turn.first is not None:
+            return self._turn.first.job_id
+        return (await self._jobs.submit_url(self._user_id, fields.url, options, MUNSIT, self._turn.beside)).id
+
+    async def _take_file(self, form: FormBody, fields: Fields) -> str:
+        digest = hashlib.sha256()
+
+        def options() -> Options:
+            """Return what the whole form asks for."""
+            fields.check_file()
+            asked = fields.options(self._base)
+            self._turn.wants(f"file:{digest.hexdigest()}", asked)
+            return asked
+
+        async def receive(path: Path) -> Received:
+            received = await form.store(path, digest if self._turn.has_key else None)
+            return replace(received, options=options())
+
+        if self._turn.first is not None:
+            await form.consume(digest)
+            options()
+            return self._turn.first.job_id
+        record = await self._jobs.submit(self._user_id, MUNSIT, Options(), receive, self._turn.beside)
+        return record.id
+
+
+routes = [Route("/denoise", submit, methods=["POST"])]

@@ -1,0 +1,124 @@
+"""What was kept for long enough goes, row first; a crash in between leaves nothing that lies."""
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import select
+
+from munsit_denoise.db.engine import now_us
+from munsit_denoise.db.history import History, Wanted
+from munsit_denoise.db.retention import ORIGINAL, RESULT, Retention
+from munsit_denoise.db.tables import deliveries
+from munsit_denoise.errors import StorageBroken
+from munsit_denoise.jobs.history import row_of
+from munsit_denoise.jobs.removal import Removal
+from munsit_denoise.jobs.retention import US_PER_DAY, Keep, Keeper
+from munsit_denoise.jobs.sweeper import sweep
+from munsit_denoise.records import HISTORY_COLUMNS, NOT_KEPT, Failed, Options, terminal_event
+from tests.db.test_records import make_record
+from tests.jobs.conftest import House
+
+pytestmark = pytest.mark.anyio
+LATER_US = 3 * US_PER_DAY
+
+
+def keeper(house: House, **days: float) -> Keeper:
+    return Keeper(Retention(house.database), house.storage, Keep(**days))
+
+
+async def failed(house: House) -> str:
+    """Return the id of a job that failed and whose end is to be told; its original lies in storage."""
+    record = replace(make_record(house.record.user_id, 7), options=Options(webhook_url="http://a/b"))
+    record = replace(record, original_key=f"{record.id}/original")
+    async with house.storage.new_file(record.original_key) as path:
+        path.write_bytes(b"12345")
+    await house.records.insert(record)
+    lease = await house.records.claim(record.id)
+    assert lease
+    await house.records.fail(lease, "why")
+    return record.id
+
+
+async def test_originals_and_results_go_and_the_record_says_so(house: House) -> None:
+    await house.runner().run(house.record.id)
+    other = await failed(house)
+    sizes = [(await house.storage.stat(key)).size_bytes for key in await house.storage.keys(house.record.id)]
+    keep = keeper(house, originals_days=2, results_days=2.5)
+    assert not await keep.sweep(now_us() + US_PER_DAY)
+    assert len(house.files()) == 2
+    gone = await keep.sweep(now_us() + LATER_US)
+    assert gone == {"originals": 2, "results": 1, "bytes": sum(sizes) + 5}
+    assert (house.files(), await house.storage.keys(other)) == ([], [])
+    record = await house.now()
+    assert record.original_gone_at_us
+    assert terminal_event(record) == Failed(NOT_KEPT)
+    rows = await History(house.database).page(Wanted(record.user_id), 0, 9, list)
+    assert row_of(record) in rows
+    assert all(row[HISTORY_COLUMNS.index("deleted_at")] for row in rows if row[0] == record.id)
+    assert not await keep.sweep(now_us() + 2 * LATER_US)
+
+
+async def test_what_has_not_ended_stays(house: House) -> None:
+    keep = keeper(house, originals_days=1e-9, results_days=1e-9, records_days=1e-9)
+    assert not await keep.sweep(now_us() + LATER_US)
+    assert house.files() == ["original"]
+
+
+@pytest.mark.parametrize("file", [ORIGINAL, RESULT])
+async def test_a_file_that_outlived_a_crash_is_swept(house: House, file: object) -> None:
+    await house.runner().run(house.record.id)
+    assert file in (ORIGINAL, RESULT)
+    await Retention(house.database).let_go(ORIGINAL if file is ORIGINAL else RESULT, [house.record.id], now_us())
+    assert len(house.files()) == 2  # the crash
+    assert await sweep(house.parts) == 1
+    assert [name.startswith("denoised") for name in house.files()] == [file is ORIGINAL]
+
+
+async def test_records_go_with_their_files_and_what_was_told_of_them(house: House) -> None:
+    await house.runner().run(house.record.id)
+    other = await failed(house)
+    async with house.database.write() as connection:
+        await connection.execute(deliveries.update().values(delivered_at=now_us()))
+    gone = await keeper(house, records_days=2, originals_days=1).sweep(now_us() + LATER_US)
+    assert gone["records"] == 2
+    assert "originals" not in gone
+    assert [await house.storage.keys(job_id) for job_id in (house.record.id, other)] == [[], []]
+    assert await house.records.get(other) is None
+    assert await house.records.known([house.record.id, other]) == set()
+    async with house.database.read() as connection:
+        assert (await connection.execute(select(deliveries))).all() == []
+
+
+async def test_a_record_whose_files_cannot_go_is_finished_later(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    await house.runner().run(house.record.id)
+
+    async def broken(_: str) -> None:
+        raise StorageBroken
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.storage, "delete_job", broken)
+        assert (await keeper(house, records_days=2).sweep(now_us() + LATER_US))["records"] == 0
+    assert await house.records.get(house.record.id) is None
+    assert len(house.files()) == 2
+    await Removal(house.parts)._go_on()
+    assert house.files() == []
+    assert await house.records.known([house.record.id]) == set()
+
+
+async def test_more_than_a_batch_goes_in_one_sweep(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("munsit_denoise.db.retention.BATCH", 2)
+    for number in range(20, 25):
+        await house.records.insert(make_record(house.record.user_id, number))
+        lease = await house.records.claim(make_record(house.record.user_id, number).id)
+        assert lease
+        await house.records.fail(lease, "why")
+    gone = await keeper(house, originals_days=1).sweep(now_us() + LATER_US)
+    assert gone == {"originals": 5, "bytes": 0}
+    assert (await keeper(house, records_days=1).sweep(now_us() + LATER_US))["records"] == 5
+
+
+def test_a_sweep_comes_often_enough() -> None:
+    assert Keep().pause_s is None
+    assert Keep(results_days=1e-6).pause_s == 1
+    assert Keep(originals_days=365, records_days=0.01).pause_s == pytest.approx(86.4)
+    assert Keep(originals_days=365).pause_s == 600
