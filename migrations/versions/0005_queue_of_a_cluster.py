@@ -25,15 +25,16 @@ END $$
 
 
 FOLDED = """
-CREATE FUNCTION has_folded(whole text, part text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$ SELECT strpos(lower(whole COLLATE "und-x-icu"), part) > 0 $$
+CREATE FUNCTION has_folded(whole text, part text) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT (strpos(lower(whole COLLATE "und-x-icu"), part) > 0)::integer $$
 """
 
 
 def run(sql: str) -> None:
     """Run statements as they stand: the driver takes their percent signs for parameters otherwise."""
-    with op.get_bind().connection.cursor() as cursor:
-        cursor.execute(sql)
+    cursor = op.get_bind().connection.cursor()
+    cursor.execute(sql)
+    cursor.close()
 
 
 def upgrade() -> None:
