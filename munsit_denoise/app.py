@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from munsit_denoise.errors import DenoiseError
 from munsit_denoise.metrics import Metrics
-from munsit_denoise.routes import files, metrics, ops
+from munsit_denoise.routes import console, files, metrics, ops
 from munsit_denoise.routes.access import AccessLog
 from munsit_denoise.routes.audo.routes import create_audo, glued_routes
 from munsit_denoise.routes.cors import allow_origins
@@ -20,6 +20,7 @@ from munsit_denoise.routes.headers import SafeHeaders
 from munsit_denoise.routes.munsit.message import message
 from munsit_denoise.routes.munsit.routes import create_munsit
 from munsit_denoise.routes.names import RouteNames
+from munsit_denoise.routes.reference import routes as reference
 from munsit_denoise.services import Services, open_services
 from munsit_denoise.settings import Settings
 
@@ -58,6 +59,8 @@ def create_app(settings: Settings, *, locked: bool = False) -> Starlette:
         *files.routes,
         *ops.routes,
         *metrics.routes,
+        *reference.routes,
+        *console.routes,
     ]
     app = _App(routes=routes, lifespan=lifespan, exception_handlers={DenoiseError: _on_error})
     app.measured, app.origins = measured, settings.cors_from

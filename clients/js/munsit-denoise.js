@@ -188,13 +188,13 @@ export class DenoiseClient {
     let total;
     let validator;
     while (total === undefined || have < total) {
-      const rest = have ? { Range: `bytes=${have}-`, ...(validator && { "If-Range": validator }) } : {};
+      const rest = have ? { Range: `bytes=${have}-` } : {}; // If-Range would need a preflight
       try {
         const answer = await checked(await connected(fetch, url, { headers: { ...headers, ...rest }, signal }));
         const range = answer.headers.get("content-range");
         const isRest = answer.status === 206 && (range === null || range.startsWith(`bytes ${have}-`)); // CORS hides it
-        if (have && !isRest) throw new ClientError("The file has changed meanwhile. Please fetch it again.");
-        if (!have) ({ total, validator } = beginning(answer));
+        if (have && !(isRest && validatorOf(answer) === validator)) throw new ClientError("The file has changed meanwhile. Please fetch it again.");
+        if (!have) [total, validator] = [sizeOf(answer), validatorOf(answer)];
         for await (const chunk of chunksOf(answer)) {
           have += chunk.length;
           tries.reset();
@@ -352,11 +352,14 @@ async function checked(answer) {
   throw new ApiError(answer.status, message, body.errorCode, /^\d+$/.test(wait ?? "") ? Number(wait) : undefined);
 }
 
-function beginning(answer) {
+function sizeOf(answer) {
   const length = answer.headers.get("content-length");
-  const etag = answer.headers.get("etag");
-  const validator = etag && !etag.startsWith("W/") ? etag : answer.headers.get("last-modified");
-  return { total: length === null ? undefined : Number(length), validator };
+  return length === null ? undefined : Number(length);
+}
+
+/** Return what says that a file is still the same. */
+function validatorOf(answer) {
+  return answer.headers.get("etag") ?? answer.headers.get("last-modified");
 }
 
 /** Yield a body's chunks; whoever stops early closes the connection. */

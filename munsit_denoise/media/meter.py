@@ -20,7 +20,7 @@ from munsit_denoise.media.probe import AudioTrack
 
 Floats = NDArray[np.float32]
 FRAMES_A_SECOND = 20
-CHUNK_SAMPLES = 2**17  # of all channels together that are looked at at a time: they stay in the processor's cache
+CHUNK_SAMPLES = 2**16  # of all channels together that are looked at at a time: they stay in the processor's cache
 LEAST_AT_A_TIME = 4  # frames
 GATE_FRAMES, GATE_STEP = 8, 2  # 400 ms, of which a quarter is new
 ABSOLUTE_GATE_LUFS, RELATIVE_GATE_LU, OFFSET_LU = -70.0, -10.0, -0.691

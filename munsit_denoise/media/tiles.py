@@ -78,7 +78,7 @@ class Picture:
         self._take_peaks(channels)
         smooth = spectrum[..., 1:-1] - 0.5 * (spectrum[..., :-2] + spectrum[..., 2:])  # a Hann window, twice
         parts = smooth.view(np.float32)
-        power = (parts * parts).mean(axis=0)  # [frames, 2 bins]
+        power = np.square(parts[0]) if len(parts) == 1 else np.square(parts).mean(axis=0)  # [frames, 2 bins]
         bands = np.maximum(np.add.reduceat(power, 2 * self.edges[:-1], axis=1), 1e-20)
         self._waiting = np.concatenate([self._waiting, bands])
         whole = len(self._waiting) // self._frames * self._frames
@@ -131,7 +131,8 @@ class Picture:
 
     def _take_peaks(self, channels: Floats) -> None:
         frames = channels.shape[1] // self._size
-        low, high = channels.min(axis=0), channels.max(axis=0)
+        one = len(channels) == 1
+        low, high = (channels[0], channels[0]) if one else (channels.min(axis=0), channels.max(axis=0))
         if self._peaks > 1 and self._size % self._peaks == 0:
             low, high = low.reshape(frames * self._peaks, -1).min(axis=1), high.reshape(frames * self._peaks, -1).max(1)
         elif self._peaks > 1:

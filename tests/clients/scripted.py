@@ -27,7 +27,7 @@ class Scripted:
 
     def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
         """Add an answer."""
-        self.answers.append((status, {name.replace("_", "-"): value for name, value in headers.items()}, body))
+        self.answers.append((status, {name.replace("_", "-").lower(): value for name, value in headers.items()}, body))
 
 
 @contextmanager

@@ -98,16 +98,17 @@ def test_cancelling_a_finished_one_changes_nothing(live: Live, finished: dict[st
     assert live.client.post(f"/denoise/{finished['id']}/cancel").json() == finished
 
 
-class TestList:
-    @pytest.fixture(scope="class")
-    def past(self, live: Live, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, list[str]]]:
-        short = write_noisy(tmp_path_factory.mktemp("short") / "a.wav", 0.2, 8_000)
-        with live.client_for("searcher") as client:
-            ids = [live.upload(short, name, client) for name in ("Meeting 1.wav", "مقابلة.wav", "meeting 2.WAV")]
-            for job_id in ids:
-                live.events(job_id, client)
-            yield client, ids[::-1]
+@pytest.fixture(scope="module")
+def past(live: Live, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, list[str]]]:
+    short = write_noisy(tmp_path_factory.mktemp("short") / "a.wav", 0.2, 8_000)
+    with live.client_for("searcher") as client:
+        ids = [live.upload(short, name, client) for name in ("Meeting 1.wav", "مقابلة.wav", "meeting 2.WAV")]
+        for job_id in ids:
+            live.events(job_id, client)
+        yield client, ids[::-1]
 
+
+class TestList:
     @pytest.mark.parametrize("status", ["", "done", "SUCCESS", "pending,failed"])
     def test_another_status_is_a_400(self, live: Live, status: str) -> None:
         answer = live.client.get("/denoise", params={"status": status})

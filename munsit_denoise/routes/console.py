@@ -1,0 +1,53 @@
+"""The page at `/` and its files: static, from this host alone, under a policy that lets nothing else in."""
+
+import os
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+FOLDER = Path(__file__).parent.parent / "console"
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' blob:",
+        "media-src 'self' blob:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    )
+)
+HEADERS = {
+    "Cache-Control": "no-cache",  # asked again each time, and answered with a 304: a new version shows at once
+    "Content-Security-Policy": POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+async def page(_: Request) -> Response:
+    """Answer with the page; what it shows it fetches with the visitor's key."""
+    return FileResponse(FOLDER / "index.html", headers=HEADERS)
+
+
+class _Files(StaticFiles):
+    """The library's static files, under the page's policy."""
+
+    def file_response(
+        self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        response.headers.update(HEADERS)
+        return response
+
+
+routes = [Route("/", page), Mount("/console", _Files(directory=FOLDER))]

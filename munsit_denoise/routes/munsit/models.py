@@ -1,0 +1,243 @@
+"""The JSON of Munsit's dialect and of the additions to it, as types."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from munsit_denoise.routes.reference.operation import Model
+
+Uuid = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
+Time = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$")]
+Url = Annotated[str, Field(json_schema_extra={"format": "uri"})]
+Status = Literal["pending", "success", "failed"]
+
+
+class MunsitError(Model):
+    """Why a request was refused."""
+
+    errorCode: str = Field(pattern=r"^\d{5}$", description="The status, and two digits")  # noqa: N815
+    errorMessage: str = Field(description="A sentence for people")  # noqa: N815
+
+
+class JobNotFoundBody(Model):
+    """There is no such job."""
+
+    message: str
+
+
+class Accepted(Model):
+    """A job that has been accepted; both ids are the same."""
+
+    jobId: Uuid  # noqa: N815
+    denoiseId: Uuid  # noqa: N815
+
+
+class DenoiseRecord(Model):
+    """A job of the history."""
+
+    id: Uuid
+    user_id: Uuid
+    transaction_id: str | None = Field(description="The reservation of minutes, where a balance is kept")
+    audio_url: Url | None = Field(description="The result, once there is one")
+    original_audio_url: Url
+    file_name: str = Field(description="As the client sent it")
+    audio_duration: float = Field(ge=0, description="Seconds, of the source")
+    audio_size: int = Field(ge=0, description="Bytes, of the source")
+    audio_format: str = Field(description="Lower-case extension without the dot")
+    source_type: Literal["audio", "video"]
+    status: Status
+    error: str | None = Field(description="Why it failed")
+    created_at: Time
+    updated_at: Time
+
+
+class SubmissionOptions(Model):
+    """What is wanted of a result."""
+
+    model_config = ConfigDict(extra="allow")
+
+    strength: float | None = Field(None, ge=0, le=1, description="How much of the noise is removed; 1 is all")
+    output_format: str | None = Field(
+        None, description="An extension, or `original`: the source's own; `wav` when absent"
+    )
+    loudness: float | None = Field(None, ge=-70, le=0, description="LUFS; never above -1 dBTP")
+    audio_track: int | None = Field(None, ge=0, description="Which audio track of the file; 0 is the first")
+    webhook_url: Url | None = Field(None, description="Where the job's end is told")
+
+
+class UrlSubmission(SubmissionOptions):
+    """A recording that the server fetches."""
+
+    url: Url = Field(description="http or https; under the rules of the other dialect's `input`")
+
+
+class UploadSubmission(SubmissionOptions):
+    """A recording that was uploaded before."""
+
+    upload_id: str = Field(min_length=1, description="Of an upload that is complete")
+
+
+class FormSubmission(SubmissionOptions):
+    """A form with a file, or with `url` in its place; `file` is another name for `audio`."""
+
+    audio: str | None = Field(None, description="The file", json_schema_extra={"format": "binary"})
+    file: str | None = Field(None, description="The same", json_schema_extra={"format": "binary"})
+    url: Url | None = Field(None, description="In place of the file: where the server fetches it")
+
+
+class Reading(Model):
+    """What was measured of a sound; null where it cannot be told."""
+
+    loudness_lufs: float | None
+    true_peak_dbtp: float | None
+    noise_floor_db: float | None
+    snr_db: float | None
+    clipped_samples: int | None
+
+
+class ReportModel(Model):
+    """Which model made a result."""
+
+    name: str | None
+    version: str | None
+    sha256: str | None
+
+
+class ReportOptions(Model):
+    """What was asked for."""
+
+    strength: float
+    output_format: str | None
+    loudness: float | None
+    audio_track: int
+
+
+class ReportDigests(Model):
+    """SHA-256 of both files."""
+
+    original: str | None
+    result: str | None
+
+
+class Report(Model):
+    """What there is to say of a result."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    duration_s: float
+    sample_rate_hz: int | None
+    channels: int | None
+    before: Reading
+    after: Reading
+    removed_energy_db: float | None
+    speech_level_change_db: float | None
+    model: ReportModel
+    options: ReportOptions
+    sha256: ReportDigests
+
+
+class JobCounts(Model):
+    """Jobs by status."""
+
+    pending: int
+    success: int
+    failed: int
+
+
+class Usage(Model):
+    """What a user has used."""
+
+    user_id: Uuid
+    jobs: JobCounts
+    minutes_processed: float
+    minutes_available: float | None = Field(description="null where no balance is kept")
+    bytes_stored: int
+
+
+class Delivery(Model):
+    """A webhook in the log."""
+
+    id: str = Field(description="The same in every try")
+    denoise_id: Uuid
+    url: Url
+    status: Literal["pending", "delivered", "failed"]
+    tries: int
+    last_status_code: int | None
+    last_error: str | None
+    next_try_at: Time | None
+
+
+class WebhookMessage(Model):
+    """What is told of a job's end."""
+
+    type: Literal["denoise.success", "denoise.failed"]
+    timestamp: Time
+    data: DenoiseRecord
+
+
+class User(Model):
+    """A user."""
+
+    id: Uuid
+    name: str
+    created_at: Time
+
+
+class KeyInfo(Model):
+    """A key, without itself."""
+
+    id: str = Field(description="Its first digits")
+    user_id: Uuid
+    user: str
+    name: str | None
+    scope: Literal["full", "read", "admin"]
+    created_at: Time
+    last_used_at: Time | None
+    expires_at: Time | None
+    revoked_at: Time | None
+
+
+class NewKeyInfo(KeyInfo):
+    """A key that was made; itself is shown this once."""
+
+    key: str
+
+
+class Balance(Model):
+    """What a user has left."""
+
+    user_id: Uuid
+    user: str
+    minutes_available: float
+
+
+class QueuedJob(Model):
+    """A job that has not ended."""
+
+    denoise_id: Uuid
+    user_id: Uuid
+    user: str
+    state: Literal["waiting", "downloading", "running"]
+    percent: float
+    attempts: int
+    age_s: float
+
+
+class Disk(Model):
+    """The room that is left, and what is kept, in bytes."""
+
+    free_bytes: int
+    originals_bytes: int
+    results_bytes: int
+    uploads_bytes: int
+
+
+class Rates(Model):
+    """What was done in a time."""
+
+    window_s: float
+    jobs: int
+    success: int
+    failed: int
+    sound_s: float = Field(description="Seconds of sound of the jobs that ended well")
+    real_time_factor: float | None = Field(description="Seconds of sound a second")

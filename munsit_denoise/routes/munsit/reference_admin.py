@@ -1,0 +1,92 @@
+"""What is said of what keys of the scope `admin` may do."""
+
+from typing import Any
+
+from munsit_denoise import errors
+from munsit_denoise.routes.munsit import examples
+from munsit_denoise.routes.munsit.admin import Credit, NewKey, NewUser, Rotation
+from munsit_denoise.routes.munsit.models import Balance, Disk, KeyInfo, NewKeyInfo, QueuedJob, Rates, User
+from munsit_denoise.routes.reference.operation import KEYED, Answer, Content, Errors, Operation, query
+
+COUNT = {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}
+PAGE = (
+    query("offset", COUNT, "How many to leave out; past the end there are none.", 0),
+    query("limit", COUNT | {"minimum": 1}, "How many at the most; 1000 when absent.", 20),
+)
+USER = {"id": examples.USER, "name": "sara", "created_at": "2026-05-12T10:14:02.000Z"}
+BALANCE = {"user_id": examples.USER, "user": "sara", "minutes_available": 118.5}
+NEW_KEY = examples.KEY | {"key": "mds_4fT9aK2xQ7vWc1LpZ8sNd3RgHb6YtEoJ"}
+QUEUED = {
+    "denoise_id": examples.JOB,
+    "user_id": examples.USER,
+    "user": "sara",
+    "state": "running",
+    "percent": 48,
+    "attempts": 1,
+    "age_s": 3.214,
+}
+DISK = {"free_bytes": 10**12, "originals_bytes": 984_000, "results_bytes": 10_848_600, "uploads_bytes": 0}
+RATES = {"window_s": 3600.0, "jobs": 42, "success": 40, "failed": 2, "sound_s": 3750.0, "real_time_factor": 52.1}
+ONE: Errors = (*KEYED, errors.NotFound)
+PART: Errors = (*KEYED, errors.InvalidPage)
+WRITING: Errors = (*KEYED, errors.InvalidOption, errors.UploadTooSlow, errors.ShuttingDown, errors.StorageFull)
+
+
+def _list(summary: str, kind: Any, example: Any, kinds: Errors = PART) -> Operation:
+    answer = Answer("Newest first, at most 1000.", (Content(list[kind], [example]),))
+    return Operation(summary, "admin", (answer,), kinds, parameters=PAGE)
+
+
+def _made(summary: str, kind: Any, example: Any, body: Content, kinds: Errors) -> Operation:
+    answer = Answer("It is made.", (Content(kind, example),), 201)
+    return Operation(summary, "admin", (answer,), kinds, contents=(body,))
+
+
+def _shown(summary: str, kind: Any, example: Any, kinds: Errors = KEYED) -> Operation:
+    return Operation(summary, "admin", (Answer("As it is.", (Content(kind, example),)),), kinds)
+
+
+ADMIN: dict[str, Operation] = {
+    "GET /admin/users": _list("List the users", User, USER),
+    "POST /admin/users": _made(
+        "Make a user", User, USER, Content(NewUser, {"name": "sara"}), (*WRITING, errors.AlreadyThere)
+    ),
+    "GET /admin/users/{user_id}": _shown("Get a user", User, USER, ONE),
+    "DELETE /admin/users/{user_id}": Operation(
+        "Delete a user with all that is theirs",
+        "admin",
+        (Answer("They are gone.", status=204),),
+        (*ONE, errors.StorageBroken),
+    ),
+    "GET /admin/users/{user_id}/keys": _list("List a user's keys", KeyInfo, examples.KEY, (*PART, errors.NotFound)),
+    "POST /admin/users/{user_id}/keys": _made(
+        "Make a key, shown this once",
+        NewKeyInfo,
+        NEW_KEY,
+        Content(NewKey, {"name": "laptop", "scope": "full", "expires": "30d"}),
+        (*WRITING, errors.NotFound),
+    ),
+    "GET /admin/users/{user_id}/balance": _shown("Get a user's balance", Balance, BALANCE, ONE),
+    "POST /admin/users/{user_id}/balance": Operation(
+        "Give a user minutes",
+        "admin",
+        (Answer("What they have now.", (Content(Balance, BALANCE),)),),
+        (*WRITING, errors.NotFound),
+        contents=(Content(Credit, {"minutes": 120}),),
+    ),
+    "GET /admin/keys": _list("List the keys", KeyInfo, examples.KEY),
+    "DELETE /admin/keys/{key_id}": Operation(
+        "Revoke a key", "admin", (Answer("It is revoked.", status=204),), (*ONE, errors.InvalidOption)
+    ),
+    "POST /admin/keys/{key_id}/rotate": _made(
+        "Replace a key by another, shown this once",
+        NewKeyInfo,
+        NEW_KEY,
+        Content(Rotation, {"grace": "24h"}),
+        (*WRITING, errors.NotFound),
+    ),
+    "GET /admin/balances": _list("List the balances", Balance, BALANCE),
+    "GET /admin/queue": _list("List the jobs that have not ended, oldest first", QueuedJob, QUEUED),
+    "GET /admin/disk": _shown("See what room there is", Disk, DISK),
+    "GET /admin/rates": _shown("See what was done in the last hour", Rates, RATES),
+}

@@ -1,0 +1,107 @@
+"""What is said of uploads that can be interrupted."""
+
+from munsit_denoise import errors
+from munsit_denoise.routes.reference.operation import KEYED, TAKING_IN, Answer, Content, Operation, Parameter, header
+
+BYTES = {"type": "integer", "minimum": 0}
+VERSION = header("Tus-Resumable", {"const": "1.0.0"}, "The version of the protocol.", "1.0.0", required=True)
+TELLS = ("Tus-Resumable", "Upload-Offset", "Upload-Expires")
+BODY = Content({"type": "string", "format": "binary"}, None, "application/offset+octet-stream")
+NO_VERSION = (412, "The header Tus-Resumable must be 1.0.0, the version of the protocol that is spoken here.")
+NO_TYPE = (415, "The Content-Type must be application/offset+octet-stream.")
+TOO_LONG = (413, "The body is longer than Upload-Length.")
+
+
+def _length(*, required: bool) -> Parameter:
+    return header("Upload-Length", BYTES, "The size of the file, bytes.", 10_485_760, required=required)
+
+
+UPLOADS: dict[str, Operation] = {
+    "OPTIONS /uploads": Operation(
+        "Learn what uploads can do",
+        "uploads",
+        (
+            Answer(
+                "What the server speaks.",
+                status=204,
+                headers=("Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size"),
+            ),
+        ),
+        errors=(errors.DenoiseError,),
+        needs_key=False,
+    ),
+    "POST /uploads": Operation(
+        "Begin an upload",
+        "uploads",
+        (Answer("It has begun.", status=201, headers=("Location", *TELLS)),),
+        errors=(
+            *KEYED,
+            *TAKING_IN,
+            errors.InvalidUpload,
+            errors.NotMedia,
+            errors.AudioTooLong,
+            errors.TooManyUploads,
+            errors.UploadOverrun,
+        ),
+        refusals=(NO_VERSION, NO_TYPE, TOO_LONG),
+        parameters=(
+            VERSION,
+            _length(required=True),
+            header("Upload-Metadata", {"type": "string"}, "`filename` and its Base64.", "filename dGFsay53YXY="),
+        ),
+        description="The first bytes may come with it, as the body of a PATCH.",
+    ),
+    "OPTIONS /uploads/{upload_id}": Operation(
+        "Learn what uploads can do",
+        "uploads",
+        (
+            Answer(
+                "What the server speaks.",
+                status=204,
+                headers=("Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size"),
+            ),
+        ),
+        errors=(errors.DenoiseError,),
+        needs_key=False,
+    ),
+    "HEAD /uploads/{upload_id}": Operation(
+        "Learn how much is there",
+        "uploads",
+        (Answer("So much.", status=200, headers=(*TELLS, "Upload-Length", "Upload-Metadata")),),
+        errors=(*KEYED, errors.UploadNotFound, errors.UploadInUse),
+        refusals=(NO_VERSION,),
+        parameters=(VERSION,),
+    ),
+    "PATCH /uploads/{upload_id}": Operation(
+        "Add bytes",
+        "uploads",
+        (Answer("They are there to stay.", status=204, headers=TELLS),),
+        errors=(
+            *KEYED,
+            *TAKING_IN,
+            errors.InvalidUpload,
+            errors.NotMedia,
+            errors.AudioTooLong,
+            errors.UploadNotFound,
+            errors.WrongOffset,
+            errors.UploadInUse,
+            errors.UploadOverrun,
+        ),
+        refusals=(NO_VERSION, NO_TYPE, TOO_LONG),
+        parameters=(
+            VERSION,
+            header("Upload-Offset", BYTES, "Where the bytes belong: as many as are there.", 1_048_576, required=True),
+        ),
+        contents=(BODY,),
+        description="The last bytes complete the upload; its id is then good as `upload_id` and as the other dialect's "
+        "`input`. What is no media is refused with the last bytes.",
+    ),
+    "DELETE /uploads/{upload_id}": Operation(
+        "Remove an upload",
+        "uploads",
+        (Answer("It is gone.", status=204, headers=("Tus-Resumable",)),),
+        errors=(*KEYED, errors.UploadNotFound, errors.UploadInUse, errors.StorageBroken),
+        refusals=(NO_VERSION,),
+        parameters=(VERSION,),
+    ),
+}
