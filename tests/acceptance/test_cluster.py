@@ -31,16 +31,17 @@ class Process:
         if command == "serve":
             port = free_port()
             self.url, settings = f"http://127.0.0.1:{port}", {"PORT": str(port), "JOB_CONCURRENCY": "0", **settings}
-        self._log = (folder.parent / f"{folder.name}.log").open("ab")
+        self._log = folder.parent / f"{folder.name}.log"
         own = {"DATA_DIR": str(folder), "THREADS": "1", "DISK_RESERVE_MB": "0", **QUICK, **settings}
         self._environment = os.environ | {f"DENOISE_{name}": value for name, value in own.items()}
         self._command = [sys.executable, "-m", "munsit_denoise", command]
         self.start()
 
     def start(self) -> None:
-        self._process = subprocess.Popen(
-            self._command, env=self._environment, stdout=self._log, stderr=self._log, start_new_session=True
-        )
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, env=self._environment, stdout=log, stderr=log, start_new_session=True
+            )
 
     def send(self, number: signal.Signals) -> None:
         os.killpg(self._process.pid, number)
