@@ -145,7 +145,7 @@ def _parts(settings: Settings, leaves: Leaves, metrics: Metrics) -> Parts:
         board=Board(exchange.bell),
         queue=exchange.queue,
         inbox=exchange.inbox,
-        journal=Journal(metrics, leaves.keys.name_of),
+        journal=Journal(metrics, leaves.keys.name_of, exchange.pending),
     )
 
 
