@@ -12,8 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from munsit_denoise.db.engine import Database
-from munsit_denoise.db.readers import Query, Row
+from munsit_denoise.db.readers import Query, Questions, Row
 from munsit_denoise.errors import DatabaseBusy
 
 log = logging.getLogger(__name__)
@@ -26,12 +25,12 @@ KEEPALIVE = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "k
 Answer = TypeVar("Answer")
 
 
-class PostgresDatabase(Database):
+class PostgresDatabase:
     """Reads and writes beside each other. A server that is away, or silent, is a DatabaseBusy."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self.readers = PostgresReaders(self)
+        self.readers: Questions = PostgresReaders(self)
         self.answered_at_s = time.monotonic()  # when the server was last heard of
 
     @asynccontextmanager
