@@ -12,7 +12,7 @@ FAST := $(addprefix tests/,batch db events jobs queue remote storage) $(addprefi
 	files.py lock.py names.py settings.py) tests/routes/test_munsit_wire.py tests/routes/test_errors.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test test-fast chaos coverage lint types check format lock clean \
+.PHONY: help install serve test test-fast chaos fuzz-api coverage lint types check format lock clean \
 	bench-quality bench-heldout bench-harm bench-speed bench-gpu bench-api bench-seams spectrograms
 
 help: ## Explain the targets
@@ -39,6 +39,9 @@ test-fast: install ## Tests without films, servers of their own and the model, i
 
 chaos: install ## Kills, stops and fifty clients at random, for half an hour; prints what was lost
 	@$(BIN)/python -m tests.chaos
+
+fuzz-api: install ## Two thousand requests and more that /openapi.json allows and forbids
+	@$(BIN)/python -m tests.fuzz
 
 coverage: ## The same, with the lines and branches that no test reaches
 	@$(MAKE) -s test PYTEST_FLAGS="--cov --cov-report=term"

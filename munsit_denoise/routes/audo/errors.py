@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from munsit_denoise import errors
 from munsit_denoise.errors import DenoiseError
+from munsit_denoise.routes.allowed import headers_of_refusal
 from munsit_denoise.routes.limits import headers_of
 
 STATUS: dict[type[DenoiseError], int] = {
@@ -67,10 +68,11 @@ async def on_denoise_error(_: Request, error: Exception) -> Response:
     return error_response(error)
 
 
-async def on_http_exception(_: Request, error: Exception) -> Response:
+async def on_http_exception(request: Request, error: Exception) -> Response:
     """Answer what the router refuses in the dialect's shape."""
     assert isinstance(error, HTTPException)  # registered for nothing else
-    return JSONResponse({"detail": error.detail}, status_code=error.status_code, headers=dict(error.headers or {}))
+    headers = headers_of_refusal(request, error)
+    return JSONResponse({"detail": error.detail}, status_code=error.status_code, headers=headers)
 
 
 async def on_crash(_: Request, __: Exception) -> Response:

@@ -6,6 +6,7 @@ from starlette.responses import JSONResponse, Response
 
 from munsit_denoise import errors
 from munsit_denoise.errors import DenoiseError, JobNotFound
+from munsit_denoise.routes.allowed import headers_of_refusal
 from munsit_denoise.routes.limits import headers_of
 
 STATUS_AND_CODE: dict[type[DenoiseError], tuple[int, str]] = {
@@ -60,10 +61,10 @@ async def on_denoise_error(_: Request, error: Exception) -> Response:
     return error_response(status, code, error.message, headers_of(error))
 
 
-async def on_http_exception(_: Request, error: Exception) -> Response:
+async def on_http_exception(request: Request, error: Exception) -> Response:
     """Answer what the router refuses in the dialect's shape."""
     assert isinstance(error, HTTPException)  # registered for nothing else
-    return error_response(error.status_code, f"{error.status_code}01", error.detail, dict(error.headers or {}))
+    return error_response(error.status_code, f"{error.status_code}01", error.detail, headers_of_refusal(request, error))
 
 
 async def on_crash(_: Request, __: Exception) -> Response:
