@@ -122,7 +122,7 @@ OPERATIONS: dict[str, Operation] = {
         "Get what was measured",
         "records",
         (Answer("Before and after.", (Content(Report, examples.REPORT),)),),
-        JOB_ERRORS,
+        (*JOB_ERRORS, errors.Gone),
         description="404 until the job is `success`. What cannot be told is null.",
     ),
     "GET /denoise/{denoise_id}/residual": Operation(
