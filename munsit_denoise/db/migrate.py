@@ -86,9 +86,13 @@ def connected(url: str, *, writes: bool = False) -> Iterator[Connection]:
 
 def revisions(connection: Connection) -> tuple[set[str], set[str], set[str]]:
     """Return the revisions that a database has, that it should have, and all that this version knows."""
-    scripts = ScriptDirectory.from_config(_config())
-    known = {script.revision for script in scripts.walk_revisions()}
-    return set(MigrationContext.configure(connection).get_current_heads()), set(scripts.get_heads()), known
+    wanted = set(ScriptDirectory.from_config(_config()).get_heads())
+    return set(MigrationContext.configure(connection).get_current_heads()), wanted, known_revisions()
+
+
+def known_revisions() -> set[str]:
+    """Return the revisions that this version can bring up to date, its own included."""
+    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
 
 
 def _run(url: str, act: Callable[[Connection, Config], None], *, writes: bool = True) -> None:
