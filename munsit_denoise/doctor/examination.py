@@ -25,7 +25,7 @@ class _Examination:
     def __init__(self, check: Check, settings: Settings, needs: "Sequence[_Examination]") -> None:
         self._check, self._settings, self._needs = check, settings, needs
         begins_s = max((need.end_s for need in needs), default=time.monotonic())
-        self.end_s = begins_s + check.deadline_s
+        self.end_s: float = begins_s + check.deadline_s
         self._found: Finding | None = None
         self._done = threading.Event()
         threading.Thread(target=self._work, name=f"doctor {check.name}", daemon=True).start()

@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing
 from pathlib import Path
 
 from munsit_denoise.doctor.findings import Finding, doubtful, fine, wrong
@@ -73,11 +73,13 @@ def look_at_port(settings: Settings) -> Finding:
 
 def _is_ours(settings: Settings) -> bool:
     host = "localhost" if settings.host in LOOPBACK else settings.host
-    connection = http.client.HTTPConnection(host, settings.port, timeout=ASK_S)
-    with suppress(OSError, http.client.HTTPException):
-        connection.request("GET", "/healthz")
-        return connection.getresponse().read(100) == b'{"status":"ok"}'
-    return False
+    try:
+        with closing(http.client.HTTPConnection(host, settings.port, timeout=ASK_S)) as connection:
+            connection.request("GET", "/healthz")
+            with connection.getresponse() as answer:
+                return answer.read(100) == b'{"status":"ok"}'
+    except (OSError, http.client.HTTPException):
+        return False
 
 
 def look_at_settings(settings: Settings) -> Finding:

@@ -53,7 +53,7 @@ def look_at_device(settings: Settings) -> Finding:
     from munsit_denoise.engine.device import choose_device
     from munsit_denoise.engine.open import open_engine
 
-    noise = np.random.default_rng(0).standard_normal((TRIAL_FRAMES, 1)).astype(np.float32) / 10
+    noise = np.random.default_rng(0).standard_normal((TRIAL_FRAMES, 1), dtype=np.float32)
     try:
         denoiser = open_engine(settings.device, settings.threads, settings.precision)(RATE_HZ, 1, 1.0)
         out = np.concatenate([denoiser.feed(noise), denoiser.flush()])
