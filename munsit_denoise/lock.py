@@ -29,7 +29,11 @@ def only_server(settings: Settings, patience_s: float = 0.0) -> Iterator[None]:
     """
     until_s = time.monotonic() + patience_s
     _make_folder(settings.data_dir.absolute(), "DENOISE_DATA_DIR")
-    _make_folder(settings.storage_root, "DENOISE_STORAGE_URL")
+    if not settings.storage_url.startswith("s3:"):
+        _make_folder(settings.storage_root, "DENOISE_STORAGE_URL")
+    if settings.is_cluster:  # made for many
+        yield
+        return
     _make_folder(settings.database_path.resolve().parent, "DENOISE_DATABASE_URL")
     with ExitStack() as stack:
         for path, held in _places(settings):
@@ -50,15 +54,15 @@ def is_held(settings: Settings) -> bool:
     return False
 
 
-def _places(settings: Settings) -> tuple[tuple[Path, str], ...]:
+def _places(settings: Settings) -> list[tuple[Path, str]]:
     """Return what is locked, and what it means that another server has done so."""
     data_dir, storage = settings.data_dir.absolute(), settings.storage_root
     database = settings.database_path.resolve()
-    return (
+    places = [
         (data_dir / "server.lock", f"running on the data in {data_dir}"),
         (database.with_name(database.name + ".lock"), f"using the database {database}"),
-        (storage, f"using the recordings in {storage}"),
-    )
+    ]
+    return [*places, (storage, f"using the recordings in {storage}")] if storage.is_dir() else places
 
 
 def _make_folder(folder: Path, setting: str) -> None:

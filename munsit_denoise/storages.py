@@ -1,4 +1,4 @@
-"""The storage that the settings name, for commands."""
+"""The storage that the settings name."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from munsit_denoise.storage.local import LocalStorage
 
 
 def open_storage(settings: Settings, scratch: Path | None = None) -> Storage:
-    """Return the storage; files of an object store lie in `scratch` while they are worked on.
+    """Return the storage; files of an object store lie in `scratch`, else in DATA_DIR, while worked on.
 
     Raises CannotGoOn, OSError, and ModuleNotFoundError without the extra `cluster` where that is needed.
     """
@@ -16,4 +16,4 @@ def open_storage(settings: Settings, scratch: Path | None = None) -> Storage:
         return LocalStorage(settings.storage_root)
     from munsit_denoise.storage.s3 import S3Storage  # the extra `cluster`, which the others do without
 
-    return S3Storage(settings.storage_url, settings.s3_endpoint, scratch or settings.storage_root)
+    return S3Storage(settings.storage_url, settings.s3_endpoint, scratch or settings.data_dir.absolute())

@@ -113,10 +113,9 @@ class PostgresQueue:
         """Take a job out; one that does not wait here is fine."""
         self._forgotten.add(job_id)
 
-    async def announce(self, connection: Any, record: Any) -> Any:
-        """Put a new record's entry into the queue, in the transaction that accepts it; of another kind: nothing."""
-        await connection.exec_driver_sql(DEFER, self._entry(record.id))
-        return record
+    async def announce(self, connection: Any, job_id: str) -> None:
+        """Put a job's entry into the queue, in the transaction of a connection that accepts the job."""
+        await connection.exec_driver_sql(DEFER, self._entry(job_id))
 
     async def put(self, user_id: str, job_id: str) -> None:
         """Let a job be taken, by whichever worker has a place; one that waits already keeps its entry."""

@@ -132,6 +132,10 @@ class S3Storage:
         """Give a file a second key, under which it stays when the first one goes. Raises FileNotFoundError."""
         await self._do(lambda: obstore.copy_async(self._store, key, new_key))
 
+    async def mark(self, key: str) -> None:
+        """Make an empty file under a key."""
+        await self._do(lambda: obstore.put_async(self._store, key, b""))
+
     async def delete(self, key: str) -> None:
         """Remove one file; one that is not there is fine."""
         with anyio.CancelScope(shield=True):

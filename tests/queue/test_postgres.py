@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import anyio
 import pytest
@@ -49,7 +50,12 @@ def queue_on(url: str, database: Database, places: int = 0) -> PostgresQueue:
 
 async def accept(database: Database, queue: PostgresQueue, user_id: str, number: int) -> DenoiseRecord:
     record = replace(make_record(user_id, number), secret=f"{number:032x}")
-    return await Records(database).insert(record, [queue.announce])
+
+    async def announce(connection: Any, record: DenoiseRecord) -> DenoiseRecord:
+        await queue.announce(connection, record.id)
+        return record
+
+    return await Records(database, announce=announce).insert(record)
 
 
 async def entries(database: Database) -> int:
@@ -63,8 +69,12 @@ async def test_a_record_and_its_entry_are_accepted_together_or_not_at_all(url: s
     async def refuse(*_: object) -> DenoiseRecord:
         raise ZeroDivisionError
 
+    async def announce(connection: Any, record: DenoiseRecord) -> DenoiseRecord:
+        await queue.announce(connection, record.id)
+        return await refuse()
+
     with pytest.raises(ZeroDivisionError):
-        await Records(database).insert(make_record(user_id), [queue.announce, refuse])
+        await Records(database, announce=announce).insert(make_record(user_id))
     assert await entries(database) == 0
     await accept(database, queue, user_id, 1)
     assert await entries(database) == 1
