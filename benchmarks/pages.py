@@ -23,7 +23,7 @@ SIZES = ((50, 5), (1, 200))  # uploads at once, and MB of each
 def bench_history(records: int, whole: bool) -> None:
     """A page of a long history: how many a second, and how late at a hundred a second."""
     with serving(threads=1) as server, clients(2) as pool:
-        _fill(server, records)
+        fill(server, records)
         page = httpx.get(server.url + PAGE, headers=server.headers)
         with serving_bare(page.content) as bare:
             rates = []
@@ -87,7 +87,8 @@ def beside(rates: Sequence[float], other: str) -> str:
     return f"{rates[0]:.0f}, {other} {rates[1]:.0f}: {rates[0] / rates[1]:.0%}"
 
 
-def _fill(server: Served, records: int) -> None:
+def fill(server: Served, records: int) -> None:
+    """Give a server's first user a history of so many records."""
     columns = "id,user_id,origin,secret,file_name,audio_format,source_type,audio_duration,audio_size,original_key,"
     columns += "result_key,status,attempts,lease,created_at,updated_at,extension"
     now_us = time.time_ns() // 1000
