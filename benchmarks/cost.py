@@ -71,7 +71,8 @@ def _streams(pool: ProcessPoolExecutor, long: Path) -> None:
             found = httpx.get(server.url + "/metrics").content.partition(LISTENING)[2].split()
             return bool(found) and float(found[0]) == LISTENERS
 
-        ours = _stream_us(pool, server, progress(server, job_id), connected, lambda: client.post(f"/denoise/{job_id}/cancel"))
+        cancel = f"/denoise/{job_id}/cancel"
+        ours = _stream_us(pool, server, progress(server, job_id), connected, lambda: client.post(cancel))
         began_s = time.monotonic()
         others = _stream_us(
             pool, bare, bare_call(), lambda: time.monotonic() > began_s + 3, lambda: httpx.get(bare.url + "/end")

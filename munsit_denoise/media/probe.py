@@ -131,7 +131,7 @@ def _plain_track(wav: PlainWav) -> AudioTrack:
         codec=wav.codec,
         bits=wav.bits,
         is_float=wav.codec.startswith("pcm_f"),
-        duration_s=round(wav.frames / wav.sample_rate_hz, 6),  # as ffprobe writes it
+        duration_s=wav.duration_s,
         container="wav",
     )
     _refuse_excess(track)

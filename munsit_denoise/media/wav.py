@@ -6,7 +6,7 @@ all there, and which looks like no other format under a wrong name. ffprobe says
 
 import re
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -41,7 +41,13 @@ class PlainWav:
     layout: str | None
     codec: str
     bits: int  # of a sample
-    frames: int  # samples of each channel
+    frames: int = 0  # samples of each channel
+    is_bare: bool = True  # whether nothing is told beside the samples: no tag, marker or the like
+
+    @property
+    def duration_s(self) -> float:
+        """The length, as ffprobe writes it."""
+        return round(self.frames / self.sample_rate_hz, 6)
 
 
 def read_plain_wav(path: Path) -> PlainWav | None:
@@ -50,10 +56,11 @@ def read_plain_wav(path: Path) -> PlainWav | None:
         if file.read(4) != b"RIFF":
             return None
         file.seek(0)
-        form, sizes = None, list[int]()
+        form, sizes, is_bare = None, list[int](), True
         for name, size in read_chunks(file):
             if name not in HARMLESS or (name == b"data" and (form is None or _is_other(file, size))):
                 return None
+            is_bare = is_bare and name not in KEPT
             if name == b"fmt ":
                 if form is not None:
                     return None
@@ -62,14 +69,10 @@ def read_plain_wav(path: Path) -> PlainWav | None:
                     return None
             elif name == b"data":
                 sizes.append(size)
-    return _plain(form, sizes[0]) if form is not None and len(sizes) == 1 else None
-
-
-def _plain(form: PlainWav, size_bytes: int) -> PlainWav | None:
-    frame_bytes = form.channels * form.bits // 8
-    if size_bytes == 0 or size_bytes % frame_bytes:
+    if form is None or len(sizes) != 1:
         return None
-    return PlainWav(form.sample_rate_hz, form.channels, form.layout, form.codec, form.bits, size_bytes // frame_bytes)
+    frames, rest_bytes = divmod(sizes[0], form.channels * form.bits // 8)
+    return replace(form, frames=frames, is_bare=is_bare) if frames and not rest_bytes else None
 
 
 def _read_form(data: bytes) -> PlainWav | None:
@@ -87,7 +90,7 @@ def _read_form(data: bytes) -> PlainWav | None:
     codec = CODECS.get((tag, bits))
     if codec is None or (channels, mask) not in LAYOUTS or not rate_hz or frame_bytes != channels * bits // 8:
         return None
-    return PlainWav(rate_hz, channels, LAYOUTS[channels, mask], codec, bits, 0)
+    return PlainWav(rate_hz, channels, LAYOUTS[channels, mask], codec, bits)
 
 
 def _is_other(file: BinaryIO, size_bytes: int) -> bool:

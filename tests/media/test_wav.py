@@ -1,14 +1,17 @@
-"""Plain WAVs are read without a program, and say the same as ffprobe; whatever leaves something to guess is left to it."""
+"""Plain WAVs are read without a program and say the same as ffprobe, which what leaves something to guess is left to."""
 
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from munsit_denoise.errors import NotMedia
+from munsit_denoise.media import contents as holding
 from munsit_denoise.media import probe as probing
+from munsit_denoise.media.contents import read_contents
 from munsit_denoise.media.probe import probe
 from munsit_denoise.media.wav import SUBFORMAT, read_plain_wav
 
@@ -92,3 +95,21 @@ async def test_a_plain_wav_starts_no_program_and_is_refused_like_any_other(
     assert (await probe(write(tmp_path / "a.wav", PLAIN["s16"]))).channels == 2
     with pytest.raises(NotMedia, match="Sound at 1000 Hz"):
         await probe(write(tmp_path / "b.wav", [form(1, 1, 16, rate_hz=1_000), (b"data", SOUND)]))
+
+
+@pytest.mark.parametrize("name", ["u8", "f32", "stereo", "no places"])
+async def test_a_bare_wav_holds_what_ffprobe_finds_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = write(tmp_path / "a.wav", PLAIN[name])
+    ours = await read_contents(path)
+    monkeypatch.setattr(holding, "read_plain_wav", lambda _: None)
+    theirs = await read_contents(path)
+    assert replace(theirs, streams=tuple(replace(each, code="") for each in theirs.streams)) == ours
+
+
+@pytest.mark.parametrize("name", ["s16", "s24"])
+def test_a_wav_that_tells_something_is_not_bare(tmp_path: Path, name: str) -> None:
+    wav = read_plain_wav(write(tmp_path / "a.wav", PLAIN[name]))
+    assert wav is not None
+    assert not wav.is_bare
