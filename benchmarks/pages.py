@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks.clients import clients, hammer, post, probe
-from benchmarks.harness import Served, peak_mib, resident_mib, serving, serving_bare
+from benchmarks.harness import Served, forget_peak, peak_mib, resident_mib, serving, serving_bare
 from benchmarks.report import late, line
 
 CONNECTIONS = 8
@@ -49,6 +49,7 @@ def _probe(server: Served, pool: ProcessPoolExecutor, what: str, query: str, pau
 
 
 def _list_all(server: Served, pool: ProcessPoolExecutor) -> None:
+    forget_peak(server.pid)
     before, started, size = resident_mib(server.pid), time.perf_counter(), 0
     probing = pool.submit(probe, server.address, (PAGE, server.headers), SECONDS, 0.02)
     with httpx.stream("GET", server.url + "/api/v1/denoise", headers=server.headers, timeout=600) as answer:
@@ -71,6 +72,7 @@ def bench_uploads(folder: Path) -> None:
         body.write_bytes(head + source.read_bytes() + b"\r\n--x--\r\n")
         rates = []
         with serving(threads=1) as server, serving_bare() as bare, clients(1) as pool:
+            forget_peak(server.pid)
             before = peak_mib(server.pid)
             form = server.headers | {"content-type": "multipart/form-data; boundary=x"}
             for address, call in ((server.address, ("/v1/upload", form)), (bare.address, ("/sink", {}))):

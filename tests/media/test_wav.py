@@ -1,4 +1,4 @@
-"""Plain WAVs are read without a program and say the same as ffprobe, which what leaves something to guess is left to."""
+"""Plain WAVs are read without a program, and say the same as ffprobe; the others are left to it."""
 
 import struct
 from collections.abc import Sequence
