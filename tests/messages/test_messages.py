@@ -50,7 +50,8 @@ def sentences() -> Iterator[tuple[str, str]]:
         }
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
             name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-            said = [written_out(argument, constants) for argument in call.args] if name in REFUSALS else []
+            words = call.args[1:2] if name == "HTTPException" else call.args[:1]
+            said = [written_out(word, constants) for word in words] if name in REFUSALS else []
             yield from ((f"{path.relative_to(PACKAGE)}:{call.lineno}", sentence) for sentence in said if sentence)
 
 
