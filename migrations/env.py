@@ -8,8 +8,15 @@ from munsit_denoise.db.tables import metadata
 from munsit_denoise.settings import read_settings
 
 
+def is_ours(_: object, name: str | None, kind: str, *__: object) -> bool:
+    """Leave out what the queue's package keeps in the same database."""
+    return not (kind == "table" and (name or "").startswith("procrastinate_"))
+
+
 def run(connection: Connection) -> None:
-    context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
+    context.configure(
+        connection=connection, target_metadata=metadata, render_as_batch=True, include_object=is_ours, compare_type=True
+    )
     with context.begin_transaction():
         context.run_migrations()
 

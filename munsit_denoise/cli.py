@@ -8,6 +8,7 @@ from munsit_denoise import __version__
 from munsit_denoise.commands import keys, users, webhooks
 from munsit_denoise.commands.opening import bring_up_to_date, one_line_errors, settings_of_command
 from munsit_denoise.commands.remote import remote
+from munsit_denoise.db.migrate import upgrade
 from munsit_denoise.help import PlainCommand
 from munsit_denoise.private import private_files
 
@@ -107,9 +108,22 @@ def enhance(
         raise typer.Exit(run_command(settings, order))
 
 
+@app.command(cls=PlainCommand)
+def worker() -> None:
+    """Run jobs beside a server on other machines; they share a PostgreSQL database."""
+    settings = settings_of_command()
+    with one_line_errors():
+        from munsit_denoise.worker import run_worker  # the worker's parts are not needed for the other commands
+
+        run_worker(settings)
+
+
 @db_app.command("upgrade", cls=PlainCommand)
 def upgrade_database() -> None:
-    """Bring the database to this version's schema; not while a server runs."""
+    """Bring the database to this version's schema; not while a server of another version runs."""
     settings = settings_of_command()
     with private_files(), one_line_errors():
-        bring_up_to_date(settings)
+        if settings.is_cluster:
+            upgrade(settings.database)
+        else:
+            bring_up_to_date(settings)

@@ -1,16 +1,15 @@
 """What a server keeps: the database and the storage, opened by the schemes of their URLs."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import anyio
 
 from munsit_denoise.db.admin import Overview
 from munsit_denoise.db.balance import Balances
 from munsit_denoise.db.deliveries import Deliveries
-from munsit_denoise.db.engine import Database, open_database
+from munsit_denoise.db.engine import open_database
 from munsit_denoise.db.history import History as Pages
 from munsit_denoise.db.idempotency import IdempotencyKeys
 from munsit_denoise.db.installation import Installation
@@ -22,6 +21,7 @@ from munsit_denoise.db.uploads import Uploads
 from munsit_denoise.db.usage import Counts
 from munsit_denoise.db.users import Users
 from munsit_denoise.db.webhook_secrets import WebhookSecrets
+from munsit_denoise.exchange import Exchange, open_exchange
 from munsit_denoise.jobs.installation import belong_together
 from munsit_denoise.jobs.limits import RateLimits, open_limits
 from munsit_denoise.jobs.usage import Usage
@@ -29,8 +29,14 @@ from munsit_denoise.settings import Settings
 from munsit_denoise.storage.base import Storage
 from munsit_denoise.storage.local import LocalStorage
 
-STORAGES: dict[str, Callable[[str], Storage]] = {"file": lambda path: LocalStorage(Path(path))}
-DATABASES: dict[str, Callable[[str], Database]] = {"sqlite": open_database}
+
+def open_storage(settings: Settings) -> Storage:
+    """Return the storage of the settings' URL. Raises CannotGoOn, OSError."""
+    if settings.storage_url.startswith("s3:"):
+        from munsit_denoise.storage.s3 import S3Storage  # the extra `cluster`, which a folder does without
+
+        return S3Storage(settings.storage_url, settings.s3_endpoint, settings.data_dir.absolute())
+    return LocalStorage(settings.storage_root)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,22 +58,24 @@ class Leaves:
     limits: RateLimits
     retention: Retention
     idempotency_keys: IdempotencyKeys
+    exchange: Exchange
 
 
 @asynccontextmanager
 async def open_leaves(settings: Settings) -> AsyncIterator[Leaves]:
     """Yield what stands on a database and a storage that belong together. Raises CannotGoOn, Unavailable's."""
-    scheme, _, _ = settings.database.partition(":")
-    database = DATABASES[scheme](settings.database)
+    database = open_database(settings.database)
+    exchange = open_exchange(settings, database)
     try:
         leaves = Leaves(
-            storage=STORAGES["file"](str(settings.storage_root)),
-            records=Records(database, balance=settings.balance == "on"),
+            storage=open_storage(settings),
+            exchange=exchange,
+            records=Records(database, balance=settings.balance == "on", announce=exchange.announce),
             uploads=Uploads(database),
             partial=PartialUploads(database),
             keys=Keys(database),
             pages=Pages(database),
-            deliveries=Deliveries(database),
+            deliveries=Deliveries(database, shared=settings.is_cluster),
             webhook_secrets=WebhookSecrets(database),
             overview=Overview(database),
             balances=Balances(database),
@@ -77,8 +85,10 @@ async def open_leaves(settings: Settings) -> AsyncIterator[Leaves]:
             limits=open_limits(settings.rate_limit, settings.rate_limit_url),
             usage=Usage(Counts(database), Balances(database) if settings.balance == "on" else None),
         )
-        both = (Installation(database), leaves.storage)
-        await belong_together(*both, leaves.records, leaves.uploads, adopt=settings.adopt_storage)
+        installation = Installation(database)
+        async with installation.alone():  # of servers that start at the same time
+            both = (installation, leaves.storage)
+            await belong_together(*both, leaves.records, leaves.uploads, adopt=settings.adopt_storage)
         yield leaves
     finally:
         with anyio.CancelScope(shield=True):

@@ -29,16 +29,22 @@ def only_server(settings: Settings, patience_s: float = 0.0) -> Iterator[None]:
     """
     until_s = time.monotonic() + patience_s
     data_dir, storage = settings.data_dir.absolute(), settings.storage_root
-    database = settings.database_path.resolve()
     _make_folder(data_dir, "DENOISE_DATA_DIR")
-    _make_folder(storage, "DENOISE_STORAGE_URL")
+    if not settings.storage_url.startswith("s3:"):
+        _make_folder(storage, "DENOISE_STORAGE_URL")
+    if settings.is_cluster:  # made for many
+        yield
+        return
+    database = settings.database_path.resolve()
     _make_folder(database.parent, "DENOISE_DATABASE_URL")
     with ExitStack() as stack:
-        for path, held in (
+        held_paths = [
             (data_dir / "server.lock", f"running on the data in {data_dir}"),
             (database.with_name(database.name + ".lock"), f"using the database {database}"),
-            (storage, f"using the recordings in {storage}"),
-        ):
+        ]
+        if storage.is_dir():
+            held_paths.append((storage, f"using the recordings in {storage}"))
+        for path, held in held_paths:
             stack.enter_context(_locked(path, f"Another server is already {held}", until_s))
         yield
 

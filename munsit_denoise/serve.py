@@ -14,7 +14,7 @@ import typer
 
 from munsit_denoise.db.engine import open_database
 from munsit_denoise.db.keys import Keys
-from munsit_denoise.db.migrate import upgrade
+from munsit_denoise.db.migrate import check_schema, upgrade
 from munsit_denoise.engine.allocator import keep_freed_memory
 from munsit_denoise.lock import only_server
 from munsit_denoise.media.ffmpeg import program
@@ -43,11 +43,15 @@ def run_server(settings: Settings) -> None:
         program(name)
     _check_device(settings)
     with private_files(), only_server(settings, LOCK_PATIENCE_S), _listen(settings) as listener:
-        for folder in (settings.data_dir.absolute(), settings.storage_root):
-            _check_room(folder)
-        upgrade(settings.database)
-        make_private(settings.database_path)
-        anyio.run(check_data, settings)
+        _check_room(settings.data_dir.absolute())
+        if not settings.storage_url.startswith("s3:"):
+            _check_room(settings.storage_root)
+        if settings.is_cluster:
+            check_schema(settings.database)
+        else:
+            upgrade(settings.database)
+            make_private(settings.database_path)
+            anyio.run(check_data, settings)
         greet = partial(_greet, settings, listener.getsockname()[1])
         server = create_server(settings, greet, locked=True)
         server.run(sockets=[listener])
@@ -96,7 +100,8 @@ async def _greet(settings: Settings, port: int) -> None:
     database = open_database(settings.database)
     try:
         keys = Keys(database)
-        key = None if await keys.list() else await keys.create(FIRST_USER)
+        first = not settings.is_cluster and not await keys.list()  # where many start, `keys create` makes it
+        key = await keys.create(FIRST_USER) if first else None
         try:
             _tell(settings, port, key)
         except OSError:

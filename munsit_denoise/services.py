@@ -10,7 +10,6 @@ from httpx2 import AsyncClient
 
 from munsit_denoise.db.keys import Keys
 from munsit_denoise.errors import CannotGoOn
-from munsit_denoise.events.memory import MemoryBell
 from munsit_denoise.jobs.access import Access
 from munsit_denoise.jobs.admin import Admin, AdminLeaves
 from munsit_denoise.jobs.admission import Admission
@@ -25,7 +24,6 @@ from munsit_denoise.jobs.journal import Journal
 from munsit_denoise.jobs.limits import RateLimits
 from munsit_denoise.jobs.partial import ResumableUploads
 from munsit_denoise.jobs.parts import Parts
-from munsit_denoise.jobs.places import LAST_STEPS
 from munsit_denoise.jobs.progress import Board
 from munsit_denoise.jobs.removal import Removal
 from munsit_denoise.jobs.report import Reports
@@ -41,7 +39,6 @@ from munsit_denoise.jobs.webhooks import Outgoing, Webhooks, Write
 from munsit_denoise.leaves import Leaves, open_leaves
 from munsit_denoise.lock import only_server
 from munsit_denoise.metrics import Metrics
-from munsit_denoise.queue.local import LocalQueue
 from munsit_denoise.remote.client import open_client
 from munsit_denoise.remote.guard import AddressPolicy
 from munsit_denoise.remote.webhook import post
@@ -80,12 +77,19 @@ class Services:
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, metrics: Metrics, give_up: GiveUp, *, write_webhook: Write, locked: bool = False
+    settings: Settings,
+    metrics: Metrics,
+    give_up: GiveUp,
+    *,
+    write_webhook: Write,
+    locked: bool = False,
+    answered: Callable[[], None] | None = None,
 ) -> AsyncIterator[Services]:
     """Open everything, go on with what a crash interrupted, run jobs while the block lasts.
 
     The database's schema must be current. `write_webhook` makes what users' servers are told; `locked` says that the
-    caller holds the data already; `give_up` is told why the server cannot go on. Raises AlreadyRunning, CannotGoOn,
+    caller holds the data already; `give_up` is told why the server cannot go on. A worker, which leaves housekeeping to
+    servers, gives `answered`, to be told whenever the shared database has answered. Raises AlreadyRunning, CannotGoOn,
     Unavailable's.
     """
     with nullcontext() if locked else only_server(settings):
@@ -94,6 +98,8 @@ async def open_services(
             await leaves.keys.learn_names()
             async with _beside(settings, metrics, give_up) as beside, anyio.create_task_group() as tasks:
                 services, work = _assemble(settings, parts, leaves, beside, write_webhook)
+                if answered is not None:
+                    work.keeps_house, work.answered = False, answered
                 supervisor = beside.supervisor
                 supervisor.start(tasks, "watchers", services.watchers.run_forever)
                 supervisor.start(tasks, "uses of keys", services.access.note_uses_forever)
@@ -130,14 +136,15 @@ async def _beside(settings: Settings, metrics: Metrics, give_up: GiveUp) -> Asyn
 
 def _parts(settings: Settings, leaves: Leaves, metrics: Metrics) -> Parts:
     metrics.watch_storage(settings.storage_root)
-    bell = MemoryBell()
+    exchange = leaves.exchange
     return Parts(
         records=leaves.records,
         uploads=leaves.uploads,
         storage=leaves.storage,
-        bell=bell,
-        board=Board(bell),
-        queue=LocalQueue(settings.job_concurrency + LAST_STEPS),
+        bell=exchange.bell,
+        board=Board(exchange.bell),
+        queue=exchange.queue,
+        inbox=exchange.inbox,
         journal=Journal(metrics, leaves.keys.name_of),
     )
 
@@ -165,6 +172,7 @@ def _assemble(
         health=health,
         supervisor=beside.supervisor,
         client=beside.client,
+        exchange=leaves.exchange,
         webhooks=webhooks,
         keeper=Keeper(leaves.retention, parts.storage, _keep(settings)),
     )

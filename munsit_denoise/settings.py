@@ -33,8 +33,16 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         Path("data"), description="Folder of the database and the files unless the URLs say otherwise"
     )
-    database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in DATA_DIR")
-    storage_url: str = Field("", description="Where recordings lie, file:///path; empty: a folder in DATA_DIR")
+    database_url: str = Field(
+        "", description="sqlite:///path, or postgresql://user@host/name for many machines; empty: SQLite in DATA_DIR"
+    )
+    storage_url: str = Field(
+        "", description="Where recordings lie, file:///path or s3://bucket/prefix; empty: a folder in DATA_DIR"
+    )
+    s3_endpoint: str = Field("", description="URL of an S3-compatible store; empty: Amazon's; credentials: AWS_*")
+    downloads: Literal["proxied", "presigned"] = Field(
+        "proxied", description="Files of an object store pass through the server, or clients are sent to the store"
+    )
     public_url: str = Field("", description="Base of the URLs in answers; empty: taken from each request")
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one")
@@ -87,10 +95,21 @@ class Settings(BaseSettings):
     sse_idle_timeout_s: Wait = Field(900, description="A progress stream without an event is closed after, s")
     sse_ping_s: Wait = Field(15, description="Interval of keep-alive comments, s")
     sse_recheck_s: Wait = Field(5, description="A stream looks at its record again after, s")
-    job_concurrency: int = Field(1, ge=1, le=64, description="Jobs that run at the same time")
+    job_concurrency: int = Field(
+        1, ge=0, le=64, description="Jobs that run at the same time; 0: other machines run them (PostgreSQL)"
+    )
     job_max_attempts: int = Field(3, ge=1, le=MOST, description="Runs of a job before it is given up")
     job_retry_delay_s: float = Field(
         15, ge=0, le=LONGEST_S, description="Wait before a job runs that was cut off twice or more, s"
+    )
+    heartbeat_s: Wait = Field(10, description="Between two signs of life of a running job, s (PostgreSQL)")
+    lease_s: Wait = Field(30, description="Without one for so long a job is another worker's, s (PostgreSQL)")
+    sweep_interval_s: Wait = Field(600, description="Between two looks for files that no record names, s")
+    sweep_age_s: float = Field(
+        3600, ge=0, le=LONGEST_S, description="Such a file is removed when it is older, s (PostgreSQL)"
+    )
+    database_listen: bool = Field(
+        True, description="Hear of events by LISTEN; false: by asking, where PgBouncer pools transactions (PostgreSQL)"
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs")
     threads: int = Field(0, ge=0, le=1024, description="Cores the model uses; 0: all")
@@ -162,8 +181,10 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _check_database_url(cls, value: str) -> str:
+        if re.match(r"postgres(ql)?:", value):
+            return value
         if value and not re.match(r"sqlite(\+[a-z]+)?:", value):
-            raise ValueError("must start with sqlite:/// (this version keeps its records in SQLite)")
+            raise ValueError("must start with sqlite:/// or postgresql://")
         path, _, query = value.partition(":///")[2].partition("?")
         if value and (path in ("", "/") or ":memory:" in path or "mode=memory" in query):
             raise ValueError("must name a file: a database in memory forgets accepted jobs")
@@ -172,15 +193,43 @@ class Settings(BaseSettings):
     @field_validator("storage_url")
     @classmethod
     def _check_storage_url(cls, value: str) -> str:
+        if re.fullmatch(r"s3://[A-Za-z0-9][A-Za-z0-9._-]+(/[^?#\s]*)?", value):
+            return value.rstrip("/")
         if value and not value.startswith("file:///"):
-            raise ValueError("must start with file:/// (this version keeps recordings in a local folder)")
+            raise ValueError("must start with file:/// or be an s3://bucket/prefix")
         if value and os.path.normpath(value.removeprefix("file://")).strip("/") == "":
             raise ValueError("must name a folder of its own, like file:///var/lib/munsit-denoise/files")
         return value
 
+    @field_validator("s3_endpoint")
+    @classmethod
+    def _check_s3_endpoint(cls, value: str) -> str:
+        if value and not (value.startswith(("http://", "https://")) and _is_base_url(value)):
+            raise ValueError("must be a URL like http://store.example:9000")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _check_deployment(self) -> "Settings":
+        if not self.is_cluster and not self.job_concurrency:
+            raise ValueError(
+                "DENOISE_JOB_CONCURRENCY=0 needs workers on other machines, which share a PostgreSQL database: "
+                "set DENOISE_DATABASE_URL=postgresql://..., or DENOISE_JOB_CONCURRENCY to 1 or more."
+            )
+        if self.is_cluster and self.lease_s < 2 * self.heartbeat_s:
+            raise ValueError(
+                "DENOISE_LEASE_S must be at least twice DENOISE_HEARTBEAT_S: a job whose worker lives would be "
+                "given to another one."
+            )
+        return self
+
     @model_validator(mode="after")
     def _check_places(self) -> "Settings":
-        if self.database_url and not self.storage_url and "data_dir" not in self.model_fields_set:
+        if (
+            self.database_url
+            and not self.is_cluster
+            and not self.storage_url
+            and "data_dir" not in self.model_fields_set
+        ):
             raise ValueError(
                 "DENOISE_DATABASE_URL is set but DENOISE_DATA_DIR is not, so recordings would lie in "
                 f"{self.data_dir.absolute()}, away from their database. Set DENOISE_DATA_DIR as well."
@@ -198,6 +247,11 @@ class Settings(BaseSettings):
         return tuple(_listed(self.metrics_networks))
 
     @property
+    def is_cluster(self) -> bool:
+        """Whether many processes share the database, and so the queue and the events."""
+        return self.database_url.startswith("postgres")
+
+    @property
     def cors_from(self) -> tuple[str, ...]:
         """The origins whose pages may call this server, as browsers write them."""
         return tuple(_as_browsers_write(origin) for origin in _listed(self.cors_origins))
@@ -205,6 +259,8 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         """The database URL in force, without a driver."""
+        if self.is_cluster:
+            return "postgresql:" + self.database_url.partition(":")[2]
         url = self.database_url or f"sqlite:///{self.data_dir.absolute() / 'denoise.db'}"
         return "sqlite:" + url.partition(":")[2]
 
@@ -215,10 +271,9 @@ class Settings(BaseSettings):
 
     @property
     def storage_root(self) -> Path:
-        """The folder in force for recordings and results."""
-        return (
-            Path(self.storage_url.removeprefix("file://")) if self.storage_url else self.data_dir.absolute() / "files"
-        )
+        """The folder in force for recordings and results, or for scratch where they lie in an object store."""
+        local = self.storage_url.startswith("file://")
+        return Path(self.storage_url.removeprefix("file://")) if local else self.data_dir.absolute() / "files"
 
 
 def _listed(value: str) -> list[str]:

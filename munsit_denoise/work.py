@@ -1,6 +1,6 @@
 """What goes on behind the requests: every loop of a server, until it is stopped."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,14 +10,16 @@ from anyio.abc import TaskGroup
 from httpx2 import AsyncClient
 
 from munsit_denoise.errors import CannotGoOn
+from munsit_denoise.exchange import FETCHERS, Exchange, Loop
 from munsit_denoise.jobs.deletion import Deletion
 from munsit_denoise.jobs.fetcher import Fetcher
 from munsit_denoise.jobs.health import Health
 from munsit_denoise.jobs.idempotency import Idempotency
 from munsit_denoise.jobs.intake import Examiner, Limits, Received
 from munsit_denoise.jobs.partial import ResumableUploads
-from munsit_denoise.jobs.parts import FETCHES_PER_USER, Parts
+from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.places import Places
+from munsit_denoise.jobs.recall import recall_forever
 from munsit_denoise.jobs.recovery import requeue
 from munsit_denoise.jobs.removal import Removal
 from munsit_denoise.jobs.retention import Keeper
@@ -31,8 +33,6 @@ from munsit_denoise.media.types import media_type
 from munsit_denoise.remote.download import fetch
 from munsit_denoise.remote.transfer import Patience, deliver
 from munsit_denoise.settings import Settings
-
-FETCHERS = 2 * FETCHES_PER_USER
 
 
 @dataclass(kw_only=True)
@@ -51,7 +51,10 @@ class Work:
     health: Health
     supervisor: Supervisor
     client: AsyncClient
+    exchange: Exchange
     webhooks: Webhooks
+    keeps_house: bool = True  # a worker leaves that to the servers
+    answered: Callable[[], None] = lambda: None  # told when the shared database has answered
     ended: anyio.Event = field(default_factory=anyio.Event)
     _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
@@ -69,13 +72,21 @@ class Work:
         finally:
             self.ended.set()
 
-    def _loops(self, tasks: TaskGroup) -> dict[str, Callable[[], Awaitable[None]]]:
+    def _loops(self, tasks: TaskGroup) -> dict[str, Loop]:
+        loops = dict(self.exchange.loops)
+        if self.keeps_house:
+            loops |= self._housekeeping()
+        if self.settings.job_concurrency:
+            loops |= self._jobs(tasks)
+        else:
+            self.health.model_ready = True  # elsewhere
+        return loops
+
+    def _housekeeping(self) -> dict[str, Loop]:
         parts, settings = self.parts, self.settings
-        settlement, fetcher = Settlement(parts), self._fetcher()
+        age_s = settings.sweep_age_s if settings.is_cluster else 0.0
         return {
-            "recovery": lambda: requeue(parts, tasks, settings.job_retry_delay_s),
-            "progress": lambda: parts.board.write_forever(parts.records, self._lose),
-            "sweeper": lambda: sweep_forever(parts),
+            "sweeper": lambda: sweep_forever(parts, settings.sweep_interval_s, age_s),
             "expiry": lambda: expire_uploads(parts, settings.upload_hours),
             "idempotency": self.idempotency.expire_forever,
             "partial uploads": self.resumable.expire_forever,
@@ -83,9 +94,21 @@ class Work:
             "webhooks": self.webhooks.run_forever,
             "retention": self.keeper.sweep_forever,
             "removals": self.removal.finish_forever,
+        }
+
+    def _jobs(self, tasks: TaskGroup) -> dict[str, Loop]:
+        parts, settings, ended = self.parts, self.settings, self.exchange.ended
+        settlement, fetcher = Settlement(parts), self._fetcher()
+        loops: dict[str, Loop] = {
+            "progress": lambda: parts.board.write_forever(parts.records, self._lose, settings.heartbeat_s),
             "runner": lambda: self._run_jobs(settlement, tasks),
             **{f"fetcher {number + 1}": fetcher.run_forever for number in range(FETCHERS)},
         }
+        if ended is None:
+            loops["recovery"] = lambda: requeue(parts, tasks, settings.job_retry_delay_s)
+        else:
+            loops["recall"] = lambda: recall_forever(parts.board, parts.running, ended, self.answered)
+        return loops
 
     def _lose(self, job_id: str) -> None:
         """Stop a run whose job has been ended elsewhere."""

@@ -9,6 +9,7 @@ import pytest
 from munsit_denoise.logs import configure_logging
 from tests.audio import write_noisy
 from tests.live import Live, run_live
+from tests.services import AWS, Postgres, postgres, s3_server
 
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", "build/hypothesis")
 
@@ -37,3 +38,19 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 @pytest.fixture(scope="session")
 def noisy_wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_noisy(tmp_path_factory.mktemp("audio") / "noisy.wav", seconds=2.0)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """One PostgreSQL for all tests that only make databases in it."""
+    with postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """One S3 server for all tests; its credentials are in the environment meanwhile."""
+    with s3_server() as endpoint, pytest.MonkeyPatch.context() as patch:
+        for name, value in AWS.items():
+            patch.setenv(name, value)
+        yield endpoint

@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 def use_database(use: Callable[[Database], Awaitable[Result]]) -> Result:
     """Return what `use` does with a database that has to be there already; ends the program where it is not."""
     settings = settings_of_command()
-    if not settings.database_path.exists():
+    if not settings.is_cluster and not settings.database_path.exists():
         fail(f"there are no keys yet: the database {settings.database_path} does not exist")
     with private_files(), one_line_errors():
         bring_up_to_date(settings)
@@ -39,8 +39,11 @@ async def with_database(settings: Settings, use: Callable[[Database], Awaitable[
 def bring_up_to_date(settings: Settings) -> bool:
     """Migrate the database unless a server runs on it, whose schema has to be ours; return whether one does.
 
-    Raises UnusableDatabase, OSError.
+    A database that many processes share is migrated by `db upgrade` alone. Raises UnusableDatabase, OSError.
     """
+    if settings.is_cluster:
+        check_schema(settings.database)
+        return True
     try:
         with only_server(settings):
             upgrade(settings.database)

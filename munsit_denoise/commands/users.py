@@ -50,16 +50,16 @@ def credit(
 def delete(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Delete a user with all that is theirs: keys, recordings, results, uploads. A server may be running."""
     settings = settings_of_command()
-    if not settings.database_path.exists():
+    if not settings.is_cluster and not settings.database_path.exists():
         fail(f"there are no users yet: the database {settings.database_path} does not exist")
     with private_files(), one_line_errors():
         served = bring_up_to_date(settings)
         anyio.run(with_database, settings, lambda database: Users(database).find(name))
         if not yes:
             typer.confirm(f"Delete {name} with all keys, recordings and results?", abort=True)
-        from munsit_denoise.leaves import STORAGES  # the server's parts are not needed for the other commands
+        from munsit_denoise.leaves import open_storage  # the server's parts are not needed for the other commands
 
-        storage = STORAGES["file"](str(settings.storage_root))
+        storage = open_storage(settings)
 
         async def remove(database: Database) -> None:
             await delete_user(Users(database), storage, name, STOP_S if served else 0)

@@ -17,6 +17,7 @@ from munsit_denoise.errors import NotFound
 from munsit_denoise.records import HISTORY_COLUMNS, DenoiseRecord
 
 WEBHOOK = "webhook"
+CLAIM_US = 60 * 10**6  # how long whoever tells something has for it, before another process tries
 OPEN = (t.c.delivered_at.is_(None), t.c.failed_at.is_(None))
 
 
@@ -61,8 +62,9 @@ class Logged:
 class Deliveries:
     """The list in SQL. Every method may raise DatabaseBusy; those that write, StorageFull as well."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, *, shared: bool = False) -> None:
+        """With `shared` other processes work on the list as well."""
+        self._database, self._shared = database, shared
 
     async def ready(self, but_not: Collection[str], full_hosts: Collection[str], per_host: int) -> Sequence[Ready]:
         """Return some of what is to be told by now, users in turn, and for each the longest overdue first.
@@ -79,11 +81,19 @@ class Deliveries:
             return [Ready(*row) for row in await connection.execute(query)]
 
     async def get(self, delivery_id: str) -> Due | None:
-        """Return what is to be told, None when that is over."""
+        """Return what is to be told, None when that is over, or another process is about to tell it."""
+        if self._shared and not await self._claim(delivery_id):
+            return None
         columns = (t.c.id, t.c.job_id, t.c.user_id, t.c.url, t.c.base, t.c.snapshot, t.c.created_at, t.c.attempts)
         async with self._database.read() as connection:
             row = (await connection.execute(select(*columns).where(t.c.id == delivery_id, *OPEN))).one_or_none()
         return None if row is None else Due(*row[:5], json.loads(row.snapshot), row.created_at, row.attempts)
+
+    async def _claim(self, delivery_id: str) -> bool:
+        now = now_us()
+        query = update(t).where(t.c.id == delivery_id, *OPEN, t.c.due_at <= now).values(due_at=now + CLAIM_US)
+        async with self._database.write() as connection:
+            return bool((await connection.execute(query)).rowcount)
 
     async def delivered(self, delivery_id: str, status: int | None) -> None:
         """Note that it was told, and what its server answered."""

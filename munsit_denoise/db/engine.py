@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from munsit_denoise.db.place import Place
-from munsit_denoise.db.readers import Readers
+from munsit_denoise.db.readers import Questions, Readers
 from munsit_denoise.db.trouble import Trouble
 from munsit_denoise.errors import DatabaseBusy, InvalidKey
 
@@ -28,7 +28,9 @@ class Database:
     its update, so writers begin with BEGIN IMMEDIATE and queue here rather than in the driver.
     """
 
-    def __init__(self, engine: AsyncEngine, readers: Readers, place: Place, trouble: Trouble) -> None:
+    readers: Questions
+
+    def __init__(self, engine: AsyncEngine, readers: Questions, place: Place, trouble: Trouble) -> None:
         self._engine, self.readers, self._place, self._trouble = engine, readers, place, trouble
         self._writer = anyio.Lock()
 
@@ -88,7 +90,11 @@ class Database:
 
 
 def open_database(url: str) -> Database:
-    """Open the SQLite database of a URL `sqlite:///path`; its schema must be there already."""
+    """Open the database of a URL; its schema must be there already."""
+    if url.startswith("postgresql:"):
+        from munsit_denoise.db.postgres import open_postgres  # the extra `cluster`, which the others do without
+
+        return open_postgres(url)
     engine = create_async_engine(
         url.replace("sqlite:", "sqlite+aiosqlite:", 1),
         pool_size=8,

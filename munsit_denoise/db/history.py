@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
-import orjson
 from sqlalchemy import Select, bindparam, func, select, tuple_
 
 from munsit_denoise.db.engine import Database
@@ -32,21 +31,6 @@ def _newest(*conditions: Any) -> Select[Any]:
     return newest.limit(bindparam("limit"))
 
 
-def _packed(rows: Select[Any]) -> Query:
-    """Return a question whose answer is one row, a JSON array of arrays.
-
-    The driver takes the interpreter's lock again after each row; where other threads want it as well, twenty
-    rows wait twenty times.
-    """
-    inner = rows.subquery()
-    return Query(select(func.json_group_array(func.json_array(*inner.c))))
-
-
-def _unpacked(answer: list[Row]) -> list[Row]:
-    rows: list[Row] = orjson.loads(answer[0][0])
-    return rows
-
-
 AFTER = tuple_(t.c.created_at, t.c.id) < tuple_(bindparam("created_at"), bindparam("id"))
 ID, CREATED_AT = HISTORY_COLUMNS.index("id"), HISTORY_COLUMNS.index("created_at")
 
@@ -57,7 +41,8 @@ def _queries(has_status: bool, has_words: bool) -> tuple[Query, Query]:
     wanted: list[Any] = [KEPT]
     wanted += [t.c.status == bindparam("status")] if has_status else []
     wanted += [matches(t.c.file_name)] if has_words else []
-    return _packed(_newest(*wanted).offset(bindparam("offset"))), _packed(_newest(*wanted, AFTER))
+    page = _newest(*wanted).offset(bindparam("offset"))
+    return Query(page, packed=True), Query(_newest(*wanted, AFTER), packed=True)
 
 
 @dataclass(frozen=True)
@@ -91,8 +76,7 @@ class History:
     async def page(self, wanted: Wanted, offset: int, limit: int, encode: Encode[Encoded]) -> Encoded:
         """Return what `encode` makes of a page's rows, in the thread that read them."""
         ask = self._readers.ask_much if offset > FAR or wanted.is_search else self._readers.ask
-        values = wanted.values() | {"offset": offset, "limit": limit}
-        return await ask(wanted.queries()[0], values, lambda answer: encode(_unpacked(answer)))
+        return await ask(wanted.queries()[0], wanted.values() | {"offset": offset, "limit": limit}, encode)
 
     async def all(self, wanted: Wanted, offset: int, limit: int, encode: Encode[Encoded]) -> AsyncIterator[Encoded]:
         """Yield what `encode` makes of batches of bounded size; the first may be of no row.
@@ -101,8 +85,7 @@ class History:
         client reads slowly, and records that come in meanwhile shift nothing.
         """
 
-        def digest(answer: list[Row]) -> tuple[Encoded, list[Row]]:
-            rows = _unpacked(answer)
+        def digest(rows: list[Row]) -> tuple[Encoded, list[Row]]:
             return encode(rows), rows[-1:]
 
         page, after = wanted.queries()

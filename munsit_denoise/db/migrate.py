@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -10,11 +10,13 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from munsit_denoise.db.engine import prepare
 
+MIGRATION_LOCK = 0x6D756E736974  # of PostgreSQL, held while one process migrates
+CONNECT_S = 5
 QUICKLY_CHECKED_BYTES = 64 * 2**20  # a larger database is not read through at a start
 REASONS = {
     sqlite3.SQLITE_BUSY: "is locked by another program. Close that, or wait until it is done.",
@@ -32,14 +34,17 @@ class UnusableDatabase(Exception):
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Upgrade the database of a URL `sqlite:///path`, creating it when it is missing.
+    """Upgrade the database of a URL; a SQLite file is created when it is missing.
 
-    The migration holds the database's write lock, so a second process waits and then finds nothing to do.
+    The migration holds a lock in the database, so a second process waits and then finds nothing to do.
     Raises UnusableDatabase.
     """
 
     def act(connection: Connection, config: Config) -> None:
-        _check_pages(connection)
+        if connection.dialect.name == "sqlite":
+            _check_pages(connection)
+        else:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         command.upgrade(config, revision)
 
     _run(url, act)
@@ -56,6 +61,12 @@ def check_schema(url: str) -> None:
     def act(connection: Connection, config: Config) -> None:
         found = MigrationContext.configure(connection).get_current_heads()
         if list(found) != ScriptDirectory.from_config(config).get_heads():
+            if connection.dialect.name != "sqlite":
+                state = f"has the schema {', '.join(found)}" if found else "has no schema"
+                raise UnusableDatabase(
+                    f"The database {_shown(connection.engine)} {state}, and this version needs another one. "
+                    "Run munsit-denoise db upgrade with this version, and start this version everywhere."
+                )
             path = connection.engine.url.database
             raise UnusableDatabase(
                 f"The database {path} belongs to a running server of another version. "
@@ -66,15 +77,45 @@ def check_schema(url: str) -> None:
 
 
 def _run(url: str, act: Callable[[Connection, Config], None], *, writes: bool = True) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()))
+    engine, told = _open(url)
+    with told, _connected(engine, writes=writes) as connection:
+        config.attributes["connection"] = connection
+        act(connection, config)
+
+
+def _open(url: str) -> tuple[Engine, AbstractContextManager[None]]:
+    """Return an engine, and what turns into UnusableDatabase what a person can mend."""
+    if not url.startswith("sqlite:"):
+        url = url.replace("postgresql:", "postgresql+psycopg:", 1)
+        engine = create_engine(url, hide_parameters=True, connect_args={"connect_timeout": CONNECT_S})
+        return engine, _told_of_server(engine)
     engine = create_engine(url)
     path = Path(engine.url.database or "")
     path.parent.mkdir(parents=True, exist_ok=True)
     prepare(engine)
-    config = Config()
-    config.set_main_option("script_location", str(migrations_folder()))
-    with _told(path), _connected(engine, writes=writes) as connection:
-        config.attributes["connection"] = connection
-        act(connection, config)
+    return engine, _told(path)
+
+
+def _shown(engine: Engine) -> str:
+    """Return a URL for people: without its password."""
+    return engine.url.set(drivername="postgresql").render_as_string(hide_password=True)
+
+
+@contextmanager
+def _told_of_server(engine: Engine) -> Iterator[None]:
+    """Turn what a person can mend into UnusableDatabase."""
+    try:
+        yield
+    except CommandError:
+        raise UnusableDatabase(
+            f"The database {_shown(engine)} was made by a newer version of munsit-denoise. "
+            "Use that version or a newer one."
+        ) from None
+    except OperationalError as error:
+        reason = str(error.orig).strip().partition("\n")[0]
+        raise UnusableDatabase(f"The database {_shown(engine)} cannot be reached: {reason}") from None
 
 
 @contextmanager

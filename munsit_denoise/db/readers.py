@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Select
+import orjson
+from sqlalchemy import Select, func, select
 from sqlalchemy.dialects import sqlite
 
 from munsit_denoise.db.place import Place
@@ -27,9 +28,17 @@ Answer = TypeVar("Answer")
 
 
 class Query:
-    """A statement that is put into SQL once; values that it names as parameters come with each question."""
+    """A statement that is put into SQL once; values that it names as parameters come with each question.
 
-    def __init__(self, statement: Select[Any]) -> None:
+    `packed`: SQLite answers with one row, a JSON array of arrays. Its driver takes the interpreter's lock again after
+    each row; where other threads want it as well, twenty rows wait twenty times.
+    """
+
+    def __init__(self, statement: Select[Any], *, packed: bool = False) -> None:
+        self.statement, self.packed = statement, packed
+        if packed:
+            inner = statement.subquery()
+            statement = select(func.json_group_array(func.json_array(*inner.c)))
         compiled = statement.compile(dialect=sqlite.dialect())
         self.sql, self._names, self._fixed = str(compiled), compiled.positiontup or [], compiled.params
 
@@ -37,6 +46,24 @@ class Query:
         """Return the values in the order of the SQL's marks."""
         all_values = self._fixed | values
         return [all_values[name] for name in self._names]
+
+
+class Questions(Protocol):
+    """Whoever answers questions to a database."""
+
+    async def ask(self, query: Query, values: Mapping[str, object], digest: Callable[[list[Row]], Answer]) -> Answer:
+        """Return what `digest` makes of the rows. Raises DatabaseBusy, DatabaseBroken."""
+        ...
+
+    async def ask_much(
+        self, query: Query, values: Mapping[str, object], digest: Callable[[list[Row]], Answer]
+    ) -> Answer:
+        """Return what `ask` does, for a question that takes long: few are answered at the same time."""
+        ...
+
+    async def close(self) -> None:
+        """Answer no more."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -48,7 +75,8 @@ class _Question:
     loop: AbstractEventLoop
 
     def put_to(self, connection: sqlite3.Connection) -> Any:
-        return self.digest(connection.execute(self.query.sql, self.arguments).fetchall())
+        rows: list[Row] = connection.execute(self.query.sql, self.arguments).fetchall()
+        return self.digest(orjson.loads(rows[0][0]) if self.query.packed else rows)
 
     def settle(self, result: Any, error: BaseException | None) -> None:
         """Hand the answer over to the loop that waits for it, which may have gone."""

@@ -16,6 +16,7 @@ from munsit_denoise.db.retention import ORIGINAL, RESULT
 from munsit_denoise.db.rows import from_row, from_values, to_row
 from munsit_denoise.db.runs import Beat, Lease, Result, Waiting
 from munsit_denoise.db.tables import denoise_records as t
+from munsit_denoise.db.tables import users
 from munsit_denoise.errors import JobNotFound
 from munsit_denoise.records import Delivery, DenoiseRecord, Status
 
@@ -34,10 +35,12 @@ Besides = Sequence[Beside]
 class Records:
     """Denoise records in SQL. Every method may raise DatabaseBusy; those that write, StorageFull as well."""
 
-    def __init__(self, database: Database, *, balance: bool = False) -> None:
-        """With `balance` each job takes from its user's minutes."""
+    def __init__(self, database: Database, *, balance: bool = False, announce: Beside | None = None) -> None:
+        """With `balance` each job takes from its user's minutes; `announce` tells the queue in the same transaction."""
         self._database = database
-        self._accepting, self._fetching = ([reserve], [reserve_fetched]) if balance else ([], [])
+        told = [announce] if announce else []
+        self._accepting: list[Beside] = [*([reserve] if balance else []), *told]
+        self._fetching: list[Beside] = [*([reserve_fetched] if balance else []), *told]
 
     async def insert(self, record: DenoiseRecord, beside: Besides = ()) -> DenoiseRecord:
         """Commit a new record as its user's newest, whatever the clock says; return it as it was committed.
@@ -46,6 +49,7 @@ class Records:
         """
         latest = select(func.max(t.c.created_at)).where(t.c.user_id == record.user_id)
         async with self._database.write() as connection:
+            await connection.execute(select(users.c.id).where(users.c.id == record.user_id).with_for_update())
             before_us = await connection.scalar(latest)
             if before_us is not None and record.created_at_us <= before_us:
                 record = replace(record, created_at_us=before_us + 1, updated_at_us=before_us + 1)
@@ -123,7 +127,8 @@ class Records:
     async def give_back(self, lease: Lease) -> None:
         """End a run that was interrupted through no fault of the job: it does not count. Twice is as good as once."""
         uncounted = (*_held(lease), t.c.attempts == lease.record.attempts)
-        await self._change(uncounted, {"updated_at": now_us(), "attempts": t.c.attempts - 1})
+        change = {"updated_at": now_us(), "attempts": t.c.attempts - 1, "heartbeat_at": None}
+        await self._change(uncounted, change)
 
     async def succeed(self, lease: Lease, result: Result, delivery: Delivery | None = None) -> DenoiseRecord | None:
         """End the job well; None when the lease was void, and then nothing changed."""
@@ -137,9 +142,10 @@ class Records:
 
     async def fetched(self, record: DenoiseRecord) -> bool:
         """Note that a job's original has come in; False when the job has ended. Raises InsufficientBalance."""
-        change = to_row(record) | {"source_url": None, "updated_at": now_us()}
-        names = ("source_url", "updated_at", "file_name", "audio_format", "source_type", "audio_duration", "audio_size")
-        kept = {name: change[name] for name in (*names, "extension", "track", "result_bytes")}
+        change = to_row(record) | {"source_url": None, "updated_at": now_us(), "heartbeat_at": None}
+        names = ("source_url", "updated_at", "heartbeat_at", "file_name", "audio_format", "source_type")
+        more = ("audio_duration", "audio_size", "extension", "track", "result_bytes")
+        kept = {name: change[name] for name in (*names, *more)}
         return await self._update_fetching(record.id, kept, self._fetching) is not None
 
     async def fail_fetch(self, record_id: str, message: str) -> DenoiseRecord | None:

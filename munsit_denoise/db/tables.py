@@ -32,6 +32,7 @@ users = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("created_at", BigInteger, nullable=False),
     Column("webhook_secret", Text),  # whsec_..., signs what is told to this user's servers
+    Column("turn_at", BigInteger),  # when a job of theirs was taken last, where workers share a queue
 )
 
 # The minutes that a user has left, in milliseconds of sound; a user without a row has none.

@@ -22,8 +22,8 @@ class _Run:
     noted: Processing | None = None  # as it stands in the row
     noted_at_s: float = float("-inf")
 
-    def is_due(self, now_s: float) -> bool:
-        return self.latest != self.noted or now_s - self.noted_at_s >= BEAT_INTERVAL_S
+    def is_due(self, now_s: float, beat_s: float) -> bool:
+        return self.latest != self.noted or now_s - self.noted_at_s >= beat_s
 
 
 class Board:
@@ -50,17 +50,24 @@ class Board:
         """No run of a job goes on."""
         self._runs.pop(job_id, None)
 
+    def lease_of(self, job_id: str) -> int | None:
+        """Return the number of the lease under which a job runs in this process."""
+        run = self._runs.get(job_id)
+        return run.lease.number if run else None
+
     def latest(self, job_id: str) -> Processing | None:
         """Return what a job that runs in this process does."""
         run = self._runs.get(job_id)
         return run.latest if run else None
 
-    async def write_forever(self, records: Records, stop: Callable[[str], None]) -> None:
+    async def write_forever(
+        self, records: Records, stop: Callable[[str], None], beat_s: float = BEAT_INTERVAL_S
+    ) -> None:
         """Note in the rows, again and again, how far all runs have come; `stop` those that have lost their job."""
         while True:
             await anyio.sleep(WRITE_INTERVAL_S)
             now_s = anyio.current_time()
-            due = [run for run in self._runs.values() if run.is_due(now_s)]
+            due = [run for run in self._runs.values() if run.is_due(now_s, beat_s)]
             if due:
                 await self._write(due, now_s, records, stop)
             await self._stop_lost([run for run in self._runs.values() if run not in due], records, stop)
@@ -74,6 +81,7 @@ class Board:
             return  # the next round has all of it
         for run, event in zip(due, told, strict=True):
             run.noted, run.noted_at_s = event, now_s
+            self._bell.ring(run.lease.record.id)  # who listens in another process reads the row
         self._stop(void, stop)
 
     async def _stop_lost(self, quiet: list[_Run], records: Records, stop: Callable[[str], None]) -> None:

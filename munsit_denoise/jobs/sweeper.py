@@ -4,6 +4,7 @@ Recordings of which the database has never heard stay: it may be one that was re
 are put aside. An upload that was never answered is told from them by its mark (`storage.base.UNANSWERED`).
 """
 
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -29,18 +30,23 @@ class _Found:
     strangers: list[str] = field(default_factory=list)  # jobs with recordings of which the database never heard
 
 
-async def sweep_forever(parts: Parts) -> None:
+async def sweep_forever(parts: Parts, interval_s: float = SWEEP_INTERVAL_S, age_s: float = 0.0) -> None:
     """Sweep at the start, and again now and then."""
     while True:
-        await sweep(parts)
-        await anyio.sleep(SWEEP_INTERVAL_S)
+        await sweep(parts, age_s)
+        await anyio.sleep(interval_s)
 
 
-async def sweep(parts: Parts) -> int:
-    """Delete what no record names; return how many files went. What is being worked on is left alone."""
+async def sweep(parts: Parts, age_s: float = 0.0) -> int:
+    """Delete what no record names; return how many files went. What is being worked on is left alone.
+
+    Where other processes work as well, that is what is younger than `age_s`.
+    """
     removed, strangers = 0, []
     async for job_ids in parts.storage.jobs():
         found = await _look(parts, job_ids)
+        if age_s:
+            found = await _old_enough(parts, found, time.time() - age_s)
         removed += await _remove(parts, found)
         strangers += found.strangers
     if removed:
@@ -71,6 +77,27 @@ async def _look(parts: Parts, job_ids: Sequence[str]) -> _Found:
         else:
             found.strangers.append(job_id)
     return found
+
+
+async def _old_enough(parts: Parts, found: _Found, before_s: float) -> _Found:
+    """Return what was not touched since a time: the rest may be another process's, which is at work on it."""
+
+    async def is_old(key: str) -> bool:
+        try:
+            return (await parts.storage.stat(key)).modified_s < before_s
+        except FileNotFoundError:
+            return False
+
+    async def all_old(keys: Sequence[str]) -> bool:
+        for key in keys:
+            if not await is_old(key):
+                return False
+        return True
+
+    files = {job_id: [key for key in keys if await is_old(key)] for job_id, keys in found.files.items() if keys}
+    folders = {job_id: keys for job_id, keys in found.folders.items() if await all_old(keys)}
+    strangers = [job_id for job_id in found.strangers if await all_old(await parts.storage.keys(job_id))]
+    return _Found(files, folders, strangers)
 
 
 def _holds_recordings(job_id: str, keys: Collection[str]) -> bool:

@@ -13,16 +13,20 @@ from munsit_denoise.errors import DenoiseError, OutOfResources, StorageBroken, S
 from munsit_denoise.storage import folders
 from munsit_denoise.storage.base import Storage
 from munsit_denoise.storage.local import LocalStorage
+from munsit_denoise.storage.s3 import S3Storage
+from tests.services import new_bucket
 
 pytestmark = pytest.mark.anyio
 JOB, OTHER = "00000000-0000-4000-8000-000000000001", "11111111-0000-4000-8000-000000000001"
 KEY = f"{JOB}/original"
 
 
-@pytest.fixture(params=[LocalStorage])
+@pytest.fixture(params=["folder", "s3"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
-    made: Storage = request.param(tmp_path / "files")
-    return made
+    if request.param == "folder":
+        return LocalStorage(tmp_path / "files")
+    endpoint = request.getfixturevalue("s3_endpoint")
+    return S3Storage(new_bucket(endpoint), endpoint, tmp_path)
 
 
 async def write(storage: Storage, key: str = KEY, content: bytes = b"0123456789") -> None:

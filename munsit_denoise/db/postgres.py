@@ -1,0 +1,111 @@
+"""PostgreSQL, for many machines: each query has a deadline, so that a connection which fell silent holds nobody."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import TypeVar
+
+import anyio
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as NoConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from munsit_denoise.db.engine import Database
+from munsit_denoise.db.readers import Query, Row
+from munsit_denoise.errors import DatabaseBusy
+
+log = logging.getLogger(__name__)
+CONNECTIONS = 10
+DEADLINE_S = 12.0  # of one transaction, from asking for a connection to its commit
+CONNECT_S = 5
+LARGE_ROWS = 200  # of an answer that is digested in a thread
+KEEPALIVE = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+
+Answer = TypeVar("Answer")
+
+
+class PostgresDatabase(Database):
+    """Reads and writes beside each other. A server that is away, or silent, is a DatabaseBusy."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self.readers = PostgresReaders(self)
+        self.answered_at_s = time.monotonic()  # when the server was last heard of
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Yield a connection that sees one state of the database. Raises DatabaseBusy."""
+        with self._translated(), self._deadline():
+            async with self._engine.connect() as connection:
+                yield connection
+                self.answered_at_s = time.monotonic()
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Yield a connection whose changes are durable when the block ends. Raises DatabaseBusy."""
+        with self._translated(), self._deadline():
+            async with self._engine.begin() as connection:
+                yield connection
+            self.answered_at_s = time.monotonic()
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        with anyio.move_on_after(CONNECT_S, shield=True):
+            await self._engine.dispose()
+
+    @contextmanager
+    def _deadline(self) -> Iterator[None]:
+        with anyio.move_on_after(DEADLINE_S, shield=True) as scope:
+            yield
+        if scope.cancelled_caught:
+            raise DatabaseBusy
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except NoConnection as error:
+            raise DatabaseBusy from error
+        except (IntegrityError, ProgrammingError):
+            raise  # a mistake of ours, or a refusal that the caller knows
+        except (DBAPIError, OSError) as error:
+            log.warning("the database does not answer: %s", type(error).__name__)
+            raise DatabaseBusy from error
+
+
+class PostgresReaders:
+    """Answers questions over the database's own connections."""
+
+    def __init__(self, database: PostgresDatabase) -> None:
+        self._database = database
+
+    async def ask(self, query: Query, values: Mapping[str, object], digest: Callable[[list[Row]], Answer]) -> Answer:
+        """Return what `digest` makes of the rows. Raises DatabaseBusy."""
+        async with self._database.read() as connection:
+            rows = [tuple(row) for row in await connection.execute(query.statement, dict(values))]
+        return digest(rows) if len(rows) < LARGE_ROWS else await asyncio.to_thread(digest, rows)
+
+    async def ask_much(
+        self, query: Query, values: Mapping[str, object], digest: Callable[[list[Row]], Answer]
+    ) -> Answer:
+        """Return what `ask` does."""
+        return await self.ask(query, values, digest)
+
+    async def close(self) -> None:
+        """Nothing is held here."""
+
+
+def open_postgres(url: str) -> PostgresDatabase:
+    """Open the database of a URL `postgresql://user@host/name`; its schema must be there already."""
+    engine = create_async_engine(
+        url.replace("postgresql:", "postgresql+psycopg:", 1),
+        pool_size=CONNECTIONS,
+        max_overflow=0,
+        pool_timeout=CONNECT_S,
+        pool_recycle=300,
+        hide_parameters=True,
+        connect_args={"connect_timeout": CONNECT_S, "application_name": "munsit-denoise", **KEEPALIVE},
+    )
+    return PostgresDatabase(engine)

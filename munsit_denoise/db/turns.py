@@ -1,0 +1,106 @@
+"""Whose job is next, where many workers ask: users in turn, each job worked on by one worker at a time.
+
+A job is free while nobody has given a sign of life for it (`heartbeat_at`), or whoever did fell silent for longer
+than a lease. Times are the database's own: the clocks of workers may differ.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import BigInteger, Boolean, Select, and_, func, literal, literal_column, not_, or_, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from munsit_denoise.db.engine import Database
+from munsit_denoise.db.tables import denoise_records as t
+from munsit_denoise.db.tables import users
+from munsit_denoise.records import Status
+
+NOW_US: ColumnElement[int] = literal_column("(extract(epoch FROM clock_timestamp()) * 1000000)::bigint", BigInteger())
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A job that waits, and whose it is."""
+
+    job_id: str
+    user_id: str
+
+
+class Turns:
+    """The line of jobs in PostgreSQL, of those to run or of those whose original is to be fetched first.
+
+    Every method may raise DatabaseBusy.
+    """
+
+    def __init__(self, database: Database, *, fetches: bool, lease_s: float, retry_delay_s: float) -> None:
+        self._database, self._lease_us = database, int(lease_s * 1e6)
+        self._delay_us = int(retry_delay_s * 1e6)
+        self._kind = t.c.source_url.is_not(None) if fetches else t.c.source_url.is_(None)
+
+    async def take(self) -> Turn | None:
+        """Take the next job: the oldest of the user whose last turn is the longest ago; None when none is free."""
+        async with self._database.write() as connection:
+            row = (await connection.execute(self._next())).one_or_none()
+            if row is None:
+                return None
+            await connection.execute(update(t).where(t.c.id == row.id).values(heartbeat_at=NOW_US))
+            await connection.execute(update(users).where(users.c.id == row.user_id).values(turn_at=NOW_US))
+        return Turn(row.id, row.user_id)
+
+    async def keep(self, job_ids: Sequence[str]) -> None:
+        """Give a sign of life for jobs that were taken and run no lease yet."""
+        async with self._database.write() as connection:
+            pending = (t.c.id.in_(job_ids), t.c.status == Status.PENDING)
+            await connection.execute(update(t).where(*pending).values(heartbeat_at=NOW_US))
+
+    async def release(self, job_id: str) -> None:
+        """Let another worker take a job."""
+        async with self._database.write() as connection:
+            pending = (t.c.id == job_id, t.c.status == Status.PENDING)
+            await connection.execute(update(t).where(*pending).values(heartbeat_at=None))
+
+    async def leases(self, job_ids: Collection[str]) -> dict[str, int]:
+        """Return the present lease of each of these jobs that has not ended."""
+        query = select(t.c.id, t.c.lease).where(t.c.id.in_(job_ids), t.c.status == Status.PENDING)
+        async with self._database.read() as connection:
+            return {row[0]: row[1] for row in await connection.execute(query)}
+
+    async def line(self, limit: int) -> list[Turn]:
+        """Return the jobs that wait, in the order in which they will be taken if nobody else comes."""
+        rank = func.row_number().over(partition_by=t.c.user_id, order_by=(t.c.created_at, t.c.id)).label("rank")
+        waiting = select(t.c.id, t.c.user_id, t.c.created_at, users.c.turn_at, rank).join(users).where(self._free())
+        inner = waiting.subquery()
+        query = select(inner.c.id, inner.c.user_id).order_by(
+            inner.c.rank, inner.c.turn_at.asc().nulls_first(), inner.c.created_at, inner.c.id
+        )
+        async with self._database.read() as connection:
+            return [Turn(*row) for row in await connection.execute(query.limit(limit))]
+
+    async def counts(self) -> dict[str, int]:
+        """Return how many jobs of each user wait or run."""
+        pending = (t.c.status == Status.PENDING, self._kind)
+        query = select(t.c.user_id, func.count()).where(*pending).group_by(t.c.user_id)
+        async with self._database.read() as connection:
+            return {row[0]: row[1] for row in await connection.execute(query)}
+
+    async def unannounced(self, limit: int) -> list[str]:
+        """Return free jobs that no waiting entry of the queue names: their worker died, or their entry was lost."""
+        named = literal_column(
+            "EXISTS (SELECT 1 FROM procrastinate_jobs q WHERE q.status = 'todo'"
+            " AND q.args->>'record_id' = denoise_records.id)",
+            Boolean(),
+        )
+        query = select(t.c.id).where(self._free(), not_(named)).order_by(t.c.created_at).limit(limit)
+        async with self._database.read() as connection:
+            return list(await connection.scalars(query))
+
+    def _next(self) -> Select[tuple[str, str]]:
+        query = select(t.c.id, t.c.user_id).join(users).where(self._free())
+        query = query.order_by(users.c.turn_at.asc().nulls_first(), t.c.created_at, t.c.id).limit(1)
+        return query.with_for_update(of=t, skip_locked=True)
+
+    def _free(self) -> ColumnElement[bool]:
+        silent = or_(t.c.heartbeat_at.is_(None), t.c.heartbeat_at < NOW_US - self._lease_us)
+        waited = func.greatest(t.c.attempts - 1, literal(0)) * self._delay_us  # after the second broken run, and more
+        rested = or_(t.c.attempts < 2, t.c.updated_at < NOW_US - waited)
+        return and_(t.c.status == Status.PENDING, t.c.removed_at.is_(None), self._kind, silent, rested)

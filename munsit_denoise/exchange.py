@@ -1,0 +1,80 @@
+"""How a process learns of jobs and tells of them: alone, or through a database that many processes share."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+
+from munsit_denoise.db.engine import Database
+from munsit_denoise.db.records import Beside
+from munsit_denoise.events.base import Bell
+from munsit_denoise.events.memory import MemoryBell
+from munsit_denoise.jobs.parts import FETCHES_PER_USER
+from munsit_denoise.jobs.places import LAST_STEPS
+from munsit_denoise.jobs.recall import Ended
+from munsit_denoise.queue.base import JobQueue
+from munsit_denoise.queue.local import LocalQueue
+from munsit_denoise.records import DenoiseRecord
+from munsit_denoise.settings import Settings
+
+FETCHERS = 2 * FETCHES_PER_USER
+
+Loop = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """The bell and the queues of one process, and what has to go on behind them."""
+
+    bell: Bell
+    queue: JobQueue  # jobs that can run
+    inbox: JobQueue  # whose original is to be fetched
+    announce: Beside | None = None  # puts a job into the shared queue, in the transaction that accepts it
+    ended: Ended | None = None  # who knows what became of jobs elsewhere; None where this process knows all
+    loops: dict[str, Loop] = field(default_factory=dict)
+
+
+def open_exchange(settings: Settings, database: Database) -> Exchange:
+    """Return what fits the database."""
+    return _shared(settings, database) if settings.is_cluster else _alone(settings)
+
+
+def _alone(settings: Settings) -> Exchange:
+    return Exchange(MemoryBell(), LocalQueue(settings.job_concurrency + LAST_STEPS), LocalQueue(FETCHES_PER_USER))
+
+
+def _shared(settings: Settings, database: Database) -> Exchange:
+    from munsit_denoise.db.turns import Turns  # the extra `cluster`, which a process of its own does without
+    from munsit_denoise.events.postgres import PostgresBell
+    from munsit_denoise.queue.postgres import PostgresQueue
+
+    url, lease_s, listens = settings.database, settings.lease_s, settings.database_listen
+    bell = PostgresBell(url, listens=listens)
+
+    def queue_of(name: str, places: int) -> tuple[PostgresQueue, Turns]:
+        fetches = name == "fetches"
+        turns = Turns(database, fetches=fetches, lease_s=lease_s, retry_delay_s=settings.job_retry_delay_s)
+        return PostgresQueue(url, name, turns, places=places, lease_s=lease_s, listens=listens), turns
+
+    works = settings.job_concurrency > 0
+    queue, turns = queue_of("jobs", settings.job_concurrency)
+    inbox, _ = queue_of("fetches", FETCHERS if works else 0)
+
+    async def announce(connection: Any, record: DenoiseRecord) -> DenoiseRecord:
+        await (inbox if record.source_url else queue).announce(connection, record.id)
+        return record
+
+    async def sweep_forever() -> None:
+        while True:
+            await anyio.sleep(lease_s / 3)
+            await queue.sweep()
+            await inbox.sweep()
+
+    loops: dict[str, Loop] = {
+        "events": bell.run_forever,
+        "queue": queue.run_forever,
+        "inbox": inbox.run_forever,
+        "stalled jobs": sweep_forever,
+    }
+    return Exchange(bell, queue, inbox, announce, turns, loops)

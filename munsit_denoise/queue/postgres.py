@@ -1,0 +1,220 @@
+"""The queue of many workers: Procrastinate carries the ids of jobs, and wakes whoever has a place.
+
+An entry of the queue says that a job can be taken, not which one is next: that is asked of the records, users in turn,
+when a worker has a place. So an entry that is handed out twice, or left over, costs a question; one that is lost is
+found by the sweep.
+"""
+
+import json
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
+
+import anyio
+from anyio.abc import TaskGroup
+from procrastinate import App, PsycopgConnector
+
+log = logging.getLogger(__name__)
+TASK = "denoise"
+REFRESH_S = 1.0  # between two looks at who waits
+LINE = 5000  # places that are told exactly
+FOUND_AT_ONCE = 500
+POLL_S = 5.0  # where a notification was lost
+DEFER = """
+INSERT INTO procrastinate_jobs (queue_name, task_name, args)
+SELECT CAST(%(queue)s AS text), %(task)s, CAST(%(args)s AS jsonb)
+WHERE NOT EXISTS (
+    SELECT 1 FROM procrastinate_jobs
+    WHERE status = 'todo' AND queue_name = CAST(%(queue)s AS text) AND args->>'record_id' = %(id)s
+)
+"""
+FORGET = "DELETE FROM procrastinate_jobs WHERE status = 'todo' AND args->>'record_id' = %(id)s"
+DEAD = """
+DELETE FROM procrastinate_jobs AS job WHERE job.status NOT IN ('todo', 'doing') OR job.status = 'doing' AND NOT EXISTS (
+    SELECT 1 FROM procrastinate_workers AS worker
+    WHERE worker.id = job.worker_id AND worker.last_heartbeat > now() - make_interval(secs => %(silent_s)s)
+)
+"""
+
+
+class Turn(Protocol):
+    """A job that was taken."""
+
+    @property
+    def job_id(self) -> str:
+        """Which."""
+        ...
+
+    @property
+    def user_id(self) -> str:
+        """Whose."""
+        ...
+
+
+class Turns(Protocol):
+    """What is asked of the records."""
+
+    async def take(self) -> Turn | None:
+        """Take the next job."""
+        ...
+
+    async def keep(self, job_ids: Sequence[str]) -> None:
+        """Give a sign of life for jobs that were taken."""
+        ...
+
+    async def release(self, job_id: str) -> None:
+        """Let another worker take a job."""
+        ...
+
+    async def line(self, limit: int) -> Sequence[Turn]:
+        """Return the jobs that wait, in order."""
+        ...
+
+    async def counts(self) -> dict[str, int]:
+        """Return how many jobs of each user have not ended."""
+        ...
+
+    async def unannounced(self, limit: int) -> Sequence[str]:
+        """Return free jobs that no waiting entry names."""
+        ...
+
+
+class PostgresQueue:
+    """The jobs of one kind that wait in the database, as one process sees them; works while `run_forever` runs.
+
+    `places` is how many this process takes at a time; 0 takes none. Waiting and positions are as of a second ago.
+    """
+
+    def __init__(self, url: str, name: str, turns: Turns, *, places: int, lease_s: float, listens: bool = True) -> None:
+        self._name, self._turns, self._places, self._lease_s, self._listens = name, turns, places, lease_s, listens
+        self._app = App(connector=PsycopgConnector(conninfo=url, min_size=1, max_size=4, timeout=POLL_S))
+        self._app.task(name=TASK, queue=name)(self._offer)
+        self._offers: deque[anyio.Event] = deque()  # entries that this process holds, as what ends them
+        self._offered = anyio.Semaphore(0)
+        self._taken: dict[str, anyio.Event] = {}  # jobs that are worked on, to what ends their entry
+        self._counts: dict[str, int] = {}
+        self._ahead: dict[str, int] = {}
+        self._forgotten: set[str] = set()
+        self.changes = 0  # grows whenever a place in the queue changes
+
+    def __len__(self) -> int:
+        return sum(self._counts.values())
+
+    def waiting(self, user_id: str) -> int:
+        """Return how many jobs of a user have not ended."""
+        return self._counts.get(user_id, 0)
+
+    def position(self, user_id: str, job_id: str) -> int | None:
+        """Return how many jobs will be taken before one, None when it does not wait, or far behind."""
+        return self._ahead.get(job_id)
+
+    def discard(self, user_id: str, job_id: str) -> None:
+        """Take a job out; one that does not wait here is fine."""
+        self._forgotten.add(job_id)
+
+    async def announce(self, connection: Any, job_id: str) -> None:
+        """Put a job's entry into the queue, in the transaction of a connection that accepts the job."""
+        await connection.exec_driver_sql(DEFER, self._entry(job_id))
+
+    async def put(self, user_id: str, job_id: str) -> None:
+        """Let a job be taken, by whichever worker has a place; one that waits already keeps its entry."""
+        if job_id in self._taken:
+            await self._turns.release(job_id)
+        await self._execute(DEFER, **self._entry(job_id))
+
+    async def take(self) -> str:
+        """Return the next job, waiting for one; it is this process's until it is `done`."""
+        while True:
+            await self._offered.acquire()
+            offer = self._offers.popleft()
+            try:
+                turn = await self._turns.take()
+            except BaseException:
+                offer.set()
+                raise
+            if turn is None:
+                offer.set()
+                continue
+            self._taken[turn.job_id] = offer
+            return turn.job_id
+
+    async def done(self, job_id: str) -> None:
+        """Note that a job which was taken is no longer worked on."""
+        offer = self._taken.pop(job_id, None)
+        if offer is not None:
+            offer.set()
+
+    async def run_forever(self) -> None:
+        """Look at who waits; with places, take entries of the queue and give signs of life for what is worked on."""
+        async with self._app.open_async(), anyio.create_task_group() as tasks:
+            tasks.start_soon(self._refresh_forever)
+            if self._places:
+                tasks.start_soon(self._keep_forever)
+                await self._work(tasks)
+
+    async def sweep(self) -> int:
+        """Announce free jobs that no entry names, and remove entries whose worker died; return how many were found."""
+        await self._execute(DEAD, silent_s=2 * self._lease_s)
+        found = await self._turns.unannounced(FOUND_AT_ONCE)
+        for job_id in found:
+            await self._execute(DEFER, **self._entry(job_id))
+        return len(found)
+
+    async def _work(self, tasks: TaskGroup) -> None:
+        await self._app.run_worker_async(
+            queues=[self._name],
+            name=self._name,
+            concurrency=self._places,
+            install_signal_handlers=False,
+            delete_jobs="always",
+            listen_notify=self._listens,
+            fetch_job_polling_interval=POLL_S,
+            update_heartbeat_interval=self._lease_s / 3,
+            stalled_worker_timeout=2 * self._lease_s,
+            shutdown_graceful_timeout=1.0,
+        )
+        tasks.cancel_scope.cancel()
+
+    async def _offer(self, record_id: str) -> None:
+        """Hold an entry of the queue until the job that it led to is done here."""
+        settled = anyio.Event()
+        self._offers.append(settled)
+        self._offered.release()
+        await settled.wait()
+
+    async def _keep_forever(self) -> None:
+        while True:
+            await anyio.sleep(self._lease_s / 3)
+            if self._taken:
+                await _tried(lambda: self._turns.keep(list(self._taken)))
+
+    async def _refresh_forever(self) -> None:
+        while True:
+            await _tried(self._refresh)
+            await anyio.sleep(REFRESH_S)
+
+    async def _refresh(self) -> None:
+        while self._forgotten:
+            job_id = next(iter(self._forgotten))
+            await self._execute(FORGET, id=job_id)
+            self._forgotten.discard(job_id)
+        self._counts = await self._turns.counts()
+        ahead = {turn.job_id: place for place, turn in enumerate(await self._turns.line(LINE))} if self._counts else {}
+        if ahead != self._ahead:
+            self._ahead = ahead
+            self.changes += 1
+
+    def _entry(self, job_id: str) -> dict[str, object]:
+        return {"queue": self._name, "task": TASK, "args": json.dumps({"record_id": job_id}), "id": job_id}
+
+    async def _execute(self, query: str, **values: object) -> None:
+        await self._app.connector.execute_query_async(query, **values)
+
+
+async def _tried(act: Callable[[], Awaitable[None]]) -> None:
+    """Do something that will be done again soon anyway."""
+    try:
+        await act()
+    except Exception as error:
+        log.debug("the queue could not be asked: %s", type(error).__name__)

@@ -1,0 +1,218 @@
+"""A storage in an S3-compatible store. An object appears under its key whole, or not at all.
+
+Files are written and read by programs that need a path, so each has a place on this machine's disk while it is worked
+on. Downloads are streamed from the store.
+"""
+
+import re
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+import obstore
+from obstore.store import S3Store
+
+from munsit_denoise.storage.base import Reader, Stat
+from munsit_denoise.storage.objects import PART_BYTES, PARTS, ObjectAppender, ObjectReader, part_key, told
+from munsit_denoise.storage.scratch import ScratchFolder
+
+JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+MARK = "installation/"  # of an empty object whose name ends in the id
+PROBE = "probe/"
+ASIDE = "set-aside"
+TIMEOUT_S = 30  # of one request: a store that hangs for ten seconds is waited for
+RETRIES_S = 20
+DELETE_AT_ONCE = 500
+
+Result = TypeVar("Result")
+
+
+class S3Storage:
+    """Objects below a prefix of a bucket that exists."""
+
+    def __init__(self, url: str, endpoint: str, scratch: Path) -> None:
+        """Take `s3://bucket/prefix`; credentials and region come from the usual `AWS_*` variables. Raises OSError."""
+        bucket, _, prefix = url.removeprefix("s3://").partition("/")
+        config: Any = {"virtual_hosted_style_request": False}
+        if endpoint:
+            config["endpoint"] = endpoint
+        self._store = S3Store(
+            bucket,
+            prefix=prefix.strip("/") or None,
+            config=config,
+            client_options={"allow_http": endpoint.startswith("http://"), "timeout": timedelta(seconds=TIMEOUT_S)},
+            retry_config={"max_retries": 5, "retry_timeout": timedelta(seconds=RETRIES_S)},
+        )
+        self._scratch = ScratchFolder(scratch)
+
+    @asynccontextmanager
+    async def new_file(self, key: str) -> AsyncIterator[Path]:
+        """Yield a local path to write to; published under its key when the block ends without an exception."""
+        async with self._scratch.place(key) as path:
+            yield path
+            with path.open("rb") as file:
+                await self._do(lambda: obstore.put_async(self._store, key, file, chunk_size=PART_BYTES))
+
+    @asynccontextmanager
+    async def append(self, key: str) -> AsyncIterator[ObjectAppender]:
+        """Yield what adds to the end of a file that is taken in parts; one caller at a time."""
+        appender = ObjectAppender(partial(self._put_part, key), await self.appended_bytes(key))
+        try:
+            yield appender
+        finally:
+            with anyio.CancelScope(shield=True):
+                await appender.flush()
+
+    async def appended_bytes(self, key: str) -> int:
+        """Return how much of a file that is taken in parts is there, 0 for none."""
+        end = 0
+        for start, size_bytes in await self._parts(key):
+            if start != end:
+                break  # what came before this one never arrived
+            end += size_bytes
+        return end
+
+    async def publish(self, key: str) -> None:
+        """Make all that was appended the file under this key; doing it again is fine. Raises FileNotFoundError."""
+        parts = await self._parts(key)
+        if not parts:
+            await self.stat(key)
+            return
+
+        async def content() -> AsyncIterator[bytes]:
+            for start, _ in parts:
+                found = await obstore.get_async(self._store, part_key(key, start))
+                async for piece in found.stream(min_chunk_size=PART_BYTES):
+                    yield bytes(piece)
+
+        await self._do(lambda: obstore.put_async(self._store, key, content(), chunk_size=PART_BYTES))
+        await self._remove([part_key(key, start) for start, _ in parts])
+
+    async def _put_part(self, key: str, start: int, data: bytes) -> None:
+        """Store a part of a file that is taken in parts, from a position on."""
+        await self._do(lambda: obstore.put_async(self._store, part_key(key, start), data, use_multipart=False))
+
+    async def _parts(self, key: str) -> list[tuple[int, int]]:
+        """Return where each part of a file begins, and its size, in order."""
+        with told():
+            found = [
+                (int(str(one["path"]).rpartition("/")[2]), int(one["size"]))
+                async for objects in obstore.list(self._store, prefix=f"{key}{PARTS}/")
+                for one in objects
+            ]
+        return sorted(found)
+
+    @asynccontextmanager
+    async def local_file(self, key: str) -> AsyncIterator[Path]:
+        """Yield a local path under which a file can be read for a while. Raises FileNotFoundError."""
+        async with self._scratch.place(key) as path:
+            with told():
+                found = await obstore.get_async(self._store, key)
+                async with await anyio.open_file(path, "wb") as file:
+                    async for part in found.stream(min_chunk_size=PART_BYTES):
+                        await file.write(part)
+            yield path
+
+    @asynccontextmanager
+    async def open_range(self, key: str, start: int = 0) -> AsyncIterator[Reader]:
+        """Yield a reader that stands at a position. Raises FileNotFoundError."""
+        size_bytes = (await self.stat(key)).size_bytes
+        yield ObjectReader(self._store, key, size_bytes, start)
+
+    async def stat(self, key: str) -> Stat:
+        """Return a file's size and time. Raises FileNotFoundError."""
+        found = await self._do(lambda: obstore.head_async(self._store, key))
+        return Stat(found["size"], found["last_modified"].timestamp())
+
+    async def share(self, key: str, new_key: str) -> None:
+        """Give a file a second key, under which it stays when the first one goes. Raises FileNotFoundError."""
+        await self._do(lambda: obstore.copy_async(self._store, key, new_key))
+
+    async def mark(self, key: str) -> None:
+        """Make an empty file under a key."""
+        await self._do(lambda: obstore.put_async(self._store, key, b""))
+
+    async def delete(self, key: str) -> None:
+        """Remove one file; one that is not there is fine."""
+        with anyio.CancelScope(shield=True):
+            await self._remove([key])
+
+    async def delete_job(self, job_id: str) -> None:
+        """Remove all of a job's files, also while the caller is being cancelled; none at all is fine."""
+        with anyio.CancelScope(shield=True):
+            await self._remove(await self.keys(job_id))
+
+    async def jobs(self) -> AsyncIterator[list[str]]:
+        """Yield the ids of the jobs that have objects, some at a time; whatever else lies there is left out."""
+        last = ""
+        with told():
+            async for objects in obstore.list(self._store, chunk_size=1000):
+                names = [str(one["path"]).partition("/")[0] for one in objects]
+                found = [name for name in dict.fromkeys(names) if name != last and JOB_ID.fullmatch(name)]
+                last = names[-1] if names else last
+                if found:
+                    yield found
+
+    async def keys(self, job_id: str) -> list[str]:
+        """Return the keys of a job's files."""
+        with told():
+            return [
+                str(one["path"])
+                async for objects in obstore.list(self._store, prefix=f"{job_id}/", chunk_size=1000)
+                for one in objects
+            ]
+
+    async def set_aside(self, job_ids: Collection[str]) -> str:
+        """Put jobs' objects where nothing touches them any more; return where, for people."""
+        place = f"{ASIDE}-{datetime.now(UTC):%Y-%m-%dT%H%M%S}"
+        for job_id in job_ids:
+            for key in await self.keys(job_id):
+                await self.share(key, f"{place}/{key}")
+            await self.delete_job(job_id)
+        return place
+
+    def free_bytes(self) -> int:
+        """Return the room that is left for files while they are worked on; the store has no bound of its own."""
+        return self._scratch.free_bytes()
+
+    async def probe(self) -> None:
+        """Write an object, read it and remove it."""
+        key = f"{PROBE}{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+        await self._do(lambda: obstore.put_async(self._store, key, b"probe"))
+        await self.stat(key)
+        await self._remove([key])
+
+    async def installation_id(self) -> str | None:
+        """Return the id of the installation that this storage belongs to, None when it has none yet."""
+        return next((key.removeprefix(MARK) for key in await self._marks()), None)
+
+    async def name_installation(self, installation_id: str) -> None:
+        """Give the storage an id in the place of the one that it has."""
+        old = await self._marks()
+        await self._do(lambda: obstore.put_async(self._store, MARK + installation_id, b""))
+        await self._remove([key for key in old if key != MARK + installation_id])
+
+    async def presign(self, key: str, seconds: float) -> str:
+        """Return a URL of the store under which the file can be fetched for so long."""
+        return await self._do(lambda: obstore.sign_async(self._store, "GET", key, timedelta(seconds=seconds)))
+
+    async def _marks(self) -> list[str]:
+        with told():
+            return [str(one["path"]) async for objects in obstore.list(self._store, prefix=MARK) for one in objects]
+
+    async def _remove(self, keys: list[str]) -> None:
+        for first in range(0, len(keys), DELETE_AT_ONCE):
+            some = keys[first : first + DELETE_AT_ONCE]
+            try:
+                with told():
+                    await obstore.delete_async(self._store, some)
+            except FileNotFoundError:
+                continue  # gone already, which is what was wanted
+
+    async def _do(self, act: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+        with told():
+            return await act()

@@ -1,0 +1,107 @@
+"""What `munsit-denoise worker` does: run jobs of a queue that many processes share, until a signal ends it."""
+
+import os
+import signal
+import time
+
+import anyio
+import typer
+
+from munsit_denoise.db.migrate import check_schema
+from munsit_denoise.engine.allocator import keep_freed_memory
+from munsit_denoise.errors import CannotGoOn
+from munsit_denoise.logs import get_logger
+from munsit_denoise.media.ffmpeg import program
+from munsit_denoise.metrics import Metrics
+from munsit_denoise.private import private_files
+from munsit_denoise.services import open_services
+from munsit_denoise.settings import Settings
+
+log = get_logger()
+ALONE = (
+    "A worker shares its queue with a server on PostgreSQL. Set DENOISE_DATABASE_URL=postgresql://... as the server "
+    "has it, or run munsit-denoise serve, which runs jobs itself."
+)
+NO_PLACE = "DENOISE_JOB_CONCURRENCY is 0, so this worker would run nothing. Set it to 1 or more for workers."
+SILENCES = 3  # leases without an answer of the database, after which only a new process helps
+SHORTEST_SILENCE_S = 60.0
+STOP_S = 50.0  # for running jobs to be given back
+HUNG = 75  # exit code of a worker that its supervisor should start again (EX_TEMPFAIL)
+
+
+def run_worker(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT; running jobs are given back then.
+
+    Raises MissingProgram, UnusableDatabase, CannotGoOn, OSError.
+    """
+    if not settings.is_cluster:
+        raise CannotGoOn(ALONE)
+    if not settings.job_concurrency:
+        raise CannotGoOn(NO_PLACE)
+    keep_freed_memory()  # before any thread: each would get a heap of its own
+    for name in ("ffmpeg", "ffprobe"):
+        program(name)
+    check_schema(settings.database)
+    with private_files():
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        failure = anyio.run(_Worker(settings).run)
+    if failure is not None:
+        raise failure
+
+
+class _Worker:
+    """One process's work, a watch on the database, and the signals."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._failure: Exception | None = None
+        self._stopping = anyio.Event()
+        self._answered_at_s = time.monotonic()
+
+    async def run(self) -> Exception | None:
+        """Work until a signal; return why it could not go on."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._hear_signals)
+            tasks.start_soon(self._watch)
+            async with open_services(
+                self._settings, Metrics(), self._give_up, write_webhook=_nothing, answered=self._answered
+            ):
+                typer.echo("munsit-denoise works")
+                await self._stopping.wait()
+                log.info("the worker stops; its jobs go back into the queue")
+                tasks.start_soon(self._insist)
+            tasks.cancel_scope.cancel()
+        return self._failure
+
+    def _give_up(self, error: Exception) -> None:
+        self._failure = self._failure or error
+        self._stopping.set()
+
+    def _answered(self) -> None:
+        self._answered_at_s = time.monotonic()
+
+    async def _hear_signals(self) -> None:
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async for number in signals:
+                if self._stopping.is_set() and number is signal.SIGINT:
+                    os._exit(128 + number)
+                self._stopping.set()
+
+    async def _watch(self) -> None:
+        """End the process when the database has been silent for long: its connections may hang for hours."""
+        longest_s = max(SILENCES * self._settings.lease_s, SHORTEST_SILENCE_S)
+        while True:
+            await anyio.sleep(1)
+            if time.monotonic() - self._answered_at_s > longest_s:
+                log.error("the database is silent; the worker ends, to be started again", seconds=longest_s)
+                os._exit(HUNG)
+
+    async def _insist(self) -> None:
+        """End the process when something does not let itself be stopped."""
+        await anyio.sleep(STOP_S)
+        log.error("the worker could not be stopped in order and ends", seconds=STOP_S)
+        os._exit(0)
+
+
+def _nothing(*_: object) -> bytes:
+    raise AssertionError  # webhooks are the servers' work

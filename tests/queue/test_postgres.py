@@ -1,0 +1,162 @@
+"""The shared queue: users in turn over workers, one worker a job, and nothing lost with a worker."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import anyio
+import pytest
+from sqlalchemy import text
+
+from munsit_denoise.db.engine import Database, open_database
+from munsit_denoise.db.keys import Keys
+from munsit_denoise.db.migrate import upgrade
+from munsit_denoise.db.records import Records
+from munsit_denoise.db.turns import Turns
+from munsit_denoise.queue.postgres import PostgresQueue
+from munsit_denoise.records import DenoiseRecord
+from tests.db.test_records import make_record
+from tests.services import Postgres
+
+pytestmark = pytest.mark.anyio
+LEASE_S = 1.5
+
+
+@pytest.fixture
+async def url(postgres_server: Postgres) -> str:
+    url = postgres_server.new_database()
+    await anyio.to_thread.run_sync(upgrade, url)
+    return url
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    database = open_database(url)
+    yield database
+    await database.close()
+
+
+async def user_of(database: Database, name: str) -> str:
+    keys = Keys(database)
+    found = await keys.find_user(await keys.create(name))
+    assert found
+    return found
+
+
+def queue_on(url: str, database: Database, places: int = 0) -> PostgresQueue:
+    turns = Turns(database, fetches=False, lease_s=LEASE_S, retry_delay_s=0)
+    return PostgresQueue(url, "jobs", turns, places=places, lease_s=LEASE_S)
+
+
+async def accept(database: Database, queue: PostgresQueue, user_id: str, number: int) -> DenoiseRecord:
+    record = replace(make_record(user_id, number), secret=f"{number:032x}")
+
+    async def announce(connection: Any, record: DenoiseRecord) -> DenoiseRecord:
+        await queue.announce(connection, record.id)
+        return record
+
+    return await Records(database, announce=announce).insert(record)
+
+
+async def entries(database: Database) -> int:
+    async with database.read() as connection:
+        return int(await connection.scalar(text("SELECT count(*) FROM procrastinate_jobs")) or 0)
+
+
+async def test_a_record_and_its_entry_are_accepted_together_or_not_at_all(url: str, database: Database) -> None:
+    queue, user_id = queue_on(url, database), await user_of(database, "ann")
+
+    async def refuse(*_: object) -> DenoiseRecord:
+        raise ZeroDivisionError
+
+    async def announce(connection: Any, record: DenoiseRecord) -> DenoiseRecord:
+        await queue.announce(connection, record.id)
+        return await refuse()
+
+    with pytest.raises(ZeroDivisionError):
+        await Records(database, announce=announce).insert(make_record(user_id))
+    assert await entries(database) == 0
+    await accept(database, queue, user_id, 1)
+    assert await entries(database) == 1
+
+
+async def test_workers_take_each_job_once_and_users_in_turn(url: str, database: Database) -> None:
+    ann, bob = [await user_of(database, name) for name in ("ann", "bob")]
+    web = queue_on(url, database)
+    workers = [queue_on(url, database, places=1) for _ in range(2)]
+    taken: list[str] = []
+
+    async def work(queue: PostgresQueue) -> None:
+        while True:
+            job_id = await queue.take()
+            taken.append(job_id)
+            record = await Records(database).get(job_id)
+            lease = await Records(database).claim(job_id)
+            assert record is not None
+            assert lease is not None
+            await Records(database).fail(lease, "done")
+            await queue.done(job_id)
+
+    for number in range(20):
+        await accept(database, web, ann, number)
+    others = await accept(database, web, bob, 100)
+    async with anyio.create_task_group() as tasks:
+        for queue in workers:
+            tasks.start_soon(queue.run_forever)
+            tasks.start_soon(work, queue)
+        with anyio.fail_after(20):
+            while len(taken) < 21 or await entries(database):
+                await anyio.sleep(0.02)
+        tasks.cancel_scope.cancel()
+    assert len(taken) == len(set(taken)) == 21
+    assert taken.index(others.id) <= 3  # two workers had one of ann's each, and each at most one more
+
+
+async def test_a_dead_workers_job_is_free_after_its_lease_and_is_found_by_the_sweep(
+    url: str, database: Database
+) -> None:
+    ann = await user_of(database, "ann")
+    web, dead, alive = queue_on(url, database), queue_on(url, database, places=1), queue_on(url, database, places=1)
+    record = await accept(database, web, ann, 1)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(dead.run_forever)
+        with anyio.fail_after(10):
+            assert await dead.take() == record.id
+        tasks.cancel_scope.cancel()  # it never says that it is done
+    taken = []
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(alive.run_forever)
+
+        async def take() -> None:
+            taken.append(await alive.take())
+
+        tasks.start_soon(take)
+        await anyio.sleep(LEASE_S / 3)
+        await alive.sweep()
+        assert not taken
+        with anyio.fail_after(10):
+            while not taken:
+                await anyio.sleep(0.2)
+                await alive.sweep()
+        tasks.cancel_scope.cancel()
+    assert taken == [record.id]
+
+
+async def test_places_and_counts_are_told(url: str, database: Database) -> None:
+    ann, bob = [await user_of(database, name) for name in ("ann", "bob")]
+    web = queue_on(url, database)
+    records = [await accept(database, web, ann, number) for number in range(3)]
+    other = await accept(database, web, bob, 10)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(web.run_forever)
+        with anyio.fail_after(10):
+            while len(web) < 4 or web.position(bob, other.id) is None:
+                await anyio.sleep(0.02)
+        assert web.waiting(ann) == 3
+        assert [web.position(ann, record.id) for record in records] == [0, 2, 3]
+        assert web.position(bob, other.id) == 1
+        web.discard(ann, records[0].id)
+        with anyio.fail_after(10):
+            while await entries(database) > 3:
+                await anyio.sleep(0.02)
+        tasks.cancel_scope.cancel()
