@@ -27,7 +27,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 UNITS = {"s": "seconds", "mb": "MiB", "minutes": "minutes", "hours": "hours", "days": "days"}
 SECTIONS = {  # by the first setting of each, in the order of settings.py
     "data_dir": "Data",
-    "host": "Network",
+    "public_url": "Network",
     "max_upload_mb": "Limits and disk space",
     "upload_hours": "How long files are kept",
     "balance": "Balance, rates and browsers",
@@ -40,6 +40,8 @@ EXAMPLES = {
     "data_dir": "/var/lib/munsit-denoise",
     "database_url": "sqlite:////var/lib/munsit-denoise/denoise.db",
     "storage_url": "file:///srv/recordings",
+    "s3_endpoint": "http://store.example:9000",
+    "downloads": "presigned",
     "public_url": "https://denoise.example.org",
     "host": "0.0.0.0",
     "port": "9000",
@@ -73,9 +75,9 @@ def configuration() -> str:
     lines = [
         NOTE,
         "# Configuration\n",
-        "The server and the command line read environment variables, or lines of a file `.env` in the current folder.",
-        "A wrong value stops the start with a sentence that names the setting. A `DENOISE_` variable that is no setting",
-        "is reported with the nearest name.\n",
+        "The server and the command line read environment variables, or lines of `.env` in the current folder.",
+        "A wrong value stops the start with a sentence that names the setting. A `DENOISE_` variable that is no",
+        "setting is reported with the nearest name.\n",
         "```sh",
         "DENOISE_DATA_DIR=/var/lib/munsit-denoise DENOISE_PORT=9000 munsit-denoise serve",
         "```\n",
