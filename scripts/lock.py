@@ -1,4 +1,7 @@
-"""Resolve pyproject.toml into two lock files with hashes: everything, and PyTorch with its CUDA packages."""
+"""Resolve pyproject.toml into two lock files with hashes: everything, and PyTorch with its CUDA packages.
+
+They hold for Python 3.11 to 3.13: what one of these alone needs carries a marker.
+"""
 
 import re
 import subprocess
@@ -6,6 +9,7 @@ import sys
 from pathlib import Path
 
 TORCH = re.compile(r"(torch|torchaudio|triton|nvidia-|cuda-)")
+VERSIONS = ["--universal", "--python-version", "3.11", "--fork-strategy", "fewest"]
 OPTIONS = ["--all-extras", "--generate-hashes", "--no-emit-index-url", "--no-header", "--no-annotate", "-q"]
 
 
@@ -13,7 +17,7 @@ def main() -> None:
     """Write requirements.lock and requirements-torch.lock."""
     uv = Path(sys.executable).with_name("uv")
     done = subprocess.run(
-        [uv, "pip", "compile", "pyproject.toml", *OPTIONS], check=True, capture_output=True, text=True
+        [uv, "pip", "compile", "pyproject.toml", *VERSIONS, *OPTIONS], check=True, capture_output=True, text=True
     )
     blocks = re.split(r"(?m)^(?=[A-Za-z0-9])", done.stdout)
     torch = [block for block in blocks if TORCH.match(block)]

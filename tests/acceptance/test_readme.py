@@ -1,4 +1,4 @@
-"""The examples of the README work as they stand."""
+"""The examples of the README, the quick start and the clients' page work as they stand."""
 
 import re
 import shutil
@@ -12,11 +12,13 @@ import soundfile
 from tests.audio import write_noisy
 from tests.live import Live
 
+CLIENTS, QUICK_START = Path("docs/clients.md"), Path("docs/quick-start.md")
+JAVASCRIPT_CLIENT = Path("clients/js/munsit-denoise.js")
 
-def example(language: str, containing: str) -> str:
-    """Return the first example in a language that contains a phrase."""
-    blocks = re.findall(rf"```{language}\n(.*?)```", Path("README.md").read_text(), re.DOTALL)
-    return next(str(block) for block in blocks if containing in block)
+
+def examples(path: Path, language: str) -> list[str]:
+    """Return the examples of a document in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text("utf-8"), re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture
@@ -28,37 +30,45 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_python(live: Live, folder: Path) -> None:
-    code = f"BASE, KEY = {live.url + '/api/v1'!r}, {live.key!r}\n" + example("python", "httpx.Client")
+@pytest.mark.parametrize(
+    ("example", "output", "result"),
+    zip(examples(CLIENTS, "python"), ["clean.flac", "'stage': 'done'", ""], ["FLAC", "WAV", "FLAC"], strict=True),
+)
+def test_python(live: Live, folder: Path, example: str, output: str, result: str) -> None:
+    names = {"URL": live.url, "BASE": live.url + "/api/v1", "AUDO_BASE": live.url + "/v1", "KEY": live.key}
+    code = "".join(f"{name} = {value!r}\n" for name, value in names.items()) + example
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True, text=True)
-    assert "'stage': 'done'" in done.stdout.splitlines()[-1]
-    assert soundfile.info(folder / "clean.wav").samplerate == 16_000
-
-
-def test_audos_python_client(live: Live, folder: Path) -> None:
-    code = f"AUDO_BASE, KEY = {live.url + '/v1'!r}, {live.key!r}\n" + example("python", "NoiseRemovalClient")
-    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True)
-    assert soundfile.info(folder / "clean.flac").format == "FLAC"
+    assert output in done.stdout
+    [written] = folder.glob("clean.*")
+    assert soundfile.info(written).format == result
+    assert soundfile.info(written).samplerate == 16_000
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
-def test_javascript(live: Live, folder: Path) -> None:
-    head = f"const BASE = '{live.url}/api/v1', KEY = '{live.key}';\nimport {{ readFileSync }} from 'node:fs';\n"
-    head += "import { File } from 'node:buffer';\n"
+@pytest.mark.parametrize(("example", "output"), zip(examples(CLIENTS, "js"), [r"\d{5}", "stage: 'done'"], strict=True))
+def test_javascript(live: Live, folder: Path, example: str, output: str) -> None:
+    head = f"const URL = '{live.url}', BASE = '{live.url}/api/v1', KEY = '{live.key}';\n"
+    head += "import { readFileSync } from 'node:fs';\nimport { File } from 'node:buffer';\n"
     head += "const file = new File([readFileSync('interview.mp3')], 'interview.mp3');\n"
-    (folder / "example.mjs").write_text(head + example("js", "FormData"))
+    shutil.copy(JAVASCRIPT_CLIENT, folder)
+    (folder / "example.mjs").write_text(head + example)
     done = subprocess.run(["node", "example.mjs"], cwd=folder, check=True, capture_output=True, text=True)
-    assert "stage: 'done'" in done.stdout
+    assert re.search(output, done.stdout)
 
 
-def test_curl(live: Live, folder: Path) -> None:
-    submit, follow, history = (line for line in example("sh", "curl -N").splitlines() if line.startswith("curl"))
-    variables = f"KEY={live.key} BASE={live.url}/api/v1; "
-    answer = subprocess.run(["sh", "-c", variables + submit], cwd=folder, check=True, capture_output=True, text=True)
-    job_id = answer.stdout.split('"')[-2]
-    followed = subprocess.run(
-        ["sh", "-c", variables + follow.replace("6f1c...", job_id)], check=True, capture_output=True, text=True
-    )
-    assert '"stage":"done"' in followed.stdout
-    listed = subprocess.run(["sh", "-c", variables + history], check=True, capture_output=True, text=True)
-    assert job_id in listed.stdout
+@pytest.mark.parametrize("document", [Path("README.md"), Path("README.ar.md"), QUICK_START], ids=str)
+def test_curl(live: Live, folder: Path, document: Path) -> None:
+    """Every curl of a document, one after the other, with the id of the first job in the place of `6f1c...`."""
+    job_id, outputs = "", []
+    for line in "\n".join(examples(document, "sh")).replace("\\\n", " ").splitlines():
+        if not line.startswith("curl"):
+            continue
+        command = line.replace("curl ", "curl -sS --fail-with-body ").replace("6f1c...", job_id)
+        variables = f"KEY={live.key} BASE={live.url}/api/v1; "
+        answer = subprocess.run(["sh", "-c", variables + command], cwd=folder, check=False, capture_output=True)
+        assert answer.returncode == 0, (line, answer.stdout, answer.stderr)
+        outputs.append(answer.stdout.decode(errors="replace"))
+        job_id = job_id or outputs[0].split('"')[-2]
+    assert '"stage":"done"' in outputs[1]
+    assert any(output.startswith("[{") and job_id in output for output in outputs)
+    assert len(outputs) >= 3

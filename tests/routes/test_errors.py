@@ -1,11 +1,9 @@
-"""Every error has its place in the dialect's table; the settings are all in the README."""
+"""Every error has its place in the dialect's table."""
 
-from pathlib import Path
 
 from munsit_denoise.errors import DenoiseError, InsufficientBalance, KeyInUse, UploadInUse
 from munsit_denoise.routes.audo.errors import STATUS
 from munsit_denoise.routes.munsit.errors import STATUS_AND_CODE
-from munsit_denoise.settings import Settings
 
 
 def family(error: type[DenoiseError]) -> set[type[DenoiseError]]:
@@ -29,9 +27,3 @@ def test_whoever_may_come_back_is_told_when() -> None:
     for told in (statuses, STATUS):
         for error, status in told.items():
             assert bool(error.retry_after_s) == (status in (429, 503) or error in (KeyInUse, UploadInUse)), error
-
-
-def test_every_setting_is_in_the_readme() -> None:
-    readme = Path("README.md").read_text()
-    for name in Settings.model_fields:
-        assert f"`DENOISE_{name.upper()}`" in readme, name

@@ -1,15 +1,17 @@
 """Every error as Audo's clients know it: a status a class, and a sentence under `detail`.
 
 A 400 means to them that the account has no credit, so what is wrong with a request is a 422.
+Audo's reference fixes no sentence: all follow `Accept-Language`.
 """
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 
 from munsit_denoise import errors
 from munsit_denoise.errors import DenoiseError
 from munsit_denoise.routes.allowed import headers_of_refusal
+from munsit_denoise.routes.language import in_language
 from munsit_denoise.routes.limits import headers_of
 
 STATUS: dict[type[DenoiseError], int] = {
@@ -56,28 +58,30 @@ STATUS: dict[type[DenoiseError], int] = {
 MISSING_FILE = "file is required and must be a file"  # the field has another name than elsewhere
 
 
-def error_response(error: DenoiseError) -> Response:
+def error_response(connection: HTTPConnection, error: DenoiseError) -> Response:
     """Return an error's status and sentence."""
     detail = MISSING_FILE if isinstance(error, errors.MissingFile) else error.message
-    return JSONResponse({"detail": detail}, status_code=STATUS[type(error)], headers=headers_of(error))
+    sentence, headers = in_language(connection, detail, headers_of(error))
+    return JSONResponse({"detail": sentence}, status_code=STATUS[type(error)], headers=headers)
 
 
-async def on_denoise_error(_: Request, error: Exception) -> Response:
+async def on_denoise_error(request: Request, error: Exception) -> Response:
     """Answer with the error's status and sentence."""
     assert isinstance(error, DenoiseError)  # registered for nothing else
-    return error_response(error)
+    return error_response(request, error)
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
     """Answer what the router refuses in the dialect's shape."""
     assert isinstance(error, HTTPException)  # registered for nothing else
-    headers = headers_of_refusal(request, error)
-    return JSONResponse({"detail": error.detail}, status_code=error.status_code, headers=headers)
+    sentence, headers = in_language(request, error.detail, headers_of_refusal(request, error))
+    return JSONResponse({"detail": sentence}, status_code=error.status_code, headers=headers)
 
 
-async def on_crash(_: Request, __: Exception) -> Response:
+async def on_crash(request: Request, _: Exception) -> Response:
     """Answer when the server has a bug: in the dialect's shape, and without details."""
-    return JSONResponse({"detail": DenoiseError.message}, status_code=500)
+    sentence, headers = in_language(request, DenoiseError.message)
+    return JSONResponse({"detail": sentence}, status_code=500, headers=headers)
 
 
 handlers = {DenoiseError: on_denoise_error, HTTPException: on_http_exception, 500: on_crash}

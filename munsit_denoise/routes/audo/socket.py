@@ -29,7 +29,7 @@ async def status_socket(websocket: WebSocket) -> None:
             await websocket.accept()
             code = await _serve(websocket, record, listener)
     except DenoiseError as error:  # none comes once the socket is open
-        await websocket.send_denial_response(error_response(error))
+        await websocket.send_denial_response(error_response(websocket, error))
         return
     if code is not None:
         with suppress(WebSocketDisconnect):  # it may have gone since

@@ -1,4 +1,9 @@
-"""Every error as Munsit's clients know it: a status and a code a class, one body shape but for unknown jobs."""
+"""Every error as Munsit's clients know it: a status and a code a class, one body shape but for unknown jobs.
+
+Sentences that Munsit's reference fixes are English in every answer; the others follow `Accept-Language`.
+"""
+
+from collections.abc import Mapping
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -7,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from munsit_denoise import errors
 from munsit_denoise.errors import DenoiseError, JobNotFound
 from munsit_denoise.routes.allowed import headers_of_refusal
+from munsit_denoise.routes.language import in_language
 from munsit_denoise.routes.limits import headers_of
 
 STATUS_AND_CODE: dict[type[DenoiseError], tuple[int, str]] = {
@@ -50,29 +56,43 @@ STATUS_AND_CODE: dict[type[DenoiseError], tuple[int, str]] = {
     errors.ProcessingFailed: (400, "40001"),
     errors.Interrupted: (503, "50301"),
 }
+FIXED_BY_REFERENCE = frozenset(
+    {
+        errors.InvalidKey,
+        errors.JobNotFound,
+        errors.InsufficientBalance,
+        errors.InvalidPage,
+        errors.MissingFile,
+        errors.FileTooLarge,
+        errors.AudioTooLong,
+    }
+)
 
 
-async def on_denoise_error(_: Request, error: Exception) -> Response:
+async def on_denoise_error(request: Request, error: Exception) -> Response:
     """Answer with the error's status and sentence."""
     assert isinstance(error, DenoiseError)  # registered for nothing else
     status, code = STATUS_AND_CODE[type(error)]
     if isinstance(error, JobNotFound):
         return JSONResponse({"message": error.message}, status_code=status)
-    return error_response(status, code, error.message, headers_of(error))
+    if type(error) in FIXED_BY_REFERENCE:
+        return error_response(status, code, error.message, headers_of(error))
+    return error_response(status, code, *in_language(request, error.message, headers_of(error)))
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
     """Answer what the router refuses in the dialect's shape."""
     assert isinstance(error, HTTPException)  # registered for nothing else
-    return error_response(error.status_code, f"{error.status_code}01", error.detail, headers_of_refusal(request, error))
+    told = in_language(request, error.detail, headers_of_refusal(request, error))
+    return error_response(error.status_code, f"{error.status_code}01", *told)
 
 
-async def on_crash(_: Request, __: Exception) -> Response:
+async def on_crash(request: Request, _: Exception) -> Response:
     """Answer when the server has a bug: in the dialect's shape, and without details."""
-    return error_response(500, "50001", DenoiseError.message)
+    return error_response(500, "50001", *in_language(request, DenoiseError.message))
 
 
-def error_response(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
+def error_response(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return the body that all errors but one have."""
     return JSONResponse({"errorCode": code, "errorMessage": message}, status_code=status, headers=headers)
 

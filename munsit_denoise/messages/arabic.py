@@ -1,0 +1,214 @@
+"""One table: an English sentence, or a template of it with `{places}`, and the same in Arabic.
+
+Names of fields, headers, formats and units stay as they are, because a program has to match them.
+"""
+
+ARABIC: dict[str, str] = {
+    # errors.py
+    "Something went wrong": "حدث خطأ ما",
+    "Invalid or missing API key": "مفتاح API غير صالح أو غير موجود",
+    "Denoising job not found": "مهمة إزالة الضوضاء غير موجودة",
+    "There is no such file. Please upload it again.": "لا يوجد ملف كهذا. يرجى رفعه من جديد.",
+    "There is nothing of that name.": "لا يوجد شيء بهذا الاسم.",
+    "There is something of that name already.": "يوجد شيء بهذا الاسم من قبل.",
+    "This API key may only read. Please use a key with the scope full.": (
+        "هذا المفتاح للقراءة فقط. يرجى استخدام مفتاح نطاقه full."
+    ),
+    "This needs an API key with the scope admin.": "يتطلب هذا مفتاح API نطاقه admin.",
+    "This is not kept any more.": "لم يعد هذا محفوظًا.",
+    "There is no residual: the result is not as long as the original, or its loudness was changed.": (
+        "لا يمكن حساب الفرق: طول النتيجة يختلف عن طول الأصل، أو تغيّر مستوى صوتها."
+    ),
+    "Insufficient balance. Required: {required} minutes. Available: {available} minutes.": (
+        "الرصيد غير كافٍ. المطلوب: {required} دقيقة. المتاح: {available} دقيقة."
+    ),
+    "Upload-Offset must be {offset}, where this upload stands. Please ask with HEAD first.": (
+        "يجب أن يكون Upload-Offset مساويًا {offset}، أي الموضع الذي بلغه هذا الرفع. يرجى الاستعلام بطلب HEAD أولًا."
+    ),
+    "Another request is sending to this upload. Please try again in a moment.": (
+        "طلب آخر يرسل إلى هذا الرفع الآن. يرجى المحاولة بعد لحظات."
+    ),
+    "This is more than the Upload-Length of the upload. Please begin a new upload with the right length.": (
+        "هذا أكثر من قيمة Upload-Length المعلنة. يرجى بدء رفع جديد بالطول الصحيح."
+    ),
+    "This Idempotency-Key was used for another file or other options. Please use a new key.": (
+        "استُخدم هذا الـ Idempotency-Key لملف آخر أو لخيارات أخرى. يرجى استخدام قيمة جديدة."
+    ),
+    "A request with this Idempotency-Key is still coming in. Please try again in a moment.": (
+        "ما زال طلب بهذا الـ Idempotency-Key قيد الوصول. يرجى المحاولة بعد لحظات."
+    ),
+    "audio is required and must be a file": "الحقل audio مطلوب ويجب أن يكون ملفًا",
+    "file is required and must be a file": "الحقل file مطلوب ويجب أن يكون ملفًا",
+    "File size exceeds the maximum limit of {limit}MB. File size: {size}MB": (
+        "حجم الملف يتجاوز الحد الأقصى {limit}MB. حجم الملف: {size}MB"
+    ),
+    "Duration exceeds the maximum limit of {limit} minutes. Duration: {duration} minutes": (
+        "المدة تتجاوز الحد الأقصى {limit} دقيقة. المدة: {duration} دقيقة"
+    ),
+    "The result would have about {size}MB, more than the maximum of {limit}MB. "
+    "Please send a shorter recording, or one with fewer channels or a lower sample rate.": (
+        "سيبلغ حجم النتيجة نحو {size}MB، والحد الأقصى {limit}MB. "
+        "يرجى إرسال تسجيل أقصر، أو بعدد قنوات أقل، أو بمعدل عينات أخفض."
+    ),
+    "No audio could be found in the file. Please send a recording or a video with sound.": (
+        "لم يُعثر على صوت في الملف. يرجى إرسال تسجيل صوتي أو مقطع فيديو فيه صوت."
+    ),
+    "The upload was too slow and has been stopped. Please try again on a faster connection.": (
+        "كان الرفع بطيئًا جدًا فأُوقف. يرجى المحاولة من جديد باتصال أسرع."
+    ),
+    "The queue is full. Please try again later.": "قائمة الانتظار ممتلئة. يرجى المحاولة لاحقًا.",
+    "Too many of your recordings are waiting. Please try again when some are done.": (
+        "عدد تسجيلاتك المنتظرة كبير جدًا. يرجى المحاولة بعد انتهاء بعضها."
+    ),
+    "Too many requests came with this API key. Please try again later.": (
+        "وصلت طلبات كثيرة جدًا بهذا المفتاح. يرجى المحاولة لاحقًا."
+    ),
+    "Too many streams are open with this API key. Please close some first.": (
+        "عدد الاتصالات المفتوحة بهذا المفتاح كبير جدًا. يرجى إغلاق بعضها أولًا."
+    ),
+    "Too many of your uploads are waiting for a job. Please try again when some are used or deleted.": (
+        "عدد ملفاتك المرفوعة التي لم تُستخدم بعد كبير جدًا. يرجى المحاولة بعد استخدام بعضها أو حذفه."
+    ),
+    "The results of your recordings that are waiting need too much room. Please try again when some are done.": (
+        "تحتاج نتائج تسجيلاتك المنتظرة إلى مساحة كبيرة جدًا. يرجى المحاولة بعد انتهاء بعضها."
+    ),
+    "The server is busy. Please try again in a moment.": "الخادم مشغول. يرجى المحاولة بعد لحظات.",
+    "The server cannot use its database at the moment. Please try again later.": (
+        "لا يستطيع الخادم استخدام قاعدة بياناته حاليًا. يرجى المحاولة لاحقًا."
+    ),
+    "The server has run out of disk space. Please try again later.": (
+        "نفدت مساحة التخزين على الخادم. يرجى المحاولة لاحقًا."
+    ),
+    "The server cannot use its storage at the moment. Please try again later.": (
+        "لا يستطيع الخادم استخدام مساحة التخزين حاليًا. يرجى المحاولة لاحقًا."
+    ),
+    "The server is overloaded. Please try again in a moment.": "الخادم مثقل بالعمل. يرجى المحاولة بعد لحظات.",
+    "The server is restarting. Please try again in a moment.": ("يُعاد تشغيل الخادم الآن. يرجى المحاولة بعد لحظات."),
+    "The file could not be processed.": "تعذرت معالجة الملف.",
+    "The processing was interrupted. Please send the file again.": "انقطعت المعالجة. يرجى إرسال الملف من جديد.",
+    # the options of a job
+    "{name} must be a number from {least} to {most}.": "{name}: يجب أن تكون القيمة عددًا من {least} إلى {most}.",
+    "{name} must be a whole number from {least} to {most}.": (
+        "{name}: يجب أن تكون القيمة عددًا صحيحًا من {least} إلى {most}."
+    ),
+    "{name} must be a number.": "{name}: يجب أن تكون القيمة عددًا.",
+    "{name} must be a string.": "{name}: يجب أن تكون القيمة نصًا.",
+    "{name} must be given once.": "{name}: يجب أن يرد الحقل مرة واحدة فقط.",
+    "{name} must be text in UTF-8.": "{name}: يجب أن تكون القيمة نصًا بترميز UTF-8.",
+    "{name} must be shorter than {most} bytes.": "{name}: يجب أن تكون القيمة أقصر من {most} بايت.",
+    "{name} must have at most {most} characters.": "{name}: يجب ألا تتجاوز القيمة {most} محرفًا.",
+    "{name} must have at most {most} characters": "{name}: يجب ألا تتجاوز القيمة {most} محرفًا",
+    "{name} must be an address that begins with http:// or https:// and names a host.": (
+        "{name}: يجب أن تكون القيمة عنوانًا يبدأ بـ http:// أو https:// ويسمّي مضيفًا."
+    ),
+    "output_format must be {original} or one of {known}.": (
+        "output_format: يجب أن تكون القيمة {original} أو إحدى القيم {known}."
+    ),
+    "audio_track {index} is not in the file. Its tracks are {tracks}.": (
+        "audio_track {index} غير موجود في الملف. مساراته هي {tracks}."
+    ),
+    "Files of the type {extension} cannot be written. These can: {known}.": (
+        "لا يمكن كتابة ملفات من النوع {extension}. الأنواع المتاحة: {known}."
+    ),
+    "An MXF file cannot be written without a picture. Please ask for another format.": (
+        "لا يمكن كتابة ملف MXF بلا صورة. يرجى طلب صيغة أخرى."
+    ),
+    "The body is no JSON object. Please send one with url or upload_id.": (
+        "محتوى الطلب ليس كائن JSON. يرجى إرسال كائن فيه url أو upload_id."
+    ),
+    "url and {other} were both given. Please send one of them.": "أُرسل url و{other} معًا. يرجى إرسال أحدهما فقط.",
+    "url or upload_id is required: one of them says what is to be denoised.": (
+        "يلزم url أو upload_id: أحدهما يحدد ما يُراد تنقيته."
+    ),
+    "a file": "ملف",
+    "Idempotency-Key must be given once, as 1 to 255 visible ASCII characters.": (
+        "Idempotency-Key: يجب أن يرد مرة واحدة، من 1 إلى 255 محرف ASCII مرئيًا."
+    ),
+    "status must be pending, success or failed": "status: يجب أن تكون القيمة pending أو success أو failed",
+    "offset must be a non-negative number": "offset: يجب أن تكون القيمة عددًا غير سالب",
+    "limit must be a positive number": "limit: يجب أن تكون القيمة عددًا موجبًا",
+    "minutes must be a positive number, up to {most}.": "minutes: يجب أن تكون القيمة عددًا موجبًا لا يتجاوز {most}.",
+    # what is sent in
+    "The Content-Type of the form names no boundary. Please leave this header to your HTTP client, which adds one.": (
+        "لا يسمّي Content-Type النموذج فاصلًا (boundary). يرجى ترك هذه الترويسة لبرنامج HTTP الذي يضيفها."
+    ),
+    "The boundary that the Content-Type of the form names is longer than {most} bytes.": (
+        "الفاصل (boundary) الذي يسمّيه Content-Type أطول من {most} بايت."
+    ),
+    "The body does not contain the boundary that its Content-Type names. Please send a multipart form.": (
+        "لا يحتوي الطلب على الفاصل (boundary) الذي يسمّيه Content-Type. يرجى إرسال نموذج multipart."
+    ),
+    "The upload was cut off before the end of the form. Please send it again.": (
+        "انقطع الرفع قبل نهاية النموذج. يرجى إرساله من جديد."
+    ),
+    "The form holds too much beside the file. Please send the file and short fields only.": (
+        "في النموذج بيانات كثيرة غير الملف. يرجى إرسال الملف وحقول قصيرة فقط."
+    ),
+    "The headers of a part of the form are too long.": "ترويسات أحد أجزاء النموذج طويلة جدًا.",
+    "The form has more than {most} parts.": "في النموذج أكثر من {most} جزء.",
+    "A part of the form has a header that cannot be read.": "في أحد أجزاء النموذج ترويسة لا يمكن قراءتها.",
+    "The body is too large.": "محتوى الطلب كبير جدًا.",
+    "The body must be JSON.": "يجب أن يكون محتوى الطلب JSON.",
+    "The body must be a JSON object.": "يجب أن يكون محتوى الطلب كائن JSON.",
+    "The body has text that is not Unicode: half of a surrogate pair.": (
+        "في محتوى الطلب نص ليس Unicode: نصف زوج بديل (surrogate pair)."
+    ),
+    "{field} is wrong: {reason}": "{field}: قيمة غير صحيحة: {reason}",
+    "{field}: {sentence}": "{field}: {sentence}",
+    "{text} is no length of time. One is written like 30d, 24h or 15m.": (
+        "{text} ليست مدة زمنية. تُكتب المدة مثل 30d أو 24h أو 15m."
+    ),
+    "{text} has passed. Please give a time that is still to come.": "{text} مضى. يرجى إعطاء وقت لم يأتِ بعد.",
+    "{text} is no time. One is written like 30d or 2027-01-01.": ("{text} ليس وقتًا. يُكتب الوقت مثل 30d أو 2027-01-01."),
+    "The URL cannot be read.": "لا يمكن قراءة عنوان URL.",
+    "The URL must begin with http:// or https:// and name a host.": (
+        "يجب أن يبدأ عنوان URL بـ http:// أو https:// وأن يسمّي مضيفًا."
+    ),
+    "input must be a fileId or a URL.": "input: يجب أن تكون القيمة fileId أو عنوان URL.",
+    "inputExt must be the extension of the file, such as wav.": "inputExt: يجب أن تكون القيمة امتداد الملف، مثل wav.",
+    "noiseReductionAmount must be between 1 and 100.": "noiseReductionAmount: يجب أن تكون القيمة بين 1 و100.",
+    "autoVolume must be false, true, or a level from -70 to 0 dB.": (
+        "autoVolume: يجب أن تكون القيمة false أو true أو مستوى من ‎-70 إلى 0 dB."
+    ),
+    # what is found in a file
+    "The file took too long to read.": "استغرقت قراءة الملف وقتًا طويلًا جدًا.",
+    "The file describes itself at too great a length.": "وصف الملف لنفسه طويل جدًا.",
+    "A big-endian WAV (RIFX) is read only where it holds PCM. Please send it in another format.": (
+        "لا تُقرأ ملفات WAV من نوع RIFX إلا إذا كانت PCM. يرجى إرسال الملف بصيغة أخرى."
+    ),
+    "The time stamps in the file make no sense: they leave out more than a day.": (
+        "الطوابع الزمنية في الملف غير معقولة: فيها فراغ يزيد على يوم."
+    ),
+    "Sound at {rate} Hz with {channels} channels is not supported: "
+    "{least} to {most} Hz and up to {limit} channels are.": (
+        "صوت بمعدل {rate} Hz و{channels} قناة غير مدعوم: المدعوم من {least} إلى {most} Hz وحتى {limit} قناة."
+    ),
+    "The file has more channels than can be processed at its sample rate.": (
+        "في الملف قنوات أكثر مما يمكن معالجته بمعدل عيناته."
+    ),
+    # uploads in parts (tus)
+    "The body is longer than Upload-Length.": "محتوى الطلب أطول من Upload-Length.",
+    "The Content-Type must be {type}.": "يجب أن يكون Content-Type هو {type}.",
+    "The Content-Type of the first bytes must be {type}.": "يجب أن يكون Content-Type لأول البايتات هو {type}.",
+    "The header Tus-Resumable must be {version}, the version of the protocol that is spoken here.": (
+        "يجب أن تكون الترويسة Tus-Resumable مساوية {version}، وهي نسخة البروتوكول المستخدمة هنا."
+    ),
+    "{name} must be a number of bytes, 0 or more.": "{name}: يجب أن تكون القيمة عدد بايتات، 0 أو أكثر.",
+    "Upload-Defer-Length is not supported. Please send the size of the file as Upload-Length.": (
+        "Upload-Defer-Length غير مدعومة. يرجى إرسال حجم الملف في Upload-Length."
+    ),
+    "Upload-Metadata must be pairs like `filename cmVjLndhdg==`, separated by commas, each value in base64.": (
+        "Upload-Metadata: يجب أن تكون أزواجًا مثل `filename cmVjLndhdg==` تفصل بينها فواصل، وكل قيمة بترميز base64."
+    ),
+    # webhooks, users, keys
+    "There is no such delivery.": "لا يوجد إرسال كهذا.",
+    "There is no such user.": "لا يوجد مستخدم كهذا.",
+    "A user of this name is there already.": "يوجد مستخدم بهذا الاسم من قبل.",
+    "There is no such key.": "لا يوجد مفتاح كهذا.",
+    "There is no such valid key.": "لا يوجد مفتاح صالح كهذا.",
+    "No valid key begins with {prefix}": "لا يوجد مفتاح صالح يبدأ بـ {prefix}",
+    "More than one valid key begins with {prefix}": "أكثر من مفتاح صالح يبدأ بـ {prefix}",
+    # what the router refuses
+    "Not Found": "غير موجود",
+    "Method Not Allowed": "طريقة الطلب غير مسموح بها",
+}

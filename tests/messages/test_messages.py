@@ -1,0 +1,110 @@
+"""The table has every sentence that an answer can carry, and `Accept-Language` chooses as RFC 9110 says."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from munsit_denoise.errors import DenoiseError, InvalidUpload
+from munsit_denoise.messages import choose_language, translate
+from munsit_denoise.messages.arabic import ARABIC
+from munsit_denoise.routes.reference.operation import sample
+
+PACKAGE = Path(__file__).parent.parent.parent / "munsit_denoise"
+REFUSALS = {"InvalidOption", "InvalidUpload", "InvalidPage", "NotFound", "AlreadyThere", "NotMedia", "HTTPException"}
+REFUSALS |= {"BrokenForm", "WrongScope"}
+ARABIC_LETTER = re.compile("[\u0621-\u064a]")
+
+
+def family(error: type[DenoiseError]) -> Iterator[type[DenoiseError]]:
+    yield error
+    for child in error.__subclasses__():
+        yield from family(child)
+
+
+def written_out(node: ast.expr, constants: dict[str, ast.expr]) -> str | None:
+    """Return a sentence of the source with 7 in each place, None where it is made elsewhere."""
+    if isinstance(node, ast.Name) and node.id in constants:
+        return written_out(constants[node.id], {})
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(part.value) if isinstance(part, ast.Constant) else "7" for part in node.values)
+    return None
+
+
+def sentences() -> Iterator[tuple[str, str]]:
+    """Yield every sentence that is raised to be an answer, with its place."""
+    for path in PACKAGE.rglob("*.py"):
+        if "reference" in path.parts:  # examples
+            continue
+        tree = ast.parse(path.read_text())
+        constants = {
+            target.id: node.value
+            for node in tree.body
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+            words = call.args[1:2] if name == "HTTPException" else call.args[:1]
+            said = [written_out(word, constants) for word in words] if name in REFUSALS else []
+            yield from ((f"{path.relative_to(PACKAGE)}:{call.lineno}", sentence) for sentence in said if sentence)
+
+
+def test_every_error_and_every_refusal_has_an_arabic_sentence() -> None:
+    found = [
+        (kind.__name__, sample(kind).message) for kind in family(DenoiseError) if kind is not InvalidUpload
+    ] + list(sentences())
+    other = re.compile(r"There is no user 7\.|7 with 7|7: 7$")  # of the command line; a name before a sentence
+    found = [(place, sentence) for place, sentence in found if sentence and not other.match(sentence)]
+    assert len(found) > 90
+    missing = [(place, sentence) for place, sentence in found if not ARABIC_LETTER.search(translate(sentence, "ar"))]
+    assert missing == []
+
+
+def test_templates_keep_their_places_and_the_words_that_programs_match() -> None:
+    for english, arabic in ARABIC.items():
+        assert sorted(re.findall(r"\{\w+\}", english)) == sorted(re.findall(r"\{\w+\}", arabic)), english
+        kept = set(re.findall(r"\b(?:[A-Z]\w*-\w+(?:-\w+)?|\w+_\w+|[a-z]+[A-Z]\w+)\b", re.sub(r"\{\w+\}", "", english)))
+        kept -= {"Content-Type", "big-endian", "non-negative"}
+        assert all(word in arabic for word in kept), (english, kept)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        ("", "en"),
+        ("ar", "ar"),
+        ("AR-sa,en;q=0.9", "ar"),
+        ("en-US,en;q=0.9,ar;q=0.8", "en"),
+        ("fr, ar;q=0.1", "ar"),
+        ("ar;q=0", "en"),
+        ("ar;q=0.5, en;q=0.5", "ar"),
+        ("ar;q=nonsense", "en"),
+        ("*", "en"),
+        ("arx, arabic", "en"),
+        (" ; , ;q=1, ar ; q=1.0", "ar"),
+    ],
+)
+def test_the_preferred_language(accepted: str, language: str) -> None:
+    assert choose_language(accepted) == language
+
+
+def test_values_stay_and_sentences_within_sentences_are_translated() -> None:
+    assert "17" in translate("audio_track must be a whole number from 0 to 17.", "ar")
+    assert translate("strength must be a number.", "ar").startswith("strength")
+    nested = translate(
+        "output_format: An MXF file cannot be written without a picture. Please ask for another format.", "ar"
+    )
+    assert nested.startswith("output_format: لا يمكن")
+    assert "ملف" in translate("url and a file were both given. Please send one of them.", "ar")
+
+
+def test_what_is_unknown_or_very_long_stays() -> None:
+    unknown = "This sentence was never written."
+    long = f"{'x must be a number ' * 60}must be a number."
+    assert (translate(unknown, "ar"), translate(long, "ar")) == (unknown, long)

@@ -1,0 +1,199 @@
+"""The documents are true: generated ones current, links alive, figures and formats the code's, commands known."""
+
+import importlib.util
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import typer
+from typer.core import TyperGroup
+
+from munsit_denoise.app import create_app
+from munsit_denoise.cli import app
+from munsit_denoise.media.formats import FORMATS
+from munsit_denoise.routes.reference.document import walk
+from munsit_denoise.settings import Settings
+from tests.live import make_settings
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = ("docs", "clients", "training")
+MODEL_CARD = ROOT / "munsit_denoise/engine/weights/MODEL_CARD.md"
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *(path for name in FOLDERS for path in (ROOT / name).rglob("*.md")), MODEL_CARD]
+)
+PROGRAMS = {"curl", "make", "munsit-denoise", ".venv/bin/munsit-denoise", "git"}
+RESULTS = {"## Scores": "development", "Held-out pairs": "heldout"}
+SCORERS = {
+    "noisy input": "none",
+    "noisereduce": "noisereduce",
+    "WebRTC NS": "webrtc",
+    "RNNoise": "rnnoise",
+    "munsit-denoise": "ours",
+    "DeepFilterNet3": "dfn3",
+}
+METRICS = {"PESQ-WB": "pesq_wb", "ESTOI": "estoi", "SI-SDR, dB": "si_sdr", "DNSMOS OVRL": "dns_ovrl"}
+
+
+def script(name: str) -> ModuleType:
+    """Return a module of scripts/, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@cache
+def without_code(path: Path) -> str:
+    return re.sub(r"^```.*?^```", "", path.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+@cache
+def anchors(path: Path) -> set[str]:
+    """Return the anchors that a forge gives the headings of a document."""
+    titles = re.findall(r"^#{1,6} +(.+)$", without_code(path), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+def links() -> Iterator[tuple[Path, str]]:
+    for path in DOCUMENTS:
+        text = re.sub(r"`[^`\n]*`", "", without_code(path))
+        yield from ((path, target) for target in re.findall(r"\]\(([^)\s]+)\)", text))
+
+
+def test_no_link_is_dead() -> None:
+    dead, checked = [], 0
+    for path, target in links():
+        name, _, anchor = target.partition("#")
+        if re.match(r"[a-z]+:", target):
+            continue
+        aim = (path.parent / name).resolve() if name else path
+        checked += 1
+        if not aim.exists() or (anchor and anchor not in anchors(aim)):
+            dead.append(f"{path.relative_to(ROOT)}: {target}")
+    assert dead == []
+    assert checked > 40
+
+
+def test_generated_documents_are_current() -> None:
+    documents = script("documents")
+    for name, made in (("api", documents.api()), ("configuration", documents.configuration())):
+        assert (ROOT / f"docs/{name}.md").read_text("utf-8") == made.rstrip("\n") + "\n", f"{name}: run `make docs`"
+
+
+def test_every_setting_and_every_route_has_a_heading(tmp_path: Path) -> None:
+    configuration, api = ((ROOT / f"docs/{name}.md").read_text("utf-8") for name in ("configuration", "api"))
+    for name in Settings.model_fields:
+        assert f"\n### DENOISE_{name.upper()}\n" in configuration
+    routes = list(walk(create_app(make_settings(tmp_path)).routes))
+    assert len(routes) > 40
+    for path, method, _ in routes:
+        plain = re.sub(r"\{(\w+):\w+\}", r"{\1}", path)
+        assert f"\n### {method} {plain}\n" in api
+
+
+def test_an_undocumented_setting_would_be_found() -> None:
+    documents = script("documents")
+    longer = type("Longer", (Settings,), {"__annotations__": {"newest_s": float}, "newest_s": 1.0})
+    documents.Settings = longer
+    assert "### DENOISE_NEWEST_S" in documents.configuration()
+
+
+def test_the_formats_of_the_documents_are_those_of_the_code() -> None:
+    text = (ROOT / "docs/recordings.md").read_text("utf-8").partition("## Formats\n")[2].strip().partition(".\n")[0]
+    assert set(re.split(r",\s+", text)) == set(FORMATS)
+
+
+def rows(table: str) -> Iterator[dict[str, str]]:
+    """Yield the rows of the first table of a text, by their titles."""
+    lines = [
+        line.strip("|").split("|") for line in table[table.index("\n|") :].strip().partition("\n\n")[0].split("\n")
+    ]
+    titles = [title.strip() for title in lines[0]]
+    yield from (dict(zip(titles, (cell.strip(" *") for cell in line), strict=True)) for line in lines[2:])
+
+
+def check_scores(table: str, results: str) -> None:
+    found = json.loads((ROOT / f"training/results/{results}.json").read_text())
+    for row in rows(table):
+        scorer = SCORERS[row[""]]
+        for title in METRICS.keys() & row.keys():
+            value, _, error = row[title].replace("*", "").partition(" ± ")
+            assert float(value) == pytest.approx(found["means"][scorer][METRICS[title]], abs=half_of_last(value)), row
+            if error:
+                true = found["standard_errors"][scorer][METRICS[title]]
+                assert float(error) == pytest.approx(true, abs=half_of_last(error)), row
+            assert bool(error) == (scorer != "ours"), row
+
+
+def half_of_last(number: str) -> float:
+    """Return half a unit of a number's last digit, and a little for numbers that end in a five."""
+    return 0.51 * 10.0 ** -len(number.partition(".")[2])
+
+
+def test_the_figures_are_those_of_the_results() -> None:
+    quality = (ROOT / "docs/quality.md").read_text("utf-8")
+    for words, results in RESULTS.items():
+        check_scores(quality[quality.index(words) :], results)
+    for name in ("README.md", "README.ar.md"):
+        text = (ROOT / name).read_text("utf-8")
+        check_scores(text[text.index("PESQ-WB |") - 10 :].replace("المدخل بضوضائه", "noisy input"), "heldout")
+
+
+def test_paths_that_the_guides_name_exist() -> None:
+    for name in ("ARCHITECTURE.md", "CONTRIBUTING.md"):
+        spans = re.findall(r"`([\w./]+/|[\w/]+/[\w/]*\.\w+|\w+\.(?:py|md|toml))`", without_code(ROOT / name))
+        spans = [span for span in spans if "NAME" not in span and span not in ("dist/", "wire.py", "errors.py")]
+        spans = [span for span in spans if span not in ("routes.py", "models.py", "reference.py", "base.py")]
+        assert len(spans) > 20
+        for span in spans:
+            folders = (ROOT, ROOT / "munsit_denoise", ROOT / "munsit_denoise/routes")
+            assert any((folder / span).exists() for folder in folders), f"{name}: {span}"
+
+
+def commands() -> Iterator[tuple[str, list[str]]]:
+    """Yield every command of a shell example, in words, with its document."""
+    for path in DOCUMENTS:
+        for block in re.findall(r"^```sh\n(.*?)^```", path.read_text("utf-8"), re.DOTALL | re.MULTILINE):
+            for line in block.replace("\\\n", " ").splitlines():
+                words = shlex.split(line.partition(" < ")[0], comments=True)
+                words = words[next((i for i, word in enumerate(words) if not re.match(r"\w+=", word)), len(words)) :]
+                if words and "training" not in path.parts:
+                    yield f"{path.relative_to(ROOT)}: {line}", words
+
+
+def test_every_command_of_an_example_is_one() -> None:
+    """What curl asks is run by tests/acceptance/test_readme.py; here each word and option is checked."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    seen = set()
+    for place, words in commands():
+        seen.add(words[0])
+        assert words[0] in PROGRAMS or place.startswith(("docs/deploy", "docs/operations")), place
+        if words[0] == "make":
+            assert {word for word in words[1:] if re.fullmatch(r"[a-z-]+", word) and word != "&&"} <= targets, place
+        elif words[0].endswith("munsit-denoise"):
+            parse(words[1:], place)
+    assert seen >= {"curl", "make", "munsit-denoise"}
+
+
+def parse(words: list[str], place: str) -> None:
+    """Let the command line read its words, and do nothing of it."""
+    command = typer.main.get_command(app)
+    context = command.make_context("munsit-denoise", [], resilient_parsing=True)
+    while isinstance(command, TyperGroup):
+        found = command.get_command(context, words[0])
+        assert found is not None, f"{place}: there is no command {words[0]}"
+        command, words = found, words[1:]
+    command.make_context(place, list(words), parent=context)
+
+
+@pytest.mark.parametrize("words", [["serve", "--prot", "9"], ["keys", "make"], ["users", "credit", "sara"]])
+def test_a_command_that_is_none_would_be_found(words: list[str]) -> None:
+    with pytest.raises((AssertionError, typer.Abort, Exception)):
+        parse(words, "here")
