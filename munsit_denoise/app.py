@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from munsit_denoise.errors import DenoiseError
 from munsit_denoise.metrics import Metrics
-from munsit_denoise.routes import console, files, metrics, ops
+from munsit_denoise.routes import console, files, metrics, ops, residual
 from munsit_denoise.routes.access import AccessLog
 from munsit_denoise.routes.audo.routes import create_audo, glued_routes
 from munsit_denoise.routes.cors import allow_origins
@@ -57,6 +57,7 @@ def create_app(settings: Settings, *, locked: bool = False) -> Starlette:
         _Mount("/api/v1", create_munsit()),
         _Mount("/v1", create_audo()),
         *glued_routes,
+        *residual.routes,
         *files.routes,
         *ops.routes,
         *metrics.routes,
