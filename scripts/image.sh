@@ -6,19 +6,7 @@ pip="$prefix/bin/pip --disable-pip-version-check --no-cache-dir -q"
 
 case $1 in
 packages)
-  wanted=$(mktemp)
-  # Everything but what only tests and benchmarks need: the lock names those packages as well.
-  "$prefix/bin/python" - > "$wanted" <<'PYTHON'
-import re, tomllib
-from pathlib import Path
-
-TEST_ONLY = {"moto", "playwright", "schemathesis", "pytest", "mypy", "ruff", "hypothesis"}
-blocks = re.split(r"(?m)^(?=[A-Za-z0-9])", Path("requirements.lock").read_text())
-name = lambda block: re.split(r"[=<>~! \[;]", block, maxsplit=1)[0].lower()
-print("".join(block for block in blocks if block.strip() and name(block) not in TEST_ONLY))
-PYTHON
-  $pip install --no-deps --require-hashes -r "$wanted"
-  rm "$wanted"
+  $pip install --no-deps --require-hashes -r requirements.lock
   ;;
 torch)
   if [ "${TORCH:-cpu}" = cpu ] && [ -n "${TORCH_INDEX:-}" ]; then
@@ -31,5 +19,35 @@ torch)
   ;;
 package)
   $pip install --no-deps --no-build-isolation .
+  # The locks name what tests need as well: it goes again.
+  "$prefix/bin/python" - <<'PYTHON' | xargs -r $pip uninstall -y
+import re
+from importlib.metadata import PackageNotFoundError, distribution, distributions
+
+from pip._vendor.packaging.requirements import Requirement
+
+
+def plain(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+needed, waiting = {}, [Requirement("munsit-denoise[cluster]"), Requirement("pip")]
+while waiting:
+    wanted = waiting.pop()
+    extras = {"", *wanted.extras}
+    if extras <= needed.get(plain(wanted.name), set()):
+        continue
+    needed.setdefault(plain(wanted.name), set()).update(extras)
+    try:
+        requires = map(Requirement, distribution(wanted.name).requires or [])
+    except PackageNotFoundError:  # of another system or Python
+        continue
+    waiting += [r for r in requires if not r.marker or any(r.marker.evaluate({"extra": e}) for e in extras)]
+print(*(name for name in {plain(each.name) for each in distributions()} if name not in needed))
+PYTHON
+  ;;
+*)
+  echo "usage: image.sh packages|torch|package" >&2
+  exit 2
   ;;
 esac

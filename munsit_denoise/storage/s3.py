@@ -23,6 +23,7 @@ from munsit_denoise.storage.scratch import ScratchFolder
 JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 MARK = "installation/"  # of an empty object whose name ends in the id
 PROBE = "probe/"
+PROBE_AGE = timedelta(minutes=5)  # after which nobody is at it any more
 ASIDE = "set-aside"
 TIMEOUT_S = 30  # of one request: a store that hangs for ten seconds is waited for
 RETRIES_S = 20
@@ -180,11 +181,21 @@ class S3Storage:
         return self._scratch.free_bytes()
 
     async def probe(self) -> None:
-        """Write an object, read it and remove it."""
+        """Write an object, read it and remove it, with those that earlier probes were stopped before they removed."""
         key = f"{PROBE}{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
         await self._do(lambda: obstore.put_async(self._store, key, b"probe"))
         await self.stat(key)
-        await self._remove([key])
+        await self._remove([key, *await self._left_probes()])
+
+    async def _left_probes(self) -> list[str]:
+        before = datetime.now(UTC) - PROBE_AGE
+        with told():
+            return [
+                str(one["path"])
+                async for objects in obstore.list(self._store, prefix=PROBE)
+                for one in objects
+                if one["last_modified"] < before
+            ]
 
     async def installation_id(self) -> str | None:
         """Return the id of the installation that this storage belongs to, None when it has none yet."""

@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -214,3 +215,16 @@ async def test_an_error_of_the_writer_is_its_own_but_a_full_disk_is_the_storages
     with pytest.raises(StorageFull):
         async with storage.new_file(KEY):
             raise OSError(errno.ENOSPC, "")
+
+
+async def test_a_probe_removes_what_an_earlier_one_left(
+    s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was stopped in mid-way, by a deadline or with its process, must not leave objects for ever."""
+    storage = S3Storage(new_bucket(s3_endpoint), s3_endpoint, tmp_path)
+    await write(storage, "probe/left")
+    await storage.probe()
+    assert await storage.keys("probe") == ["probe/left"], "another process may be at it"
+    monkeypatch.setattr("munsit_denoise.storage.s3.PROBE_AGE", timedelta(seconds=-60))
+    await storage.probe()
+    assert await storage.keys("probe") == []
