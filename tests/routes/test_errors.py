@@ -1,6 +1,5 @@
 """Every error has its place in the dialect's table."""
 
-
 from munsit_denoise.errors import DenoiseError, InsufficientBalance, KeyInUse, UploadInUse
 from munsit_denoise.routes.audo.errors import STATUS
 from munsit_denoise.routes.munsit.errors import STATUS_AND_CODE
