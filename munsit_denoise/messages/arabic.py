@@ -5,17 +5,19 @@ Names of fields, headers, formats and units stay as they are, because a program 
 
 ARABIC: dict[str, str] = {
     # errors.py
-    "Something went wrong": "حدث خطأ ما",
+    "The server failed on this request. Please report it with the X-Request-ID of this answer.": (
+        "أخفق الخادم في هذا الطلب. يرجى الإبلاغ عنه مع قيمة X-Request-ID في هذا الرد."
+    ),
     "Invalid or missing API key": "مفتاح API غير صالح أو غير موجود",
     "Denoising job not found": "مهمة إزالة الضوضاء غير موجودة",
     "There is no such file. Please upload it again.": "لا يوجد ملف كهذا. يرجى رفعه من جديد.",
-    "There is nothing of that name.": "لا يوجد شيء بهذا الاسم.",
-    "There is something of that name already.": "يوجد شيء بهذا الاسم من قبل.",
+    "There is no such entry. Please check its id.": "لا يوجد عنصر كهذا. يرجى التحقق من معرّفه.",
+    "This name is taken. Please choose another one.": "هذا الاسم مستخدم. يرجى اختيار اسم آخر.",
     "This API key may only read. Please use a key with the scope full.": (
         "هذا المفتاح للقراءة فقط. يرجى استخدام مفتاح نطاقه full."
     ),
     "This needs an API key with the scope admin.": "يتطلب هذا مفتاح API نطاقه admin.",
-    "This is not kept any more.": "لم يعد هذا محفوظًا.",
+    "This was deleted, or the time that it is kept for is over.": "حُذف هذا، أو انتهت مدة حفظه.",
     "There is no residual: the result is not as long as the original, or its loudness was changed.": (
         "لا يمكن حساب الفرق: طول النتيجة يختلف عن طول الأصل، أو تغيّر مستوى صوتها."
     ),
@@ -69,7 +71,7 @@ ARABIC: dict[str, str] = {
     "Too many of your uploads are waiting for a job. Please try again when some are used or deleted.": (
         "عدد ملفاتك المرفوعة التي لم تُستخدم بعد كبير جدًا. يرجى المحاولة بعد استخدام بعضها أو حذفه."
     ),
-    "The results of your recordings that are waiting need too much room. Please try again when some are done.": (
+    "The results of your waiting recordings need too much disk space. Please try again when some are done.": (
         "تحتاج نتائج تسجيلاتك المنتظرة إلى مساحة كبيرة جدًا. يرجى المحاولة بعد انتهاء بعضها."
     ),
     "The server is busy. Please try again in a moment.": "الخادم مشغول. يرجى المحاولة بعد لحظات.",
@@ -203,7 +205,9 @@ ARABIC: dict[str, str] = {
     # webhooks, users, keys
     "There is no such delivery.": "لا يوجد إرسال كهذا.",
     "There is no such user.": "لا يوجد مستخدم كهذا.",
-    "A user of this name is there already.": "يوجد مستخدم بهذا الاسم من قبل.",
+    "A user with this name exists already. Please choose another name.": (
+        "يوجد مستخدم بهذا الاسم. يرجى اختيار اسم آخر."
+    ),
     "There is no such key.": "لا يوجد مفتاح كهذا.",
     "There is no such valid key.": "لا يوجد مفتاح صالح كهذا.",
     "No valid key begins with {prefix}": "لا يوجد مفتاح صالح يبدأ بـ {prefix}",
