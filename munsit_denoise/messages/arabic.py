@@ -212,6 +212,66 @@ ARABIC: dict[str, str] = {
     "There is no such valid key.": "لا يوجد مفتاح صالح كهذا.",
     "No valid key begins with {prefix}": "لا يوجد مفتاح صالح يبدأ بـ {prefix}",
     "More than one valid key begins with {prefix}": "أكثر من مفتاح صالح يبدأ بـ {prefix}",
+    # what the command line alone tells
+    "there are no users yet: the database {path} does not exist": (
+        "لا يوجد مستخدمون بعد: قاعدة البيانات {path} غير موجودة"
+    ),
+    "there are no keys yet: the database {path} does not exist": (
+        "لا توجد مفاتيح بعد: قاعدة البيانات {path} غير موجودة"
+    ),
+    "There is no user {name}. `munsit-denoise users list` tells which there are.": (
+        "لا يوجد مستخدم باسم {name}. يعرض `munsit-denoise users list` المستخدمين الموجودين."
+    ),
+    "no valid key begins with {prefix}": "لا يوجد مفتاح صالح يبدأ بـ {prefix}",
+    "give more of the key than that: this would mean them all": "اكتب جزءًا أطول من المفتاح: هذا يشمل المفاتيح كلها",
+    "OUTPUT is INPUT: {path}. The original would be lost; give another name.": (
+        "OUTPUT هو INPUT نفسه: {path}. سيضيع الأصل؛ اختر اسمًا آخر."
+    ),
+    "OUTPUT is INPUT: {path}. The originals would be lost; give another folder.": (
+        "OUTPUT هو INPUT نفسه: {path}. ستضيع الأصول؛ اختر مجلدًا آخر."
+    ),
+    "INPUT and OUTPUT cannot be empty.": "لا يمكن أن يكون INPUT أو OUTPUT فارغًا.",
+    "Standard input is a terminal. Send a recording: munsit-denoise enhance - OUTPUT < RECORDING": (
+        "المدخل القياسي طرفية. أرسل تسجيلًا: munsit-denoise enhance - OUTPUT < RECORDING"
+    ),
+    "--json and the result cannot both go to standard output.": (
+        "لا يمكن أن يذهب ‎--json والنتيجة معًا إلى المخرج القياسي."
+    ),
+    "The result would go to the terminal. Redirect it: munsit-denoise enhance INPUT - > RESULT": (
+        "ستذهب النتيجة إلى الطرفية. وجّهها إلى ملف: munsit-denoise enhance INPUT - > RESULT"
+    ),
+    "Standard output is closed.": "المخرج القياسي مغلق.",
+    "Standard input is closed.": "المدخل القياسي مغلق.",
+    "--overwrite and --skip-existing contradict each other.": "‎--overwrite و‎--skip-existing متناقضان.",
+    "{option} is {least} to {most}, not {value}.": "قيمة {option} من {least} إلى {most}، لا {value}.",
+    "OUTPUT ends in .{suffix}, but --format says {extension}.": (
+        "ينتهي OUTPUT بـ ‎.{suffix}‎ بينما يقول ‎--format إن الصيغة {extension}."
+    ),
+    "{path} is no folder; one is needed for what comes out of a folder or several.": (
+        "{path} ليس مجلدًا؛ يلزم مجلد لنتائج مجلد أو عدة ملفات."
+    ),
+    "{path} is no folder; one is needed for several files.": "{path} ليس مجلدًا؛ يلزم مجلد لعدة ملفات.",
+    "OUT ends in .{extension}, but --format says {asked}.": (
+        "ينتهي OUT بـ ‎.{extension}‎ بينما يقول ‎--format إن الصيغة {asked}."
+    ),
+    "OUT is FILE: {path}. The original would be lost; give another name.": (
+        "OUT هو FILE نفسه: {path}. سيضيع الأصل؛ اختر اسمًا آخر."
+    ),
+    "Several files would have the same result; send them one at a time, to folders of their own.": (
+        "لعدة ملفات النتيجة نفسها؛ أرسلها واحدًا واحدًا، كلًّا إلى مجلد."
+    ),
+    "there is nothing to move: the database {path} does not exist": (
+        "لا يوجد ما يُنقل: قاعدة البيانات {path} غير موجودة"
+    ),
+    "DENOISE_DATABASE_URL names PostgreSQL already; move takes an installation with SQLite there": (
+        "DENOISE_DATABASE_URL يسمّي PostgreSQL من قبل؛ ينقل move تثبيتًا فيه SQLite"
+    ),
+    "--to-database must be a PostgreSQL database, like postgresql://user@host/name": (
+        "‎--to-database يجب أن تكون قاعدة بيانات PostgreSQL، مثل postgresql://user@host/name"
+    ),
+    "--to-storage names the folder in which the recordings lie already": (
+        "‎--to-storage يسمّي المجلد الذي فيه التسجيلات من قبل"
+    ),
     # what the router refuses
     "Not Found": "غير موجود",
     "Method Not Allowed": "طريقة الطلب غير مسموح بها",
