@@ -11,6 +11,7 @@ WORKDIR /build
 COPY requirements.lock requirements-torch.lock pyproject.toml README.md LICENSE ./
 COPY scripts/image.sh scripts/
 RUN python -m venv /opt/denoise && sh scripts/image.sh packages
+RUN sh scripts/image.sh torch
 COPY munsit_denoise munsit_denoise
 COPY migrations migrations
 COPY clients/python clients/python
@@ -31,6 +32,6 @@ ENV PATH=/opt/denoise/bin:$PATH \
 USER 10001
 VOLUME /data
 EXPOSE 8000
-HEALTHCHECK --interval=30s --timeout=15s --start-period=60s CMD ["munsit-denoise", "doctor", "--quick"]
+HEALTHCHECK --interval=60s --timeout=15s --start-period=60s CMD ["munsit-denoise", "doctor", "--quick"]
 ENTRYPOINT ["tini", "--", "munsit-denoise"]
 CMD ["serve"]

@@ -9,10 +9,12 @@ HELDOUT := build/heldout
 TORCH_INDEX ?=
 PYTEST_FLAGS ?=
 FAST := $(addprefix tests/,batch db events jobs queue remote storage) $(addprefix tests/test_,architecture.py \
-	files.py lock.py names.py settings.py) tests/routes/test_munsit_wire.py tests/routes/test_errors.py
+	files.py lock.py names.py settings.py) tests/routes/test_munsit_wire.py tests/routes/test_errors.py tests/messages tests/test_docs.py
+
+CONTRACT := $(addprefix tests/routes/test_,munsit_contract.py audo_contract.py audo_jobs.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test test-fast chaos coverage lint types check format docs lock release clean \
+.PHONY: help install serve test test-fast test-cluster chaos fuzz-api coverage lint types check format docs lock release clean \
 	bench-quality bench-heldout bench-harm bench-speed bench-gpu bench-api bench-seams spectrograms
 
 help: ## Explain the targets
@@ -31,14 +33,22 @@ test: install lint types ## Lint, types, all tests
 	@sh scripts/system.sh node nodejs || echo "node is missing: the JavaScript snippets are skipped"
 	@sh scripts/system.sh npm npm || echo "npm is missing: the test of the tus client is skipped"
 	@sh scripts/system.sh curl curl
+	@sh scripts/system.sh pg_ctlcluster postgresql || echo "PostgreSQL is missing: the tests of a cluster are skipped"
 # OpenMP teams of several workers on the same cores would spin in each other's way
 	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_FLAGS)
+	@$(MAKE) -s test-cluster
+
+test-cluster: install ## The contract once more, on PostgreSQL and an object store
+	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto -q --deployment cluster $(CONTRACT) $(PYTEST_FLAGS)
 
 test-fast: install ## Tests without films, servers of their own and the model, in under a minute
 	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --dist worksteal -q -m "not slow" $(FAST) $(PYTEST_FLAGS)
 
 chaos: install ## Kills, stops and fifty clients at random, for half an hour; prints what was lost
 	@$(BIN)/python -m tests.chaos
+
+fuzz-api: install ## Two thousand requests and more that /openapi.json allows and forbids
+	@$(BIN)/python -m tests.fuzz
 
 coverage: ## The same, with the lines and branches that no test reaches
 	@$(MAKE) -s test PYTEST_FLAGS="--cov --cov-report=term"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.clients import clients, probe
+from benchmarks.cost import bench_cost
 from benchmarks.harness import denoise, serving
 from benchmarks.limits import bench_limits
 from benchmarks.metering import bench_report
@@ -50,6 +51,7 @@ def parts(folder: Path, arguments: argparse.Namespace) -> dict[str, Callable[[],
         bench_fan_out(speech, 1000, 1)
 
     return {
+        "cost": lambda: bench_cost(folder, short, long),
         "memory": lambda: bench_memory(long),
         "many": many,
         "one": one,

@@ -122,8 +122,13 @@ def denoise(client: httpx.Client, path: Path) -> bytes:
 
 
 def peak_mib(pid: int) -> float:
-    """Return the largest resident set of a process so far, MiB."""
+    """Return the largest resident set of a process so far, or since it was forgotten, MiB."""
     return _status_mib(pid, "VmHWM")
+
+
+def forget_peak(pid: int) -> None:
+    """Let the largest resident set count from now on: at its start a server reads the model's weights."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 def resident_mib(pid: int) -> float:

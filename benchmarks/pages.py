@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks.clients import clients, hammer, post, probe
-from benchmarks.harness import Served, peak_mib, resident_mib, serving, serving_bare
+from benchmarks.harness import Served, forget_peak, peak_mib, resident_mib, serving, serving_bare
 from benchmarks.report import late, line
 
 CONNECTIONS = 8
@@ -23,7 +23,7 @@ SIZES = ((50, 5), (1, 200))  # uploads at once, and MB of each
 def bench_history(records: int, whole: bool) -> None:
     """A page of a long history: how many a second, and how late at a hundred a second."""
     with serving(threads=1) as server, clients(2) as pool:
-        _fill(server, records)
+        fill(server, records)
         page = httpx.get(server.url + PAGE, headers=server.headers)
         with serving_bare(page.content) as bare:
             rates = []
@@ -49,6 +49,7 @@ def _probe(server: Served, pool: ProcessPoolExecutor, what: str, query: str, pau
 
 
 def _list_all(server: Served, pool: ProcessPoolExecutor) -> None:
+    forget_peak(server.pid)
     before, started, size = resident_mib(server.pid), time.perf_counter(), 0
     probing = pool.submit(probe, server.address, (PAGE, server.headers), SECONDS, 0.02)
     with httpx.stream("GET", server.url + "/api/v1/denoise", headers=server.headers, timeout=600) as answer:
@@ -71,6 +72,7 @@ def bench_uploads(folder: Path) -> None:
         body.write_bytes(head + source.read_bytes() + b"\r\n--x--\r\n")
         rates = []
         with serving(threads=1) as server, serving_bare() as bare, clients(1) as pool:
+            forget_peak(server.pid)
             before = peak_mib(server.pid)
             form = server.headers | {"content-type": "multipart/form-data; boundary=x"}
             for address, call in ((server.address, ("/v1/upload", form)), (bare.address, ("/sink", {}))):
@@ -87,7 +89,8 @@ def beside(rates: Sequence[float], other: str) -> str:
     return f"{rates[0]:.0f}, {other} {rates[1]:.0f}: {rates[0] / rates[1]:.0%}"
 
 
-def _fill(server: Served, records: int) -> None:
+def fill(server: Served, records: int) -> None:
+    """Give a server's first user a history of so many records."""
     columns = "id,user_id,origin,secret,file_name,audio_format,source_type,audio_duration,audio_size,original_key,"
     columns += "result_key,status,attempts,lease,created_at,updated_at,extension"
     now_us = time.time_ns() // 1000

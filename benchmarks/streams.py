@@ -25,10 +25,10 @@ def bench_memory(waiting: Path) -> None:
     """What a listener costs in memory while nothing happens."""
     for name, serve in (("ours", serving(threads=1)), ("bare", serving_bare())):
         with clients(1) as pool, serve as server:  # the server's end is that of its listeners
-            calls = [_bare_call()] * IDLE
+            calls = [bare_call()] * IDLE
             if server.key:
-                _upload(server, waiting)
-                calls = [_progress(server, _upload(server, waiting))] * IDLE  # this one waits for the first
+                upload(server, waiting)
+                calls = [progress(server, upload(server, waiting))] * IDLE  # this one waits for the first
             time.sleep(5)
             before = resident_mib(server.pid)
             listening = pool.submit(listen, server.address, calls)
@@ -43,9 +43,9 @@ def bench_memory(waiting: Path) -> None:
 def bench_fan_out(speech: Path, listeners: int, jobs: int, silent_ones: int = 0) -> None:
     """Many listeners on jobs that run; a page of the history, and a sign of life, meanwhile."""
     with serving(threads=1, job_concurrency=jobs) as server, clients(CLIENTS + 2) as pool:
-        ids = [_upload(server, speech) for _ in range(jobs)]
-        calls = [_progress(server, ids[n % jobs]) for n in range(listeners)]
-        mute = silent(server.address, _progress(server, ids[0]), silent_ones)
+        ids = [upload(server, speech) for _ in range(jobs)]
+        calls = [progress(server, ids[n % jobs]) for n in range(listeners)]
+        mute = silent(server.address, progress(server, ids[0]), silent_ones)
         listening = [pool.submit(listen, server.address, calls[n::CLIENTS]) for n in range(CLIENTS)]
         page: Call = ("/api/v1/denoise?limit=20", server.headers)
         probes: list[Future[list[float]]] = []
@@ -71,7 +71,7 @@ def bench_fan_out(speech: Path, listeners: int, jobs: int, silent_ones: int = 0)
 def bench_bare_fan_out(listeners: int) -> None:
     """The same of a bare route, all on one bell."""
     with serving_bare() as server, clients(CLIENTS) as pool:
-        parts = [[_bare_call()] * len(range(n, listeners, CLIENTS)) for n in range(CLIENTS)]
+        parts = [[bare_call()] * len(range(n, listeners, CLIENTS)) for n in range(CLIENTS)]
         listening = [pool.submit(listen, server.address, part) for part in parts]
         time.sleep(3 + listeners / 500)
         httpx.get(server.url + "/ring")
@@ -84,10 +84,10 @@ def bench_bare_fan_out(listeners: int) -> None:
 def bench_replays(short: Path) -> None:
     """Many streams of a job that has ended, all at once."""
     with serving(threads=1) as server, serving_bare() as bare, clients(1) as pool:
-        job_id = _upload(server, short)
-        pool.submit(listen, server.address, [_progress(server, job_id)]).result()
+        job_id = upload(server, short)
+        pool.submit(listen, server.address, [progress(server, job_id)]).result()
         for name, address, call in (
-            ("ours", server.address, _progress(server, job_id)),
+            ("ours", server.address, progress(server, job_id)),
             ("bare", bare.address, ("/replay", {})),
         ):
             for _ in range(3):  # a warm server; the last counts
@@ -140,15 +140,18 @@ def _ends(server: Served) -> dict[str, float]:
     return {f"/api/v1/denoise/{job_id}/progress": updated_us / 1e6 for job_id, updated_us in rows}
 
 
-def _upload(server: Served, path: Path) -> str:
+def upload(server: Served, path: Path) -> str:
+    """Submit a file; return the job's id."""
     with server.client() as client, path.open("rb") as file:
         answer = client.post("/denoise", files={"audio": (path.name, file)})
         return str(answer.raise_for_status().json()["denoiseId"])
 
 
-def _progress(server: Served, job_id: str) -> Call:
+def progress(server: Served, job_id: str) -> Call:
+    """Return the request for a job's events."""
     return f"/api/v1/denoise/{job_id}/progress", server.headers
 
 
-def _bare_call() -> Call:
+def bare_call() -> Call:
+    """Return the request for the events of the bare server."""
     return "/listen", {}

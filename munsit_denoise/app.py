@@ -1,5 +1,6 @@
 """The ASGI app: routes over services that live as long as it does."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypedDict
@@ -12,7 +13,7 @@ from starlette.types import ASGIApp
 
 from munsit_denoise.errors import DenoiseError
 from munsit_denoise.metrics import Metrics
-from munsit_denoise.routes import console, files, metrics, ops
+from munsit_denoise.routes import console, files, metrics, ops, residual
 from munsit_denoise.routes.access import AccessLog
 from munsit_denoise.routes.audo.routes import create_audo, glued_routes
 from munsit_denoise.routes.cors import allow_origins
@@ -53,9 +54,10 @@ def create_app(settings: Settings, *, locked: bool = False) -> Starlette:
             raise
 
     routes = [
-        Mount("/api/v1", create_munsit()),
-        Mount("/v1", create_audo()),
+        _Mount("/api/v1", create_munsit()),
+        _Mount("/v1", create_audo()),
         *glued_routes,
+        *residual.routes,
         *files.routes,
         *ops.routes,
         *metrics.routes,
@@ -66,6 +68,14 @@ def create_app(settings: Settings, *, locked: bool = False) -> Starlette:
     app.measured, app.origins = measured, settings.cors_from
     app.state.give_up = lambda _: None  # a server that can stop puts its own here
     return app
+
+
+class _Mount(Mount):
+    """Every path below its own, one with a line end in it as well: the dialect answers for that, too."""
+
+    def __init__(self, path: str, app: ASGIApp) -> None:
+        super().__init__(path, app)
+        self.path_regex = re.compile(self.path_regex.pattern, re.DOTALL)
 
 
 class _App(Starlette):

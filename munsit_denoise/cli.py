@@ -6,6 +6,9 @@ import typer
 
 from munsit_denoise import __version__
 from munsit_denoise.commands import keys, users, webhooks
+from munsit_denoise.commands.backup import backup, restore
+from munsit_denoise.commands.doctor import doctor
+from munsit_denoise.commands.move import move
 from munsit_denoise.commands.opening import bring_up_to_date, one_line_errors, settings_of_command
 from munsit_denoise.commands.remote import remote
 from munsit_denoise.db.migrate import upgrade
@@ -26,6 +29,8 @@ app.add_typer(users.app, name="users")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(db_app, name="db")
 app.command("remote", cls=PlainCommand)(remote)
+for command in (doctor, backup, restore, move):
+    app.command(cls=PlainCommand)(command)
 
 
 def main() -> None:

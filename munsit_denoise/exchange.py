@@ -31,6 +31,7 @@ class Exchange:
     queue: JobQueue  # jobs that can run
     inbox: JobQueue  # whose original is to be fetched
     announce: Beside | None = None  # puts a job into the shared queue, in the transaction that accepts it
+    pending: Callable[[], int] | None = None  # how many jobs have not ended, where others run some of them
     ended: Ended | None = None  # who knows what became of jobs elsewhere; None where this process knows all
     loops: dict[str, Loop] = field(default_factory=dict)
 
@@ -77,4 +78,4 @@ def _shared(settings: Settings, database: Database) -> Exchange:
         "inbox": inbox.run_forever,
         "stalled jobs": sweep_forever,
     }
-    return Exchange(bell, queue, inbox, announce, turns, loops)
+    return Exchange(bell, queue, inbox, announce, lambda: len(queue) + len(inbox), turns, loops)

@@ -27,16 +27,7 @@ from munsit_denoise.jobs.limits import RateLimits, open_limits
 from munsit_denoise.jobs.usage import Usage
 from munsit_denoise.settings import Settings
 from munsit_denoise.storage.base import Storage
-from munsit_denoise.storage.local import LocalStorage
-
-
-def open_storage(settings: Settings) -> Storage:
-    """Return the storage of the settings' URL. Raises CannotGoOn, OSError."""
-    if settings.storage_url.startswith("s3:"):
-        from munsit_denoise.storage.s3 import S3Storage  # the extra `cluster`, which a folder does without
-
-        return S3Storage(settings.storage_url, settings.s3_endpoint, settings.data_dir.absolute())
-    return LocalStorage(settings.storage_root)
+from munsit_denoise.storages import open_storage
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,25 +28,41 @@ def only_server(settings: Settings, patience_s: float = 0.0) -> Iterator[None]:
     `patience_s` is how long to wait for a command that holds it for a moment. Raises AlreadyRunning, OSError.
     """
     until_s = time.monotonic() + patience_s
-    data_dir, storage = settings.data_dir.absolute(), settings.storage_root
-    _make_folder(data_dir, "DENOISE_DATA_DIR")
+    _make_folder(settings.data_dir.absolute(), "DENOISE_DATA_DIR")
     if not settings.storage_url.startswith("s3:"):
-        _make_folder(storage, "DENOISE_STORAGE_URL")
+        _make_folder(settings.storage_root, "DENOISE_STORAGE_URL")
     if settings.is_cluster:  # made for many
         yield
         return
-    database = settings.database_path.resolve()
-    _make_folder(database.parent, "DENOISE_DATABASE_URL")
+    _make_folder(settings.database_path.resolve().parent, "DENOISE_DATABASE_URL")
     with ExitStack() as stack:
-        held_paths = [
-            (data_dir / "server.lock", f"running on the data in {data_dir}"),
-            (database.with_name(database.name + ".lock"), f"using the database {database}"),
-        ]
-        if storage.is_dir():
-            held_paths.append((storage, f"using the recordings in {storage}"))
-        for path, held in held_paths:
+        for path, held in _places(settings):
             stack.enter_context(_locked(path, f"Another server is already {held}", until_s))
         yield
+
+
+def is_held(settings: Settings) -> bool:
+    """Say whether a server holds the data at this moment; nothing is made. Raises OSError."""
+    for path, _ in _places(settings):
+        if path.exists():
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                if not _take(descriptor):
+                    return True
+            finally:
+                os.close(descriptor)
+    return False
+
+
+def _places(settings: Settings) -> list[tuple[Path, str]]:
+    """Return what is locked, and what it means that another server has done so."""
+    data_dir, storage = settings.data_dir.absolute(), settings.storage_root
+    database = settings.database_path.resolve()
+    places = [
+        (data_dir / "server.lock", f"running on the data in {data_dir}"),
+        (database.with_name(database.name + ".lock"), f"using the database {database}"),
+    ]
+    return [*places, (storage, f"using the recordings in {storage}")] if storage.is_dir() else places
 
 
 def _make_folder(folder: Path, setting: str) -> None:

@@ -16,7 +16,7 @@ DELETED = "The recording was deleted."
 CANCELLED = "The job was cancelled."
 STRENGTHS = (0.0, 1.0)
 LEVELS_LUFS = (-70.0, 0.0)
-TRACKS = (0, 1000)  # numbers that can be asked for
+TRACKS = (0, 999_999)  # numbers that can be asked for
 NOT_KEPT = "The result is not kept any more."
 
 
@@ -153,6 +153,16 @@ class DenoiseRecord:
     original_gone_at_us: int | None = None  # since then the original is gone, as it was kept for long enough
     result_gone_at_us: int | None = None  # the same of the result
     removed_at_us: int | None = None  # since then the record is gone for its user, and the row about to go
+
+    @property
+    def result_went(self) -> bool:
+        """Whether there was a result that is not kept any more."""
+        return self.status is Status.SUCCESS and (self.deleted_at_us or self.result_gone_at_us) is not None
+
+    @property
+    def one_sound_went(self) -> bool:
+        """Whether there were two sounds to compare, one of which is not kept any more."""
+        return self.result_went or (self.status is Status.SUCCESS and self.original_gone_at_us is not None)
 
 
 # What a list of records needs of each row, in this order.

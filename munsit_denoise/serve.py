@@ -122,12 +122,15 @@ def _tell(settings: Settings, port: int, first_key: str | None) -> None:
         raise BrokenPipeError(errno.EPIPE, "standard output is closed")
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = settings.public_url or f"http://{host}:{port}"
+    page = url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")  # no browser opens "all addresses"
     key = first_key or HIDDEN_KEY
     typer.echo(f"munsit-denoise on {url}")
     if first_key:
         typer.echo(f"Your API key, shown once: {first_key}")
+        typer.echo(f"In the browser, signed in (what follows # stays there): {page}/#key={first_key}")
     else:
         typer.echo("API keys: munsit-denoise keys list; a new one: munsit-denoise keys create --user NAME")
+        typer.echo(f"In the browser: {page}/")
     sample = _sample(settings)
     typer.echo("Try it, with any recording or video in the place of the sample:")
     typer.echo(f"  curl -H 'x-api-key: {key}' -F 'audio=@{sample}' {url}/api/v1/denoise")

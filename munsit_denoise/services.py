@@ -8,6 +8,7 @@ from functools import partial
 import anyio
 from httpx2 import AsyncClient
 
+from munsit_denoise.bounds import keep_of, limits_of
 from munsit_denoise.db.keys import Keys
 from munsit_denoise.errors import CannotGoOn
 from munsit_denoise.jobs.access import Access
@@ -19,7 +20,7 @@ from munsit_denoise.jobs.delivery_log import DeliveryLog
 from munsit_denoise.jobs.health import Health
 from munsit_denoise.jobs.history import History
 from munsit_denoise.jobs.idempotency import Idempotency
-from munsit_denoise.jobs.intake import Examiner, Limits
+from munsit_denoise.jobs.intake import Examiner
 from munsit_denoise.jobs.journal import Journal
 from munsit_denoise.jobs.limits import RateLimits
 from munsit_denoise.jobs.partial import ResumableUploads
@@ -28,7 +29,7 @@ from munsit_denoise.jobs.progress import Board
 from munsit_denoise.jobs.removal import Removal
 from munsit_denoise.jobs.report import Reports
 from munsit_denoise.jobs.residual import Residuals
-from munsit_denoise.jobs.retention import Keep, Keeper
+from munsit_denoise.jobs.retention import Keeper
 from munsit_denoise.jobs.submit import Submission
 from munsit_denoise.jobs.supervisor import Supervisor
 from munsit_denoise.jobs.tiles import Tiles
@@ -145,14 +146,14 @@ def _parts(settings: Settings, leaves: Leaves, metrics: Metrics) -> Parts:
         board=Board(exchange.bell),
         queue=exchange.queue,
         inbox=exchange.inbox,
-        journal=Journal(metrics, leaves.keys.name_of),
+        journal=Journal(metrics, leaves.keys.name_of, exchange.pending),
     )
 
 
 def _assemble(
     settings: Settings, parts: Parts, leaves: Leaves, beside: Beside, write_webhook: Write
 ) -> tuple[Services, Work]:
-    limits = _limits(settings)
+    limits = limits_of(settings)
     admission = Admission(limits, parts.storage, parts.uploads, parts.records, (parts.queue, parts.inbox))
     examiner, deletion, removal = Examiner(limits), Deletion(parts), Removal(parts)
     resumable = ResumableUploads(parts, leaves.partial, admission, examiner, settings.upload_hours)
@@ -174,7 +175,7 @@ def _assemble(
         client=beside.client,
         exchange=leaves.exchange,
         webhooks=webhooks,
-        keeper=Keeper(leaves.retention, parts.storage, _keep(settings)),
+        keeper=Keeper(leaves.retention, parts.storage, keep_of(settings)),
     )
 
     def stop() -> None:
@@ -223,10 +224,6 @@ def _admin(parts: Parts, leaves: Leaves) -> Admin:
     return Admin(parts, leaves.keys, AdminLeaves(leaves.overview, leaves.balances, leaves.users))
 
 
-def _keep(settings: Settings) -> Keep:
-    return Keep(settings.keep_originals_days, settings.keep_results_days, settings.keep_records_days)
-
-
 def _watchers(settings: Settings, parts: Parts, keys: Keys) -> Watchers:
     sources = Sources(
         read=parts.records.get,
@@ -238,16 +235,3 @@ def _watchers(settings: Settings, parts: Parts, keys: Keys) -> Watchers:
     )
     patience = Patience(settings.sse_recheck_s, settings.sse_idle_timeout_s, settings.sse_ping_s)
     return Watchers(sources, patience, settings.max_streams_per_key)
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        upload_mb=settings.max_upload_mb,
-        duration_minutes=settings.max_duration_minutes,
-        pending_jobs=settings.max_pending_jobs,
-        pending_jobs_per_user=settings.max_pending_jobs_per_user,
-        disk_reserve_mb=settings.disk_reserve_mb,
-        uploads_per_user=settings.max_uploads_per_user,
-        uploads_mb_per_user=settings.max_uploads_mb_per_user,
-        result_mb_per_user=settings.max_result_mb_per_user,
-    )

@@ -1,13 +1,14 @@
 #!/bin/sh
-# The image's two steps: the locked packages, then our own. Called by the Dockerfile; DENOISE_PREFIX names another place.
+# The image's steps: the locked packages, PyTorch, our own. Called by the Dockerfile; PREFIX names another place.
 set -eu
-prefix=${DENOISE_PREFIX:-/opt/denoise}
+prefix=${PREFIX:-/opt/denoise}
 pip="$prefix/bin/pip --disable-pip-version-check --no-cache-dir -q"
 
 case $1 in
 packages)
+  wanted=$(mktemp)
   # Everything but what only tests and benchmarks need: the lock names those packages as well.
-  "$prefix/bin/python" - > /tmp/wanted.lock <<'PYTHON'
+  "$prefix/bin/python" - > "$wanted" <<'PYTHON'
 import re, tomllib
 from pathlib import Path
 
@@ -16,7 +17,10 @@ blocks = re.split(r"(?m)^(?=[A-Za-z0-9])", Path("requirements.lock").read_text()
 name = lambda block: re.split(r"[=<>~! \[;]", block, maxsplit=1)[0].lower()
 print("".join(block for block in blocks if block.strip() and name(block) not in TEST_ONLY))
 PYTHON
-  $pip install --no-deps --require-hashes -r /tmp/wanted.lock
+  $pip install --no-deps --require-hashes -r "$wanted"
+  rm "$wanted"
+  ;;
+torch)
   if [ "${TORCH:-cpu}" = cpu ] && [ -n "${TORCH_INDEX:-}" ]; then
     versions=$(grep -oE '^(torch|torchaudio)==[0-9.]+' requirements-torch.lock)
     # shellcheck disable=SC2086 - two requirements, two words

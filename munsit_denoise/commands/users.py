@@ -57,7 +57,7 @@ def delete(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Do not a
         anyio.run(with_database, settings, lambda database: Users(database).find(name))
         if not yes:
             typer.confirm(f"Delete {name} with all keys, recordings and results?", abort=True)
-        from munsit_denoise.leaves import open_storage  # the server's parts are not needed for the other commands
+        from munsit_denoise.storages import open_storage  # the server's parts are not needed for the other commands
 
         storage = open_storage(settings)
 

@@ -6,6 +6,7 @@
  *   file_name: string, audio_duration: number, audio_size: number, audio_format: string, source_type: string,
  *   status: "pending" | "success" | "failed", error: string | null, created_at: string, updated_at: string
  * }} Entry
+ * @typedef {"read" | "full" | "admin" | null} Scope what a key may do; null for a wrong one
  * @typedef {{stage: "processing", pct: number, message?: string} | {stage: "done", url: string, denoiseId: string}
  *   | {stage: "error", message: string}} Progress
  */
@@ -33,6 +34,9 @@ export const key = {
   set: (value) => localStorage.setItem(KEY, value),
   forget: () => localStorage.removeItem(KEY),
 };
+
+/** @returns {Promise<Scope>} */
+export const scopeOfKey = async () => (await json(new URL("console/key", document.baseURI).href)).scope;
 
 /** @param {number} ms @param {AbortSignal} [signal] */
 export function pause(ms, signal) {

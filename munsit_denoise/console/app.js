@@ -1,7 +1,7 @@
 // The page's frame: key, language, theme, and which view the address names.
 
-import { Refused, Unreachable, history, key } from "./api.js";
-import { append, fill, h, icon, toast } from "./dom.js";
+import { Refused, Unreachable, key, scopeOfKey } from "./api.js";
+import { fill, h, icon } from "./dom.js";
 import { currentLanguage, setLanguage, t } from "./i18n.js";
 
 const LANGUAGE = "munsit-denoise.language";
@@ -22,13 +22,16 @@ function takeKey() {
   window.history.replaceState(null, "", location.pathname + location.search);
 }
 
-function drawBar() {
-  const signedIn = Boolean(key.get());
+/** @param {import("./api.js").Scope} scope */
+function drawBar(scope) {
+  const here = /^#\/admin/.test(location.hash) ? "#/admin" : "#/";
+  const page = (/** @type {string} */ href, /** @type {string} */ word) => h("a", { href, "aria-current": href === here ? "page" : false }, t(word));
+  const signedIn = scope !== null;
   fill(at("bar"),
     h("a", { class: "brand", href: "#/" }, h("img", { src: "console/icon.svg", alt: "", width: 28, height: 28 }), h("span", {}, "munsit-denoise")),
     h("nav", { "aria-label": t("pages") },
-      signedIn && h("a", { href: "#/" }, t("files")),
-      signedIn && h("a", { href: "#/admin", id: "to-admin", hidden: true }, t("admin")),
+      signedIn && page("#/", "files"),
+      scope === "admin" && page("#/admin", "admin"),
       h("a", { href: "docs" }, t("reference"))),
     h("div", { class: "tools" },
       h("button", { class: "plain", type: "button", lang: currentLanguage() === "ar" ? "en" : "ar", onclick: switchLanguage }, t("language")),
@@ -57,9 +60,8 @@ function switchTheme() {
 
 function forget() {
   key.forget();
-  toast(t("key_forgotten"));
   location.hash = "#/";
-  void route();
+  location.reload(); // nothing of the user's stays in memory
 }
 
 /** @param {string} [problem] */
@@ -73,10 +75,12 @@ function showSignIn(problem) {
     key.set(field.value.trim());
     void route();
   };
+  drawBar(null);
   fill(at("main"), h("section", { class: "signin card" },
     h("h1", {}, t("key_title")),
     h("p", { class: "hint", id: "key-hint" }, t("key_hint")),
     h("form", { onsubmit: submit },
+      h("input", { type: "text", autocomplete: "username", value: "munsit-denoise", hidden: true }), // what a password manager calls it
       h("label", { for: "key" }, t("key_label")),
       h("div", { class: "row" }, field, h("button", { class: "primary", type: "submit" }, t("key_open")))),
     h("p", { class: "problem", id: "key-problem", role: "alert" }, problem ?? "")));
@@ -88,41 +92,33 @@ async function route() {
   leaving = new AbortController();
   const signal = leaving.signal;
   takeKey();
-  drawBar();
   if (!key.get()) { showSignIn(); return; }
   try {
-    await history({ offset: 0, limit: 1 });
+    const scope = await scopeOfKey();
+    if (signal.aborted) return;
+    if (scope === null) { key.forget(); showSignIn(t("key_wrong")); return; }
+    drawBar(scope);
+    await show(scope, signal);
   } catch (error) {
-    if (!signal.aborted) await cannotOpen(error, signal);
-    return;
+    if (!signal.aborted) cannotOpen(error, signal);
   }
-  if (signal.aborted) return;
-  void revealAdmin();
+}
+
+/** @param {"read" | "full" | "admin"} scope @param {AbortSignal} signal */
+async function show(scope, signal) {
   const [, view, id] = /^#\/(\w*)\/?([\w-]*)/.exec(location.hash) ?? [];
   const main = at("main");
-  document.querySelectorAll("nav a").forEach((link) => link.toggleAttribute("aria-current", link.getAttribute("href") === location.hash));
-  if (view === "file") (await import("./compare.js")).showFile(main, id, signal);
-  else if (view === "admin") (await import("./admin.js")).showAdmin(main, signal);
-  else (await import("./files.js")).showFiles(main, signal);
+  if (view === "file") void (await import("./compare.js")).showFile(main, id, signal);
+  else if (view === "admin" && scope === "admin") (await import("./admin.js")).showAdmin(main, signal);
+  else (await import("./files.js")).showFiles(main, scope !== "read", signal);
 }
 
 /** @param {unknown} error @param {AbortSignal} signal */
-async function cannotOpen(error, signal) {
-  if (error instanceof Refused && error.status === 401) {
-    key.forget();
-    drawBar();
-    showSignIn(t("key_wrong"));
-    return;
-  }
+function cannotOpen(error, signal) {
   const text = error instanceof Unreachable ? t("offline") : error instanceof Refused ? error.message : t("broken");
+  drawBar(null);
   fill(at("main"), h("p", { class: "empty", role: "status" }, text));
-  setTimeout(() => { if (!signal.aborted) void route(); }, RETRY_MS);
-}
-
-async function revealAdmin() {
-  const { isAdmin } = await import("./admin.js");
-  const link = document.getElementById("to-admin");
-  if (link && (await isAdmin())) link.hidden = false;
+  setTimeout(() => { if (!signal.aborted) void route(); }, error instanceof Refused && error.retryAfterS ? 1000 * error.retryAfterS : RETRY_MS);
 }
 
 setLanguage(localStorage.getItem(LANGUAGE));

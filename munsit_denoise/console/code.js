@@ -1,6 +1,6 @@
 // The same from a program: snippets for this server and this job, each of which runs as it stands.
 
-import { h, icon, toast } from "./dom.js";
+import { h, icon, rove, toast } from "./dom.js";
 import { t } from "./i18n.js";
 
 /** @typedef {import("./api.js").Entry} Entry */
@@ -52,15 +52,7 @@ export function codePanel(entry) {
     tabs.forEach((tab, index) => { tab.setAttribute("aria-selected", String(index === chosen)); tab.tabIndex = index === chosen ? 0 : -1; });
     panels.forEach((panel, index) => { panel.hidden = index !== chosen; });
   };
-  const list = h("div", { class: "tabs", role: "tablist", "aria-label": t("code"), onkeydown: (/** @type {KeyboardEvent} */ event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!step) return;
-    event.preventDefault();
-    event.stopPropagation();
-    const next = (tabs.findIndex((tab) => tab.tabIndex === 0) + step + tabs.length) % tabs.length;
-    show(next);
-    tabs[next].focus();
-  } }, tabs);
+  const list = h("div", { class: "tabs", role: "tablist", "aria-label": t("code"), onkeydown: (/** @type {KeyboardEvent} */ event) => rove(event, tabs, show) }, tabs);
   return h("section", { class: "card code", "aria-labelledby": "code-title" }, h("h2", { id: "code-title" }, t("code")), h("p", { class: "hint" }, t("your_key")), list, panels);
 }
 

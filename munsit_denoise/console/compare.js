@@ -1,17 +1,16 @@
 // One file: hear and see both versions, read the report, take the files, use it from code.
 
-import { Refused, ask, follow, json, key, sameOrigin } from "./api.js";
+import { Refused, ask, follow, json, sameOrigin } from "./api.js";
 import { codePanel } from "./code.js";
-import { append, fill, h, icon, toast } from "./dom.js";
+import { facts, fill, h, icon, rove, toast } from "./dom.js";
 import { clock, day, number, size, t } from "./i18n.js";
 import { openPictures } from "./pictures.js";
 import { reportPanel } from "./report.js";
 import { Scope } from "./scope.js";
-import { openTransport } from "./sound.js";
+import { Transport } from "./sound.js";
 
 /**
  * @typedef {import("./api.js").Entry} Entry
- * @typedef {import("./sound.js").Transport} Transport
  * @typedef {import("./sound.js").Version} Version
  */
 
@@ -40,7 +39,7 @@ const back = () => h("a", { class: "back", href: "#/" }, icon("back"), t("back")
 /** @param {Entry} entry */
 const heading = (entry) => h("header", { class: "file-head" }, back(),
   h("h1", {}, h("bdi", {}, entry.file_name)),
-  h("p", { class: "facts" }, [clock(entry.audio_duration), size(entry.audio_size), entry.audio_format.toUpperCase(), day(entry.created_at)].filter(Boolean).join(" · ")));
+  facts([clock(entry.audio_duration), size(entry.audio_size), entry.audio_format.toUpperCase(), day(entry.created_at)]));
 
 /** @param {HTMLElement} main @param {Entry} entry @param {AbortSignal} signal */
 function showUnfinished(main, entry, signal) {
@@ -63,43 +62,54 @@ function showUnfinished(main, entry, signal) {
 
 /** @param {HTMLElement} main @param {Entry} entry @param {AbortSignal} signal */
 async function showResult(main, entry, signal) {
-  const player = h("section", { class: "card player", "aria-label": t("listen") }, h("p", { class: "empty", role: "status" }, t("loading_sound")));
-  const report = h("section", { class: "card", "aria-labelledby": "report-title" });
-  fill(main, heading(entry), player, downloads(entry), report, codePanel(entry));
   const [told, pictures] = await Promise.all([json(`denoise/${entry.id}/report`, { signal }).catch(() => null), openPictures(entry.id, signal).catch(() => null)]);
   if (signal.aborted) return;
-  fill(report, reportPanel(told));
-  const recording = {
-    before: sameOrigin(entry.original_audio_url),
+  const original = sameOrigin(entry.original_audio_url);
+  const transport = new Transport({
+    before: original,
     after: sameOrigin(entry.audio_url ?? ""),
+    residual: typeof told?.options?.loudness === "number" ? null : residualOf(original),
     durationS: told?.duration_s ?? entry.audio_duration,
     channels: told?.channels ?? 2,
+    rateHz: told?.sample_rate_hz ?? 0,
     beforeLufs: told?.before?.loudness_lufs ?? null,
     afterLufs: told?.after?.loudness_lufs ?? null,
-  };
+  });
+  signal.addEventListener("abort", () => transport.close());
+  const player = h("section", { class: "card player", "aria-label": t("listen") });
+  const says = showPlayer(player, entry, transport, pictures, signal);
+  fill(main, heading(entry), player, downloads(entry, transport.hasResidual),
+    h("section", { class: "card", "aria-labelledby": "report-title" }, reportPanel(told)), codePanel(entry));
   try {
-    const transport = await openTransport(recording, signal);
-    if (signal.aborted) { transport.close(); return; }
-    signal.addEventListener("abort", () => transport.close());
-    showPlayer(player, entry, transport, pictures, signal);
+    await transport.open(signal);
+    if (!signal.aborted) says.textContent = t("wave_hint");
   } catch {
-    if (!signal.aborted) fill(player, h("p", { class: "empty", role: "alert" }, t("no_sound")));
+    if (!signal.aborted) says.textContent = t("no_sound");
   }
 }
+
+/** @param {string} original */
+const residualOf = (original) => original.replace(/_original\.\w+$/, "_residual.wav");
 
 /**
  * @param {HTMLElement} box @param {Entry} entry @param {Transport} transport
  * @param {import("./pictures.js").Pictures | null} pictures @param {AbortSignal} signal
+ * @returns {HTMLElement} the line that says what can be done
  */
 function showPlayer(box, entry, transport, pictures, signal) {
-  const play = h("button", { class: "primary round big", type: "button", onclick: () => void transport.toggle() });
-  const choices = h("div", { class: "choices", role: "radiogroup", "aria-label": t("listen") }, VERSIONS.map(([version, letter]) => choice(version, letter, transport)));
+  const play = h("button", { class: "primary round big", type: "button", disabled: true, onclick: () => void transport.toggle() });
+  const versions = VERSIONS.map(([version, letter]) => choice(version, letter, transport));
+  const choices = h("div", {
+    class: "choices", role: "radiogroup", "aria-label": t("listen"),
+    onkeydown: (/** @type {KeyboardEvent} */ event) => rove(event, transport.hasResidual ? versions : versions.slice(0, 2), (index) => transport.choose(VERSIONS[index][0])),
+  }, versions);
   const position = h("input", { class: "position", type: "range", min: 0, max: transport.durationS, step: 0.01, "aria-label": t("position"), oninput: () => transport.seek(Number(position.value)) });
   const time = h("output", { class: "time", dir: "ltr" });
   const loop = h("button", { class: "plain round", type: "button", onclick: () => toggleLoop() }, icon("loop"));
   const mix = h("input", { id: "mix", type: "range", min: 0, max: 1, step: 0.01, oninput: () => transport.setStrength(Number(mix.value)) });
-  const mixed = h("output", { for: "mix" });
+  const mixed = h("output", { for: "mix", dir: "ltr" });
   const equal = h("input", { id: "equal", type: "checkbox", checked: transport.equalLoudness, onchange: () => transport.setEqualLoudness(equal.checked) });
+  const says = h("p", { class: "hint", id: "keys-hint", role: "status" }, t("loading_sound"));
   const scope = pictures ? new Scope(pictures, transport, signal) : null;
   const picture = entry.source_type === "video" ? video(entry, transport, signal) : null;
   const toggleLoop = () => {
@@ -111,9 +121,10 @@ function showPlayer(box, entry, transport, pictures, signal) {
     h("div", { class: "controls second" },
       h("label", { for: "mix" }, t("mix")), mix, mixed,
       h("label", { class: "check", for: "equal" }, equal, t("equal"))),
-    scope && h("p", { class: "hint", id: "keys-hint" }, t("wave_hint")));
+    says);
   const draw = () => {
     const playing = transport.playing;
+    play.disabled = !transport.player;
     if (play.dataset.playing !== String(playing)) {
       play.dataset.playing = String(playing);
       play.setAttribute("aria-label", t(playing ? "pause" : "play"));
@@ -123,46 +134,40 @@ function showPlayer(box, entry, transport, pictures, signal) {
     if (document.activeElement !== position || playing) position.value = String(at);
     position.setAttribute("aria-valuetext", clock(at, 1));
     time.textContent = `${clock(at, 1)} / ${clock(transport.durationS, 1)}`;
-    for (const [version] of VERSIONS) {
-      const button = /** @type {HTMLElement} */ (choices.querySelector(`[data-version=${version}]`));
+    for (const [index, button] of versions.entries()) {
+      const version = VERSIONS[index][0];
       button.setAttribute("aria-checked", String(transport.version === version));
       button.tabIndex = transport.version === version ? 0 : -1;
+      if (version === "residual") button.setAttribute("aria-disabled", String(!transport.hasResidual));
     }
     if (document.activeElement !== mix) mix.value = String(transport.strength);
-    mixed.textContent = `${number(transport.strength * 100, 0)} %`;
+    mixed.textContent = `${number(transport.strength * 100, 0)} %`;
     loop.setAttribute("aria-pressed", String(Boolean(transport.loop)));
     loop.setAttribute("aria-label", t(transport.loop ? "loop_clear" : "loop"));
     loop.title = t(transport.loop ? "loop_clear" : "loop");
     scope?.draw();
   };
   transport.onchange = draw;
-  document.addEventListener("keydown", (event) => { if (keyed(event, transport, toggleLoop)) event.preventDefault(); }, { signal });
+  document.addEventListener("keydown", (event) => { if (keyed(event, transport, scope, toggleLoop)) event.preventDefault(); }, { signal });
   draw();
   // What the page's own tests, and whoever debugs it, look at.
   /** @type {any} */ (box).transport = transport;
+  return says;
 }
 
 /** @param {Version} version @param {string} letter @param {Transport} transport */
 function choice(version, letter, transport) {
-  const off = version === "residual" && !transport.hasResidual;
   return h("button", {
-    type: "button", role: "radio", "data-version": version, "aria-disabled": off ? "true" : false, title: off ? t("no_residual") : letter,
-    onclick: () => (off ? toast(t("no_residual")) : transport.choose(version)),
-    onkeydown: (/** @type {KeyboardEvent} */ event) => {
-      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-      if (!step) return;
-      event.preventDefault();
-      event.stopPropagation();
-      const names = VERSIONS.map(([name]) => name).filter((name) => name !== "residual" || transport.hasResidual);
-      const next = names[(names.indexOf(transport.version) + step + names.length) % names.length];
-      transport.choose(next);
-      /** @type {HTMLElement | null | undefined} */ (document.querySelector(`[data-version=${next}]`))?.focus();
-    },
+    type: "button", role: "radio", "data-version": version, title: letter,
+    onclick: () => (version === "residual" && !transport.hasResidual ? toast(t("no_residual")) : transport.choose(version)),
   }, h("span", {}, t(version)), h("kbd", {}, letter));
 }
 
-/** @param {KeyboardEvent} event @param {Transport} transport @param {() => void} toggleLoop @returns {boolean} whether it was a key of the player */
-function keyed(event, transport, toggleLoop) {
+/**
+ * @param {KeyboardEvent} event @param {Transport} transport @param {Scope | null} scope @param {() => void} toggleLoop
+ * @returns {boolean} whether it was a key of the player
+ */
+function keyed(event, transport, scope, toggleLoop) {
   const target = /** @type {HTMLElement} */ (event.target);
   if (event.ctrlKey || event.metaKey || event.altKey || target.closest("input:not([type=range]):not([type=checkbox]), select, textarea")) return false;
   const inSlider = target.matches("input[type=range]");
@@ -175,6 +180,10 @@ function keyed(event, transport, toggleLoop) {
     KeyB: () => transport.choose("after"),
     KeyR: () => transport.choose("residual"),
     KeyL: toggleLoop,
+    KeyI: () => transport.setLoop({ from: transport.positionS, to: transport.loop?.to ?? transport.durationS }),
+    KeyO: () => transport.setLoop({ from: transport.loop?.from ?? 0, to: transport.positionS }),
+    Equal: () => scope?.zoom(0.5),
+    Minus: () => scope?.zoom(2),
     ...(inSlider ? {} : {
       ArrowLeft: () => transport.seek(transport.positionS - step),
       ArrowRight: () => transport.seek(transport.positionS + step),
@@ -202,28 +211,24 @@ function video(entry, transport, signal) {
   return element;
 }
 
-/** @param {Entry} entry */
-function downloads(entry) {
+/** @param {Entry} entry @param {boolean} hasResidual */
+function downloads(entry, hasResidual) {
   const link = (/** @type {string | null} */ url, /** @type {string} */ word) =>
     url && h("a", { class: "button", href: sameOrigin(url), download: "" }, icon("download"), t(word));
   return h("section", { class: "card downloads", "aria-labelledby": "downloads-title" },
     h("h2", { id: "downloads-title" }, t("downloads")),
-    h("div", { class: "row" }, link(entry.audio_url, "result"), residualButton(entry), link(entry.original_audio_url, "original")));
+    h("div", { class: "row" }, link(entry.audio_url, "result"), hasResidual && residualButton(entry), link(entry.original_audio_url, "original")));
 }
 
 /** @param {Entry} entry */
 function residualButton(entry) {
-  const button = h("button", { type: "button", onclick: async () => {
-    button.disabled = true;
+  const act = async () => {
     try {
-      const answer = await ask(`denoise/${entry.id}/residual`);
-      const url = URL.createObjectURL(await answer.blob());
-      h("a", { href: url, download: `${entry.file_name.replace(/\.[^.]*$/, "")}_residual.wav` }).click();
-      setTimeout(() => URL.revokeObjectURL(url), 60_000);
+      await ask(`denoise/${entry.id}/residual`, { method: "HEAD" });
+      h("a", { href: residualOf(sameOrigin(entry.original_audio_url)), download: "" }).click();
     } catch (error) {
-      toast(String(/** @type {Error} */ (error).message));
+      toast(error instanceof Refused ? t("no_residual") : t("offline"));
     }
-    button.disabled = false;
-  } }, icon("download"), t("residual"));
-  return button;
+  };
+  return h("button", { type: "button", onclick: () => void act() }, icon("download"), t("residual"));
 }

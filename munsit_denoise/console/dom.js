@@ -46,6 +46,10 @@ export function fill(parent, ...children) {
   parent.replaceChildren(...kept.map((child) => (child instanceof Node ? child : document.createTextNode(String(child)))));
 }
 
+/** A line of short facts, each in its own direction. @param {string[]} told */
+export const facts = (told) =>
+  h("p", { class: "facts" }, told.filter(Boolean).flatMap((fact, index) => [index > 0 && " · ", h("bdi", {}, fact)]));
+
 const SHAPES = /** @type {const} */ ({
   upload: "M12 16V4m0 0L7 9m5-5 5 5M4 17v2a1 1 0 0 0 1 1h14a1 1 0 0 0 1-1v-2",
   mic: "M12 15a3 3 0 0 0 3-3V6a3 3 0 0 0-6 0v6a3 3 0 0 0 3 3Zm-7-3a7 7 0 0 0 14 0m-7 7v3",
@@ -98,4 +102,19 @@ export function toast(text, action) {
   if (action) append(box, h("button", { class: "link", type: "button", onclick: () => { close(true); action.act(); } }, action.label));
   document.getElementById("toasts")?.append(box);
   timer = window.setTimeout(() => close(false), action?.ms ?? 5000);
+}
+
+/**
+ * The arrow keys go round in a row of buttons, of which one is in the tab order.
+ * @param {KeyboardEvent} event @param {HTMLElement[]} row @param {(index: number) => void} choose
+ */
+export function rove(event, row, choose) {
+  const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+  if (!step) return;
+  event.preventDefault();
+  event.stopPropagation();
+  const mirrored = /Left|Right/.test(event.key) && document.documentElement.dir === "rtl" ? -1 : 1;
+  const next = (row.findIndex((one) => one.tabIndex === 0) + step * mirrored + row.length) % row.length;
+  choose(next);
+  row[next].focus();
 }

@@ -1,7 +1,7 @@
 // Files in and files that were: uploads with their jobs, and the history beneath.
 
 import { Refused, Unreachable, ask, follow, history, pause } from "./api.js";
-import { append, fill, h, icon, toast } from "./dom.js";
+import { facts, fill, h, icon, toast } from "./dom.js";
 import { clock, day, size, t } from "./i18n.js";
 import { sendAll } from "./sending.js";
 
@@ -20,18 +20,24 @@ const LEVELS = /** @type {const} */ ([["", "loudness_keep"], ["-16", "loudness_p
 const leaving = new Map();
 window.addEventListener("pagehide", () => leaving.forEach((act) => act()));
 
-/** @param {HTMLElement} main @param {AbortSignal} signal */
-export function showFiles(main, signal) {
-  const active = h("ul", { class: "active", "aria-label": t("pending") });
-  const list = new List(signal);
-  fill(main, h("h1", { class: "unseen" }, t("tagline")), dropZone(active, list, signal), active, list.element);
+/** What is on its way, whichever view is shown meanwhile. */
+const active = h("ul", { class: "active" });
+/** @type {List | null} */
+let shown = null;
+
+/** @param {HTMLElement} main @param {boolean} maySend @param {AbortSignal} signal */
+export function showFiles(main, maySend, signal) {
+  const list = (shown = new List(maySend, signal));
+  active.setAttribute("aria-label", t("pending"));
+  const zone = maySend ? dropZone(signal) : h("p", { class: "card hint" }, t("key_reads"));
+  fill(main, h("h1", { class: "unseen" }, t("tagline")), zone, active, list.element);
   void list.load();
 }
 
-/** @param {HTMLElement} active @param {List} list @param {AbortSignal} signal */
-function dropZone(active, list, signal) {
+/** @param {AbortSignal} signal */
+function dropZone(signal) {
   const form = optionsForm();
-  const send = (/** @type {Iterable<File>} */ files) => sendAll(files, { active, options: () => readOptions(form), changed: () => list.load(), signal });
+  const send = (/** @type {Iterable<File>} */ files) => sendAll(files, { active, options: readOptions(form), changed: () => void shown?.load() });
   const picker = h("input", { id: "picker", type: "file", multiple: true, class: "unseen", onchange: () => { void send(picker.files ?? []); picker.value = ""; } });
   const folder = h("input", { id: "folder", type: "file", webkitdirectory: true, class: "unseen", onchange: () => { void send(folder.files ?? []); folder.value = ""; } });
   const zone = h("section", { class: "drop card", "aria-labelledby": "drop-title" },
@@ -119,7 +125,7 @@ function recorder(send, signal) {
 
 function optionsForm() {
   const kept = JSON.parse(localStorage.getItem(OPTIONS) ?? "{}");
-  const told = h("output", { for: "strength" }, `${Math.round((kept.strength ?? 1) * 100)} %`);
+  const told = h("output", { for: "strength", dir: "ltr" }, `${Math.round((kept.strength ?? 1) * 100)} %`);
   const form = h("form", { class: "options", onchange: () => localStorage.setItem(OPTIONS, JSON.stringify(readOptions(form))), onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
     h("div", { class: "field" },
       h("label", { for: "strength", title: t("strength_hint") }, t("strength")),
@@ -152,8 +158,9 @@ class List {
   /** @type {AbortController} */ #watching = new AbortController();
   #typing = 0;
 
-  /** @param {AbortSignal} signal */
-  constructor(signal) {
+  /** @param {boolean} mayDelete @param {AbortSignal} signal */
+  constructor(mayDelete, signal) {
+    this.mayDelete = mayDelete;
     this.signal = signal;
     this.rows = h("ul", { class: "rows" });
     this.pager = h("nav", { class: "pager", "aria-label": t("pages") });
@@ -221,10 +228,10 @@ class List {
     const told = [entry.audio_duration ? clock(entry.audio_duration) : "", entry.audio_size ? size(entry.audio_size) : "", day(entry.created_at)];
     return h("li", { class: "entry", id: `row-${entry.id}` },
       h("a", { href: `#/file/${entry.id}`, class: "name" }, h("bdi", {}, entry.file_name)),
-      h("span", { class: "facts" }, told.filter(Boolean).join(" · ")),
+      facts(told),
       h("span", { class: `badge ${entry.status}`, title: entry.error ?? false }, t(entry.status)),
       entry.error && h("p", { class: "why" }, entry.error),
-      h("button", { class: "plain round", type: "button", "aria-label": `${t("delete")}: ${entry.file_name}`, title: t("delete"), onclick: () => this.#remove(entry) }, icon("trash")));
+      this.mayDelete && h("button", { class: "plain round", type: "button", "aria-label": `${t("delete")}: ${entry.file_name}`, title: t("delete"), onclick: () => this.#remove(entry) }, icon("trash")));
   }
 
   /** @param {Entry} entry */

@@ -15,7 +15,7 @@ const WORDS = {
   key_label: ["API key", "مفتاح الواجهة"],
   key_open: ["Open", "افتح"],
   key_wrong: ["This key is wrong, expired or revoked. Please check it and try again.", "هذا المفتاح خاطئ أو منتهٍ أو مُلغى. تحقق منه وحاول مجددًا."],
-  key_forgotten: ["The key is forgotten.", "نُسي المفتاح."],
+  key_reads: ["This key may look and listen, not send or delete.", "هذا المفتاح للاستماع والاطلاع فقط، لا للإرسال أو الحذف."],
   offline: ["The server cannot be reached. Trying again …", "تعذّر الوصول إلى الخادم. تُعاد المحاولة…"],
   drop_title: ["Drop recordings or videos here", "أفلت التسجيلات أو المقاطع هنا"],
   drop_hint: ["or choose files; noise is removed, the voice stays", "أو اختر ملفات؛ تُزال الضوضاء ويبقى الصوت"],
@@ -29,7 +29,6 @@ const WORDS = {
   strength: ["Strength", "الشدة"],
   strength_hint: ["How much of the noise is removed", "مقدار الضوضاء المُزال"],
   format: ["Format", "الصيغة"],
-  format_wav: ["WAV", "WAV"],
   format_original: ["As the original", "كالأصل"],
   loudness: ["Loudness", "جهارة الصوت"],
   loudness_keep: ["Leave as it is", "كما هي"],
@@ -57,7 +56,6 @@ const WORDS = {
   empty_title: ["Nothing here yet", "لا شيء هنا بعد"],
   empty_hint: ["Drop a noisy recording above and hear the difference in a moment.", "أفلت تسجيلًا مشوشًا في الأعلى واسمع الفرق بعد لحظات."],
   empty_search: ["No file matches.", "لا ملف يطابق."],
-  open: ["Open", "افتح"],
   listen_now: ["Listen", "استمع"],
   delete: ["Delete", "احذف"],
   deleted: ["Deleted: ", "حُذف: "],
@@ -77,7 +75,7 @@ const WORDS = {
   position: ["Position", "الموضع"],
   wave: ["Waveform", "شكل الموجة"],
   spectrum: ["Spectrogram", "المخطط الطيفي"],
-  wave_hint: ["Click to jump, drag to select, wheel to zoom. Keys: space, A, B, R, L, arrows.", "انقر للانتقال، اسحب للتحديد، والعجلة للتكبير. المفاتيح: مسافة، A، B، R، L، الأسهم."],
+  wave_hint: ["Click to jump, drag to repeat a part, wheel to zoom. Keys: space, arrows, A, B, R; I and O repeat from and to here, L ends it, + and − zoom.", "انقر للانتقال، اسحب لتكرار جزء، والعجلة للتكبير. المفاتيح: المسافة، الأسهم، A، B، R؛ ‏I وO للتكرار من هنا وإلى هنا، L لإنهائه، + و− للتكبير."],
   loading_sound: ["Loading the sound …", "تحميل الصوت…"],
   no_sound: ["This browser cannot play the file. The downloads below work all the same.", "لا يستطيع المتصفح تشغيل الملف. التنزيلات أدناه تعمل."],
   no_residual: ["The residual cannot be heard for this file.", "لا يمكن سماع المُزال لهذا الملف."],
@@ -117,6 +115,24 @@ const WORDS = {
   revoke: ["Revoke", "ألغِ"],
   balance: ["Balance, minutes", "الرصيد، دقائق"],
   credit: ["Add minutes", "أضف دقائق"],
+  key_expiry: ["Expires (30d, or a day)", "ينتهي (30d أو تاريخ)"],
+  key_make: ["Create key", "أنشئ مفتاحًا"],
+  rotate: ["Replace", "استبدل"],
+  rotate_sure: ["Replace this key? The old one goes on for 24 hours.", "أتستبدل هذا المفتاح؟ يبقى القديم صالحًا 24 ساعة."],
+  revoke_sure: ["Revoke this key? It stops at once.", "أتلغي هذا المفتاح؟ يتوقف فورًا."],
+  user_new: ["New user", "مستخدم جديد"],
+  user_sure: ["Delete this user, with all files and keys?", "أتحذف هذا المستخدم مع كل ملفاته ومفاتيحه؟"],
+  credited: ["Added.", "أُضيفت."],
+  scope_full: ["full", "كاملة"],
+  scope_read: ["read", "قراءة"],
+  scope_admin: ["admin", "إدارة"],
+  job_waiting: ["waiting", "تنتظر"],
+  job_downloading: ["downloading", "تُنزّل"],
+  job_running: ["running", "تعمل"],
+  expired: ["expired", "منتهٍ"],
+  failed_hour: ["{n} failed", "فشل {n}"],
+  age: ["Age", "العمر"],
+  actions: ["Actions", "إجراءات"],
   queue: ["Queue", "الطابور"],
   queue_empty: ["No job waits.", "لا مهام منتظرة."],
   disk: ["Disk, free", "القرص، المتاح"],
@@ -127,9 +143,7 @@ const WORDS = {
   minutes: ["Minutes", "الدقائق"],
   add: ["Add", "أضف"],
   create: ["Create", "أنشئ"],
-  too_many: ["Too many requests; please wait a moment.", "طلبات كثيرة؛ انتظر لحظة."],
   broken: ["Something went wrong.", "حدث خطأ ما."],
-  select_range: ["Selection", "التحديد"],
 };
 
 /** @typedef {keyof typeof WORDS} Word */
@@ -156,9 +170,9 @@ export function t(word, values = {}) {
   return text.replace(/\{(\w+)\}/g, (all, name) => String(values[name] ?? all));
 }
 
-/** @param {number} value @param {number} [digits] */
-export const number = (value, digits = 1) =>
-  new Intl.NumberFormat(language ? "ar-u-nu-latn" : "en", { maximumFractionDigits: digits }).format(value);
+/** @param {number} value @param {number} [digits] at the most @param {number} [least] */
+export const number = (value, digits = 1, least = 0) =>
+  new Intl.NumberFormat(language ? "ar-u-nu-latn" : "en", { maximumFractionDigits: digits, minimumFractionDigits: least }).format(value);
 
 /** @param {number} bytes */
 export function size(bytes) {

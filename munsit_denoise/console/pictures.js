@@ -74,7 +74,7 @@ class TilePictures {
 
   /** The level that is here and nearest to the wanted one, which is fetched. @param {Version} version @param {number} count @param {number} wanted */
   #nearest(version, count, wanted) {
-    if (!this.#peaks.get(`${version}/${wanted}`)) void this.#fetchPeaks(version, wanted).then(() => this.onload(), () => null);
+    if (!this.#peaks.has(`${version}/${wanted}`)) void this.#fetchPeaks(version, wanted).then(() => this.onload(), () => null);
     const here = Array.from({ length: count }, (_, level) => level).filter((level) => this.#peaks.get(`${version}/${level}`));
     return here.sort((a, b) => Math.abs(a - wanted) - Math.abs(b - wanted))[0] ?? null;
   }

@@ -10,7 +10,7 @@ const ROWS = /** @type {const} */ ([
 const LITTLE_DB = 1;
 
 /** @param {number | null | undefined} value @param {string} unit */
-const figure = (value, unit) => h("bdi", { dir: "ltr" }, value === null || value === undefined ? "–" : `${number(value, 1)} ${unit}`.trim());
+const figure = (value, unit) => h("bdi", { dir: "ltr" }, value === null || value === undefined ? "–" : unit ? `${number(value, 1, 1)} ${unit}` : number(value, 0));
 
 /** @param {any} report @returns {(Node | false)[]} */
 export function reportPanel(report) {
@@ -34,6 +34,6 @@ function sentences(report) {
   if (typeof before === "number" && typeof after === "number") {
     said.push(before - after < LITTLE_DB ? t("said_same") : t("said_quieter", { db: number(before - after, 0) }));
   }
-  if (typeof report.speech_level_change_db === "number") said.push(t("said_speech", { db: number(Math.max(0.1, Math.abs(report.speech_level_change_db)), 1) }));
+  if (typeof report.speech_level_change_db === "number" && typeof report.options?.loudness !== "number") said.push(t("said_speech", { db: number(Math.max(0.1, Math.abs(report.speech_level_change_db)), 1) }));
   return said;
 }

@@ -10,6 +10,7 @@ import { clock, t } from "./i18n.js";
  */
 
 const WAVE_SHARE = 0.42;
+const QUIETEST = 0.03; // peak that is still drawn in full height
 const SHORTEST_S = 0.05;
 const DRAG_PX = 4;
 const ZOOM = 1.0015;
@@ -20,6 +21,11 @@ const STEPS_S = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 
 export class Scope {
   /** @type {Span | null} */ selection = null;
   #frame = 0;
+  #pen;
+  #style = getComputedStyle(document.body);
+  #width = 0;
+  #height = 0; // of both pictures, above the ruler
+  #loudest = 1; // sample, which fills the height
   /** @type {{x: number, at: number, moved: boolean} | null} */ #drag = null;
 
   /** @param {Pictures} pictures @param {Transport} transport @param {AbortSignal} signal */
@@ -28,7 +34,10 @@ export class Scope {
     this.transport = transport;
     this.from = 0;
     this.to = transport.durationS;
+    const whole = pictures.peaks("before", 0, this.to, 500) ?? [];
+    this.#loudest = Math.max(QUIETEST, ...whole.map(Math.abs));
     this.canvas = h("canvas", { class: "scope", role: "img", "aria-label": `${t("wave")}, ${t("spectrum")}`, "aria-describedby": "keys-hint" });
+    this.#pen = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
     this.element = h("div", { class: "scope-box", dir: "ltr" }, this.canvas);
     const on = (/** @type {string} */ name, /** @type {(event: any) => void} */ act, passive = true) => this.canvas.addEventListener(name, act, { signal, passive });
     on("pointerdown", (event) => this.#down(event));
@@ -100,6 +109,12 @@ export class Scope {
     this.#show(from, from + wanted);
   }
 
+  /** Show more or less, around the position. @param {number} factor of the shown length */
+  zoom(factor) {
+    const length = Math.max(SHORTEST_S, Math.min(this.transport.durationS, (this.to - this.from) * factor));
+    this.#show(this.transport.positionS - length / 2, this.transport.positionS + length / 2);
+  }
+
   /** @param {number} from @param {number} to */
   #show(from, to) {
     const length = Math.min(to - from, this.transport.durationS);
@@ -118,21 +133,26 @@ export class Scope {
     if (!width || !height) return;
     if (this.canvas.width !== Math.round(width * ratio)) this.canvas.width = Math.round(width * ratio);
     if (this.canvas.height !== Math.round(height * ratio)) this.canvas.height = Math.round(height * ratio);
-    const context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    const style = getComputedStyle(this.element);
-    const colour = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
-    context.fillStyle = colour("--scope");
-    context.fillRect(0, 0, width, height);
+    this.#pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    [this.#width, this.#height] = [width, height - RULER_PX];
+    this.#style = getComputedStyle(this.element);
+    this.#pen.fillStyle = this.#colour("scope");
+    this.#pen.fillRect(0, 0, width, height);
     this.#follow();
-    const waveHeight = Math.round((height - RULER_PX) * WAVE_SHARE);
+    const waveHeight = Math.round(this.#height * WAVE_SHARE);
     const version = this.transport.version;
-    this.#wave(context, "before", width, waveHeight, colour(version === "before" ? "--wave-a" : "--wave-dim"));
-    this.#wave(context, version === "residual" ? "before" : "after", width, waveHeight, colour(version === "before" ? "--wave-dim-b" : "--wave-b"));
-    this.#spectrum(context, waveHeight, width, height - RULER_PX - waveHeight);
-    this.#ruler(context, width, height, colour("--ruler"));
-    this.#marks(context, width, height - RULER_PX, colour);
+    this.#wave("before", waveHeight, version === "before" ? "wave-a" : "wave-dim");
+    this.#wave(version === "residual" ? "before" : "after", waveHeight, version === "before" ? "wave-dim-b" : "wave-b");
+    this.#spectrum(waveHeight);
+    this.#ruler();
+    this.#marks();
   }
+
+  /** @param {string} name */
+  #colour(name) { return this.#style.getPropertyValue(`--${name}`).trim(); }
+
+  /** @param {number} at seconds */
+  #x(at) { return ((at - this.from) / (this.to - this.from)) * this.#width; }
 
   /** Keep the position in sight while it plays. */
   #follow() {
@@ -144,58 +164,47 @@ export class Scope {
     }
   }
 
-  /** @param {CanvasRenderingContext2D} context @param {"before" | "after"} version @param {number} width @param {number} height @param {string} colour */
-  #wave(context, version, width, height, colour) {
-    const peaks = this.pictures.peaks(version, this.from, this.to, width);
+  /** @param {"before" | "after"} version @param {number} height @param {string} colour */
+  #wave(version, height, colour) {
+    const peaks = this.pictures.peaks(version, this.from, this.to, this.#width);
     if (!peaks) return;
-    const middle = height / 2;
-    context.fillStyle = colour;
-    context.beginPath();
-    for (let x = 0; x < width; x++) {
+    const scale = height / 2 / this.#loudest;
+    this.#pen.fillStyle = this.#colour(colour);
+    this.#pen.beginPath();
+    for (let x = 0; x < this.#width; x++) {
       const [low, high] = [peaks[2 * x], peaks[2 * x + 1]];
-      context.rect(x, middle - high * middle, 1, Math.max((high - low) * middle, 1));
+      this.#pen.rect(x, height / 2 - high * scale, 1, Math.max((high - low) * scale, 1));
     }
-    context.fill();
+    this.#pen.fill();
   }
 
-  /** @param {CanvasRenderingContext2D} context @param {number} top @param {number} width @param {number} height */
-  #spectrum(context, top, width, height) {
+  /** @param {number} top */
+  #spectrum(top) {
     const version = this.transport.version === "before" ? "before" : "after";
-    const scale = width / (this.to - this.from);
-    context.save();
-    context.beginPath();
-    context.rect(0, top, width, height);
-    context.clip();
-    context.imageSmoothingEnabled = true;
-    for (const tile of this.pictures.spectrogram(version, this.from, this.to, width)) {
-      context.drawImage(tile.picture, (tile.from - this.from) * scale, top, (tile.to - tile.from) * scale + 0.5, height);
+    for (const { picture, from, to } of this.pictures.spectrogram(version, this.from, this.to, this.#width)) {
+      this.#pen.drawImage(picture, this.#x(from), top, this.#x(to) - this.#x(from) + 0.5, this.#height - top);
     }
-    context.restore();
   }
 
-  /** @param {CanvasRenderingContext2D} context @param {number} width @param {number} height @param {string} colour */
-  #ruler(context, width, height, colour) {
+  #ruler() {
     const length = this.to - this.from;
-    const step = STEPS_S.find((one) => (one / length) * width >= 70) ?? 3600;
-    context.fillStyle = colour;
-    context.font = "11px system-ui, sans-serif";
-    context.textBaseline = "bottom";
+    const step = STEPS_S.find((one) => (one / length) * this.#width >= 70) ?? 3600;
+    this.#pen.fillStyle = this.#colour("ruler");
+    this.#pen.font = "11px system-ui, sans-serif";
+    this.#pen.textBaseline = "bottom";
     for (let at = Math.ceil(this.from / step) * step; at <= this.to; at += step) {
-      const x = ((at - this.from) / length) * width;
-      context.fillRect(x, height - RULER_PX, 1, 4);
-      context.fillText(clock(at, step < 1 ? 2 : 0), x + 3, height - 2);
+      this.#pen.fillRect(this.#x(at), this.#height, 1, 4);
+      this.#pen.fillText(clock(at, step < 1 ? 2 : 0), this.#x(at) + 3, this.#height + RULER_PX - 2);
     }
   }
 
-  /** @param {CanvasRenderingContext2D} context @param {number} width @param {number} height @param {(name: string) => string} colour */
-  #marks(context, width, height, colour) {
-    const x = (/** @type {number} */ at) => ((at - this.from) / (this.to - this.from)) * width;
+  #marks() {
     const span = this.#drag?.moved ? this.selection : (this.transport.loop ?? this.selection);
     if (span) {
-      context.fillStyle = colour("--select");
-      context.fillRect(x(span.from), 0, x(span.to) - x(span.from), height);
+      this.#pen.fillStyle = this.#colour("select");
+      this.#pen.fillRect(this.#x(span.from), 0, this.#x(span.to) - this.#x(span.from), this.#height);
     }
-    context.fillStyle = colour("--head");
-    context.fillRect(x(this.transport.positionS) - 0.75, 0, 1.5, height);
+    this.#pen.fillStyle = this.#colour("head");
+    this.#pen.fillRect(this.#x(this.transport.positionS) - 0.75, 0, 1.5, this.#height);
   }
 }

@@ -6,7 +6,7 @@ import { size, t } from "./i18n.js";
 import { upload } from "./tus.js";
 
 /**
- * @typedef {{active: HTMLElement, options: () => Record<string, string | number>, changed: () => void, signal: AbortSignal}} Desk
+ * @typedef {{active: HTMLElement, options: Record<string, string | number>, changed: () => void}} Desk
  */
 
 const AT_ONCE = 2;
@@ -14,8 +14,7 @@ const LONG = 5; // percent of steps that a screen reader is told
 
 /** @param {Iterable<File>} files @param {Desk} desk */
 export async function sendAll(files, desk) {
-  const options = desk.options();
-  const waiting = [...files].map((file) => new Job(file, options, desk));
+  const waiting = [...files].map((file) => new Job(file, desk));
   const work = async () => { for (let job = waiting.shift(); job; job = waiting.shift()) await job.run(); };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
 }
@@ -25,10 +24,9 @@ class Job {
   #stop = new AbortController();
   /** @type {string | null} */ #id = null;
 
-  /** @param {File} file @param {Record<string, string | number>} options @param {Desk} desk */
-  constructor(file, options, desk) {
+  /** @param {File} file @param {Desk} desk */
+  constructor(file, desk) {
     this.file = file;
-    this.options = options;
     this.desk = desk;
     this.bar = h("progress", { max: 100, value: 0, "aria-label": file.name });
     this.says = h("span", { class: "facts", role: "status" }, t("queued"));
@@ -43,7 +41,7 @@ class Job {
     try {
       const uploadId = await this.#upload();
       this.#tell(t("checking"));
-      const { denoiseId } = await json("denoise", { ...sending("POST", { upload_id: uploadId, ...this.options }), headers: { "Content-Type": "application/json", "Idempotency-Key": `console-${uploadId}` }, signal: this.#stop.signal });
+      const { denoiseId } = await json("denoise", { ...sending("POST", { upload_id: uploadId, ...this.desk.options }), headers: { "Content-Type": "application/json", "Idempotency-Key": `console-${uploadId}` }, signal: this.#stop.signal });
       this.#id = denoiseId;
       this.desk.changed();
       void this.#follow(denoiseId); // the next file need not wait for it
@@ -63,14 +61,13 @@ class Job {
 
   /** @param {string} id */
   async #follow(id) {
-    const signal = AbortSignal.any([this.#stop.signal, this.desk.signal]);
     this.bar.value = 0;
     try {
       await follow(id, (event) => {
         if (event.stage === "processing") this.#tell(event.message ?? t("working"), event.pct, "working");
         else if (event.stage === "done") this.#done(id);
         else this.#ended(new Refused(0, event.message));
-      }, signal);
+      }, this.#stop.signal);
     } catch (error) {
       this.#ended(error);
     }
@@ -86,7 +83,6 @@ class Job {
 
   /** @param {unknown} error */
   #ended(error) {
-    if (this.desk.signal.aborted) return;
     const cancelled = this.#stop.signal.aborted;
     this.element.classList.add(cancelled ? "cancelled" : "broken");
     this.percent.textContent = "";

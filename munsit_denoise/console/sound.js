@@ -3,7 +3,7 @@
 /**
  * @typedef {"before" | "after" | "residual"} Version
  * @typedef {{from: number, to: number}} Span seconds
- * @typedef {{before: string, after: string, durationS: number, channels: number, beforeLufs: number | null, afterLufs: number | null}} Recording
+ * @typedef {{before: string, after: string, durationS: number, channels: number, rateHz: number, residual: string | null, beforeLufs: number | null, afterLufs: number | null}} Recording
  */
 
 const BUFFERED_S = 300; // of two channels; longer recordings are streamed by the browser's own player
@@ -13,36 +13,49 @@ const TICK_MS = 40;
 const NUDGE_S = 0.004; // two players that are further apart are brought together
 const SEEK_S = 0.25;
 
-/** What is heard, and where in the recording that is. */
+/** What is heard, and where in the recording that is. Silent until it has been opened. */
 export class Transport {
   /** @type {Version} */ version = "after";
   strength = 1;
   equalLoudness = true;
   /** @type {Span | null} */ loop = null;
   /** @type {() => void} */ onchange = () => {};
+  /** @type {Player | null} */ player = null;
+  #timer = 0;
 
-  /** @param {AudioContext} context @param {Recording} recording @param {Player} player */
-  constructor(context, recording, player) {
-    this.context = context;
+  /** @param {Recording} recording */
+  constructor(recording) {
     this.recording = recording;
-    this.player = player;
-    this.analyser = context.createAnalyser();
+    const rate = recording.rateHz >= 8000 && recording.rateHz <= 96000 ? { sampleRate: recording.rateHz } : {};
+    this.context = new AudioContext({ latencyHint: "interactive", ...rate }); // at the file's own rate both are subtracted as they are
+    this.analyser = this.context.createAnalyser();
     this.analyser.fftSize = 2048;
-    this.master = context.createGain();
-    player.beforeGain.connect(this.master);
-    player.afterGain.connect(this.master);
-    this.master.connect(this.analyser).connect(context.destination);
-    player.onend = () => this.pause();
-    this.timer = window.setInterval(() => this.#tick(), TICK_MS);
-    this.#mix(0);
+    this.master = this.context.createGain();
+    this.master.connect(this.analyser).connect(this.context.destination);
   }
 
-  get playing() { return this.player.playing; }
-  get durationS() { return this.player.durationS || this.recording.durationS; }
-  get positionS() { return Math.min(this.player.positionS, this.durationS); }
-  get hasResidual() { return this.player.exact; }
+  /** Load both versions. Rejects where the browser can play neither. @param {AbortSignal} signal */
+  async open(signal) {
+    const { recording, context } = this;
+    const short = recording.durationS * Math.max(recording.channels, 1) <= 2 * BUFFERED_S;
+    const player = (short && (await buffered(context, recording, signal))) || (await streamed(context, recording));
+    if (signal.aborted) { player.close(); return; }
+    for (const gain of Object.values(player.gains)) gain.connect(this.master);
+    player.onend = () => this.pause();
+    player.onlost = () => this.choose("after");
+    this.player = player;
+    this.#timer = window.setInterval(() => this.#tick(), TICK_MS);
+    this.#mix(0);
+    this.onchange();
+  }
+
+  get playing() { return this.player?.playing ?? false; }
+  get durationS() { return this.player?.durationS || this.recording.durationS; }
+  get positionS() { return Math.min(this.player?.positionS ?? 0, this.durationS); }
+  get hasResidual() { return this.recording.residual !== null && (this.player?.hasResidual ?? true); }
 
   async play() {
+    if (!this.player) return;
     await this.context.resume();
     if (this.positionS >= this.durationS - 0.01) this.player.seek(this.loop?.from ?? 0);
     await this.player.play();
@@ -50,7 +63,7 @@ export class Transport {
   }
 
   pause() {
-    this.player.pause();
+    this.player?.pause();
     this.onchange();
   }
 
@@ -58,7 +71,7 @@ export class Transport {
 
   /** @param {number} seconds */
   seek(seconds) {
-    this.player.seek(Math.max(0, Math.min(seconds, this.durationS)));
+    this.player?.seek(Math.max(0, Math.min(seconds, this.durationS)));
     this.onchange();
   }
 
@@ -66,6 +79,7 @@ export class Transport {
   choose(version) {
     if (version === "residual" && !this.hasResidual) return;
     this.version = version;
+    this.player?.choose(version);
     this.#mix();
     this.onchange();
   }
@@ -74,6 +88,7 @@ export class Transport {
   setStrength(strength) {
     this.strength = strength;
     this.version = "after";
+    this.player?.choose("after");
     this.#mix();
     this.onchange();
   }
@@ -88,19 +103,19 @@ export class Transport {
   /** @param {Span | null} span */
   setLoop(span) {
     this.loop = span && span.to - span.from > 0.05 ? span : null;
-    this.player.setLoop(this.loop);
+    this.player?.setLoop(this.loop);
     if (this.loop && (this.positionS < this.loop.from || this.positionS > this.loop.to)) this.seek(this.loop.from);
     this.onchange();
   }
 
   close() {
-    clearInterval(this.timer);
-    this.player.close();
+    clearInterval(this.#timer);
+    this.player?.close();
     void this.context.close();
   }
 
   #tick() {
-    this.player.tick();
+    this.player?.tick();
     if (this.playing) this.onchange();
   }
 
@@ -113,35 +128,39 @@ export class Transport {
   }
 
   #mix(fadeS = FADE_S) {
+    if (!this.player) return;
+    const { gains } = this.player;
     const levels = this.#levels();
+    const removed = this.version === "residual";
     const share = this.version === "before" ? 0 : this.strength;
-    const [before, after] = this.version === "residual" ? [1, -1] : [1 - share, share];
-    const level = this.version === "residual" ? 1 : levels.before * (1 - share) + levels.after * share;
-    const set = (/** @type {AudioParam} */ gain, /** @type {number} */ value) => {
-      const now = this.context.currentTime;
-      gain.cancelScheduledValues(now);
-      gain.setValueAtTime(gain.value, now);
-      gain.linearRampToValueAtTime(value, now + fadeS);
+    const now = this.context.currentTime;
+    const set = (/** @type {GainNode | undefined} */ node, /** @type {number} */ value) => {
+      node?.gain.cancelScheduledValues(now);
+      node?.gain.setValueAtTime(node.gain.value, now);
+      node?.gain.linearRampToValueAtTime(value, now + fadeS);
     };
-    set(this.player.beforeGain.gain, before);
-    set(this.player.afterGain.gain, after);
-    set(this.master.gain, level);
+    const difference = removed && !gains.residual; // made here, of both
+    set(gains.before, difference ? 1 : removed ? 0 : 1 - share);
+    set(gains.after, difference ? -1 : removed ? 0 : share);
+    set(gains.residual, removed ? 1 : 0);
+    set(this.master, removed ? 1 : levels.before * (1 - share) + levels.after * share);
   }
 }
 
 /**
  * @typedef {{
- *   beforeGain: GainNode, afterGain: GainNode, exact: boolean, playing: boolean, positionS: number, durationS: number,
- *   onend: () => void, play: () => Promise<void>, pause: () => void, seek: (seconds: number) => void,
+ *   gains: {before: GainNode, after: GainNode, residual?: GainNode}, hasResidual: boolean, playing: boolean,
+ *   positionS: number, durationS: number, choose: (version: Version) => void, onend: () => void, onlost: () => void, play: () => Promise<void>, pause: () => void, seek: (seconds: number) => void,
  *   setLoop: (span: Span | null) => void, tick: () => void, close: () => void
  * }} Player
  */
 
 /** Both versions decoded in memory, started at the same sample: they can be subtracted. @implements {Player} */
 class BufferedPlayer {
-  exact = true;
+  hasResidual = true;
   playing = false;
   onend = () => {};
+  onlost = () => {};
   /** @type {AudioBufferSourceNode[]} */ #sources = [];
   #startS = 0; // of the context, when position #fromS was heard
   #fromS = 0;
@@ -151,8 +170,7 @@ class BufferedPlayer {
   constructor(context, before, after) {
     this.context = context;
     this.buffers = [before, after];
-    this.beforeGain = context.createGain();
-    this.afterGain = context.createGain();
+    this.gains = { before: context.createGain(), after: context.createGain() };
     this.durationS = Math.min(before.duration, after.duration);
   }
 
@@ -165,7 +183,7 @@ class BufferedPlayer {
 
   async play() {
     this.#stop();
-    const gains = [this.beforeGain, this.afterGain];
+    const gains = [this.gains.before, this.gains.after];
     this.#startS = this.context.currentTime + 0.02;
     this.#sources = this.buffers.map((buffer, index) => {
       const source = this.context.createBufferSource();
@@ -177,6 +195,8 @@ class BufferedPlayer {
     });
     this.playing = true;
   }
+
+  choose() { /* all that is heard comes from both */ }
 
   pause() {
     this.#fromS = this.positionS;
@@ -215,41 +235,63 @@ class BufferedPlayer {
   }
 }
 
-/** Both versions streamed by players of the browser, kept together. @implements {Player} */
+/** The versions streamed by players of the browser, kept together: one leads, the others follow. @implements {Player} */
 class StreamedPlayer {
-  exact = false;
   onend = () => {};
+  onlost = () => {}; // of the residual, which is missed only when it is listened to
+  playing = false;
+  /** @type {HTMLMediaElement} */ #lead;
   /** @type {Span | null} */ #loop = null;
 
-  /** @param {AudioContext} context @param {HTMLMediaElement} before @param {HTMLMediaElement} after */
-  constructor(context, before, after) {
-    this.before = before;
-    this.after = after;
-    this.beforeGain = context.createGain();
-    this.afterGain = context.createGain();
-    for (const [element, gain] of /** @type {const} */ ([[before, this.beforeGain], [after, this.afterGain]])) {
+  /** @param {AudioContext} context @param {HTMLMediaElement} before @param {HTMLMediaElement} after @param {string | null} residual */
+  constructor(context, before, after, residual) {
+    this.after = this.#lead = after;
+    this.all = [after, before];
+    this.hasResidual = residual !== null;
+    this.residual = new Audio();
+    this.residual.preload = "none"; // it is computed for whoever listens to it
+    if (residual) this.residual.src = residual;
+    this.residual.addEventListener("error", () => { this.hasResidual = false; this.onlost(); });
+    const gain = (/** @type {HTMLMediaElement} */ element) => {
+      const node = context.createGain();
       element.preservesPitch = false;
-      context.createMediaElementSource(element).connect(gain);
-    }
-    after.addEventListener("ended", () => { this.pause(); this.onend(); });
+      element.addEventListener("ended", () => { if (element === this.#lead) { this.pause(); this.onend(); } });
+      context.createMediaElementSource(element).connect(node);
+      return node;
+    };
+    this.gains = { before: gain(before), after: gain(after), residual: gain(this.residual) };
   }
 
-  get playing() { return !this.after.paused; }
-  get positionS() { return this.after.currentTime; }
+  get positionS() { return this.#lead.currentTime; }
   get durationS() { return Number.isFinite(this.after.duration) ? this.after.duration : 0; }
 
-  async play() { await Promise.all([this.after.play(), this.before.play()]); }
+  /** @param {Version} version */
+  choose(version) {
+    const lead = version === "residual" ? this.residual : this.after;
+    if (lead === this.#lead) return;
+    const position = this.positionS;
+    this.#lead = lead;
+    lead.playbackRate = 1;
+    this.residual.pause();
+    this.all = lead === this.residual ? [...this.all, lead] : this.all.filter((element) => element !== this.residual);
+    if (lead === this.residual) lead.currentTime = position; // the others follow it
+    if (this.playing) void this.play();
+  }
+
+  async play() {
+    this.playing = true;
+    await Promise.all(this.all.map((element) => element.play().catch(() => null)));
+  }
 
   pause() {
-    this.after.pause();
-    this.before.pause();
-    this.before.currentTime = this.after.currentTime;
+    this.playing = false;
+    for (const element of this.all) element.pause();
+    this.seek(this.positionS);
   }
 
   /** @param {number} seconds */
   seek(seconds) {
-    this.after.currentTime = seconds;
-    this.before.currentTime = seconds;
+    for (const element of this.all) if (element.currentTime !== seconds) element.currentTime = seconds;
   }
 
   /** @param {Span | null} span */
@@ -258,35 +300,25 @@ class StreamedPlayer {
   tick() {
     if (!this.playing) return;
     if (this.#loop && this.positionS >= this.#loop.to) this.seek(this.#loop.from);
-    const apart = this.before.currentTime - this.after.currentTime;
-    if (Math.abs(apart) > SEEK_S && !this.before.seeking) this.before.currentTime = this.after.currentTime;
-    this.before.playbackRate = Math.abs(apart) < NUDGE_S ? 1 : 1 - Math.max(-0.08, Math.min(0.08, apart));
+    const waits = this.#lead.seeking || this.#lead.readyState < HTMLMediaElement.HAVE_FUTURE_DATA;
+    for (const element of this.all) if (element !== this.#lead) this.#keepWith(element, waits);
+  }
+
+  /** @param {HTMLMediaElement} element @param {boolean} waits whether the one that leads has no sound yet */
+  #keepWith(element, waits) {
+    if (waits) { element.pause(); return; }
+    if (element.paused && !element.ended) void element.play().catch(() => null);
+    const apart = element.currentTime - this.positionS;
+    if (Math.abs(apart) > SEEK_S && !element.seeking) element.currentTime = this.positionS;
+    element.playbackRate = Math.abs(apart) < NUDGE_S ? 1 : 1 - Math.max(-0.08, Math.min(0.08, apart));
   }
 
   close() {
-    for (const element of [this.before, this.after]) {
+    for (const element of [...this.all, this.residual]) {
       element.pause();
       element.removeAttribute("src");
       element.load();
     }
-  }
-}
-
-/**
- * Open a recording's two versions. Rejects where the browser can play neither.
- * @param {Recording} recording
- * @param {AbortSignal} signal
- * @returns {Promise<Transport>}
- */
-export async function openTransport(recording, signal) {
-  const context = new AudioContext({ latencyHint: "interactive" });
-  try {
-    const short = recording.durationS * Math.max(recording.channels, 1) <= 2 * BUFFERED_S;
-    const player = (short && (await buffered(context, recording, signal))) || (await streamed(context, recording));
-    return new Transport(context, recording, player);
-  } catch (error) {
-    void context.close();
-    throw error;
   }
 }
 
@@ -313,5 +345,5 @@ async function streamed(context, recording) {
       element.src = url;
     });
   const [before, after] = await Promise.all([open(recording.before), open(recording.after)]);
-  return new StreamedPlayer(context, before, after);
+  return new StreamedPlayer(context, before, after, recording.residual);
 }

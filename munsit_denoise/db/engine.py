@@ -13,25 +13,26 @@ from sqlalchemy.exc import DatabaseError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from munsit_denoise.db.base import Database
 from munsit_denoise.db.place import Place
 from munsit_denoise.db.readers import Questions, Readers
 from munsit_denoise.db.trouble import Trouble
 from munsit_denoise.errors import DatabaseBusy, InvalidKey
 
+__all__ = ["Database", "SqliteDatabase", "now_us", "open_database", "prepare"]
 BUSY_TIMEOUT_S = 5  # how long a request waits for another writer before it is told to come back
 
 
-class Database:
+class SqliteDatabase:
     """Reads beside each other, writes one after the other.
 
     SQLite lets one connection write; whoever reads first and writes later in a deferred transaction can lose
     its update, so writers begin with BEGIN IMMEDIATE and queue here rather than in the driver.
     """
 
-    readers: Questions
-
     def __init__(self, engine: AsyncEngine, readers: Questions, place: Place, trouble: Trouble) -> None:
-        self._engine, self.readers, self._place, self._trouble = engine, readers, place, trouble
+        self._engine, self._place, self._trouble = engine, place, trouble
+        self.readers: Questions = readers
         self._writer = anyio.Lock()
 
     @asynccontextmanager
@@ -105,7 +106,7 @@ def open_database(url: str) -> Database:
     prepare(engine.sync_engine)
     path = Path(make_url(url).database or "").absolute()
     place, trouble = Place(path), Trouble()
-    return Database(engine, Readers(path, place, trouble), place, trouble)
+    return SqliteDatabase(engine, Readers(path, place, trouble), place, trouble)
 
 
 def prepare(engine: Engine) -> None:

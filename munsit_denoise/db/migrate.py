@@ -42,7 +42,7 @@ def upgrade(url: str, revision: str = "head") -> None:
 
     def act(connection: Connection, config: Config) -> None:
         if connection.dialect.name == "sqlite":
-            _check_pages(connection)
+            check_pages(connection)
         else:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         command.upgrade(config, revision)
@@ -76,13 +76,36 @@ def check_schema(url: str) -> None:
     _run(url, act, writes=False)
 
 
-def _run(url: str, act: Callable[[Connection, Config], None], *, writes: bool = True) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(migrations_folder()))
+@contextmanager
+def connected(url: str, *, writes: bool = False) -> Iterator[Connection]:
+    """Yield a connection for one transaction of a command's; a SQLite file must be there. Raises UnusableDatabase."""
     engine, told = _open(url)
     with told, _connected(engine, writes=writes) as connection:
+        yield connection
+
+
+def revisions(connection: Connection) -> tuple[set[str], set[str], set[str]]:
+    """Return the revisions that a database has, that it should have, and all that this version knows."""
+    wanted = set(ScriptDirectory.from_config(_config()).get_heads())
+    return set(MigrationContext.configure(connection).get_current_heads()), wanted, known_revisions()
+
+
+def known_revisions() -> set[str]:
+    """Return the revisions that this version can bring up to date, its own included."""
+    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
+def _run(url: str, act: Callable[[Connection, Config], None], *, writes: bool = True) -> None:
+    config = _config()
+    with connected(url, writes=writes) as connection:
         config.attributes["connection"] = connection
         act(connection, config)
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()))
+    return config
 
 
 def _open(url: str) -> tuple[Engine, AbstractContextManager[None]]:
@@ -145,7 +168,7 @@ def _told(path: Path) -> Iterator[None]:
         raise UnusableDatabase(f"The database {path} {reason}") from None
 
 
-def _check_pages(connection: Connection) -> None:
+def check_pages(connection: Connection) -> None:
     """Raise UnusableDatabase when a small database is damaged anywhere."""
     path = Path(connection.engine.url.database or "")
     if path.stat().st_size > QUICKLY_CHECKED_BYTES:

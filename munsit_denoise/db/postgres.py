@@ -5,15 +5,15 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
+from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from munsit_denoise.db.engine import Database
-from munsit_denoise.db.readers import Query, Row
+from munsit_denoise.db.readers import Query, Questions, Row
 from munsit_denoise.errors import DatabaseBusy
 
 log = logging.getLogger(__name__)
@@ -26,12 +26,12 @@ KEEPALIVE = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "k
 Answer = TypeVar("Answer")
 
 
-class PostgresDatabase(Database):
+class PostgresDatabase:
     """Reads and writes beside each other. A server that is away, or silent, is a DatabaseBusy."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self.readers = PostgresReaders(self)
+        self.readers: Questions = PostgresReaders(self)
         self.answered_at_s = time.monotonic()  # when the server was last heard of
 
     @asynccontextmanager
@@ -108,4 +108,21 @@ def open_postgres(url: str) -> PostgresDatabase:
         hide_parameters=True,
         connect_args={"connect_timeout": CONNECT_S, "application_name": "munsit-denoise", **KEEPALIVE},
     )
+    event.listen(engine.sync_engine, "before_cursor_execute", _without_nul, retval=True)
     return PostgresDatabase(engine)
+
+
+def _without_nul(*call: Any) -> tuple[str, Any]:
+    """Put another character in the place of NUL, which no text of PostgreSQL can hold: nothing is found by it then."""
+    _, _, statement, parameters, _, executemany = call
+    if executemany:
+        return statement, [_cleaned(each) for each in parameters]
+    return statement, _cleaned(parameters)
+
+
+def _cleaned(parameters: Any) -> Any:
+    if not isinstance(parameters, dict):
+        return parameters
+    return {
+        name: value.replace("\0", "\ufffd") if isinstance(value, str) else value for name, value in parameters.items()
+    }

@@ -12,7 +12,7 @@ from munsit_denoise.db.endings import Change, cancelling, deleting, removing
 from munsit_denoise.db.ends import tell_end
 from munsit_denoise.db.engine import Database, now_us
 from munsit_denoise.db.readers import Query
-from munsit_denoise.db.retention import ORIGINAL, RESULT
+from munsit_denoise.db.retention import KEPT_TILES_KEY, ORIGINAL, RESULT
 from munsit_denoise.db.rows import from_row, from_values, to_row
 from munsit_denoise.db.runs import Beat, Lease, Result, Waiting
 from munsit_denoise.db.tables import denoise_records as t
@@ -101,7 +101,7 @@ class Records:
     async def storage_keys(self, record_ids: Sequence[str]) -> dict[str, set[str]]:
         """Return the storage keys that each of these records uses; what is unknown, deleted or gone is left out."""
         kept = (t.c.id.in_(record_ids), t.c.deleted_at.is_(None), KEPT)
-        query = select(t.c.id, ORIGINAL.kept_key, RESULT.kept_key, t.c.tiles_key).where(*kept)
+        query = select(t.c.id, ORIGINAL.kept_key, RESULT.kept_key, KEPT_TILES_KEY).where(*kept)
         async with self._database.read() as connection:
             return {row.id: {*row[1:]} - {None} for row in await connection.execute(query)}
 

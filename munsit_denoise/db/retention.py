@@ -28,6 +28,22 @@ class File:
 
 
 ORIGINAL, RESULT = File(t.c.original_key, t.c.original_gone_at), File(t.c.result_key, t.c.result_gone_at)
+# The pictures show both sounds, and go with the first of them.
+KEPT_TILES_KEY = case((ORIGINAL.gone_at.is_(None) & RESULT.gone_at.is_(None), t.c.tiles_key))
+
+
+@dataclass(frozen=True)
+class Due:
+    """Files that go together: a sound, and the pictures that were made of it."""
+
+    record_id: str
+    key: str
+    tiles_key: str | None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Where they lie."""
+        return (self.key, self.tiles_key) if self.tiles_key else (self.key,)
 
 
 class Retention:
@@ -36,12 +52,12 @@ class Retention:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def files(self, file: File, ended_before_us: int, after: str) -> Sequence[tuple[str, str]]:
-        """Return some ids behind another one and the keys of their files, of jobs that ended before a time."""
+    async def files(self, file: File, ended_before_us: int, after: str) -> Sequence[Due]:
+        """Return files of some records behind another one, of jobs that ended before a time."""
         there = (file.key.is_not(None), file.gone_at.is_(None), t.c.deleted_at.is_(None))
-        query = _ended(ended_before_us, after).add_columns(file.key).where(*there)
+        query = _ended(ended_before_us, after).add_columns(file.key, t.c.tiles_key).where(*there)
         async with self._database.read() as connection:
-            return [(row[0], row[1]) for row in await connection.execute(query)]
+            return [Due(*row) for row in await connection.execute(query)]
 
     async def records(self, ended_before_us: int, after: str) -> Sequence[str]:
         """Return some ids behind another one, of jobs that ended before a time."""

@@ -41,6 +41,8 @@ def matches(column: ColumnElement[Any]) -> ColumnElement[bool]:
 
 def parameters(words: str) -> dict[str, object]:
     """Return the words as the condition's parameters; what LIKE has a meaning for stands for itself."""
+    if not words:
+        return {"words": "", "pattern": "%%"}
     words = folded(words)
     pattern = "%" + re.sub(r"([\\%_])", r"\\\1", words) + "%"
     return {"words": words, "pattern": "" if "\0" in words else pattern}

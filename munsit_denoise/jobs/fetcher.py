@@ -14,7 +14,7 @@ from munsit_denoise.jobs.pause import Pause
 from munsit_denoise.jobs.settlement import Settlement, persist
 from munsit_denoise.jobs.verdict import no_verdict
 from munsit_denoise.logs import get_logger
-from munsit_denoise.records import DenoiseRecord
+from munsit_denoise.records import DenoiseRecord, Status
 
 log = get_logger()
 MAX_INTERRUPTIONS = 3  # of one download, by what says nothing of the file
@@ -47,14 +47,17 @@ class Fetcher:
 
     async def fetch(self, job_id: str) -> None:
         """Bring a job's original in and queue the job, end it with a sentence, or put it back for a while."""
-        record = await persist(lambda: self.parts.records.get(job_id))
-        if record is None or record.source_url is None:
-            return
-        with self.parts.journal.working(record), self.parts.running.working(job_id):
-            try:
-                await self._bring_in(record, record.source_url)
-            except Exception as error:  # a boundary: whatever a download breaks on, the next one goes on
-                await self._settle(record, error)
+        with self.parts.running.working(job_id):  # before the row is read: whoever ends the job then stops this
+            record = await persist(lambda: self.parts.records.get(job_id))
+            if record is not None and record.source_url is not None and record.status is Status.PENDING:
+                with self.parts.journal.working(record):
+                    await self._fetch(record, record.source_url)
+
+    async def _fetch(self, record: DenoiseRecord, url: str) -> None:
+        try:
+            await self._bring_in(record, url)
+        except Exception as error:  # a boundary: whatever a download breaks on, the next one goes on
+            await self._settle(record, error)
 
     async def _bring_in(self, record: DenoiseRecord, url: str) -> None:
         began_s = time.monotonic()

@@ -34,8 +34,14 @@ class _Trace:
 class Journal:
     """Every change of a job's state is told here, after it has been committed."""
 
-    def __init__(self, metrics: Metrics | None = None, name_of: Callable[[str], str] = str) -> None:
-        self._metrics, self._name_of = metrics or Metrics(), name_of
+    def __init__(
+        self,
+        metrics: Metrics | None = None,
+        name_of: Callable[[str], str] = str,
+        elsewhere: Callable[[], int] | None = None,
+    ) -> None:
+        """Where others run jobs as well, `elsewhere` is how many have not ended, and only what runs here is kept."""
+        self._metrics, self._name_of, self._elsewhere = metrics or Metrics(), name_of, elsewhere
         self._traces: dict[str, _Trace] = {}
         self._told: list[Hear] = []
         self._metrics.watch_jobs(self.waiting, self.running, self.oldest_s)
@@ -46,7 +52,8 @@ class Journal:
 
     def waiting(self) -> int:
         """Return how many jobs wait to run or to be fetched."""
-        return len(self._traces) - self.running()
+        total = len(self._traces) if self._elsewhere is None else self._elsewhere()
+        return max(0, total - self.running())
 
     def running(self) -> int:
         """Return how many jobs run."""
@@ -66,7 +73,8 @@ class Journal:
         """A job was committed and queued."""
         source = host_of(record.source_url) if record.source_url else None
         trace = _Trace(time.monotonic(), remembered("request_id"), source)
-        self._traces[record.id] = trace
+        if self._elsewhere is None:
+            self._traces[record.id] = trace
         with self.working(record):
             self._tell("job accepted", record, trace, bytes=record.audio_size_bytes or None)
 
@@ -82,6 +90,9 @@ class Journal:
 
     def began(self, record: DenoiseRecord) -> None:
         """A run of a job began."""
+        if self._elsewhere is not None:
+            age_s = max(0.0, (now_us() - record.created_at_us) / 1e6)
+            self._traces[record.id] = _Trace(time.monotonic() - age_s)
         trace, now_s = self._trace(record.id), time.monotonic()
         trace.began_s, trace.run_s = now_s, None
         self._metrics.attempts.inc()
@@ -91,6 +102,8 @@ class Journal:
         """A run of a job ended without a verdict on it; it waits again."""
         trace = self._trace(record.id)
         trace.began_s = None
+        if self._elsewhere is not None:
+            self.forget(record.id)
         with self.working(record):
             log.warning("job interrupted", attempt=record.attempts, reason=reason)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from munsit_denoise import __version__
-from munsit_denoise.errors import JobNotFound
+from munsit_denoise.errors import Gone, JobNotFound
 from munsit_denoise.jobs.intake import track_of
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.pipeline import Block, Denoiser, Outcome, Stoppable
@@ -168,10 +168,12 @@ class Reports:
         self._parts = parts
 
     async def report(self, user_id: str, job_id: str) -> dict[str, Any]:
-        """Return the report of a user's job that has succeeded. Raises JobNotFound."""
+        """Return the report of a user's job that has succeeded. Raises JobNotFound, Gone."""
         record = await self._parts.records.get_own(user_id, job_id)
         if record.status is not Status.SUCCESS:
             raise JobNotFound
+        if record.result_went:
+            raise Gone
         return _told(record, json.loads(record.report) if record.report else {})
 
 

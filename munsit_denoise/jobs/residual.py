@@ -79,7 +79,7 @@ class Residuals:
         record = await self._parts.records.get_own(user_id, job_id)
         if record.status is not Status.SUCCESS:
             raise JobNotFound
-        if record.deleted_at_us or record.original_gone_at_us or record.result_gone_at_us or not record.result_key:
+        if record.one_sound_went:
             raise Gone
         if record.options.level_lufs is not None:
             raise NotSubtractable

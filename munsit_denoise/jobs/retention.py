@@ -68,11 +68,11 @@ class Keeper:
     async def _remove_files(self, file: File, at_us: int, days: float, gone: Counter[str], name: str) -> None:
         after, before_us = "", _before(at_us, days)
         while due := await self.retention.files(file, before_us, after):
-            after = due[-1][0]
-            await self.retention.let_go(file, [record_id for record_id, _ in due], at_us)
-            for _, key in due:
+            after = due[-1].record_id
+            await self.retention.let_go(file, [each.record_id for each in due], at_us)
+            for each in due:
                 gone[name] += 1
-                gone["bytes"] += await self._delete(key)
+                gone["bytes"] += sum([await self._delete(key) for key in each.keys])
 
     async def _remove_records(self, at_us: int, before_us: int, gone: Counter[str]) -> None:
         after = ""

@@ -66,7 +66,7 @@ class Tiles:
 
 
 def _key_of(record: DenoiseRecord) -> str:
-    if record.deleted_at_us is not None and record.status is Status.SUCCESS:
+    if record.one_sound_went:
         raise Gone
     if record.status is not Status.SUCCESS or record.tiles_key is None:
         raise JobNotFound

@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from anyio import to_thread
+
 from munsit_denoise.errors import ProcessingFailed
 from munsit_denoise.media.ffmpeg import Limits, finish, input_options
+from munsit_denoise.media.wav import PlainWav, read_plain_wav
 
 PROBE_TIMEOUT_S = 60
 KINDS = {"video": "v", "audio": "a", "subtitle": "s", "attachment": "t", "data": "d"}  # ffprobe's word: ffmpeg's
@@ -79,6 +82,9 @@ class Contents:
 
 async def read_contents(path: Path) -> Contents:
     """Return what a file holds, empty where that cannot be told. Raises Interrupted."""
+    plain = await to_thread.run_sync(read_plain_wav, path)
+    if plain is not None and plain.is_bare:
+        return _bare(plain)
     arguments = ["-v", "quiet", "-of", "json", "-show_format", "-show_streams", "-show_chapters"]
     try:
         done = await finish("ffprobe", arguments + input_options(path), Limits(), timeout_s=PROBE_TIMEOUT_S)
@@ -94,6 +100,12 @@ async def read_contents(path: Path) -> Contents:
         _words(container),
         tuple(_chapter(each) for each in found.get("chapters", [])),
     )
+
+
+def _bare(wav: PlainWav) -> Contents:
+    """Return what a WAV holds that tells of nothing but its samples."""
+    sound = Stream(0, "a", wav.codec, sample_rate_hz=wav.sample_rate_hz, channels=wav.channels)
+    return Contents("wav", 0.0, wav.duration_s, (sound,), {}, ())
 
 
 def _stream(found: dict[str, Any]) -> Stream:

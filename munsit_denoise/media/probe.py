@@ -13,6 +13,7 @@ from munsit_denoise.media.ffmpeg import Limits, finish, input_options
 from munsit_denoise.media.layouts import plain_layout
 from munsit_denoise.media.measure import Measured, measure
 from munsit_denoise.media.timeline import TimeLine, origin_s
+from munsit_denoise.media.wav import PlainWav, read_plain_wav
 
 RATES_HZ = range(2_000, 192_001)
 MAX_CHANNELS = 64
@@ -56,10 +57,12 @@ async def probe(path: Path, index: int = 0) -> AudioTrack:
     if kind not in ORDINARY_WAV:
         track = await _probe_whole(path, index)
         return _big_endian(track) if kind == BIG_ENDIAN_WAV else track
-    track = _track_of(await _header(path), index)
-    if _fills(track, (await anyio.Path(path).stat()).st_size):
+    size_bytes = (await anyio.Path(path).stat()).st_size
+    plain = await to_thread.run_sync(read_plain_wav, path) if index == 0 else None
+    if plain is not None and _fills(track := _plain_track(plain), size_bytes):
         return track
-    return await _probe_whole(path, index)
+    track = _track_of(await _header(path), index)
+    return track if _fills(track, size_bytes) else await _probe_whole(path, index)
 
 
 async def _probe_whole(path: Path, index: int) -> AudioTrack:
@@ -117,6 +120,22 @@ def _wav_kind(path: Path) -> bytes:
     with path.open("rb") as file:
         start = file.read(12)
     return start[:4] if start[8:] == b"WAVE" else b""
+
+
+def _plain_track(wav: PlainWav) -> AudioTrack:
+    """Return the track of a WAV that leaves nothing to guess. Raises NotMedia for one too large."""
+    track = AudioTrack(
+        sample_rate_hz=wav.sample_rate_hz,
+        channels=wav.channels,
+        layout=wav.layout,
+        codec=wav.codec,
+        bits=wav.bits,
+        is_float=wav.codec.startswith("pcm_f"),
+        duration_s=wav.duration_s,
+        container="wav",
+    )
+    _refuse_excess(track)
+    return track
 
 
 def _big_endian(track: AudioTrack) -> AudioTrack:

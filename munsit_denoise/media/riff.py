@@ -52,7 +52,7 @@ def copy_chunks(source: Path, target: Path) -> bool:
     """Append a WAV's chunks to another whose own are of the samples alone; return whether there was one to append."""
     with source.open("rb") as file:
         kept, size = [], 0
-        for name, chunk_size in _chunks(file):
+        for name, chunk_size in read_chunks(file):
             size += chunk_size
             if name in KEPT and size <= MAX_KEPT_BYTES:
                 kept.append((name, file.read(chunk_size)))
@@ -77,7 +77,7 @@ def _chunk(name: bytes, data: bytes) -> bytes:
     return name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
 
 
-def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+def read_chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
     """Yield name and size of each chunk, the file standing at its first byte."""
     if file.read(12)[8:] != b"WAVE":
         return
@@ -118,7 +118,7 @@ def is_silent(path: Path, start_s: float, duration_s: float) -> bool:
     """Return whether nothing is heard in a stretch of a WAV of 32-bit float of our own."""
     with path.open("rb") as file:
         frame_bytes = rate_hz = 0
-        for name, _ in _chunks(file):
+        for name, _ in read_chunks(file):
             if name == b"fmt ":
                 _, channels, rate_hz = struct.unpack("<HHI", file.read(8))
                 frame_bytes = 4 * channels

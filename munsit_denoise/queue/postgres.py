@@ -5,6 +5,7 @@ when a worker has a place. So an entry that is handed out twice, or left over, c
 found by the sweep.
 """
 
+import asyncio
 import json
 import logging
 from collections import deque
@@ -12,7 +13,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 import anyio
-from anyio.abc import TaskGroup
 from procrastinate import App, PsycopgConnector
 
 log = logging.getLogger(__name__)
@@ -20,6 +20,7 @@ TASK = "denoise"
 REFRESH_S = 1.0  # between two looks at who waits
 LINE = 5000  # places that are told exactly
 FOUND_AT_ONCE = 500
+STOP_S = 4.0  # for entries that are held to be settled
 POLL_S = 5.0  # where a notification was lost
 DEFER = """
 INSERT INTO procrastinate_jobs (queue_name, task_name, args)
@@ -151,7 +152,7 @@ class PostgresQueue:
             tasks.start_soon(self._refresh_forever)
             if self._places:
                 tasks.start_soon(self._keep_forever)
-                await self._work(tasks)
+                await self._work()
 
     async def sweep(self) -> int:
         """Announce free jobs that no entry names, and remove entries whose worker died; return how many were found."""
@@ -161,20 +162,30 @@ class PostgresQueue:
             await self._execute(DEFER, **self._entry(job_id))
         return len(found)
 
-    async def _work(self, tasks: TaskGroup) -> None:
-        await self._app.run_worker_async(
-            queues=[self._name],
-            name=self._name,
-            concurrency=self._places,
-            install_signal_handlers=False,
-            delete_jobs="always",
-            listen_notify=self._listens,
-            fetch_job_polling_interval=POLL_S,
-            update_heartbeat_interval=self._lease_s / 3,
-            stalled_worker_timeout=2 * self._lease_s,
-            shutdown_graceful_timeout=1.0,
+    async def _work(self) -> None:
+        """Take entries until this is cancelled; what is held then is settled while the connections are still there."""
+        worker = asyncio.ensure_future(
+            self._app.run_worker_async(
+                queues=[self._name],
+                name=self._name,
+                concurrency=self._places,
+                install_signal_handlers=False,
+                delete_jobs="always",
+                listen_notify=self._listens,
+                fetch_job_polling_interval=POLL_S,
+                update_heartbeat_interval=self._lease_s / 3,
+                stalled_worker_timeout=2 * self._lease_s,
+                shutdown_graceful_timeout=STOP_S / 2,
+            )
         )
-        tasks.cancel_scope.cancel()
+        try:
+            await asyncio.shield(worker)
+        finally:
+            for offer in (*self._offers, *self._taken.values()):
+                offer.set()
+            worker.cancel()  # which it takes for a request to stop in order
+            with anyio.move_on_after(STOP_S, shield=True):
+                await asyncio.wait({worker})
 
     async def _offer(self, record_id: str) -> None:
         """Hold an entry of the queue until the job that it led to is done here."""

@@ -3,11 +3,16 @@
 import os
 from pathlib import Path
 
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
+
+from munsit_denoise.errors import InvalidKey, TooManyRequests
+from munsit_denoise.routes.auth import identify
+from munsit_denoise.routes.limits import headers_of
 
 FOLDER = Path(__file__).parent.parent / "console"
 POLICY = "; ".join(
@@ -33,10 +38,25 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
 }
 
+PRIVATE = {"Cache-Control": "private, no-cache"}
+
 
 async def page(_: Request) -> Response:
     """Answer with the page; what it shows it fetches with the visitor's key."""
     return FileResponse(FOLDER / "index.html", headers=HEADERS)
+
+
+async def key(request: Request) -> Response:
+    """Answer what the visitor's key may do; a wrong one gets a 200 too: browsers log any other status as an error."""
+    try:
+        scope = (await identify(request)).scope
+    except InvalidKey:
+        return JSONResponse({"scope": None}, headers=PRIVATE)
+    except TooManyRequests as error:
+        return JSONResponse(
+            {"errorMessage": error.message}, status_code=429, headers={**(headers_of(error) or {}), **PRIVATE}
+        )
+    return JSONResponse({"scope": scope}, headers=PRIVATE)
 
 
 class _Files(StaticFiles):
@@ -50,4 +70,4 @@ class _Files(StaticFiles):
         return response
 
 
-routes = [Route("/", page), Mount("/console", _Files(directory=FOLDER))]
+routes = [Route("/", page), Route("/console/key", key), Mount("/console", GZipMiddleware(_Files(directory=FOLDER)))]

@@ -21,7 +21,7 @@ class SafeHeaders:
         async def send_safely(message: Message) -> None:
             if message["type"] in STARTS:
                 headers = list(message.get("headers", ()))
-                names = {name.lower() for name, _ in headers}
+                names = [name.lower() for name, _ in headers]
                 message["headers"] = headers + [header for header in HEADERS if header[0] not in names]
             await send(message)
 

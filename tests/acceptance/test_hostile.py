@@ -101,9 +101,9 @@ def check_nothing_is_left(server: Live, accepted: list[str]) -> None:
     records: dict[str, dict[str, Any]] = {r["id"]: r for r in server.client.get("/denoise").json()}
     assert set(records) == set(accepted)
     assert {record["status"] for record in records.values()} <= {"success", "failed"}
-    expected = {job_id: 2 if record["status"] == "success" else 1 for job_id, record in records.items()}
     found: dict[str, int] = {}
     for path in server.files():
-        found[path.parent.name] = found.get(path.parent.name, 0) + 1
-    assert found == expected
+        if not path.name.startswith("tiles-"):  # pictures, which a sound may be too short for
+            found[path.parent.name] = found.get(path.parent.name, 0) + 1
+    assert found == {job_id: 2 if record["status"] == "success" else 1 for job_id, record in records.items()}
     assert subprocess.run(["pgrep", "-f", str(server.settings.data_dir)], check=False).returncode == 1

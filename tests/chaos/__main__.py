@@ -10,6 +10,7 @@ from tests.chaos.books import Books
 from tests.chaos.crowd import crowd
 from tests.chaos.faults import outlast, stop_a_decoder
 from tests.chaos.kills import kill_at_random, kill_at_system_calls, stop_at_random
+from tests.chaos.webhooks import kill_at_moments
 
 PARTS: dict[str, tuple[str, Callable[[Path], Books]]] = {
     "kills": ("kill -9 at 100 random moments", lambda folder: kill_at_random(folder, 100)),
@@ -20,6 +21,7 @@ PARTS: dict[str, tuple[str, Callable[[Path], Books]]] = {
         "a locked database, a server that stands still",
         lambda folder: outlast(folder, (10, 60)),
     ),
+    "webhooks": ("kill -9 at 20 moments around the ends of jobs", lambda folder: kill_at_moments(folder, 20)),
     "decoder": ("a decoder that stands still", stop_a_decoder),
 }
 

@@ -22,9 +22,9 @@ SYSTEM_CALLS = ("fsync", "fdatasync", "rename", "unlink", "link", "mkdir", "pwri
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[tuple[ServerProcess, Live]]:
+def serving(folder: Path, **environment: str) -> Iterator[tuple[ServerProcess, Live]]:
     """Run a server on a folder and give a client for it."""
-    server = ServerProcess(folder / "data", MAX_PENDING_JOBS="0", MAX_PENDING_JOBS_PER_USER="0")
+    server = ServerProcess(folder / "data", MAX_PENDING_JOBS="0", MAX_PENDING_JOBS_PER_USER="0", **environment)
     try:
         server.start("/readyz")
         live = Live(server.url, create_key(server.settings, "tester"), server.settings)

@@ -44,8 +44,8 @@ def scripted() -> Iterator[Scripted]:
             self.send_response(status)
             for name, value in {"content-length": str(len(content)), **given}.items():
                 self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(b"" if self.command == "HEAD" else content)
+            self._headers_buffer.append(b"\r\n" + (b"" if self.command == "HEAD" else content))
+            self.flush_headers()  # in one packet: a client that is slow meets no connection that was reset
 
         do_GET = do_HEAD = do_PATCH = do_DELETE = do_POST  # noqa: N815 - the library's names
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from munsit_denoise.db.deliveries import WEBHOOK, Deliveries
+from munsit_denoise.db.deliveries import Deliveries, Due
 from munsit_denoise.db.engine import Database
 from munsit_denoise.db.migrate import downgrade, upgrade
 from munsit_denoise.db.records import Beat, Records, Result
@@ -53,7 +53,7 @@ async def test_the_end_and_what_is_told_of_it_are_one_transaction(database: Data
     lease = await records.claim(record.id)
     assert lease
     await records.give_back(lease)
-    assert await deliveries.due(10) == []
+    assert await due_now(deliveries) == []
     for _ in range(2):  # once, however often it ends
         if end == "succeed":
             await records.succeed(lease, Result("key"))
@@ -63,13 +63,19 @@ async def test_the_end_and_what_is_told_of_it_are_one_transaction(database: Data
             await records.delete_files(user_id, record.id)
         else:
             await records.fail_fetch(record.id, "why")
-    (due,) = await deliveries.due(10)
-    assert (due.job_id, due.kind, due.url, due.attempts) == (record.id, WEBHOOK, options.webhook_url, 0)
-    await deliveries.put_off(due.id, "its server answered 500", 0)
-    (again,) = await deliveries.due(10)
+    (due,) = await due_now(deliveries)
+    assert (due.job_id, due.url, due.attempts) == (record.id, options.webhook_url, 0)
+    await deliveries.put_off(due.id, 500, "its server answered 500", 0)
+    (again,) = await due_now(deliveries)
     assert again.attempts == 1
-    await deliveries.put_off(due.id, "its server answered 500", 60)
-    assert await deliveries.due(10) == []
+    await deliveries.put_off(due.id, 500, "its server answered 500", 60)
+    assert await due_now(deliveries) == []
+
+
+async def due_now(deliveries: Deliveries) -> list[Due]:
+    """Return what is to be told by now."""
+    found = [await deliveries.get(ready.id) for ready in await deliveries.ready([], [], 10)]
+    return [due for due in found if due is not None]
 
 
 async def test_what_is_told_or_given_up_is_not_due_any_more(database: Database, user_id: str) -> None:
@@ -78,10 +84,10 @@ async def test_what_is_told_or_given_up_is_not_due_any_more(database: Database, 
         record = replace(make_record(user_id, number), options=Options(webhook_url=f"https://example.org/{number}"))
         await records.insert(record)
         await records.delete_files(user_id, record.id)
-    told, hopeless = await deliveries.due(10)
-    await deliveries.delivered(told.id)
-    await deliveries.give_up(hopeless.id, "its server answered 410")
-    assert await deliveries.due(10) == []
+    told, hopeless = await due_now(deliveries)
+    await deliveries.delivered(told.id, 200)
+    await deliveries.give_up(hopeless.id, 410, "its server answered 410")
+    assert await due_now(deliveries) == []
 
 
 async def test_a_damaged_database_is_told_once_and_is_no_crash(

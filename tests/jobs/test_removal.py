@@ -80,7 +80,7 @@ async def test_a_download_is_stopped(house: House, act: str) -> None:
         await anyio.sleep_forever()
 
     user_id = house.record.user_id
-    record = await house.submission.submit_url(user_id, "http://example.org/a.wav", "a.wav", Options(extension="wav"))
+    record = await house.submission.submit_url(user_id, "http://example.org/a.wav", Options(extension="wav"))
     house.tasks.start_soon(house.fetcher(download).run_forever)
     with anyio.fail_after(2):
         await begun.wait()

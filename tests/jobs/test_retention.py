@@ -9,11 +9,14 @@ from munsit_denoise.db.engine import now_us
 from munsit_denoise.db.history import History, Wanted
 from munsit_denoise.db.retention import ORIGINAL, RESULT, Retention
 from munsit_denoise.db.tables import deliveries
-from munsit_denoise.errors import StorageBroken
+from munsit_denoise.errors import Gone, StorageBroken
 from munsit_denoise.jobs.history import row_of
 from munsit_denoise.jobs.removal import Removal
+from munsit_denoise.jobs.report import Reports
+from munsit_denoise.jobs.residual import Residuals
 from munsit_denoise.jobs.retention import US_PER_DAY, Keep, Keeper
 from munsit_denoise.jobs.sweeper import sweep
+from munsit_denoise.jobs.tiles import Tiles
 from munsit_denoise.records import HISTORY_COLUMNS, NOT_KEPT, Failed, Options, terminal_event
 from tests.db.test_records import make_record
 from tests.jobs.conftest import House
@@ -45,7 +48,7 @@ async def test_originals_and_results_go_and_the_record_says_so(house: House) -> 
     sizes = [(await house.storage.stat(key)).size_bytes for key in await house.storage.keys(house.record.id)]
     keep = keeper(house, originals_days=2, results_days=2.5)
     assert not await keep.sweep(now_us() + US_PER_DAY)
-    assert len(house.files()) == 2
+    assert len(house.files()) == 3  # the pictures are the third
     gone = await keep.sweep(now_us() + LATER_US)
     assert gone == {"originals": 2, "results": 1, "bytes": sum(sizes) + 5}
     assert (house.files(), await house.storage.keys(other)) == ([], [])
@@ -69,9 +72,29 @@ async def test_a_file_that_outlived_a_crash_is_swept(house: House, file: object)
     await house.runner().run(house.record.id)
     assert file in (ORIGINAL, RESULT)
     await Retention(house.database).let_go(ORIGINAL if file is ORIGINAL else RESULT, [house.record.id], now_us())
-    assert len(house.files()) == 2  # the crash
-    assert await sweep(house.parts) == 1
+    assert len(house.files()) == 3  # the crash
+    assert await sweep(house.parts) == 2  # and the pictures, which show both sounds
     assert [name.startswith("denoised") for name in house.files()] == [file is ORIGINAL]
+
+
+@pytest.mark.parametrize(
+    ("days", "left"), [({"originals_days": 1}, "denoised-1.wav"), ({"results_days": 1}, "original")]
+)
+async def test_the_pictures_go_with_the_first_of_the_sounds(house: House, days: dict[str, float], left: str) -> None:
+    await house.runner().run(house.record.id)
+    assert await sweep(house.parts) == 0
+    await keeper(house, **days).sweep(now_us() + LATER_US)
+    assert house.files() == [left]
+    assert await sweep(house.parts) == 0
+    for ask in (Tiles(house.parts).index, Residuals(house.parts).residual):
+        with pytest.raises(Gone):
+            await ask(house.record.user_id, house.record.id)
+    report = Reports(house.parts).report(house.record.user_id, house.record.id)
+    if left == "original":
+        with pytest.raises(Gone):
+            await report
+    else:
+        assert (await report)["duration_s"] == house.record.audio_duration_s
 
 
 async def test_records_go_with_their_files_and_what_was_told_of_them(house: House) -> None:
@@ -99,7 +122,7 @@ async def test_a_record_whose_files_cannot_go_is_finished_later(house: House, mo
         patch.setattr(house.storage, "delete_job", broken)
         assert (await keeper(house, records_days=2).sweep(now_us() + LATER_US))["records"] == 0
     assert await house.records.get(house.record.id) is None
-    assert len(house.files()) == 2
+    assert len(house.files()) == 3
     await Removal(house.parts)._go_on()
     assert house.files() == []
     assert await house.records.known([house.record.id]) == set()

@@ -65,7 +65,8 @@ async def test_recordings_of_which_a_restored_database_never_heard_are_put_aside
     assert house.files() == ["original"]
     assert not house.storage.path(later.id).exists()
     aside = sorted(path.relative_to(path.parents[1]) for path in house.storage.root.glob("set-aside-*/*/*"))
-    names = [Path(later.id, "denoised-1.wav"), Path(later.id, "original"), Path(upload.id, "original")]
+    names = [Path(later.id, name) for name in ("denoised-1.wav", "original", "tiles-1")]
+    names.append(Path(upload.id, "original"))
     assert aside == sorted(names)
     assert await sweep(house.parts) == 0
 
@@ -173,9 +174,9 @@ async def test_a_job_that_comes_in_meanwhile_keeps_its_file_however_old_that_is(
     upload = await house.submission.upload(house.record.user_id, receive)
     insert, swept = house.records.insert, []
 
-    async def sweep_first(record: Any) -> Any:
+    async def sweep_first(record: Any, beside: Any) -> Any:
         swept.append(await sweep(house.parts))
-        return await insert(record)
+        return await insert(record, beside)
 
     monkeypatch.setattr(house.records, "insert", sweep_first)
     record = await house.submission.submit_upload(house.record.user_id, upload.id, Options())

@@ -9,7 +9,7 @@ import soundfile
 from mutagen.id3 import ID3, POPM, TXXX
 from mutagen.mp4 import MP4
 
-from munsit_denoise.media.riff import _chunks
+from munsit_denoise.media.riff import read_chunks
 from tests.audio import hiss
 from tests.media.films import CASES, codecs, convert, ffmpeg, shown, tags
 
@@ -121,7 +121,7 @@ async def test_covers_of_films_stay_covers(recording: Path, tmp_path: Path) -> N
 
 def chunks(path: Path) -> dict[bytes, bytes]:
     with path.open("rb") as file:
-        return {name: file.read(size) for name, size in _chunks(file)}
+        return {name: file.read(size) for name, size in read_chunks(file)}
 
 
 def write_broadcast(path: Path) -> Path:

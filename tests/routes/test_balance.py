@@ -13,7 +13,7 @@ import pytest
 
 from munsit_denoise.db.balance import Balances
 from munsit_denoise.db.engine import open_database
-from tests.audio import write_noisy
+from tests.audio import write_noisy, write_silence
 from tests.live import Live, run_live
 from tests.peers import Peer
 
@@ -95,6 +95,30 @@ def test_success_is_paid_and_what_parallel_clients_send_is_bounded(paid: Live, w
             "minutes_available": MINUTES,
             "bytes_stored": 3 * len(body) + results,
         }
+
+
+def test_of_fifty_clients_ten_find_room_and_each_that_fails_gets_it_back_once(
+    paid: Live, wav: Path, tmp_path: Path
+) -> None:
+    body = wav.read_bytes()
+    with paid.client_for("crowd") as client, paid.client_for("first") as first, ThreadPoolExecutor(50) as pool:
+        credit(paid, "first", 300_000)
+        credit(paid, "crowd", 10 * SECONDS * 1000)
+        running = paid.upload(write_silence(tmp_path / "long.wav", 300), client=first)  # the others wait behind it
+        posted = [pool.submit(client.post, "/denoise", files={"audio": ("a.wav", body)}) for _ in range(50)]
+        answers = [future.result() for future in posted]
+        assert sorted(answer.status_code for answer in answers) == [200] * 10 + [402] * 40
+        assert used(client)["minutes_available"] == 0
+        job_ids = [answer.json()["denoiseId"] for answer in answers if answer.status_code == 200]
+        for path in paid.files():
+            if path.parent.name in job_ids[6:]:
+                path.unlink()
+        ends = [pool.submit(client.post, f"/denoise/{job_id}/cancel") for job_id in job_ids[:4] for _ in range(3)]
+        ends += [pool.submit(client.delete, f"/denoise/{job_id}") for job_id in job_ids[2:6] for _ in range(3)]
+        assert {future.result().status_code for future in ends} <= {200, 204, 404}
+        first.delete(f"/denoise/{running}")
+        assert {paid.events(job_id, client)[-1]["stage"] for job_id in job_ids[6:]} == {"error"}
+        assert used(client)["minutes_available"] == pytest.approx(10 * MINUTES)
 
 
 def test_without_a_balance_nothing_is_taken(live: Live) -> None:

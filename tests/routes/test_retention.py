@@ -10,6 +10,8 @@ from munsit_denoise.records import NOT_KEPT
 from tests.live import Live, run_live
 from tests.routes.audo import states
 
+LOOKS = ("report", "residual", "tiles")
+
 
 @pytest.mark.parametrize("kind", ["results", "originals"])
 def test_files_that_went_answer_410(tmp_path: Path, noisy_wav: Path, kind: str) -> None:
@@ -21,6 +23,9 @@ def test_files_that_went_answer_410(tmp_path: Path, noisy_wav: Path, kind: str) 
         assert record["status"] == "success"
         assert server.client.get(f"/denoise/{job_id}").json() == record
         assert httpx.get(record["original_audio_url"]).status_code == (410 if kind == "originals" else 200)
+        looks = {name: server.client.get(f"/denoise/{job_id}/{name}").status_code for name in LOOKS}
+        assert looks == {"report": 200 if kind == "originals" else 410, "residual": 410, "tiles": 410}
+        assert not [path for path in server.files() if path.name.startswith("tiles")]
         if kind == "originals":
             assert httpx.get(record["audio_url"]).status_code == 200
             assert server.events(job_id) == [end]

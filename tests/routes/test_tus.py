@@ -64,6 +64,16 @@ def check_refused(answer: httpx.Response, status: int, code: str, beginning: str
     assert answer.json()["errorMessage"].startswith(beginning)
 
 
+@pytest.mark.parametrize("method", ["GET", "PUT", "TRACE"])
+@pytest.mark.parametrize("path", ["/uploads", "/uploads/", f"/uploads/{UNKNOWN}"])
+def test_a_method_that_is_none_of_an_address_is_refused_in_the_protocols_words(
+    tus: httpx.Client, method: str, path: str
+) -> None:
+    answer = tus.request(method, path)
+    check_refused(answer, 405, "40501")
+    assert "OPTIONS" in answer.headers["Allow"].split(", ")
+
+
 @pytest.mark.parametrize("path", ["/uploads", "/uploads/", f"/uploads/{UNKNOWN}"])
 def test_options_say_what_there_is_without_a_key_and_whatever_the_version(server: Live, path: str) -> None:
     answer = httpx.options(server.url + "/api/v1" + path, headers={"Tus-Resumable": "0.2.2"})

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from tests.audio import hiss, voice
-from training.corpus import Corpus, open_corpus
+from training.data.corpus import Corpus, open_corpus
 
 
 @pytest.fixture(scope="module")

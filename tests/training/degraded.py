@@ -5,7 +5,7 @@ import torch
 
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ, Stft
 from tests.audio import hiss, voice
-from training.corpus import Waveform
+from training.data.corpus import Waveform
 
 CLEAN = voice(6.0, SAMPLE_RATE_HZ)
 STFT = Stft()

@@ -5,9 +5,9 @@ import pytest
 
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from tests.audio import voice
-from training.codecs import CODECS, Codec, coded, through
-from training.corpus import Waveform
-from training.signals import low_pass
+from training.data.corpus import Waveform
+from training.mix.codecs import CODECS, Codec, coded, through
+from training.mix.signals import low_pass
 
 CASES = [(codec, rate_hz) for codec in CODECS for rate_hz in codec.rates_hz]
 

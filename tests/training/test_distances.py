@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from tests.training.degraded import CLEAN, power, with_hiss
-from training.estoi_loss import EstoiLoss
-from training.mel_loss import MelLoss
-from training.pesq_loss import PesqLoss
+from training.losses.estoi import EstoiLoss
+from training.losses.mel import MelLoss
+from training.losses.pesq import PesqLoss
 
 
 @pytest.mark.parametrize(

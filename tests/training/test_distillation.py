@@ -6,11 +6,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+from training.distillation import Ensemble, FrozenNetwork, TeacherConfig, below, goal, open_teacher, weighed
 
 from munsit_denoise.engine.model import MaskNetwork, ModelSize
 from munsit_denoise.engine.weights import save_weights
 from tests.audio import hiss, voice
-from training.distillation import Ensemble, FrozenNetwork, TeacherConfig, below, goal, open_teacher, weighed
 from training.recipe import TrainConfig
 from training.train import Trainer
 

@@ -7,9 +7,9 @@ import torch
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from tests.audio import hiss
 from tests.training.degraded import CLEAN, power, with_hiss
-from training.corpus import Waveform
-from training.estoi_loss import EstoiLoss
-from training.signals import companded
+from training.data.corpus import Waveform
+from training.losses.estoi import EstoiLoss
+from training.mix.signals import companded
 
 
 def with_bursts() -> Waveform:

@@ -8,9 +8,9 @@ import torch
 
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from tests.audio import Waveform, hiss, voice
-from training.corpus import open_corpus
-from training.floor import without_floor
-from training.signals import low_pass
+from training.data.corpus import open_corpus
+from training.data.floor import without_floor
+from training.mix.signals import low_pass
 
 VOICE = voice(3, SAMPLE_RATE_HZ)
 PAUSE = np.convolve(np.abs(VOICE), np.ones(4_800), mode="same") == 0  # nothing within 50 ms

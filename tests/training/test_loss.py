@@ -5,8 +5,8 @@ import torch
 
 from munsit_denoise.engine.stft import BIN_HZ, N_BINS, Stft
 from tests.audio import hiss, voice
-from training.loss import DenoisingLoss, LossShares, high_band_distance_db
-from training.resolution_loss import RATE_HZ, ResolutionLoss
+from training.losses.denoising import DenoisingLoss, LossShares, high_band_distance_db
+from training.losses.resolution import RATE_HZ, ResolutionLoss
 
 
 def spectra(snr_db: float) -> tuple[torch.Tensor, torch.Tensor]:

@@ -5,7 +5,7 @@ import torch
 
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from tests.training.degraded import CLEAN, power, with_hiss
-from training.mel_loss import MelLoss
+from training.losses.mel import MelLoss
 
 
 @pytest.mark.parametrize("gain_db", [-6.0, 0.0, 6.0])

@@ -12,9 +12,9 @@ import torch
 from munsit_denoise.engine.resample import resample_window
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from tests.audio import hiss, voice
-from training.corpus import Corpus, bandwidth_hz, open_corpus
-from training.mix import CREST, MixConfig, Mixer, Pair
-from training.signals import active_rms, clipped, companded, low_pass, phrase, rms, stretched, with_gaps
+from training.data.corpus import Corpus, bandwidth_hz, open_corpus
+from training.mix.mixer import CREST, MixConfig, Mixer, Pair
+from training.mix.signals import active_rms, clipped, companded, low_pass, phrase, rms, stretched, with_gaps
 
 CONFIG = MixConfig(seconds=0.8)
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from training.packs import build, estimated_snr_db
 
 from tests.audio import hiss, voice
-from training import heldout
-from training.corpus import Choice, Corpus, open_corpus
-from training.packs import build, estimated_snr_db
-from training.signals import active_rms, rms
-from training.sources import PACKS, Source
+from training.data import heldout
+from training.data.corpus import Choice, Corpus, open_corpus
+from training.data.sources import PACKS, Source
+from training.mix.signals import active_rms, rms
 
 RATE_HZ = 16_000
 SOURCES = (

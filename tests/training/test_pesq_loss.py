@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.training.degraded import CLEAN, power, with_hiss
-from training.pesq_loss import PesqLoss
-from training.signals import clipped, companded, low_pass
+from training.losses.pesq import PesqLoss
+from training.mix.signals import clipped, companded, low_pass
 
 DEGRADED = {
     "hiss at 30 dB": (with_hiss(30), 1.69),

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from training import speakers
-from training.speakers import LANGUAGES, SAYINGS, build, collected, new_style, pronounced
+from training.data import speakers
+from training.data.speakers import LANGUAGES, SAYINGS, build, collected, new_style, pronounced
 
 STYLES = np.random.default_rng(3).normal(0, 0.1, (5, 7, 256)).astype(np.float32)
 

@@ -7,9 +7,9 @@ import pytest
 
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from tests.audio import voice
-from training.corpus import Waveform
-from training.signals import active_rms, rms, unit
-from training.synthetic import DRIFT_DB, calls, crackle, drift, events, hiss_and_hum, impacts, notes
+from training.data.corpus import Waveform
+from training.mix.signals import active_rms, rms, unit
+from training.mix.synthetic import DRIFT_DB, calls, crackle, drift, events, hiss_and_hum, impacts, notes
 
 SAMPLES = 2 * SAMPLE_RATE_HZ
 Maker = Callable[[np.random.Generator, int], Waveform]

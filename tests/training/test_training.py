@@ -14,6 +14,7 @@ import pytest
 import soundfile
 import torch
 from safetensors.torch import load_file
+from training.parallel import Group
 
 from munsit_denoise.engine.filter import Filter
 from munsit_denoise.engine.model import MaskNetwork, ModelSize
@@ -22,8 +23,7 @@ from munsit_denoise.engine.weights import load_network
 from tests.audio import hiss, voice
 from training import train
 from training.evaluate import evaluate, summary
-from training.mix import MixConfig
-from training.parallel import Group
+from training.mix.mixer import MixConfig
 from training.recipe import TrainConfig, learning_rate, read_config
 
 CONFIG = MixConfig(seconds=0.8)

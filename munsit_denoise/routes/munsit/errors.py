@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from munsit_denoise import errors
 from munsit_denoise.errors import DenoiseError, JobNotFound
+from munsit_denoise.routes.allowed import headers_of_refusal
 from munsit_denoise.routes.language import in_language
 from munsit_denoise.routes.limits import headers_of
 
@@ -82,7 +83,7 @@ async def on_denoise_error(request: Request, error: Exception) -> Response:
 async def on_http_exception(request: Request, error: Exception) -> Response:
     """Answer what the router refuses in the dialect's shape."""
     assert isinstance(error, HTTPException)  # registered for nothing else
-    told = in_language(request, error.detail, error.headers)
+    told = in_language(request, error.detail, headers_of_refusal(request, error))
     return error_response(error.status_code, f"{error.status_code}01", *told)
 
 

@@ -25,19 +25,20 @@ async def history(request: Request) -> Response:
     user_id = await authenticate(request)
     offset, asked = page_of(request)
     wanted = _wanted(request, user_id)
-    past, encode = services_of(request).history, entries(base_url(request))
+    past, base = services_of(request).history, base_url(request)
+    encode = entries(base)
     if asked is not None and asked <= LARGEST_PAGE:
         read = asked + 1  # one more tells whether there is a next page
         page, is_more = await past.page(
             wanted, offset, read, lambda rows: (tagged(encode(rows[:asked])), len(rows) > asked)
         )
-        return json_unless_known(request, page, _links(request, offset, asked, is_more=is_more))
+        return json_unless_known(request, page, _links(request, base, (offset, asked), is_more=is_more))
     batches = past.all(wanted, offset, asked or LARGEST, encode)
     first = await anext(batches)  # what can go wrong does so before the answer begins
     headers = {}
     if asked is not None:
         is_more = offset + asked <= LARGEST and await past.page(wanted, offset + asked, 1, bool)
-        headers = _links(request, offset, asked, is_more=is_more)
+        headers = _links(request, base, (offset, asked), is_more=is_more)
     return StreamingResponse(joined(first, batches), headers=headers, media_type="application/json")
 
 
@@ -51,20 +52,22 @@ def _wanted(request: Request, user_id: str) -> Wanted:
     return Wanted(user_id, Status(status) if status is not None else None, words)
 
 
-def _links(request: Request, offset: int, limit: int, *, is_more: bool) -> dict[str, str]:
-    """Return the header with the pages before and after this one (RFC 8288), none where there is neither."""
-    links = []
+def _links(request: Request, base: str, page: tuple[int, int], *, is_more: bool) -> dict[str, str]:
+    """Return the header with the pages before and after this one (RFC 8288), none where there is neither.
+
+    `page` is its offset and its limit.
+    """
+    links, (offset, limit) = [], page
     if is_more and offset + limit <= LARGEST:
-        links.append(f'<{_page_url(request, offset + limit)}>; rel="next"')
+        links.append(f'<{base}{_page_path(request, offset + limit)}>; rel="next"')
     if offset > 0:
-        links.append(f'<{_page_url(request, max(offset - limit, 0))}>; rel="prev"')
+        links.append(f'<{base}{_page_path(request, max(offset - limit, 0))}>; rel="prev"')
     return {"Link": ", ".join(links)} if links else {}
 
 
-def _page_url(request: Request, offset: int) -> str:
+def _page_path(request: Request, offset: int) -> str:
     others = [(name, value) for name, value in request.query_params.multi_items() if name != "offset"]
-    query = urlencode([*others, ("offset", offset)], quote_via=quote)
-    return f"{base_url(request)}{PATH}?{query}"
+    return f"{PATH}?{urlencode([*others, ('offset', offset)], quote_via=quote)}"
 
 
 routes = [Route("/denoise", history, methods=["GET"])]

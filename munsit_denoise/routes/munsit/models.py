@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, Json
 
 from munsit_denoise.routes.reference.operation import Model
 
@@ -23,6 +23,37 @@ class JobNotFoundBody(Model):
     """There is no such job."""
 
     message: str
+
+
+class ProcessingEvent(Model):
+    """The job waits or is worked on."""
+
+    stage: Literal["processing"]
+    pct: float = Field(ge=0, le=100, description="Never falls within a job")
+    message: str = Field("", description="For people; may be left out")
+
+
+class DoneEvent(Model):
+    """The job ended well."""
+
+    stage: Literal["done"]
+    url: Url
+    denoiseId: Uuid  # noqa: N815
+
+
+class ErrorEvent(Model):
+    """The job ended without a result."""
+
+    stage: Literal["error"]
+    message: str
+
+
+class ServerSentEvent(Model):
+    """One event of a stream."""
+
+    model_config = ConfigDict(extra="allow")  # what readers of streams add to it
+
+    data: Json[ProcessingEvent | DoneEvent | ErrorEvent]
 
 
 class Accepted(Model):
@@ -173,71 +204,3 @@ class WebhookMessage(Model):
     type: Literal["denoise.success", "denoise.failed"]
     timestamp: Time
     data: DenoiseRecord
-
-
-class User(Model):
-    """A user."""
-
-    id: Uuid
-    name: str
-    created_at: Time
-
-
-class KeyInfo(Model):
-    """A key, without itself."""
-
-    id: str = Field(description="Its first digits")
-    user_id: Uuid
-    user: str
-    name: str | None
-    scope: Literal["full", "read", "admin"]
-    created_at: Time
-    last_used_at: Time | None
-    expires_at: Time | None
-    revoked_at: Time | None
-
-
-class NewKeyInfo(KeyInfo):
-    """A key that was made; itself is shown this once."""
-
-    key: str
-
-
-class Balance(Model):
-    """What a user has left."""
-
-    user_id: Uuid
-    user: str
-    minutes_available: float
-
-
-class QueuedJob(Model):
-    """A job that has not ended."""
-
-    denoise_id: Uuid
-    user_id: Uuid
-    user: str
-    state: Literal["waiting", "downloading", "running"]
-    percent: float
-    attempts: int
-    age_s: float
-
-
-class Disk(Model):
-    """The room that is left, and what is kept, in bytes."""
-
-    free_bytes: int
-    originals_bytes: int
-    results_bytes: int
-    uploads_bytes: int
-
-
-class Rates(Model):
-    """What was done in a time."""
-
-    window_s: float
-    jobs: int
-    success: int
-    failed: int
-    sound_s: float = Field(description="Seconds of sound of the jobs that ended well")
-    real_time_factor: float | None = Field(description="Seconds of sound a second")

@@ -104,6 +104,7 @@ class Fields:
 
     def __init__(self) -> None:
         self._values: dict[str, Any] = {}
+        self._beside_file = False
 
     def take(self, name: str, text: str) -> None:
         """Take a field; an empty one counts as absent. Raises InvalidOption; its sentence begins with the name."""
@@ -113,6 +114,7 @@ class Fields:
         if name in self._values:
             raise InvalidOption(f"{name} must be given once.")
         self._values[name] = READERS[name](text)
+        self._check_sources()
 
     @property
     def any(self) -> bool:
@@ -129,9 +131,13 @@ class Fields:
         """Which upload it is."""
         return self._values.get("upload_id")
 
-    def check_file(self) -> None:
-        """See to it that nothing stands beside a file that says where another one is. Raises InvalidOption."""
-        if self.url is not None:
+    def stand_beside_file(self) -> None:
+        """Take a file as the source: a URL before or after it is one too many. Raises InvalidOption."""
+        self._beside_file = True
+        self._check_sources()
+
+    def _check_sources(self) -> None:
+        if self._beside_file and self.url is not None:
             raise InvalidOption(TWO_SOURCES.format("a file"))
 
     def options(self, base: str) -> Options:

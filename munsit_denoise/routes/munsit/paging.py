@@ -8,6 +8,7 @@ from starlette.requests import Request
 from munsit_denoise.errors import InvalidPage
 
 LARGEST = 2**63 - 1
+DIGITS = re.compile(r"\d{1,19}", re.ASCII)
 
 
 def page_of(request: Request) -> tuple[int, int | None]:
@@ -29,6 +30,6 @@ def _number(request: Request, name: str, least: int, complaint: str) -> int | No
     value = request.query_params.get(name)
     if value is None:
         return None
-    if not re.fullmatch(r"\d{1,19}", value, re.ASCII) or not least <= int(value) <= LARGEST:
+    if not DIGITS.fullmatch(value) or not least <= int(value) <= LARGEST:
         raise InvalidPage(complaint)
     return int(value)

@@ -12,6 +12,7 @@ from munsit_denoise.routes.munsit.models import (
     JobNotFoundBody,
     MunsitError,
     Report,
+    ServerSentEvent,
     UploadSubmission,
     UrlSubmission,
     Usage,
@@ -93,7 +94,11 @@ OPERATIONS: dict[str, Operation] = {
     "GET /denoise/{denoise_id}/progress": Operation(
         "Follow a job",
         "jobs",
-        (Answer("Events until the job ends.", (Content({"type": "string"}, examples.EVENTS, "text/event-stream"),)),),
+        (
+            Answer(
+                "Events until the job ends.", (Content(str | ServerSentEvent, examples.EVENTS, "text/event-stream"),)
+            ),
+        ),
         errors=(*JOB_ERRORS, errors.TooManyStreams),
         description="Server-Sent Events, each one line `data: {json}`: `processing` with `pct` and `message`, and in "
         "the end one `done` with `url` and `denoiseId`, or one `error` with `message`. Comments keep the connection "
@@ -117,7 +122,7 @@ OPERATIONS: dict[str, Operation] = {
         "Get what was measured",
         "records",
         (Answer("Before and after.", (Content(Report, examples.REPORT),)),),
-        JOB_ERRORS,
+        (*JOB_ERRORS, errors.Gone),
         description="404 until the job is `success`. What cannot be told is null.",
     ),
     "GET /denoise/{denoise_id}/residual": Operation(

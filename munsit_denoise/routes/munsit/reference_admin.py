@@ -5,7 +5,7 @@ from typing import Any
 from munsit_denoise import errors
 from munsit_denoise.routes.munsit import examples
 from munsit_denoise.routes.munsit.admin import Credit, NewKey, NewUser, Rotation
-from munsit_denoise.routes.munsit.models import Balance, Disk, KeyInfo, NewKeyInfo, QueuedJob, Rates, User
+from munsit_denoise.routes.munsit.models_admin import Balance, Disk, KeyInfo, NewKeyInfo, QueuedJob, Rates, User
 from munsit_denoise.routes.reference.operation import KEYED, Answer, Content, Errors, Operation, query
 
 COUNT = {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}

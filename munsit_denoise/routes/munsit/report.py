@@ -9,7 +9,7 @@ from munsit_denoise.routes.state import services_of
 
 
 async def report(request: Request) -> Response:
-    """GET /denoise/{denoise_id}/report: what there is to say of a result; 404 before there is one."""
+    """GET /denoise/{denoise_id}/report: what there is to say of a result; 404 before there is one, 410 after it."""
     user_id = await authenticate(request)
     return JSONResponse(await services_of(request).reports.report(user_id, request.path_params["denoise_id"]))
 

@@ -32,12 +32,12 @@ async def progress(request: Request) -> Response:
 
 def create_munsit() -> Starlette:
     """Return the dialect as an app of its own, to be mounted."""
-    routes = [
-        *submit.routes,
+    routes = [  # what is asked for most stands first: each is tried in turn
+        *history.routes,
         Route("/denoise/{denoise_id}/progress", progress, methods=["GET"]),
+        *submit.routes,
         *webhooks.routes,
         *admin.routes,
-        *history.routes,
         *records.routes,
         *report.routes,
         *residual.routes,

@@ -83,7 +83,7 @@ class _Submission:
         form = FormBody(self._request, Shape(FILES, FORM_FIELDS, fields.take), limits)
         with self._place(expected):
             if await form.find_file():
-                fields.check_file()
+                fields.stand_beside_file()
                 return await self._take_file(form, fields)
             if fields.url is None:
                 raise MissingFile
@@ -106,7 +106,6 @@ class _Submission:
 
         def options() -> Options:
             """Return what the whole form asks for."""
-            fields.check_file()
             asked = fields.options(self._base)
             self._turn.wants(f"file:{digest.hexdigest()}", asked)
             return asked

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from munsit_denoise.errors import DenoiseError, FileTooLarge, InvalidUpload, UploadNotFound
 from munsit_denoise.jobs.partial import NEVER_US, Body, Standing
@@ -169,10 +170,19 @@ def _spoken(method: str, methods: dict[str, Endpoint]) -> Endpoint:
 
 
 def _routes(path: str, methods: dict[str, Endpoint], *, described: bool = True) -> list[Route]:
-    return [
-        Route(path, _spoken(method, methods), methods=[method], include_in_schema=described and method in methods)
-        for method in dict.fromkeys([*methods, "POST"])
-    ]
+    known = [Route(path, _spoken(method, methods), methods=[method], include_in_schema=described) for method in methods]
+    return [*known, Route(path, _Others(methods), include_in_schema=False)]
+
+
+class _Others:
+    """Answers for every method that is none of an address, POST in the place of another one among them."""
+
+    def __init__(self, methods: dict[str, Endpoint]) -> None:
+        self._methods = methods
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        await (await _spoken(scope["method"], self._methods)(request))(scope, receive, send)
 
 
 routes = [

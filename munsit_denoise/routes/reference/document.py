@@ -93,7 +93,8 @@ class _Builder:
 
     def operation(self, path: str, method: str, route: Route | WebSocketRoute) -> dict[str, Any]:
         """Return the operation of a path."""
-        dialect = max((one for one in self.dialects if path.startswith(one.base)), key=lambda one: len(one.base))
+        found = [one for one in self.dialects if path.startswith(f"{one.base}/")]
+        dialect = max(found, key=lambda one: len(one.base))
         said = dialect.operations.get(f"{method} {path.removeprefix(dialect.base)}") or _undescribed(route)
         operation: dict[str, Any] = {
             "operationId": f"{method.lower()}{re.sub(r'[^A-Za-z0-9]+', '_', path).rstrip('_')}",
@@ -186,7 +187,7 @@ class _Builder:
     def _schema(self, kind: Any) -> dict[str, Any]:
         if isinstance(kind, Mapping):
             return dict(kind)
-        schema = TypeAdapter(kind).json_schema(ref_template=REF, mode="serialization")
+        schema = TypeAdapter(kind).json_schema(ref_template=REF)
         self._schemas |= schema.pop("$defs", {})
         if "$ref" not in schema and (name := getattr(kind, "__name__", "")) and schema.get("type") == "object":
             self._schemas[name] = schema  # a model that refers to no other is not named by the library

@@ -1,0 +1,138 @@
+"""What a request costs the server's processor: load on the machine, which spoils rates and delays, hardly changes it.
+
+Each figure is the server's own time, all of its threads, beside that of a bare Starlette route; of streams that of the
+thread that the event loop runs in, as a job runs beside it in others.
+"""
+
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import httpx
+
+from benchmarks.clients import Call, clients, hammer, listen, post
+from benchmarks.harness import Served, denoise, serving, serving_bare
+from benchmarks.pages import PAGE, fill
+from benchmarks.report import line
+from benchmarks.streams import bare_call, progress, upload
+
+CONNECTIONS = 8
+WARM_S, SECONDS = 0.5, 2.0
+RECORDS = 1000
+LISTENERS, CONNECT_TIMEOUT_S = 500, 60
+UPLOADS = ((5_000_000, 10), (50_000, 40))  # bytes of each, and how many at once
+LISTENING = b'denoise_listeners{kind="stream"} '
+TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+def bench_cost(folder: Path, short: Path, long: Path) -> None:
+    """Microseconds of processor for each request, delivery and upload."""
+    with clients(1) as pool:
+        _requests(pool, short)
+        _streams(pool, long)
+        for size_bytes, count in UPLOADS:
+            _uploads(pool, _form(folder, size_bytes), count)
+
+
+def _requests(pool: ProcessPoolExecutor, short: Path) -> None:
+    with serving(threads=1) as server, server.client() as client:
+        denoise(client, short)
+        replay = progress(server, client.get("/denoise").json()[0]["id"])
+        fill(server, RECORDS)
+        page = httpx.get(server.url + PAGE, headers=server.headers)
+        known = server.headers | {"if-none-match": page.headers["etag"]}
+        with serving_bare(page.content) as bare:
+            sign, whole = _request_us(pool, bare, ("/replay", {})), _request_us(pool, bare, ("/page", {}))
+            for what, call, bare_us in (
+                ("/healthz", ("/healthz", {}), sign),
+                ("a page of 20", (PAGE, server.headers), whole),
+                ("a page that the client has, 304", (PAGE, known), sign),
+                ("a replay", replay, sign),
+            ):
+                _tell(what, _request_us(pool, server, call), bare_us)
+
+
+def _request_us(pool: ProcessPoolExecutor, server: Served, call: Call) -> float:
+    pool.submit(hammer, server.address, call, CONNECTIONS, WARM_S).result()
+    before_s = process_s(server.pid)
+    answers = pool.submit(hammer, server.address, call, CONNECTIONS, SECONDS).result()
+    return (process_s(server.pid) - before_s) / len(answers) * 1e6
+
+
+def _streams(pool: ProcessPoolExecutor, long: Path) -> None:
+    with serving(threads=1) as server, serving_bare() as bare, server.client() as client:
+        upload(server, long)
+        job_id = upload(server, long)  # this one waits for the first, and is told to be cancelled
+
+        def connected() -> bool:
+            found = httpx.get(server.url + "/metrics").content.partition(LISTENING)[2].split()
+            return bool(found) and float(found[0]) == LISTENERS
+
+        cancel = f"/denoise/{job_id}/cancel"
+        ours = _stream_us(pool, server, progress(server, job_id), connected, lambda: client.post(cancel))
+        began_s = time.monotonic()
+        others = _stream_us(
+            pool, bare, bare_call(), lambda: time.monotonic() > began_s + 3, lambda: httpx.get(bare.url + "/end")
+        )
+    for what, ours_us, bare_us in zip(("a stream's begin, first event", "a stream's end"), ours, others, strict=True):
+        _tell(f"{what}, of {LISTENERS}", ours_us, bare_us)
+
+
+def _stream_us(
+    pool: ProcessPoolExecutor, server: Served, call: Call, connected: Callable[[], bool], end: Callable[[], object]
+) -> tuple[float, float]:
+    """Return what it costs the loop to begin a stream, and to end it."""
+    before_s = loop_s(server.pid)
+    listening = pool.submit(listen, server.address, [call] * LISTENERS)
+    give_up_s = time.monotonic() + CONNECT_TIMEOUT_S
+    while not connected():
+        assert time.monotonic() < give_up_s, "the listeners did not connect"
+        time.sleep(0.2)
+    begun_s = loop_s(server.pid)
+    end()
+    heard = listening.result()
+    assert all(len(each.frames) == 2 and each.closed_s for each in heard)
+    return (begun_s - before_s) / LISTENERS * 1e6, (loop_s(server.pid) - begun_s) / LISTENERS * 1e6
+
+
+def _uploads(pool: ProcessPoolExecutor, form: Path, count: int) -> None:
+    with serving(threads=1) as server, serving_bare() as bare:
+        kind = server.headers | {"content-type": "multipart/form-data; boundary=x"}
+        figures = []
+        for each, call in ((server, ("/v1/upload", kind)), (bare, ("/sink", {}))):
+            pool.submit(post, each.address, call, str(form), 1).result()
+            before_s, programs_s = process_s(each.pid), process_s(each.pid, children=True)
+            pool.submit(post, each.address, call, str(form), count).result()
+            figures.append((process_s(each.pid) - before_s) / count * 1e6)
+            figures.append((process_s(each.pid, children=True) - programs_s) / count * 1e6)
+    _tell(f"an upload of {form.stat().st_size / 1000:.0f} kB", figures[0], figures[2])
+    line("  programs that it starts", f"{figures[1]:.0f} us")
+
+
+def _form(folder: Path, size_bytes: int) -> Path:
+    """Write the form of a recording of so many bytes."""
+    source, form = folder / f"{size_bytes}.wav", folder / f"{size_bytes}.form"
+    noise = f"anoisesrc=d={size_bytes / 96_000}:r=48000"
+    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", noise, "-y", str(source)], check=True)
+    head = b'--x\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+    form.write_bytes(head + source.read_bytes() + b"\r\n--x--\r\n")
+    return form
+
+
+def process_s(pid: int, *, children: bool = False) -> float:
+    """Return the processor's time that a process has used, or its children that have ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    user, system = fields[13:15] if children else fields[11:13]
+    return (int(user) + int(system)) / TICKS_A_SECOND
+
+
+def loop_s(pid: int) -> float:
+    """Return the processor's time of a process's first thread, which the event loop runs in."""
+    return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+
+def _tell(what: str, ours_us: float, bare_us: float) -> None:
+    line(what, f"{ours_us:.0f} us, a bare route {bare_us:.0f}: {ours_us / bare_us:.1f} times")

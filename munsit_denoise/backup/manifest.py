@@ -1,0 +1,74 @@
+"""What a backup holds: the list of its files with their digests, written last, so that what has one is complete."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from munsit_denoise.errors import CannotGoOn
+
+FILE = "manifest.json"
+DATABASE = "denoise.db"
+FILES = "files"
+FORMAT = 1
+CHUNK_BYTES = 2**20
+
+
+@dataclass(frozen=True)
+class Content:
+    """How much a file holds, and the SHA-256 of it."""
+
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The contents of a backup."""
+
+    version: str  # of munsit-denoise
+    created_at: str  # ISO 8601, UTC
+    installation: str | None
+    schema: str  # the database's revision
+    database: Content
+    files: Mapping[str, Content]
+    growing: list[str] = field(default_factory=list)  # keys of uploads in parts, of which more was to come
+    missing: list[str] = field(default_factory=list)  # keys that rows name and that the storage did not have
+    format: int = FORMAT
+
+    def write(self, folder: Path) -> None:
+        """Complete a backup. Raises OSError."""
+        part = folder / (FILE + ".part")
+        with part.open("w", encoding="utf-8") as file:
+            json.dump(asdict(self), file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(folder / FILE)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Return what a backup holds. Raises CannotGoOn when the folder is none, or not complete."""
+    try:
+        values = json.loads((folder / FILE).read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise CannotGoOn(
+            f"{folder} is no complete backup: it has no {FILE}. Name a folder that munsit-denoise backup has finished."
+        ) from None
+    except ValueError:
+        raise CannotGoOn(f"{folder / FILE} is damaged. Take another backup.") from None
+    try:
+        if values["format"] != FORMAT:
+            raise CannotGoOn(f"{folder} was made by a newer version of munsit-denoise. Use that version.")
+        files = {key: Content(**content) for key, content in values.pop("files").items()}
+        return Manifest(**values | {"files": files, "database": Content(**values["database"])})
+    except (KeyError, TypeError, AttributeError):
+        raise CannotGoOn(f"{folder / FILE} is damaged. Take another backup.") from None
+
+
+def content_of(path: Path) -> Content:
+    """Return what a file holds. Raises OSError."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+        return Content(file.tell(), digest.hexdigest())

@@ -1,0 +1,99 @@
+"""From one machine into a cluster: first the files, then all rows in one transaction.
+
+What was copied when this is interrupted is found and compared when it is done again; until the rows are committed the
+target belongs to nobody, and its last row is the installation's id.
+"""
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from munsit_denoise.backup.copying import copy_file, copy_growing
+from munsit_denoise.db.checkup import installation_id
+from munsit_denoise.db.contents import NamedFile, named_files
+from munsit_denoise.db.engine import open_database
+from munsit_denoise.db.installation import Installation
+from munsit_denoise.db.transfer import compare_rows, copy_rows, is_empty, prepare_target
+from munsit_denoise.errors import CannotGoOn
+from munsit_denoise.settings import Settings
+from munsit_denoise.storage.base import Storage
+from munsit_denoise.storages import open_storage
+
+Tell = Callable[[int, int], None]  # is told how many files are done, and of how many
+
+
+@dataclass
+class Moved:
+    """What a move brought over."""
+
+    files: int = 0
+    size_bytes: int = 0
+    rows: int = 0
+    missing: list[str] = field(default_factory=list)  # keys that rows name and that the storage did not have
+
+
+async def move(source: Settings, target: Settings, scratch: Path, tell: Tell) -> Moved:
+    """Copy an installation on which no server works into a PostgreSQL database and a storage that are empty.
+
+    The source's schema is this version's. Raises CannotGoOn, UnusableDatabase, OSError, Unavailable's.
+    """
+    own_storage, their_storage = open_storage(source), open_storage(target, scratch)
+    own = await _identity(source, own_storage)
+    named = named_files(source.database)
+    prepare_target(target.database)
+    await _check_target(target, their_storage, own, named)
+    moved = await _copy_files(own_storage, their_storage, named, tell)
+    await their_storage.name_installation(own)
+    if installation_id(target.database) == own:  # all rows came in one transaction, of an earlier move
+        moved.rows = compare_rows(source.database, target.database)
+    else:
+        moved.rows = copy_rows(source.database, target.database)
+    return moved
+
+
+async def _identity(source: Settings, storage: Storage) -> str:
+    """Return the source's id, which one that never served gets now. Raises CannotGoOn when its parts differ."""
+    own, marked = installation_id(source.database), await storage.installation_id()
+    if own is not None and marked in (None, own):
+        return own
+    if own is not None or marked is not None:
+        raise CannotGoOn(
+            "The database and the recordings to be moved do not belong together. "
+            "Check DENOISE_DATA_DIR, DENOISE_DATABASE_URL and DENOISE_STORAGE_URL."
+        )
+    own = str(uuid.uuid4())
+    database = open_database(source.database)
+    try:
+        await Installation(database).name(own)
+    finally:
+        await database.close()
+    await storage.name_installation(own)
+    return own
+
+
+async def _check_target(target: Settings, storage: Storage, own: str, named: Sequence[NamedFile]) -> None:
+    """Raise CannotGoOn when anything in the target is another installation's."""
+    theirs = installation_id(target.database)
+    if theirs not in (None, own) or (theirs is None and not is_empty(target.database)):
+        raise CannotGoOn("The database to move to is another installation's. Name an empty one.")
+    if await storage.installation_id() not in (None, own):
+        raise CannotGoOn("The storage to move to is another installation's. Name an empty bucket or prefix.")
+    ours = {file.key.partition("/")[0] for file in named}
+    async for job_ids in storage.jobs():
+        if not ours.issuperset(job_ids):
+            raise CannotGoOn("The storage to move to holds other recordings. Name an empty bucket or prefix.")
+
+
+async def _copy_files(source: Storage, target: Storage, named: Sequence[NamedFile], tell: Tell) -> Moved:
+    moved = Moved()
+    for done, file in enumerate(named, 1):
+        copy = copy_growing if file.grows else copy_file
+        try:
+            moved.size_bytes += (await copy(source, target, file.key)).size_bytes
+            moved.files += 1
+        except FileNotFoundError:
+            if not file.grows:  # of such a one, nothing may have come in yet
+                moved.missing.append(file.key)
+        tell(done, len(named))
+    return moved

@@ -1,0 +1,84 @@
+"""A backup that is put back: read through before anything is touched; the database comes last."""
+
+from pathlib import Path
+
+from munsit_denoise.backup import manifest
+from munsit_denoise.backup.copying import copy_file, copy_growing
+from munsit_denoise.backup.manifest import Content, Manifest, content_of, read_manifest
+from munsit_denoise.db.migrate import known_revisions
+from munsit_denoise.db.snapshot import put_in_place
+from munsit_denoise.errors import CannotGoOn
+from munsit_denoise.settings import Settings
+from munsit_denoise.storage.base import Storage
+from munsit_denoise.storage.local import LocalStorage
+from munsit_denoise.storages import open_storage
+
+
+def check_backup(folder: Path) -> Manifest:
+    """Return what a backup holds, once each of its files has been read and is what it was. Raises CannotGoOn."""
+    found = read_manifest(folder)
+    if found.schema not in known_revisions():
+        raise CannotGoOn(f"The backup {folder} was made by munsit-denoise {found.version}, a newer one. Use that.")
+    paths = {folder / manifest.FILES / key[:2] / key: content for key, content in found.files.items()}
+    paths[folder / manifest.DATABASE] = found.database
+    damaged = [str(path.relative_to(folder)) for path, content in paths.items() if _content_of(path) != content]
+    if damaged:
+        raise CannotGoOn(
+            f"{len(damaged)} files of the backup {folder} are damaged or missing, {damaged[0]} among them. "
+            "Nothing was changed. Use another backup."
+        )
+    return found
+
+
+def _content_of(path: Path) -> Content | None:
+    try:
+        return content_of(path)
+    except OSError:
+        return None
+
+
+async def restore(settings: Settings, folder: Path, *, overwrite: bool) -> tuple[Manifest, list[str]]:
+    """Put a backup in the place of the settings' database and storage, on which no server may work.
+
+    Return what it held, and where things were put aside: with `overwrite` the database that was there, and recordings
+    that the backup does not know. When this is interrupted, the old database is in force, and doing it again is fine.
+    Raises CannotGoOn, OSError, Unavailable's.
+    """
+    if settings.is_cluster:
+        raise CannotGoOn(
+            "A backup of SQLite is put back into SQLite; munsit-denoise move takes it from there into a cluster."
+        )
+    found = check_backup(folder)
+    storage = open_storage(settings)
+    if not overwrite:
+        await _check_empty(settings, storage)
+    source = LocalStorage(folder / manifest.FILES)
+    for key, content in found.files.items():
+        copy = copy_growing if key in found.growing else copy_file
+        if await copy(source, storage, key) != content:
+            raise CannotGoOn(f"{key} of the backup has changed while it was read. Run the command again.")
+    if found.installation is not None:
+        await storage.name_installation(found.installation)
+    kept = put_in_place(folder / manifest.DATABASE, settings.database_path)
+    return found, [*([str(kept)] if kept else []), *await _put_strangers_aside(storage, found)]
+
+
+async def _check_empty(settings: Settings, storage: Storage) -> None:
+    if settings.database_path.exists():
+        raise CannotGoOn(
+            f"There is a database {settings.database_path} already. "
+            "--overwrite puts it aside and the backup in its place."
+        )
+    async for _ in storage.jobs():
+        raise CannotGoOn(
+            "There are recordings in the storage already. --overwrite puts aside those that the backup does not know."
+        )
+
+
+async def _put_strangers_aside(storage: Storage, found: Manifest) -> list[str]:
+    """Put aside the recordings of which the backup knows nothing; return where."""
+    known = {key.partition("/")[0] for key in (*found.files, *found.missing)}
+    strangers = []
+    async for job_ids in storage.jobs():
+        strangers += [job_id for job_id in job_ids if job_id not in known]
+    return [await storage.set_aside(strangers)] if strangers else []

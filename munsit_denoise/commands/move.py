@@ -1,0 +1,77 @@
+"""From one machine into a cluster."""
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+import typer
+
+from munsit_denoise.commands.opening import fail, one_line_errors, settings_of_command
+from munsit_denoise.lock import only_server
+from munsit_denoise.private import private_files
+from munsit_denoise.settings import Settings, SettingsError, read_settings
+
+MIB = 2**20
+TOLD_EVERY_S = 5.0
+
+
+def move(
+    to_database: Annotated[
+        str, typer.Option("--to-database", metavar="URL", help="An empty database, postgresql://user@host/name.")
+    ],
+    to_storage: Annotated[
+        str, typer.Option("--to-storage", metavar="URL", help="An empty place, s3://bucket/prefix or file:///path.")
+    ],
+) -> None:
+    """Move the records and recordings of this machine into a cluster; not while a server runs.
+
+    The store's address and credentials are DENOISE_S3_ENDPOINT and the usual AWS_* variables. What is here stays. A
+    move that was interrupted goes on when the command is given again.
+    """
+    settings = settings_of_command()
+    target = _target(settings, to_database, to_storage)
+    if not settings.database_path.is_file():
+        fail(f"there is nothing to move: the database {settings.database_path} does not exist")
+    with private_files(), one_line_errors(), only_server(settings):
+        from munsit_denoise.backup.moving import move as move_all  # not needed for the other commands
+        from munsit_denoise.db.migrate import upgrade
+
+        upgrade(settings.database)
+        with tempfile.TemporaryDirectory(prefix="moving-", dir=settings.data_dir) as scratch:
+            moved = anyio.run(move_all, settings, target, Path(scratch), _Progress().tell)
+    typer.echo(f"moved: {moved.rows} rows, {moved.files} files, {moved.size_bytes // MIB} MiB")
+    if moved.missing:
+        told = f"{len(moved.missing)} files that the database names were not in storage, {moved.missing[0]} among them"
+        typer.echo(f"munsit-denoise: warning: {told}", err=True)
+    typer.echo(f"Start the cluster with DENOISE_DATABASE_URL and DENOISE_STORAGE_URL={to_storage}; see docs/deploy.")
+    typer.echo(f"Start no server on {settings.data_dir.absolute()} any more; remove it once the cluster works.")
+
+
+def _target(settings: Settings, database_url: str, storage_url: str) -> Settings:
+    """Return the settings of the cluster; ends the program where that makes no sense."""
+    if settings.is_cluster:
+        fail("DENOISE_DATABASE_URL names PostgreSQL already; move takes an installation with SQLite there")
+    try:
+        target = read_settings(database_url=database_url, storage_url=storage_url)
+    except SettingsError as error:
+        fail(str(error))
+    if not target.is_cluster:
+        fail("--to-database must be a PostgreSQL database, like postgresql://user@host/name")
+    if target.storage_root == settings.storage_root and not storage_url.startswith("s3:"):
+        fail("--to-storage names the folder in which the recordings lie already")
+    return target
+
+
+class _Progress:
+    """Tells now and then how far the files have come."""
+
+    def __init__(self) -> None:
+        self._told_at_s = time.monotonic()
+
+    def tell(self, done: int, count: int) -> None:
+        """Tell it on standard error, unless that was a moment ago."""
+        if time.monotonic() - self._told_at_s >= TOLD_EVERY_S:
+            self._told_at_s = time.monotonic()
+            typer.echo(f"files: {done} of {count}", err=True)

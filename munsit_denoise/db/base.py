@@ -1,0 +1,26 @@
+"""What a database promises, whichever it is."""
+
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from munsit_denoise.db.readers import Questions
+
+
+class Database(Protocol):
+    """Short transactions, durable commits."""
+
+    readers: Questions
+
+    def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Yield a connection that sees one state of the database. Raises DatabaseBusy, DatabaseBroken."""
+        ...
+
+    def write(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Yield a connection whose changes are durable when the block ends. Raises DatabaseBusy, StorageFull."""
+        ...
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        ...

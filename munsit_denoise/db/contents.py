@@ -1,0 +1,42 @@
+"""Which files a database names. Every function blocks, and raises UnusableDatabase."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from munsit_denoise.db.migrate import connected
+from munsit_denoise.db.retention import ORIGINAL, RESULT
+from munsit_denoise.db.tables import denoise_records as records
+from munsit_denoise.db.tables import partial_uploads as partial
+from munsit_denoise.db.tables import uploads
+
+ROWS_AT_A_TIME = 1000
+
+
+@dataclass(frozen=True)
+class NamedFile:
+    """A file that a row names."""
+
+    key: str
+    grows: bool = False  # an upload in parts, of which more may come
+
+
+def named_files(url: str) -> list[NamedFile]:
+    """Return the files that should be in storage, each once: what was deleted or has not come in yet is left out."""
+    with connected(url) as connection:
+        found = dict.fromkeys(_finished(connection), False) | dict.fromkeys(_growing(connection), True)
+    return [NamedFile(key, grows) for key, grows in found.items()]
+
+
+def _finished(connection: Connection) -> Iterator[str]:
+    kept = (records.c.deleted_at.is_(None), records.c.removed_at.is_(None), records.c.source_url.is_(None))
+    keys = (ORIGINAL.kept_key, RESULT.kept_key, records.c.tiles_key)
+    query = select(*keys).where(*kept).order_by(records.c.created_at)
+    for row in connection.execution_options(yield_per=ROWS_AT_A_TIME).execute(query):
+        yield from (key for key in row if key is not None)
+    yield from connection.scalars(select(uploads.c.storage_key))
+
+
+def _growing(connection: Connection) -> Iterator[str]:
+    yield from connection.scalars(select(partial.c.storage_key).where(partial.c.offset_bytes < partial.c.length_bytes))

@@ -1,0 +1,64 @@
+"""What does the work: ffmpeg and ffprobe, the model, and the device that it runs on."""
+
+import anyio
+import numpy as np
+
+from munsit_denoise.doctor.findings import Finding, doubtful, fine, wrong
+from munsit_denoise.errors import DenoiseError
+from munsit_denoise.media.checkup import Unable, try_programs, unconfined
+from munsit_denoise.media.ffmpeg import MissingProgram
+from munsit_denoise.settings import Settings
+
+INSTALL_FFMPEG = "Install FFmpeg, on Debian with: apt-get install ffmpeg; and see that it comes first in PATH."
+INSTALL_AGAIN = "Install munsit-denoise again, and its packages with it."
+INSTALL_TORCH = "Install torch and torchaudio of one build; README, PyTorch builds, tells how."
+CHOOSE_DEVICE = "Set DENOISE_DEVICE=auto or cpu, or install the GPU's driver and a build of PyTorch that fits it."
+ELSEWHERE = "Not needed here: DENOISE_JOB_CONCURRENCY is 0, other machines run the jobs."
+RATE_HZ = 16_000
+TRIAL_FRAMES = RATE_HZ // 2
+
+
+def look_at_ffmpeg(_: Settings) -> Finding:
+    """Say whether ffmpeg and ffprobe are there, work, and are confined."""
+    try:
+        version = anyio.run(try_programs)
+    except (MissingProgram, Unable, DenoiseError, OSError) as error:
+        return wrong(str(error), INSTALL_FFMPEG)
+    open_to = unconfined()
+    if open_to:
+        return doubtful(f"{version} works.", " ".join(open_to))
+    return fine(f"{version} works.")
+
+
+def look_at_model(settings: Settings) -> Finding:
+    """Say whether PyTorch can be loaded and the model's weights are those that were packaged."""
+    if not settings.job_concurrency:
+        return fine(ELSEWHERE)
+    try:
+        from munsit_denoise.engine.device import choose_device
+        from munsit_denoise.engine.weights import load_network
+
+        load_network(choose_device("cpu"))
+    except ImportError as error:
+        return wrong(f"PyTorch cannot be loaded: {' '.join(str(error).split())}.", INSTALL_TORCH)
+    except OSError as error:  # of the weights, or of a library of PyTorch's
+        return wrong(f"{' '.join(str(error).split())}.", INSTALL_AGAIN)
+    return fine("The weights are those of this version.")
+
+
+def look_at_device(settings: Settings) -> Finding:
+    """Say whether the model works where it is to run, on half a second of noise."""
+    if not settings.job_concurrency:
+        return fine(ELSEWHERE)
+    from munsit_denoise.engine.device import choose_device
+    from munsit_denoise.engine.open import open_engine
+
+    noise = np.random.default_rng(0).standard_normal((TRIAL_FRAMES, 1), dtype=np.float32)
+    try:
+        denoiser = open_engine(settings.device, settings.threads, settings.precision)(RATE_HZ, 1, 1.0)
+        out = np.concatenate([denoiser.feed(noise), denoiser.flush()])
+    except RuntimeError as error:  # what PyTorch raises for all that a device refuses
+        return wrong(f"{str(error).partition(chr(10))[0]}.", CHOOSE_DEVICE)
+    if out.shape != noise.shape or not np.isfinite(out).all():
+        return wrong("The model returns no sound on this device.", CHOOSE_DEVICE)
+    return fine(f"The model works on {choose_device(settings.device).type}.")

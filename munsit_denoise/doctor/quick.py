@@ -1,0 +1,22 @@
+"""What a health check asks again and again: it loads neither the model nor what ffmpeg needs."""
+
+from functools import partial
+
+from munsit_denoise.doctor.database import REACH, WHERE, look_at_database
+from munsit_denoise.doctor.findings import Check
+from munsit_denoise.doctor.machine import ROOM, look_at_disk
+from munsit_denoise.doctor.storage import FOLDER, STORE, look_at_storage
+from munsit_denoise.settings import Settings
+
+DEADLINE_S = 3.0
+
+
+def quick_checks(settings: Settings) -> list[Check]:
+    """Return the checks of a database, a storage and disks that take well under a second where all is well."""
+    database = REACH if settings.is_cluster else WHERE
+    storage = STORE if settings.storage_url.startswith("s3:") else FOLDER
+    return [
+        Check("database", partial(look_at_database, quick=True), database, deadline_s=DEADLINE_S),
+        Check("storage", partial(look_at_storage, quick=True), storage, deadline_s=DEADLINE_S),
+        Check("disk", look_at_disk, ROOM, deadline_s=DEADLINE_S),
+    ]

@@ -1,0 +1,43 @@
+"""Whether ffmpeg and ffprobe do what the service needs of them, tried out on the recording in the package."""
+
+from munsit_denoise.media.confinement import confinement
+from munsit_denoise.media.ffmpeg import Limits, finish, input_options, program
+from munsit_denoise.media.formats import FORMATS
+from munsit_denoise.media.sample import RECORDING
+
+PATIENCE_S = 15.0
+
+
+class Unable(Exception):
+    """A program does not do what it has to; the message is a sentence."""
+
+
+async def try_programs() -> str:
+    """Return the version of ffmpeg once the programs have read a recording and know all codecs.
+
+    Raises Unable, MissingProgram, OSError, and what `finish` does.
+    """
+    for name in ("ffmpeg", "ffprobe"):
+        program(name)
+    version = await _run("ffmpeg", ["-hide_banner", "-version"])
+    stream = ["-v", "error", *input_options(RECORDING), "-show_entries", "stream=sample_rate", "-of", "csv=p=0"]
+    if "16000" not in await _run("ffprobe", stream):
+        raise Unable(f"{program('ffprobe')} cannot read a WAV file.")
+    await _run("ffmpeg", ["-v", "error", *input_options(RECORDING), "-f", "null", "-"])
+    listed = set((await _run("encoder", ["-hide_banner", "-encoders"])).split())
+    missing = sorted({codec.encoder for _, codec in FORMATS.values()} - listed)
+    if missing:
+        raise Unable(f"{program('encoder')} lacks the encoders {', '.join(missing)}.")
+    return version.partition(" Copyright")[0]
+
+
+def unconfined() -> list[str]:
+    """Return a sentence for each protection from what users send that this machine does not give."""
+    return confinement().missing
+
+
+async def _run(name: str, arguments: list[str]) -> str:
+    done = await finish(name, arguments, Limits(), timeout_s=PATIENCE_S, tells=True)
+    if done.code:
+        raise Unable(f"{program(name)} does not work: it ended with {done.code}.")
+    return done.stdout.decode(errors="replace")

@@ -1,0 +1,76 @@
+"""The JSON of what keys of the scope `admin` may see, as types."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from munsit_denoise.routes.munsit.models import Time, Uuid
+from munsit_denoise.routes.reference.operation import Model
+
+
+class User(Model):
+    """A user."""
+
+    id: Uuid
+    name: str
+    created_at: Time
+
+
+class KeyInfo(Model):
+    """A key, without itself."""
+
+    id: str = Field(description="Its first digits")
+    user_id: Uuid
+    user: str
+    name: str | None
+    scope: Literal["full", "read", "admin"]
+    created_at: Time
+    last_used_at: Time | None
+    expires_at: Time | None
+    revoked_at: Time | None
+
+
+class NewKeyInfo(KeyInfo):
+    """A key that was made; itself is shown this once."""
+
+    key: str
+
+
+class Balance(Model):
+    """What a user has left."""
+
+    user_id: Uuid
+    user: str
+    minutes_available: float
+
+
+class QueuedJob(Model):
+    """A job that has not ended."""
+
+    denoise_id: Uuid
+    user_id: Uuid
+    user: str
+    state: Literal["waiting", "downloading", "running"]
+    percent: float
+    attempts: int
+    age_s: float
+
+
+class Disk(Model):
+    """The room that is left, and what is kept, in bytes."""
+
+    free_bytes: int
+    originals_bytes: int
+    results_bytes: int
+    uploads_bytes: int
+
+
+class Rates(Model):
+    """What was done in a time."""
+
+    window_s: float
+    jobs: int
+    success: int
+    failed: int
+    sound_s: float = Field(description="Seconds of sound of the jobs that ended well")
+    real_time_factor: float | None = Field(description="Seconds of sound a second")

@@ -1,0 +1,236 @@
+"""Noisy and clean pairs made on the fly: speech, rooms, noises, babble, events, levels, band limits, clipping.
+
+An item is a pure function of the seed and its index, so a resumed run sees exactly the pairs that it would
+have seen.
+"""
+
+import math
+
+import numpy as np
+import scipy.fft
+import torch
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+from torch.utils.data import Dataset
+
+from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
+from training.data.corpus import Choice, Clip, Corpus, Waveform, by_group
+from training.mix.codecs import coded
+from training.mix.signals import active_rms, clipped, companded, low_pass, phrase, rms, stretched, unit, with_gaps
+from training.mix.synthetic import RUMBLE_DB, drift, events, hiss_and_hum
+
+Pair = tuple[torch.Tensor, torch.Tensor, float]
+EQ_KNOTS = 8  # points of a random equaliser curve, evenly spaced in octaves
+BAND_LIMITS_HZ = (3_600.0, 5_000.0, 7_600.0, 11_000.0, 15_500.0)
+SOURCE_RATES_HZ = (8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # that recordings are made at
+PAUSE_S = (0.05, 0.6)  # between utterances
+REST_S = (0.2, 1.2)  # between phrases
+CREST = 25.0  # peak to RMS beyond which a noise counts as loud as its peak: a lone click does not drown a voice
+SOFTEST_EDGE = 0.06  # of the limit: the widest transition of a resampler's low-pass
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class MixConfig:
+    """How often and how far; probabilities unless the unit says otherwise."""
+
+    seconds: float = 3.0
+    snr_db: tuple[float, float] = (-6.0, 22.0)
+    level_db: tuple[float, float] = (-40.0, -14.0)
+    clean_only: float = 0.06
+    noise_only: float = 0.04
+    full_band_speech: float = 0.35
+    second_noise: float = 0.3
+    babble: float = 0.08
+    synthetic_noise: float = 0.1
+    events: float = 0.0
+    reversed_noise: float = 0.0
+    room: float = 0.35
+    rests: float = 0.0  # speech in phrases, with longer pauses between them
+    speech_eq: float = 0.3
+    noise_eq: float = 0.5
+    band_limit: float = 0.15
+    narrow_noise: float = 0.75
+    playback_rate: float = 0.5
+    noise_rate: tuple[float, float] = (0.6, 1.6)  # factor
+    speech_rate: tuple[float, float] = (0.88, 1.14)  # factor
+    clipping: float = 0.05
+    companding: float = 0.03
+    codec: float = 0.0
+    dropout: float = 0.03
+    clean_drift: float = 0.0  # of the clean-only items: below hearing, in noisy and clean alike
+    rumble: float = 0.0  # of the noises: those with a drift of their own
+    gap_s: tuple[float, float] = (0.005, 0.06)
+
+
+class Mixer(Dataset[Pair]):
+    """Items `(noisy, clean, band_hz)`: [samples], [samples], and the highest frequency the target speaks for."""
+
+    def __init__(self, corpus: Corpus, config: MixConfig, seed: int, items: int) -> None:
+        """Raise ValueError for a corpus without speech or without noise."""
+        self.corpus, self.config, self.seed, self.items = corpus, config, seed, items
+        self.samples = int(config.seconds * SAMPLE_RATE_HZ)
+        speech = corpus.clips["speech"]
+        if not speech or not corpus.clips["noise"]:
+            raise ValueError("the corpus holds no speech or no noise; `python -m training.prepare` makes both")
+        full_band = [clip for clip in speech if clip.band_hz > 12_000]
+        narrow_band = [clip for clip in speech if clip.band_hz <= 12_000]
+        self.full_band = Choice(full_band or narrow_band)
+        self.narrow_band = Choice(narrow_band or full_band)
+        self.voices, self.noises = by_group(speech), by_group(corpus.clips["noise"])
+        self.rooms = Choice(corpus.clips["rir"]) if corpus.clips["rir"] else None
+        # a class with more recordings comes more often, yet by far less than in proportion
+        weights = np.sqrt([sum(clip.samples for clip in choice.clips) for choice in self.noises.values()])
+        self.noise_shares = weights / weights.sum()
+
+    def __len__(self) -> int:
+        return self.items
+
+    def __getitem__(self, index: int) -> Pair:
+        draw = Draw(self, np.random.default_rng([self.seed, index]))
+        noisy, clean, band_hz = draw.pair()
+        return torch.from_numpy(noisy), torch.from_numpy(clean), band_hz
+
+
+class Draw:
+    """One item's worth of chance."""
+
+    def __init__(self, mixer: Mixer, rng: np.random.Generator) -> None:
+        self.m, self.c, self.rng = mixer, mixer.config, rng
+
+    def happens(self, probability: float) -> bool:
+        return bool(self.rng.random() < probability)
+
+    def pair(self) -> tuple[Waveform, Waveform, float]:
+        clean, band_hz = self.speech()
+        noise = self.noise()
+        if self.happens(self.c.room) and self.m.rooms:
+            clean = self.in_room(clean, self.m.rooms)
+            noise = self.in_room(noise, self.m.rooms) if self.happens(0.5) else noise
+        if band_hz < 9_000 and self.happens(self.c.narrow_noise):
+            noise = self.at_source_rate(noise, band_hz)
+        case = self.rng.random()
+        if case < self.c.clean_only:
+            noise = np.zeros_like(noise)
+            clean = clean + drift(self.rng, clean) if self.happens(self.c.clean_drift) else clean
+        elif case < self.c.clean_only + self.c.noise_only:
+            clean = np.zeros_like(clean)
+            band_hz = SAMPLE_RATE_HZ / 2
+        noisy, clean = self.at_snr(clean, noise)
+        if self.happens(self.c.band_limit):
+            limit_hz, edge = float(self.rng.choice(BAND_LIMITS_HZ)), self.edge()
+            noisy, clean = low_pass(noisy, limit_hz, edge), low_pass(clean, limit_hz, edge)
+            band_hz = min(band_hz, limit_hz)
+        if self.happens(self.c.codec):
+            noisy, limit_hz = coded(noisy, self.rng)
+            clean, band_hz = low_pass(clean, limit_hz), min(band_hz, limit_hz)
+        noisy, clean = self.at_level(noisy, clean)
+        return self.damaged(noisy), clean, band_hz
+
+    def speech(self) -> tuple[Waveform, float]:
+        """Return utterances of one voice, with pauses, and the band they were recorded in."""
+        choice = self.m.full_band if self.happens(self.c.full_band_speech) else self.m.narrow_band
+        clip = choice.draw(self.rng)
+        rate = self.rng.uniform(*self.c.speech_rate) if self.happens(self.c.playback_rate) else 1.0
+        rests = self.happens(self.c.rests)
+        first = int(self.rng.uniform(0, REST_S[1]) * SAMPLE_RATE_HZ) if rests else 0  # in a phrase or between two
+        out, band_hz = self.utterance(clip, rate, rests), clip.band_hz
+        while len(out) < first + self.m.samples:
+            pause_s = self.rng.uniform(*(REST_S if rests else PAUSE_S))
+            pause = np.zeros(int(pause_s * SAMPLE_RATE_HZ), np.float32)
+            clip = self.m.voices[clip.group].draw(self.rng)
+            band_hz = min(band_hz, clip.band_hz)
+            more = self.utterance(clip, rate, rests)
+            more = more * (active_rms(out) / max(active_rms(more), 1e-5))
+            out = np.concatenate([out, pause, more])
+        out = out[first : first + self.m.samples]
+        band_hz = min(band_hz * rate, SAMPLE_RATE_HZ / 2)
+        return (self.equalised(out, 6.0) if self.happens(self.c.speech_eq) else out), band_hz
+
+    def utterance(self, clip: Clip, rate: float, rests: bool) -> Waveform:
+        out = self.excerpt(clip, rate)
+        return phrase(out, self.rng) if rests else out
+
+    def noise(self) -> Waveform:
+        if self.happens(self.c.synthetic_noise):
+            out = hiss_and_hum(self.rng, self.m.samples)
+        elif self.happens(self.c.events):
+            out = events(self.rng, self.m.samples)
+            if self.happens(0.5):
+                out = out + unit(self.recorded()) * 10 ** (self.rng.uniform(-20, 0) / 20)
+        elif self.happens(self.c.babble):
+            out = np.sum([unit(self.speech()[0]) for _ in range(self.rng.integers(3, 7))], axis=0)
+        else:
+            out = unit(self.recorded())
+            if self.happens(self.c.second_noise):
+                out = out + unit(self.recorded()) * 10 ** (self.rng.uniform(-12, 0) / 20)
+        if self.happens(self.c.rumble):
+            out = out + drift(self.rng, out, RUMBLE_DB)
+        return self.equalised(out, 9.0) if self.happens(self.c.noise_eq) else out.astype(np.float32)
+
+    def recorded(self) -> Waveform:
+        """Return one class of noise, played at a speed of its own: a few recordings stand for many."""
+        group = self.m.noises[str(self.rng.choice(list(self.m.noises), p=self.m.noise_shares))]
+        rate = np.exp(self.rng.uniform(*np.log(self.c.noise_rate))) if self.happens(self.c.playback_rate) else 1.0
+        out = np.zeros(0, np.float32)
+        while len(out) < self.m.samples:
+            more = self.excerpt(group.draw(self.rng), rate)
+            out = np.concatenate([out, more]) if len(more) else np.zeros(self.m.samples, np.float32)
+        out = out[: self.m.samples]
+        return out[::-1] if self.happens(self.c.reversed_noise) else out
+
+    def at_snr(self, clean: Waveform, noise: Waveform) -> tuple[Waveform, Waveform]:
+        """Return noisy and clean at a random ratio of active speech to noise."""
+        speech_rms, noise_rms = active_rms(clean), max(rms(noise), float(np.abs(noise).max()) / CREST)
+        if speech_rms == 0 or noise_rms == 0:
+            return clean + noise, clean
+        gain = speech_rms / noise_rms * 10 ** (-self.rng.uniform(*self.c.snr_db) / 20)
+        return clean + gain * noise, clean
+
+    def at_source_rate(self, noise: Waveform, band_hz: float) -> Waveform:
+        """Return the noise as the device that recorded a voice of this band would have recorded it."""
+        limit_hz = next(rate for rate in SOURCE_RATES_HZ if rate / 2 > 0.97 * band_hz) / 2
+        return low_pass(noise, limit_hz, self.edge())
+
+    def edge(self) -> float:
+        """Return the width of a low-pass's transition, half of the time none, relative to its frequency."""
+        return self.rng.uniform(0, SOFTEST_EDGE) if self.happens(0.5) else 0.0
+
+    def at_level(self, noisy: Waveform, clean: Waveform) -> tuple[Waveform, Waveform]:
+        gain = 10 ** (self.rng.uniform(*self.c.level_db) / 20) / max(rms(noisy), 1e-5)
+        return (gain * noisy).astype(np.float32), (gain * clean).astype(np.float32)
+
+    def damaged(self, noisy: Waveform) -> Waveform:
+        """Return what a poor recording chain or line makes of the mixture."""
+        if self.happens(self.c.clipping):
+            noisy = clipped(noisy, self.rng.uniform(0.3, 0.9))
+        if self.happens(self.c.companding):
+            noisy = companded(noisy)
+        if self.happens(self.c.dropout):
+            noisy = with_gaps(noisy, self.rng, self.c.gap_s)
+        return noisy
+
+    def excerpt(self, clip: Clip, rate: float = 1.0) -> Waveform:
+        """Return up to an item's length of a clip, from anywhere in it, played about `rate` times as fast."""
+        length = self.m.samples if rate == 1 else scipy.fft.next_fast_len(int(self.m.samples * rate), real=True)
+        offset = int(self.rng.integers(0, max(clip.samples - length, 0) + 1))
+        x = self.m.corpus.waveform(clip, offset, length)
+        if rate == 1 or not len(x):
+            return x
+        samples = scipy.fft.next_fast_len(math.ceil(len(x) / rate), real=True)  # a prime takes three times as long
+        return stretched(x, samples)
+
+    def in_room(self, dry: Waveform, rooms: Choice) -> Waveform:
+        """Return the sound in a random room, direct path first so that the timing stays."""
+        rir = self.m.corpus.waveform(rooms.draw(self.rng))
+        rir = rir[int(np.abs(rir).argmax()) :]
+        size = scipy.fft.next_fast_len(len(dry) + len(rir) - 1, real=True)
+        wet = scipy.fft.irfft(scipy.fft.rfft(dry, size) * scipy.fft.rfft(rir, size), size)
+        return np.asarray(wet[: len(dry)], np.float32)
+
+    def equalised(self, x: Waveform, depth_db: float) -> Waveform:
+        frequency_hz = scipy.fft.rfftfreq(len(x), 1 / SAMPLE_RATE_HZ)
+        octaves = np.log2(np.maximum(frequency_hz, 60) / 60)
+        gain_db = np.interp(octaves, np.linspace(0, 8.7, EQ_KNOTS), self.rng.uniform(-depth_db, depth_db, EQ_KNOTS))
+        return np.asarray(
+            scipy.fft.irfft(scipy.fft.rfft(x) * (10 ** (gain_db / 20)).astype(np.float32), len(x)), np.float32
+        )

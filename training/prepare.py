@@ -1,0 +1,61 @@
+"""`python -m training.prepare FOLDER [PACK...]`: fetch and convert what a network is trained and scored on.
+
+Packs are folders below FOLDER. `voices`, `sounds`, `rooms` and `heldout` are the default; `speakers` makes synthetic
+voices (needs espeak-ng and training/requirements.txt); `smoke` makes two minutes of sound by rule and fetches nothing.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from training.data import heldout, recordings, rooms, smoke, speakers
+from training.data.corpus import open_corpus
+from training.data.packages import WrongPackage
+from training.data.sources import PACKS
+
+DEFAULT = ("voices", "sounds", "rooms", "heldout")
+
+
+def prepare_pack(name: str, folder: Path) -> int:
+    """Make a pack out of packages in `folder/name`; return how many recordings it holds. Raises WrongPackage."""
+    return recordings.build(PACKS[name], folder / name, folder / "packages")
+
+
+def prepare_heldout(folder: Path) -> int:
+    """Make the held-out recordings and the pairs that are mixed from them. Raises WrongPackage."""
+    prepare_pack("heldout", folder)
+    return heldout.make_pairs(open_corpus([folder / "heldout"], folder / "cache"), folder / "heldout")
+
+
+PREPARE: dict[str, Callable[[Path], int]] = {
+    "voices": partial(prepare_pack, "voices"),
+    "sounds": partial(prepare_pack, "sounds"),
+    "rooms": lambda folder: rooms.build(folder / "rooms"),
+    "heldout": prepare_heldout,
+    "speakers": lambda folder: speakers.build(folder / "speakers", folder / "packages"),
+    "smoke": smoke.build,
+}
+
+
+def main() -> None:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(prog="python -m training.prepare", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("packs", nargs="*", metavar="PACK", help=f"{', '.join(PREPARE)} (default: {' '.join(DEFAULT)})")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.packs) - set(PREPARE):
+        parser.error(f"no pack is called {', '.join(sorted(unknown))}; there are {', '.join(PREPARE)}")
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    for name in arguments.packs or DEFAULT:
+        try:
+            count = PREPARE[name](arguments.folder)
+        except WrongPackage as error:
+            sys.exit(f"{name}: {error}")
+        what = "pairs" if name in ("heldout", "smoke") else "recordings"
+        print(f"{name}: {count} {what} in {arguments.folder}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
