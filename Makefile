@@ -9,12 +9,12 @@ HELDOUT := build/heldout
 TORCH_INDEX ?=
 PYTEST_FLAGS ?=
 FAST := $(addprefix tests/,batch db events jobs queue remote storage) $(addprefix tests/test_,architecture.py \
-	files.py lock.py names.py settings.py) tests/routes/test_munsit_wire.py tests/routes/test_errors.py
+	files.py lock.py names.py settings.py) tests/routes/test_munsit_wire.py tests/routes/test_errors.py tests/messages tests/test_docs.py
 
 CONTRACT := $(addprefix tests/routes/test_,munsit_contract.py audo_contract.py audo_jobs.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test test-fast test-cluster chaos fuzz-api coverage lint types check format lock clean \
+.PHONY: help install serve test test-fast test-cluster chaos fuzz-api coverage lint types check format docs lock release clean \
 	bench-quality bench-heldout bench-harm bench-speed bench-gpu bench-api bench-seams spectrograms
 
 help: ## Explain the targets
@@ -53,14 +53,22 @@ fuzz-api: install ## Two thousand requests and more that /openapi.json allows an
 coverage: ## The same, with the lines and branches that no test reaches
 	@$(MAKE) -s test PYTEST_FLAGS="--cov --cov-report=term"
 
-lint: install ## ruff: rules and format
+lint: install ## ruff (rules and format), the prose of the documents, documents that are made from the code
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q .
+	@$(BIN)/python scripts/prose.py
+	@$(BIN)/python scripts/documents.py --check
 
 types: install ## mypy --strict
 	@$(BIN)/mypy
 
 format: install ## Mend what ruff can
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
+
+docs: install ## Write docs/api.md and docs/configuration.md from the code
+	@$(BIN)/python scripts/documents.py
+
+release: install ## Wheel, source archive, SBOM and checksums in dist/
+	@$(BIN)/python scripts/release.py
 
 lock: install ## Resolve the packages anew
 	@$(BIN)/python scripts/lock.py

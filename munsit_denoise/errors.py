@@ -54,9 +54,9 @@ class Quota:
 
 
 class DenoiseError(Exception):
-    """Base of all; the message is a sentence for people."""
+    """The base of all errors; alone, a bug of the server. The message is a sentence for people."""
 
-    message = "Something went wrong"
+    message = "The server failed on this request. Please report it with the X-Request-ID of this answer."
     retry_after_s: int | None = None  # when the same request may succeed, None where it never will
     quota: Quota | None = None  # what was passed
 
@@ -84,15 +84,15 @@ class UploadNotFound(DenoiseError):
 
 
 class NotFound(DenoiseError):
-    """There is nothing of that name for this user."""
+    """There is no such delivery, user or key."""
 
-    message = "There is nothing of that name."
+    message = "There is no such entry. Please check its id."
 
 
 class AlreadyThere(DenoiseError):
-    """What was to be made is there."""
+    """The name of what should be created is taken."""
 
-    message = "There is something of that name already."
+    message = "This name is taken. Please choose another one."
 
 
 class WrongScope(DenoiseError):
@@ -102,9 +102,9 @@ class WrongScope(DenoiseError):
 
 
 class Gone(DenoiseError):
-    """It was there once."""
+    """The file was deleted, or its retention period is over."""
 
-    message = "This is not kept any more."
+    message = "This was deleted, or the time that it is kept for is over."
 
 
 class NotSubtractable(DenoiseError):
@@ -155,7 +155,7 @@ class KeyInUse(DenoiseError):
 
 
 class InvalidPage(DenoiseError):
-    """A parameter of a list makes no sense."""
+    """A parameter of a list is wrong."""
 
 
 class InvalidUpload(DenoiseError):
@@ -203,7 +203,7 @@ class NotMedia(InvalidUpload):
 
 
 class InvalidOption(InvalidUpload):
-    """An option of the job makes no sense; the message says which, or `option` does: the name that `Options` has."""
+    """An option of the job is wrong; the message or `option` (its name in `Options`) says which one."""
 
     def __init__(self, message: str, option: str | None = None) -> None:
         super().__init__(message)
@@ -211,33 +211,33 @@ class InvalidOption(InvalidUpload):
 
 
 class UploadTooSlow(InvalidUpload):
-    """The body arrives so slowly that it holds a connection for nothing."""
+    """The body arrives too slowly."""
 
     message = "The upload was too slow and has been stopped. Please try again on a faster connection."
 
 
 class Unavailable(DenoiseError):
-    """Not now; the same request may succeed later."""
+    """The same request may succeed later."""
 
     retry_after_s: int = 10
 
 
 class QueueFull(Unavailable):
-    """As many jobs wait as may."""
+    """The queue has reached its limit."""
 
     message = "The queue is full. Please try again later."
     retry_after_s = 30
 
 
 class TooManyJobs(Unavailable):
-    """As many jobs of this user wait as may."""
+    """The waiting jobs of this user have reached their limit."""
 
     message = "Too many of your recordings are waiting. Please try again when some are done."
     retry_after_s = 30
 
 
 class TooManyRequests(Unavailable):
-    """More requests came in a minute than may."""
+    """The requests of this key in a minute, or wrong keys from this address, have reached their limit."""
 
     message = "Too many requests came with this API key. Please try again later."
 
@@ -247,7 +247,7 @@ class TooManyRequests(Unavailable):
 
 
 class TooManyStreams(Unavailable):
-    """As many streams and sockets are open with this key as may."""
+    """The open streams and sockets of this key have reached their limit."""
 
     message = "Too many streams are open with this API key. Please close some first."
 
@@ -257,16 +257,16 @@ class TooManyStreams(Unavailable):
 
 
 class TooManyUploads(Unavailable):
-    """Files of this user wait for a job, as many or as large as may."""
+    """The uploads of this user that wait for a job have reached their limit, by number or size."""
 
     message = "Too many of your uploads are waiting for a job. Please try again when some are used or deleted."
     retry_after_s = 60
 
 
 class TooMuchWaiting(Unavailable):
-    """The results of this user's jobs that have not ended would take too much room with this one."""
+    """The results of this user's unfinished jobs would need too much disk space with this one."""
 
-    message = "The results of your recordings that are waiting need too much room. Please try again when some are done."
+    message = "The results of your waiting recordings need too much disk space. Please try again when some are done."
     retry_after_s = 30
 
 

@@ -17,6 +17,7 @@ LONGEST_S = 1e9  # of any time: 30 years, so that reckoning with it stays within
 SHORTEST_S = 0.01  # of an interval: a shorter one would keep a core busy
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 OF_COMMANDS = ("URL", "API_KEY")  # what `remote` reads, which is no setting of a server
+LOCALE_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set counts
 MOST = 10**9  # of anything counted, or a size in MiB
 
 Count = Annotated[int, Field(ge=0, le=MOST)]
@@ -344,6 +345,11 @@ def read_settings(**overrides: object) -> Settings:
 def _sentence(location: tuple[int | str, ...], value: object, message: str) -> str:
     message = message.removeprefix("Value error, ")
     return f"{PREFIX}{str(location[0]).upper()}={value!r} is wrong: {message}" if location else message
+
+
+def read_locale() -> str:
+    """Return the locale that messages are wanted in, as POSIX finds it: `ar_EG.UTF-8`, empty where none is set."""
+    return next((value for name in LOCALE_VARIABLES if (value := os.environ.get(name))), "")
 
 
 def unknown_variables() -> list[str]:

@@ -77,7 +77,8 @@ def findings(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _long_sentences(text: str) -> Iterator[tuple[int, str]]:
-    for paragraph in re.finditer(r"(?:(?!^\s*(?:\||#|[-*] |\d+\. )|^\s*$).+\n?)+", text, re.MULTILINE):
+    """Yield what is too long in paragraphs; lists and tables may be."""
+    for paragraph in re.finditer(r"(?:^(?![|#]|[-*] |\d+\. )\S.*\n?)+", text, re.MULTILINE):
         for sentence in re.split(r"(?<=[.!?:;])\s+", paragraph[0]):
             if (words := len(sentence.split())) > STYLE["longest_sentence_words"]:
                 line = text.count("\n", 0, paragraph.start()) + 1

@@ -13,7 +13,8 @@ from munsit_denoise.batch.plan import Plan, make_plan
 from munsit_denoise.batch.run import Run, run_all
 from munsit_denoise.batch.tally import Tally
 from munsit_denoise.media.ffmpeg import program
-from munsit_denoise.settings import Settings
+from munsit_denoise.messages import language_of_locale, translate
+from munsit_denoise.settings import Settings, read_locale
 
 FAILED, USAGE = 1, 2
 SIGNALLED = 128  # and the signal's number
@@ -29,7 +30,7 @@ def run_command(settings: Settings, order: Order) -> int:
     try:
         plan = make_plan(order)
     except UsageError as error:
-        say(f"munsit-denoise: {error}")
+        say(f"munsit-denoise: {translate(str(error), language_of_locale(read_locale()))}")
         return USAGE
     return _carry_out(settings, order, plan)
 

@@ -25,7 +25,7 @@ from munsit_denoise.times import duration_s, moment_us
 
 Result = TypeVar("Result")
 Expires = Annotated[
-    str | None, typer.Option(metavar="WHEN", help="When it stops to work: 30d from now, or a day such as 2027-01-01.")
+    str | None, typer.Option(metavar="WHEN", help="When it expires: 30d from now, or a day such as 2027-01-01.")
 ]
 Digits = Annotated[str, typer.Argument(metavar="DIGITS", help="The first digits, as `keys list` shows them.")]
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="API keys: create, list, rotate, revoke.")
@@ -39,12 +39,12 @@ def create_key(
         Scope,
         typer.Option(
             metavar="full|read|admin",
-            help="read: look, listen and download alone; admin: everything, and other people's keys.",
+            help="read: look, listen and download only; admin: everything, and other people's keys.",
         ),
     ] = Scope.FULL,
     expires: Expires = None,
 ) -> None:
-    """Create a key and print it, and only it: it cannot be shown again."""
+    """Create a key and print nothing else; it cannot be shown again."""
     settings = settings_of_command()
     with private_files(), one_line_errors():
         options = KeyOptions(name, scope, _expiry(expires))
@@ -65,10 +65,10 @@ def list_keys() -> None:
 @app.command("rotate", cls=PlainCommand)
 def rotate_key(
     prefix: Digits,
-    grace: Annotated[str, typer.Option(metavar="TIME", help="For how long the old key goes on, such as 24h.")] = "24h",
+    grace: Annotated[str, typer.Option(metavar="TIME", help="How long the old key stays valid, such as 24h.")] = "24h",
     expires: Expires = None,
 ) -> None:
-    """Print a new key with the user, name and scope of the one that begins with these digits, which ends after a while.
+    """Replace a key: print a new one with its user, name and scope; the old one ends after the grace period.
 
     A key that expires is replaced by one that lives as long as it from now on, unless --expires says otherwise.
     """

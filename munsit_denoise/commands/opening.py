@@ -11,8 +11,9 @@ from munsit_denoise.db.engine import Database, open_database
 from munsit_denoise.db.migrate import UnusableDatabase, check_schema, upgrade
 from munsit_denoise.lock import AlreadyRunning, only_server
 from munsit_denoise.logs import configure_logging
+from munsit_denoise.messages import language_of_locale, translate
 from munsit_denoise.private import make_private, private_files
-from munsit_denoise.settings import Settings, SettingsError, read_settings, unknown_variables
+from munsit_denoise.settings import Settings, SettingsError, read_locale, read_settings, unknown_variables
 
 Result = TypeVar("Result")
 
@@ -83,6 +84,6 @@ def one_line_errors() -> Iterator[None]:
 
 
 def fail(message: str) -> NoReturn:
-    """Say what went wrong, and end the program."""
-    typer.echo(f"munsit-denoise: {message}", err=True)
+    """Say what went wrong, in the language of the locale, and end the program."""
+    typer.echo(f"munsit-denoise: {translate(message, language_of_locale(read_locale()))}", err=True)
     raise typer.Exit(1)

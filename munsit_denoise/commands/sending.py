@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from munsit_denoise.batch.names import shown
+from munsit_denoise.messages import language_of_locale, translate
+from munsit_denoise.settings import read_locale
 from munsit_denoise_client import AsyncClient, ClientError, Done, Event, Failed, InvalidKey, JobFailed, Processing
 
 FAILED, USAGE = 1, 2
@@ -41,7 +43,7 @@ def run_errand(errand: Errand, url: str, key: str) -> int:
         errand, pairs = plan(errand)
         client = AsyncClient(url, key)
     except (UsageError, ValueError) as error:
-        _say(f"munsit-denoise: {error}")
+        _say(f"munsit-denoise: {translate(str(error), language_of_locale(read_locale()))}")
         return USAGE
     return anyio.run(_Run(errand, client).all, pairs)
 

@@ -28,7 +28,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Users: list
 
 @app.command("list", cls=PlainCommand)
 def list_users() -> None:
-    """List the users: since when they are there, the minutes that they have left, their names."""
+    """List the users: when they were created, the minutes that they have left, their names."""
     for account in use_database(lambda database: Balances(database).accounts()):
         created = datetime.fromtimestamp(account.created_at_us / 1e6, UTC)
         minutes = "-" if account.available_ms is None else f"{minutes_of(account.available_ms):g}"

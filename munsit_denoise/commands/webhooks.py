@@ -22,7 +22,7 @@ def secret(
     user: Annotated[str, typer.Option(metavar="NAME", help="Whose secret.")],
     rotate: Annotated[bool, typer.Option("--rotate", help="Make a new one; the old one is void at once.")] = False,
 ) -> None:
-    """Print the secret by which a user's servers check that a webhook is from here, and only it."""
+    """Print the secret that signs the webhooks of a user, and nothing else."""
 
     async def find(database: Database) -> str:
         secrets = WebhookSecrets(database)

@@ -84,7 +84,7 @@ class Overview:
             async with self._database.write() as connection:
                 await connection.execute(insert(users).values(**row))
         except IntegrityError:
-            raise AlreadyThere("A user of this name is there already.") from None
+            raise AlreadyThere("A user with this name exists already. Please choose another name.") from None
         return user
 
     async def open_jobs(self, offset: int, limit: int) -> Sequence[OpenJob]:

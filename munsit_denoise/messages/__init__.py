@@ -24,6 +24,12 @@ def choose_language(accepted: str) -> str:
     return chosen
 
 
+def language_of_locale(locale: str) -> str:
+    """Return the language of a POSIX locale such as `ar_EG.UTF-8`; English where it is none of ours."""
+    language = locale.partition(".")[0].partition("_")[0].lower()
+    return language if language in LANGUAGES else ENGLISH
+
+
 def _weight(parameters: list[str]) -> float:
     """Return the `q` of an entry: 1 where it has none, 0 where it cannot be read."""
     value = next((part.removeprefix("q=") for part in parameters if part.startswith("q=")), "1")

@@ -5,17 +5,19 @@ Names of fields, headers, formats and units stay as they are, because a program 
 
 ARABIC: dict[str, str] = {
     # errors.py
-    "Something went wrong": "حدث خطأ ما",
+    "The server failed on this request. Please report it with the X-Request-ID of this answer.": (
+        "أخفق الخادم في هذا الطلب. يرجى الإبلاغ عنه مع قيمة X-Request-ID في هذا الرد."
+    ),
     "Invalid or missing API key": "مفتاح API غير صالح أو غير موجود",
     "Denoising job not found": "مهمة إزالة الضوضاء غير موجودة",
     "There is no such file. Please upload it again.": "لا يوجد ملف كهذا. يرجى رفعه من جديد.",
-    "There is nothing of that name.": "لا يوجد شيء بهذا الاسم.",
-    "There is something of that name already.": "يوجد شيء بهذا الاسم من قبل.",
+    "There is no such entry. Please check its id.": "لا يوجد عنصر كهذا. يرجى التحقق من معرّفه.",
+    "This name is taken. Please choose another one.": "هذا الاسم مستخدم. يرجى اختيار اسم آخر.",
     "This API key may only read. Please use a key with the scope full.": (
         "هذا المفتاح للقراءة فقط. يرجى استخدام مفتاح نطاقه full."
     ),
     "This needs an API key with the scope admin.": "يتطلب هذا مفتاح API نطاقه admin.",
-    "This is not kept any more.": "لم يعد هذا محفوظًا.",
+    "This was deleted, or the time that it is kept for is over.": "حُذف هذا، أو انتهت مدة حفظه.",
     "There is no residual: the result is not as long as the original, or its loudness was changed.": (
         "لا يمكن حساب الفرق: طول النتيجة يختلف عن طول الأصل، أو تغيّر مستوى صوتها."
     ),
@@ -69,7 +71,7 @@ ARABIC: dict[str, str] = {
     "Too many of your uploads are waiting for a job. Please try again when some are used or deleted.": (
         "عدد ملفاتك المرفوعة التي لم تُستخدم بعد كبير جدًا. يرجى المحاولة بعد استخدام بعضها أو حذفه."
     ),
-    "The results of your recordings that are waiting need too much room. Please try again when some are done.": (
+    "The results of your waiting recordings need too much disk space. Please try again when some are done.": (
         "تحتاج نتائج تسجيلاتك المنتظرة إلى مساحة كبيرة جدًا. يرجى المحاولة بعد انتهاء بعضها."
     ),
     "The server is busy. Please try again in a moment.": "الخادم مشغول. يرجى المحاولة بعد لحظات.",
@@ -203,11 +205,73 @@ ARABIC: dict[str, str] = {
     # webhooks, users, keys
     "There is no such delivery.": "لا يوجد إرسال كهذا.",
     "There is no such user.": "لا يوجد مستخدم كهذا.",
-    "A user of this name is there already.": "يوجد مستخدم بهذا الاسم من قبل.",
+    "A user with this name exists already. Please choose another name.": (
+        "يوجد مستخدم بهذا الاسم. يرجى اختيار اسم آخر."
+    ),
     "There is no such key.": "لا يوجد مفتاح كهذا.",
     "There is no such valid key.": "لا يوجد مفتاح صالح كهذا.",
     "No valid key begins with {prefix}": "لا يوجد مفتاح صالح يبدأ بـ {prefix}",
     "More than one valid key begins with {prefix}": "أكثر من مفتاح صالح يبدأ بـ {prefix}",
+    # what the command line alone tells
+    "there are no users yet: the database {path} does not exist": (
+        "لا يوجد مستخدمون بعد: قاعدة البيانات {path} غير موجودة"
+    ),
+    "there are no keys yet: the database {path} does not exist": (
+        "لا توجد مفاتيح بعد: قاعدة البيانات {path} غير موجودة"
+    ),
+    "There is no user {name}. `munsit-denoise users list` tells which there are.": (
+        "لا يوجد مستخدم باسم {name}. يعرض `munsit-denoise users list` المستخدمين الموجودين."
+    ),
+    "no valid key begins with {prefix}": "لا يوجد مفتاح صالح يبدأ بـ {prefix}",
+    "give more of the key than that: this would mean them all": "اكتب جزءًا أطول من المفتاح: هذا يشمل المفاتيح كلها",
+    "OUTPUT is INPUT: {path}. The original would be lost; give another name.": (
+        "OUTPUT هو INPUT نفسه: {path}. سيضيع الأصل؛ اختر اسمًا آخر."
+    ),
+    "OUTPUT is INPUT: {path}. The originals would be lost; give another folder.": (
+        "OUTPUT هو INPUT نفسه: {path}. ستضيع الأصول؛ اختر مجلدًا آخر."
+    ),
+    "INPUT and OUTPUT cannot be empty.": "لا يمكن أن يكون INPUT أو OUTPUT فارغًا.",
+    "Standard input is a terminal. Send a recording: munsit-denoise enhance - OUTPUT < RECORDING": (
+        "المدخل القياسي طرفية. أرسل تسجيلًا: munsit-denoise enhance - OUTPUT < RECORDING"
+    ),
+    "--json and the result cannot both go to standard output.": (
+        "لا يمكن أن يذهب ‎--json والنتيجة معًا إلى المخرج القياسي."
+    ),
+    "The result would go to the terminal. Redirect it: munsit-denoise enhance INPUT - > RESULT": (
+        "ستذهب النتيجة إلى الطرفية. وجّهها إلى ملف: munsit-denoise enhance INPUT - > RESULT"
+    ),
+    "Standard output is closed.": "المخرج القياسي مغلق.",
+    "Standard input is closed.": "المدخل القياسي مغلق.",
+    "--overwrite and --skip-existing contradict each other.": "‎--overwrite و‎--skip-existing متناقضان.",
+    "{option} is {least} to {most}, not {value}.": "قيمة {option} من {least} إلى {most}، لا {value}.",
+    "OUTPUT ends in .{suffix}, but --format says {extension}.": (
+        "ينتهي OUTPUT بـ ‎.{suffix}‎ بينما يقول ‎--format إن الصيغة {extension}."
+    ),
+    "{path} is no folder; one is needed for what comes out of a folder or several.": (
+        "{path} ليس مجلدًا؛ يلزم مجلد لنتائج مجلد أو عدة ملفات."
+    ),
+    "{path} is no folder; one is needed for several files.": "{path} ليس مجلدًا؛ يلزم مجلد لعدة ملفات.",
+    "OUT ends in .{extension}, but --format says {asked}.": (
+        "ينتهي OUT بـ ‎.{extension}‎ بينما يقول ‎--format إن الصيغة {asked}."
+    ),
+    "OUT is FILE: {path}. The original would be lost; give another name.": (
+        "OUT هو FILE نفسه: {path}. سيضيع الأصل؛ اختر اسمًا آخر."
+    ),
+    "Several files would have the same result; send them one at a time, to folders of their own.": (
+        "لعدة ملفات النتيجة نفسها؛ أرسلها واحدًا واحدًا، كلًّا إلى مجلد."
+    ),
+    "there is nothing to move: the database {path} does not exist": (
+        "لا يوجد ما يُنقل: قاعدة البيانات {path} غير موجودة"
+    ),
+    "DENOISE_DATABASE_URL names PostgreSQL already; move takes an installation with SQLite there": (
+        "DENOISE_DATABASE_URL يسمّي PostgreSQL من قبل؛ ينقل move تثبيتًا فيه SQLite"
+    ),
+    "--to-database must be a PostgreSQL database, like postgresql://user@host/name": (
+        "‎--to-database يجب أن تكون قاعدة بيانات PostgreSQL، مثل postgresql://user@host/name"
+    ),
+    "--to-storage names the folder in which the recordings lie already": (
+        "‎--to-storage يسمّي المجلد الذي فيه التسجيلات من قبل"
+    ),
     # what the router refuses
     "Not Found": "غير موجود",
     "Method Not Allowed": "طريقة الطلب غير مسموح بها",

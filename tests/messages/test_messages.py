@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from munsit_denoise.batch.command import USAGE, run_command
+from munsit_denoise.batch.order import Order
 from munsit_denoise.errors import DenoiseError, InvalidUpload
-from munsit_denoise.messages import choose_language, translate
+from munsit_denoise.messages import choose_language, language_of_locale, translate
 from munsit_denoise.messages.arabic import ARABIC
 from munsit_denoise.routes.reference.operation import sample
+from munsit_denoise.settings import Settings
 
 PACKAGE = Path(__file__).parent.parent.parent / "munsit_denoise"
 REFUSALS = {"InvalidOption", "InvalidUpload", "InvalidPage", "NotFound", "AlreadyThere", "NotMedia", "HTTPException"}
-REFUSALS |= {"BrokenForm", "WrongScope"}
+REFUSALS |= {"BrokenForm", "WrongScope", "UsageError", "fail"}
 ARABIC_LETTER = re.compile("[\u0621-\u064a]")
 
 
@@ -59,7 +62,7 @@ def test_every_error_and_every_refusal_has_an_arabic_sentence() -> None:
     found = [
         (kind.__name__, sample(kind).message) for kind in family(DenoiseError) if kind is not InvalidUpload
     ] + list(sentences())
-    other = re.compile(r"There is no user 7\.|7 with 7|7: 7$")  # of the command line; a name before a sentence
+    other = re.compile(r"7 with 7$|(7|--format): 7$")  # made of parts; a name before a sentence
     found = [(place, sentence) for place, sentence in found if sentence and not other.match(sentence)]
     assert len(found) > 90
     missing = [(place, sentence) for place, sentence in found if not ARABIC_LETTER.search(translate(sentence, "ar"))]
@@ -108,3 +111,27 @@ def test_what_is_unknown_or_very_long_stays() -> None:
     unknown = "This sentence was never written."
     long = f"{'x must be a number ' * 60}must be a number."
     assert (translate(unknown, "ar"), translate(long, "ar")) == (unknown, long)
+
+
+@pytest.mark.parametrize(
+    ("locale", "language"),
+    [("", "en"), ("C.UTF-8", "en"), ("ar_EG.UTF-8", "ar"), ("ar", "ar"), ("arn_CL", "en"), ("en_GB", "en")],
+)
+def test_the_language_of_a_locale(locale: str, language: str) -> None:
+    assert language_of_locale(locale) == language
+
+
+@pytest.mark.parametrize(
+    ("locale", "told"),
+    [({"LANG": "ar_EG.UTF-8"}, "متناقضان"), ({"LANG": "ar_EG.UTF-8", "LC_ALL": "C.UTF-8"}, "contradict")],
+)
+def test_the_command_line_speaks_the_language_of_the_locale(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], locale: dict[str, str], told: str
+) -> None:
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in locale.items():
+        monkeypatch.setenv(name, value)
+    order = Order(inputs=("a.wav",), output="b.wav", overwrite=True, skip_existing=True)
+    assert run_command(Settings(), order) == USAGE
+    assert told in capfd.readouterr().err
