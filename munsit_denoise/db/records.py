@@ -19,6 +19,7 @@ from munsit_denoise.db.tables import denoise_records as t
 from munsit_denoise.errors import JobNotFound
 from munsit_denoise.records import Delivery, DenoiseRecord, Status
 
+COLUMNS = tuple(t.c.keys())
 KEPT = t.c.removed_at.is_(None)  # the others are there until their files are gone, and nobody sees them
 BY_ID = Query(select(t).where(t.c.id == bindparam("id"), KEPT))
 BY_ID_AND_USER = Query(select(t).where(t.c.id == bindparam("id"), t.c.user_id == bindparam("user_id"), KEPT))
@@ -210,7 +211,7 @@ class Records:
 
     async def _read_one(self, query: Query, **values: object) -> DenoiseRecord | None:
         rows = await self._database.readers.ask(query, values, list)
-        return from_values(dict(zip(t.c.keys(), rows[0], strict=True))) if rows else None
+        return from_values(dict(zip(COLUMNS, rows[0], strict=True))) if rows else None
 
 
 def _held(lease: Lease) -> tuple[Any, ...]:
