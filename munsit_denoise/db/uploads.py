@@ -18,7 +18,7 @@ from munsit_denoise.records import Upload
 @cache
 def _waiting(unused: bool) -> Query:
     """Return the question for number and size of a user's files, or of those that no job came of."""
-    user_id = bindparam("user_id")
+    user_id: BindParameter[Any] = bindparam("user_id")
     own = t.c.user_id == user_id
     query = select(t.c.audio_size.label("size_bytes")).where(own)
     if unused:
