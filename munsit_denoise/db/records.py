@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from munsit_denoise.db.balance import reserve, reserve_fetched
@@ -20,10 +20,16 @@ from munsit_denoise.db.tables import users
 from munsit_denoise.errors import JobNotFound
 from munsit_denoise.records import Delivery, DenoiseRecord, Status
 
+COLUMNS = tuple(t.c.keys())
 KEPT = t.c.removed_at.is_(None)  # the others are there until their files are gone, and nobody sees them
 BY_ID = Query(select(t).where(t.c.id == bindparam("id"), KEPT))
 BY_ID_AND_USER = Query(select(t).where(t.c.id == bindparam("id"), t.c.user_id == bindparam("user_id"), KEPT))
 BY_SECRET = Query(select(t).where(t.c.secret == bindparam("secret"), KEPT))
+RECKONED = Query(
+    select(t.c.user_id, func.sum(t.c.result_bytes))
+    .where(t.c.status == literal(Status.PENDING.value))
+    .group_by(t.c.user_id)
+)
 
 
 __all__ = ["Beat", "Beside", "Lease", "Records", "Result", "Waiting"]
@@ -82,10 +88,8 @@ class Records:
 
     async def reckoned_bytes(self) -> dict[str, int]:
         """Return what the results of all jobs that have not ended will need on the disk, by user."""
-        query = select(t.c.user_id, func.sum(t.c.result_bytes)).where(t.c.status == Status.PENDING)
-        async with self._database.read() as connection:
-            rows = await connection.execute(query.group_by(t.c.user_id))
-            return {user_id: int(size) for user_id, size in rows}
+        rows = await self._database.readers.ask(RECKONED, {}, list)
+        return {user_id: int(size) for user_id, size in rows}
 
     async def known(self, record_ids: Sequence[str]) -> set[str]:
         """Return which of these records there are, deleted ones as well."""
@@ -216,7 +220,7 @@ class Records:
 
     async def _read_one(self, query: Query, **values: object) -> DenoiseRecord | None:
         rows = await self._database.readers.ask(query, values, list)
-        return from_values(dict(zip(t.c.keys(), rows[0], strict=True))) if rows else None
+        return from_values(dict(zip(COLUMNS, rows[0], strict=True))) if rows else None
 
 
 def _held(lease: Lease) -> tuple[Any, ...]:

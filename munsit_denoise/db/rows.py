@@ -18,6 +18,7 @@ _COLUMN_OF_FIELD = {
     "result_gone_at_us": "result_gone_at",
     "removed_at_us": "removed_at",
 }
+_OPTIONS = tuple(vars(Options()))
 
 
 def to_row(record: DenoiseRecord) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def from_values(fields: dict[str, Any]) -> DenoiseRecord:
     """Return the record of a row's values by column, which it takes for itself."""
     for name, column in _COLUMN_OF_FIELD.items():
         fields[name] = fields.pop(column)
-    fields["options"] = Options(**{name: fields.pop(name) for name in vars(Options())})
+    fields["options"] = Options(**{name: fields.pop(name) for name in _OPTIONS})
     fields["status"] = Status(fields["status"])
     fields["origin"] = Origin(fields["origin"])
     fields["source_type"] = SourceType(fields["source_type"])

@@ -1,16 +1,32 @@
 """Files that were uploaded before the jobs that use them."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, delete, func, insert, select, union_all
+from sqlalchemy import BindParameter, Select, bindparam, delete, func, insert, select, union_all
 
 from munsit_denoise.db.engine import Database
+from munsit_denoise.db.readers import Query
 from munsit_denoise.db.tables import denoise_records as records
 from munsit_denoise.db.tables import partial_uploads as partial
 from munsit_denoise.db.tables import uploads as t
 from munsit_denoise.errors import UploadNotFound
 from munsit_denoise.records import Upload
+
+
+@cache
+def _waiting(unused: bool) -> Query:
+    """Return the question for number and size of a user's files, or of those that no job came of."""
+    user_id: BindParameter[Any] = bindparam("user_id")
+    own = t.c.user_id == user_id
+    query = select(t.c.audio_size.label("size_bytes")).where(own)
+    if unused:
+        oldest = select(func.min(t.c.created_at)).where(own).scalar_subquery()
+        since = (records.c.user_id == user_id, records.c.created_at >= oldest, records.c.upload_id.is_not(None))
+        query = query.where(t.c.id.not_in(select(records.c.upload_id).where(*since)))
+    either = union_all(query, _unfinished(user_id)).subquery()
+    return Query(select(func.count(), func.coalesce(func.sum(either.c.size_bytes), 0)))
 
 
 class Uploads:
@@ -49,16 +65,8 @@ class Uploads:
         What comes in parts counts with its whole length, however much of it is there. The second question costs a
         look at the user's records since the oldest of the files.
         """
-        own = t.c.user_id == user_id
-        query = select(t.c.audio_size.label("size_bytes")).where(own)
-        if unused:
-            oldest = select(func.min(t.c.created_at)).where(own).scalar_subquery()
-            since = (records.c.user_id == user_id, records.c.created_at >= oldest, records.c.upload_id.is_not(None))
-            query = query.where(t.c.id.not_in(select(records.c.upload_id).where(*since)))
-        either = union_all(query, _unfinished(user_id)).subquery()
-        async with self._database.read() as connection:
-            asked = select(func.count(), func.coalesce(func.sum(either.c.size_bytes), 0))
-            count, size_bytes = (await connection.execute(asked)).one()
+        rows = await self._database.readers.ask(_waiting(unused), {"user_id": user_id}, list)
+        count, size_bytes = rows[0]
         return count, size_bytes
 
     async def delete(self, upload_id: str) -> None:
@@ -88,7 +96,7 @@ def upload_row(upload: Upload) -> dict[str, Any]:
     return values
 
 
-def _unfinished(user_id: str) -> Select[tuple[int]]:
+def _unfinished(user_id: BindParameter[Any]) -> Select[tuple[int]]:
     """Select the lengths of a user's uploads that have not all come in."""
     return select(partial.c.length_bytes).where(
         partial.c.user_id == user_id, partial.c.offset_bytes < partial.c.length_bytes

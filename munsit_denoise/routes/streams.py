@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, suppress
 import anyio
 from sse_starlette import ServerSentEvent
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from munsit_denoise.errors import InvalidKey
 from munsit_denoise.jobs.listeners import Listener
@@ -19,6 +19,7 @@ HEADERS = {
     "Connection": "keep-alive",
     "X-Accel-Buffering": "no",
 }
+LAST: Message = {"type": "http.response.body", "body": b"", "more_body": False}
 
 
 def ended(frame: bytes) -> Response:
@@ -30,13 +31,14 @@ class EventStream(Response):
     """A job's events as frames, comments while nothing happens, until its end or until the reader leaves.
 
     The library's own response runs four tasks a reader: for frames, comments, a server that stops and a reader
-    that leaves. Here one clock and one bell tell all readers the second and the third.
+    that leaves. Here one clock and one bell tell all readers the second and the third, and the request's own task
+    waits for the reader to leave: it is never cancelled, which would take as long as to send a frame.
     """
 
     def __init__(self, listen: AbstractContextManager[Listener], encode: Callable[[Told], bytes]) -> None:
         super().__init__(headers=HEADERS)
         del self.headers["content-length"]
-        self._listen, self._encode = listen, encode
+        self._listen, self._encode, self._is_sent = listen, encode, False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream; it ends in order as well when the reader's key is revoked.
@@ -46,15 +48,22 @@ class EventStream(Response):
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         if scope["method"] == "HEAD":
             await send(start)
-        else:
-            with self._listen as listener:
-                await send(start)
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(_until_gone, receive, tasks.cancel_scope)
-                    with suppress(InvalidKey):
-                        await self._send_frames(listener, send)
+            await send(LAST)
+            return
+        with self._listen as listener:
+            await send(start)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._send_all, listener, send)
+                while (await receive())["type"] != "http.disconnect":  # which follows the last message as well
+                    pass
+                if not self._is_sent:
                     tasks.cancel_scope.cancel()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send_all(self, listener: Listener, send: Send) -> None:
+        with suppress(InvalidKey):
+            await self._send_frames(listener, send)
+        self._is_sent = True
+        await send(LAST)
 
     async def _send_frames(self, listener: Listener, send: Send) -> None:
         sent = b""
@@ -66,10 +75,3 @@ class EventStream(Response):
                 sent = frame
                 if told.is_end:
                     return
-
-
-async def _until_gone(receive: Receive, scope: anyio.CancelScope) -> None:
-    """Read and forget what the reader says, and end everything when it leaves."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    scope.cancel()

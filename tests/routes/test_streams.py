@@ -39,6 +39,8 @@ class Reader:
 
     async def send(self, message: Any) -> None:
         self.sent.append(message)
+        if not message.get("more_body", True):  # as a server tells its app that the answer is complete
+            self.left.set()
 
     async def stream(self, scope: Any = SCOPE) -> None:
         with anyio.fail_after(10):
