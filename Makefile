@@ -8,6 +8,8 @@ SHARED ?= ../shared
 HELDOUT := build/heldout
 TORCH_INDEX ?=
 PYTEST_FLAGS ?=
+TYPESCRIPT := typescript@5.9.3
+TSC := build/tsc/node_modules/typescript/bin/tsc
 FAST := $(addprefix tests/,batch db events jobs queue remote storage) $(addprefix tests/test_,architecture.py \
 	files.py lock.py names.py settings.py) tests/routes/test_munsit_wire.py tests/routes/test_errors.py
 
@@ -30,6 +32,7 @@ serve: install ## Migrate, create a first key, serve on 127.0.0.1:8000
 test: install lint types ## Lint, types, all tests
 	@sh scripts/system.sh node nodejs || echo "node is missing: the JavaScript snippets are skipped"
 	@sh scripts/system.sh npm npm || echo "npm is missing: the test of the tus client is skipped"
+	@sh scripts/system.sh chromium chromium || echo "chromium is missing: the tests of the console are skipped"
 	@sh scripts/system.sh curl curl
 # OpenMP teams of several workers on the same cores would spin in each other's way
 	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_FLAGS)
@@ -43,8 +46,13 @@ chaos: install ## Kills, stops and fifty clients at random, for half an hour; pr
 coverage: ## The same, with the lines and branches that no test reaches
 	@$(MAKE) -s test PYTEST_FLAGS="--cov --cov-report=term"
 
-lint: install ## ruff: rules and format
+lint: install ## ruff: rules and format; tsc: the console's types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q .
+	@sh scripts/system.sh npm npm && $(MAKE) -s $(TSC) && node $(TSC) -p jsconfig.json \
+		|| { command -v npm >/dev/null && exit 1; echo "npm is missing: the console's types are not checked"; }
+
+$(TSC):
+	@npm install --silent --no-save --no-audit --no-fund --prefix build/tsc $(TYPESCRIPT)
 
 types: install ## mypy --strict
 	@$(BIN)/mypy

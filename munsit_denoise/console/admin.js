@@ -8,7 +8,6 @@ import { clock, day, number, size, t } from "./i18n.js";
 
 const REFRESH_MS = 5000;
 const SHOWN_JOBS = 20;
-const HINT_DAYS = "30d";
 
 /** @param {HTMLElement} main @param {AbortSignal} signal */
 export function showAdmin(main, signal) {
@@ -57,7 +56,7 @@ async function refresh(server, queue, signal) {
 	const factor = rates.real_time_factor;
 	fill(server,
 		tile("queue", number(jobs.length, 0)),
-		tile("rate", number((rates.jobs * 3600) / rates.window_s, 0), rates.failed ? t("failed_hour", { n: number(rates.failed, 0) }) : ""),
+		tile("rate", number((rates.jobs * 3600) / rates.window_s, 0)),
 		tile("speed", factor === null ? "–" : number(factor, 3)),
 		tile("disk", size(disk.free_bytes)),
 		tile("stored", size(disk.originals_bytes + disk.results_bytes + disk.uploads_bytes)));
@@ -66,9 +65,9 @@ async function refresh(server, queue, signal) {
 		: h("p", { class: "hint" }, t("queue_empty")));
 }
 
-/** @param {string} word @param {string} value @param {string} [note] */
-const tile = (word, value, note = "") =>
-	h("div", { class: "card tile" }, h("span", { class: "hint" }, t(word)), h("strong", {}, h("bdi", {}, value)), note && h("span", { class: "hint" }, note));
+/** @param {string} word @param {string} value */
+const tile = (word, value) =>
+	h("div", { class: "card tile" }, h("span", { class: "hint" }, t(word)), h("strong", {}, h("bdi", {}, value)));
 
 /** @param {string} text */
 const name = (text) => h("bdi", {}, text);
@@ -120,7 +119,7 @@ function keysTable(all, act, tell) {
 function keyForm(chosen, act, tell) {
 	const title = h("input", { id: "key-name", maxlength: 200, autocomplete: "off" });
 	const scope = h("select", { id: "key-scope" }, ["full", "read", "admin"].map((value) => h("option", { value }, t(`scope_${value}`))));
-	const expires = h("input", { id: "key-expires", autocomplete: "off", placeholder: HINT_DAYS, class: "few", dir: "ltr" });
+	const expires = h("input", { id: "key-expires", autocomplete: "off", placeholder: "30d", class: "few", dir: "ltr" });
 	return h("form", { class: "inline", "aria-label": t("key_new"), onsubmit: submitted(() => act(async () => {
 		const wanted = { name: title.value || null, scope: scope.value, expires: expires.value || null };
 		tell((await json(`admin/users/${chosen.value}/keys`, sending("POST", wanted))).key);

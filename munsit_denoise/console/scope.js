@@ -36,7 +36,7 @@ export class Scope {
 		this.to = transport.durationS;
 		const whole = pictures.peaks("before", 0, this.to, 500) ?? [];
 		this.#loudest = Math.max(QUIETEST, ...whole.map(Math.abs));
-		this.canvas = h("canvas", { class: "scope", role: "img", "aria-label": `${t("wave")}, ${t("spectrum")}`, "aria-describedby": "keys-hint" });
+		this.canvas = h("canvas", { class: "scope", role: "img", "aria-label": t("wave"), "aria-describedby": "keys-hint" });
 		this.#pen = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
 		this.element = h("div", { class: "scope-box", dir: "ltr" }, this.canvas);
 		const on = (/** @type {string} */ name, /** @type {(event: any) => void} */ act, passive = true) => this.canvas.addEventListener(name, act, { signal, passive });

@@ -23,8 +23,9 @@ from tests.live import Live
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
 PATIENCE_MS = 60_000
-SHIFTS = """new PerformanceObserver((list) => {
-  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted = (window.shifted ?? 0) + entry.value;
+SHIFTS = """window.shifted = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
 }).observe({ type: "layout-shift", buffered: true });"""
 
 
@@ -76,7 +77,9 @@ class Visit:
 
     def transport(self, expression: str) -> Any:
         """Return what an expression on the player's transport says."""
-        return self.page.evaluate(f"(() => {{ const t = document.querySelector('.player').transport; {expression} }})()")
+        return self.page.evaluate(
+            f"(() => {{ const t = document.querySelector('.player').transport; {expression} }})()"
+        )
 
     def until(self, holds: Callable[[], object]) -> None:
         """Wait until something holds."""
@@ -125,6 +128,7 @@ def visit(
 
 def admin_key(live: Live) -> str:
     """Return a new key with the scope admin."""
+
     async def create() -> str:
         database = open_database(live.settings.database)
         try:

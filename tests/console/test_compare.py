@@ -4,16 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 from playwright.sync_api import expect
 
-from tests.audio import write_noisy
 from tests.console.conftest import Visit
 from tests.live import Live
 
@@ -157,4 +154,8 @@ def test_snippets_run_as_they_stand(visit: Visit, finished: str, noisy_wav: Path
     assert len(soundfile.read(tmp_path / "clean.wav")[0]) == 32_000
 
 
-PROGRAMS = {"curl": ["sh", "-ec"], "Python": [sys.executable, "-c"], "JavaScript": ["node", "--input-type=module", "-e"]}
+PROGRAMS = {
+    "curl": ["sh", "-ec"],
+    "Python": [sys.executable, "-c"],
+    "JavaScript": ["node", "--input-type=module", "-e"],
+}
