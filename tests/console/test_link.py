@@ -15,7 +15,7 @@ def test_the_first_start_prints_a_link_that_is_signed_in(tmp_path: Path, capsys:
 
 
 def test_a_later_start_prints_a_link_without_a_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _tell(make_settings(tmp_path, host="0.0.0.0"), 8000, None)  # noqa: S104
+    _tell(make_settings(tmp_path, host="0.0.0.0"), 8000, None)
     told = capsys.readouterr().out
     assert " http://127.0.0.1:8000/\n" in told
     assert "#key" not in told
