@@ -30,7 +30,7 @@ class Job {
 		this.desk = desk;
 		this.bar = h("progress", { max: 100, value: 0, "aria-label": file.name });
 		this.says = h("span", { class: "facts", role: "status" }, t("queued"));
-		this.percent = h("span", { class: "percent", "aria-hidden": "true" });
+		this.percent = h("span", { class: "percent", dir: "ltr", "aria-hidden": "true" });
 		this.buttons = h("span", { class: "row" }, h("button", { type: "button", onclick: () => void this.#cancel() }, t("cancel")));
 		this.element = h("li", { class: "card job" }, h("span", { class: "name" }, h("bdi", {}, file.name)), this.says, this.percent, this.buttons, this.bar);
 		append(desk.active, this.element);
@@ -52,7 +52,7 @@ class Job {
 	#upload() {
 		const total = Math.max(this.file.size, 1);
 		return upload(this.file, {
-			sent: (bytes) => this.#tell(`${t("uploading")} · ${size(bytes)} / ${size(this.file.size)}`, (100 * bytes) / total, "uploading"),
+			sent: (bytes) => this.#tell(`${t("uploading")} · \u2066${size(bytes)} / ${size(this.file.size)}\u2069`, (100 * bytes) / total, "uploading"),
 			lost: (lost) => this.#tell(lost ? t("upload_paused") : t("uploading")),
 			signal: this.#stop.signal,
 		});
