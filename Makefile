@@ -8,6 +8,8 @@ SHARED ?= ../shared
 HELDOUT := build/heldout
 TORCH_INDEX ?=
 PYTEST_FLAGS ?=
+TYPESCRIPT := typescript@5.9.3
+TSC := build/tsc/node_modules/typescript/bin/tsc
 FAST := $(addprefix tests/,batch db events jobs queue remote storage) $(addprefix tests/test_,architecture.py \
 	files.py lock.py names.py settings.py) tests/routes/test_munsit_wire.py tests/routes/test_errors.py tests/messages tests/test_docs.py
 
@@ -32,6 +34,7 @@ serve: install ## Migrate, create a first key, serve on 127.0.0.1:8000
 test: install lint types ## Lint, types, all tests
 	@sh scripts/system.sh node nodejs || echo "node is missing: the JavaScript snippets are skipped"
 	@sh scripts/system.sh npm npm || echo "npm is missing: the test of the tus client is skipped"
+	@sh scripts/system.sh chromium chromium || echo "chromium is missing: the tests of the console are skipped"
 	@sh scripts/system.sh curl curl
 	@sh scripts/system.sh pg_ctlcluster postgresql || echo "PostgreSQL is missing: the tests of a cluster are skipped"
 # OpenMP teams of several workers on the same cores would spin in each other's way
@@ -53,10 +56,15 @@ fuzz-api: install ## Two thousand requests and more that /openapi.json allows an
 coverage: ## The same, with the lines and branches that no test reaches
 	@$(MAKE) -s test PYTEST_FLAGS="--cov --cov-report=term"
 
-lint: install ## ruff (rules and format), the prose of the documents, documents that are made from the code
+lint: install ## ruff (rules and format), the prose and the generated documents, the console's types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q .
 	@$(BIN)/python scripts/prose.py
 	@$(BIN)/python scripts/documents.py --check
+	@if sh scripts/system.sh npm npm && $(MAKE) -s $(TSC); then node $(TSC) -p jsconfig.json; \
+		else echo "typescript cannot be installed here: the console's types are not checked"; fi
+
+$(TSC):
+	@npm install --silent --no-save --no-audit --no-fund --prefix build/tsc $(TYPESCRIPT)
 
 types: install ## mypy --strict
 	@$(BIN)/mypy

@@ -1,5 +1,7 @@
 // The server's HTTP API as the page uses it. The key travels in a header and nowhere else.
 
+import { t } from "./i18n.js";
+
 /**
  * @typedef {{
  *   id: string, user_id: string, transaction_id: string | null, audio_url: string | null, original_audio_url: string,
@@ -14,25 +16,31 @@
 const KEY = "munsit-denoise.key";
 const BASE = new URL("api/v1/", document.baseURI);
 const RETRY_MS = 2000;
+const PAUSES_MS = [500, 1000, 2000, 5000, 10000];
 
 /** What the server refused, in its own words. */
 export class Refused extends Error {
-  /** @param {number} status @param {string} message @param {number} [retryAfterS] */
-  constructor(status, message, retryAfterS) {
-    super(message);
-    this.status = status;
-    this.retryAfterS = retryAfterS;
-  }
+	/** @param {number} status @param {string} message @param {number} [retryAfterS] */
+	constructor(status, message, retryAfterS) {
+		super(message);
+		this.status = status;
+		this.retryAfterS = retryAfterS;
+	}
 }
 
+/** What an error tells a reader. @param {unknown} error */
+export const said = (error) => String((error instanceof Error && error.message) || t("broken"));
+
 /** Nobody answered. */
-export class Unreachable extends Error {}
+export class Unreachable extends Error {
+	constructor() { super(t("offline")); }
+}
 
 export const key = {
-  get: () => localStorage.getItem(KEY) ?? "",
-  /** @param {string} value */
-  set: (value) => localStorage.setItem(KEY, value),
-  forget: () => localStorage.removeItem(KEY),
+	get: () => localStorage.getItem(KEY) ?? "",
+	/** @param {string} value */
+	set: (value) => localStorage.setItem(KEY, value),
+	forget: () => localStorage.removeItem(KEY),
 };
 
 /** @returns {Promise<Scope>} */
@@ -40,10 +48,10 @@ export const scopeOfKey = async () => (await json(new URL("console/key", documen
 
 /** @param {number} ms @param {AbortSignal} [signal] */
 export function pause(ms, signal) {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal?.addEventListener("abort", () => { clearTimeout(timer); resolve(undefined); }, { once: true });
-  });
+	return new Promise((resolve) => {
+		const timer = setTimeout(resolve, ms);
+		signal?.addEventListener("abort", () => { clearTimeout(timer); resolve(undefined); }, { once: true });
+	});
 }
 
 /**
@@ -52,15 +60,15 @@ export function pause(ms, signal) {
  * @param {RequestInit} [init]
  */
 export async function ask(path, init = {}) {
-  let answer;
-  try {
-    answer = await fetch(new URL(path, BASE), { ...init, headers: { ...headers(), .../** @type {any} */ (init.headers) }, redirect: "error" });
-  } catch (error) {
-    if (init.signal?.aborted) throw error;
-    throw new Unreachable(String(error));
-  }
-  if (!answer.ok) throw refusal(answer.status, await answer.text(), answer.headers.get("Retry-After"));
-  return answer;
+	let answer;
+	try {
+		answer = await fetch(new URL(path, BASE), { ...init, headers: { ...headers(), .../** @type {any} */ (init.headers) }, redirect: "error" });
+	} catch (error) {
+		if (init.signal?.aborted) throw error;
+		throw new Unreachable();
+	}
+	if (!answer.ok) throw refusal(answer.status, await answer.text(), answer.headers.get("Retry-After"));
+	return answer;
 }
 
 /** @param {string} path @param {RequestInit} [init] */
@@ -72,13 +80,21 @@ export const sending = (method, body) => ({ method, body: JSON.stringify(body), 
 export const headers = () => ({ "x-api-key": key.get() });
 
 /** @param {number} status @param {string} text @param {string | null} retryAfter */
-function refusal(status, text, retryAfter) {
-  let message = "";
-  try {
-    const told = JSON.parse(text);
-    message = told.errorMessage ?? told.message ?? told.detail ?? "";
-  } catch { /* no JSON: a proxy's page says nothing to people */ }
-  return new Refused(status, String(message || `HTTP ${status}`), retryAfter ? Number(retryAfter) : undefined);
+export function refusal(status, text, retryAfter) {
+	let message = "";
+	try {
+		const told = JSON.parse(text);
+		message = told.errorMessage ?? told.message ?? told.detail ?? "";
+	} catch { /* no JSON: a proxy's page says nothing to people */ }
+	return new Refused(status, String(message || `HTTP ${status}`), retryAfter ? Number(retryAfter) : undefined);
+}
+
+/** Whether a request is worth another try, and after how long, ms. @param {unknown} error @param {number} tries @returns {number | null} */
+export function again(error, tries) {
+	if (error instanceof Refused && ![409, 423, 429, 502, 503, 504].includes(error.status)) return null;
+	if (!(error instanceof Refused || error instanceof Unreachable)) return null;
+	const told = error instanceof Refused ? error.retryAfterS : undefined;
+	return told ? told * 1000 : PAUSES_MS[Math.min(tries, PAUSES_MS.length - 1)];
 }
 
 /**
@@ -87,17 +103,17 @@ function refusal(status, text, retryAfter) {
  * @returns {Promise<{entries: Entry[], more: boolean}>}
  */
 export async function history(wanted) {
-  const query = new URLSearchParams({ offset: String(wanted.offset), limit: String(wanted.limit) });
-  if (wanted.status) query.set("status", wanted.status);
-  if (wanted.q) query.set("q", wanted.q);
-  const answer = await ask(`denoise?${query}`);
-  return { entries: await answer.json(), more: /rel="?next/.test(answer.headers.get("Link") ?? "") };
+	const query = new URLSearchParams({ offset: String(wanted.offset), limit: String(wanted.limit) });
+	if (wanted.status) query.set("status", wanted.status);
+	if (wanted.q) query.set("q", wanted.q);
+	const answer = await ask(`denoise?${query}`);
+	return { entries: await answer.json(), more: /rel="?next/.test(answer.headers.get("Link") ?? "") };
 }
 
 /** A URL of the server, on the origin that this page came from. @param {string} url */
 export function sameOrigin(url) {
-  const path = new URL(url, BASE).pathname.replace(/^.*?(?=\/denoising\/)/, "");
-  return new URL(path.slice(1), document.baseURI).href;
+	const path = new URL(url, BASE).pathname.replace(/^.*?(?=\/denoising\/)/, "");
+	return new URL(path.slice(1), document.baseURI).href;
 }
 
 /**
@@ -107,32 +123,32 @@ export function sameOrigin(url) {
  * @param {AbortSignal} signal
  */
 export async function follow(id, tell, signal) {
-  while (!signal.aborted) {
-    try {
-      const answer = await ask(`denoise/${id}/progress`, { signal, headers: { Accept: "text/event-stream" } });
-      if (await readEvents(/** @type {ReadableStream<Uint8Array>} */ (answer.body), tell)) return;
-    } catch (error) {
-      if (signal.aborted) return;
-      if (error instanceof Refused && error.status < 500 && error.status !== 429) throw error;
-    }
-    await pause(RETRY_MS, signal);
-  }
+	while (!signal.aborted) {
+		try {
+			const answer = await ask(`denoise/${id}/progress`, { signal, headers: { Accept: "text/event-stream" } });
+			if (await readEvents(/** @type {ReadableStream<Uint8Array>} */ (answer.body), tell)) return;
+		} catch (error) {
+			if (signal.aborted) return;
+			if (error instanceof Refused && error.status < 500 && error.status !== 429) throw error;
+		}
+		await pause(RETRY_MS, signal);
+	}
 }
 
 /** @param {ReadableStream<Uint8Array>} stream @param {(event: Progress) => void} tell @returns {Promise<boolean>} whether it was the end */
 async function readEvents(stream, tell) {
-  const reader = stream.pipeThrough(/** @type {ReadableWritablePair<string, any>} */ (new TextDecoderStream())).getReader();
-  let rest = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return false;
-    const frames = (rest + value).split("\n\n");
-    rest = frames.pop() ?? "";
-    for (const frame of frames) {
-      if (!frame.startsWith("data: ")) continue;
-      const event = JSON.parse(frame.slice(6));
-      tell(event);
-      if (event.stage !== "processing") return true;
-    }
-  }
+	const reader = stream.pipeThrough(/** @type {ReadableWritablePair<string, any>} */ (new TextDecoderStream())).getReader();
+	let rest = "";
+	for (;;) {
+		const { value, done } = await reader.read();
+		if (done) return false;
+		const frames = (rest + value).split("\n\n");
+		rest = frames.pop() ?? "";
+		for (const frame of frames) {
+			if (!frame.startsWith("data: ")) continue;
+			const event = JSON.parse(frame.slice(6));
+			tell(event);
+			if (event.stage !== "processing") return true;
+		}
+	}
 }

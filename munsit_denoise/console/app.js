@@ -1,7 +1,7 @@
 // The page's frame: key, language, theme, and which view the address names.
 
 import { Refused, Unreachable, key, scopeOfKey } from "./api.js";
-import { fill, h, icon } from "./dom.js";
+import { fill, h, icon, notice } from "./dom.js";
 import { currentLanguage, setLanguage, t } from "./i18n.js";
 
 const LANGUAGE = "munsit-denoise.language";
@@ -16,109 +16,107 @@ const at = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 /** Take a key that a link brought in its fragment, which no server sees, out of the address at once. */
 function takeKey() {
-  const found = /^#key=([\w-]+)$/.exec(location.hash);
-  if (!found) return;
-  key.set(found[1]);
-  window.history.replaceState(null, "", location.pathname + location.search);
+	const found = /^#key=([\w-]+)$/.exec(location.hash);
+	if (!found) return;
+	key.set(found[1]);
+	window.history.replaceState(null, "", location.pathname + location.search);
 }
 
 /** @param {import("./api.js").Scope} scope */
 function drawBar(scope) {
-  const here = /^#\/admin/.test(location.hash) ? "#/admin" : "#/";
-  const page = (/** @type {string} */ href, /** @type {string} */ word) => h("a", { href, "aria-current": href === here ? "page" : false }, t(word));
-  const signedIn = scope !== null;
-  fill(at("bar"),
-    h("a", { class: "brand", href: "#/" }, h("img", { src: "console/icon.svg", alt: "", width: 28, height: 28 }), h("span", {}, "munsit-denoise")),
-    h("nav", { "aria-label": t("pages") },
-      signedIn && page("#/", "files"),
-      scope === "admin" && page("#/admin", "admin"),
-      h("a", { href: "docs" }, t("reference"))),
-    h("div", { class: "tools" },
-      h("button", { class: "plain", type: "button", lang: currentLanguage() === "ar" ? "en" : "ar", onclick: switchLanguage }, t("language")),
-      h("button", { class: "plain round", type: "button", "aria-label": t("theme"), title: t("theme"), onclick: switchTheme }, icon("sun")),
-      signedIn && h("button", { class: "plain round", type: "button", "aria-label": t("forget"), title: t("forget"), onclick: forget }, icon("leave"))));
-  at("skip").textContent = t("skip");
-  document.title = `munsit-denoise · ${t("tagline")}`;
+	const here = /^#\/admin/.test(location.hash) ? "#/admin" : "#/";
+	const page = (/** @type {string} */ href, /** @type {string} */ word) => h("a", { href, "aria-current": href === here ? "page" : false }, t(word));
+	const signedIn = scope !== null;
+	fill(at("bar"),
+		h("a", { class: "brand", href: "#/" }, h("img", { src: "console/icon.svg", alt: "", width: 28, height: 28 }), h("span", {}, "munsit-denoise")),
+		h("nav", { "aria-label": t("pages") },
+			signedIn && page("#/", "files"),
+			scope === "admin" && page("#/admin", "admin"),
+			h("a", { href: "docs" }, t("reference"))),
+		h("div", { class: "tools" },
+			h("button", { class: "plain", type: "button", lang: currentLanguage() === "ar" ? "en" : "ar", onclick: switchLanguage }, t("language")),
+			h("button", { class: "plain round", type: "button", "aria-label": t("theme"), title: t("theme"), onclick: switchTheme }, icon("sun")),
+			signedIn && h("button", { class: "plain round", type: "button", "aria-label": t("forget"), title: t("forget"), onclick: forget }, icon("leave"))));
+	at("skip").textContent = t("skip");
+	document.title = `munsit-denoise · ${t("tagline")}`;
 }
 
 function switchLanguage() {
-  const next = currentLanguage() === "ar" ? "en" : "ar";
-  localStorage.setItem(LANGUAGE, next);
-  setLanguage(next);
-  void route();
+	const next = currentLanguage() === "ar" ? "en" : "ar";
+	localStorage.setItem(LANGUAGE, next);
+	setLanguage(next);
+	void route();
 }
 
 function switchTheme() {
-  const dark = document.documentElement.dataset.theme
-    ? document.documentElement.dataset.theme === "dark"
-    : matchMedia("(prefers-color-scheme: dark)").matches;
-  const next = dark ? "light" : "dark";
-  localStorage.setItem(THEME, next);
-  document.documentElement.dataset.theme = next;
-  document.dispatchEvent(new Event("themechange"));
+	const dark = document.documentElement.dataset.theme
+		? document.documentElement.dataset.theme === "dark"
+		: matchMedia("(prefers-color-scheme: dark)").matches;
+	const next = dark ? "light" : "dark";
+	localStorage.setItem(THEME, next);
+	document.documentElement.dataset.theme = next;
+	document.dispatchEvent(new Event("themechange"));
 }
 
 function forget() {
-  key.forget();
-  location.hash = "#/";
-  location.reload(); // nothing of the user's stays in memory
+	key.forget();
+	location.hash = "#/";
+	location.reload(); // nothing of the user's stays in memory
 }
 
 /** @param {string} [problem] */
 function showSignIn(problem) {
-  const field = h("input", {
-    id: "key", name: "key", type: "password", autocomplete: "current-password", spellcheck: "false", required: true,
-    "aria-describedby": "key-hint key-problem", "aria-invalid": problem ? "true" : false,
-  });
-  const submit = (/** @type {Event} */ event) => {
-    event.preventDefault();
-    key.set(field.value.trim());
-    void route();
-  };
-  drawBar(null);
-  fill(at("main"), h("section", { class: "signin card" },
-    h("h1", {}, t("key_title")),
-    h("p", { class: "hint", id: "key-hint" }, t("key_hint")),
-    h("form", { onsubmit: submit },
-      h("input", { type: "text", autocomplete: "username", value: "munsit-denoise", hidden: true }), // what a password manager calls it
-      h("label", { for: "key" }, t("key_label")),
-      h("div", { class: "row" }, field, h("button", { class: "primary", type: "submit" }, t("key_open")))),
-    h("p", { class: "problem", id: "key-problem", role: "alert" }, problem ?? "")));
-  field.focus();
+	const field = h("input", {
+		id: "key", name: "key", type: "password", autocomplete: "current-password", spellcheck: "false", required: true,
+		"aria-describedby": "key-hint key-problem", "aria-invalid": problem ? "true" : false,
+	});
+	const submit = (/** @type {Event} */ event) => {
+		event.preventDefault();
+		key.set(field.value.trim());
+		void route();
+	};
+	drawBar(null);
+	fill(at("main"), h("section", { class: "signin card" },
+		h("h1", {}, t("key_title")),
+		h("p", { class: "hint", id: "key-hint" }, t("key_hint")),
+		h("form", { onsubmit: submit },
+			h("label", { for: "key" }, t("key_label")),
+			h("div", { class: "row" }, field, h("button", { class: "primary", type: "submit" }, t("key_open")))),
+		h("p", { class: "problem", id: "key-problem", role: "alert" }, problem ?? "")));
+	field.focus();
 }
 
 async function route() {
-  leaving.abort();
-  leaving = new AbortController();
-  const signal = leaving.signal;
-  takeKey();
-  if (!key.get()) { showSignIn(); return; }
-  try {
-    const scope = await scopeOfKey();
-    if (signal.aborted) return;
-    if (scope === null) { key.forget(); showSignIn(t("key_wrong")); return; }
-    drawBar(scope);
-    await show(scope, signal);
-  } catch (error) {
-    if (!signal.aborted) cannotOpen(error, signal);
-  }
+	leaving.abort();
+	leaving = new AbortController();
+	const signal = leaving.signal;
+	takeKey();
+	if (!key.get()) { showSignIn(); return; }
+	try {
+		const scope = await scopeOfKey();
+		if (signal.aborted) return;
+		if (scope === null) { key.forget(); showSignIn(t("key_wrong")); return; }
+		drawBar(scope);
+		await show(scope, signal);
+	} catch (error) {
+		if (!signal.aborted) cannotOpen(error, signal);
+	}
 }
 
 /** @param {"read" | "full" | "admin"} scope @param {AbortSignal} signal */
 async function show(scope, signal) {
-  const [, view, id] = /^#\/(\w*)\/?([\w-]*)/.exec(location.hash) ?? [];
-  const main = at("main");
-  if (view === "file") void (await import("./compare.js")).showFile(main, id, signal);
-  else if (view === "admin" && scope === "admin") (await import("./admin.js")).showAdmin(main, signal);
-  else (await import("./files.js")).showFiles(main, scope !== "read", signal);
+	const [, view, id] = /^#\/(\w*)\/?([\w-]*)/.exec(location.hash) ?? [];
+	const main = at("main");
+	if (view === "file") void (await import("./compare.js")).showFile(main, id, signal);
+	else if (view === "admin" && scope === "admin") (await import("./admin.js")).showAdmin(main, signal);
+	else (await import("./files.js")).showFiles(main, scope !== "read", signal);
 }
 
 /** @param {unknown} error @param {AbortSignal} signal */
 function cannotOpen(error, signal) {
-  const text = error instanceof Unreachable ? t("offline") : error instanceof Refused ? error.message : t("broken");
-  drawBar(null);
-  fill(at("main"), h("p", { class: "empty", role: "status" }, text));
-  setTimeout(() => { if (!signal.aborted) void route(); }, error instanceof Refused && error.retryAfterS ? 1000 * error.retryAfterS : RETRY_MS);
+	drawBar(null);
+	fill(at("main"), notice(error instanceof Refused || error instanceof Unreachable ? error.message : t("broken")));
+	setTimeout(() => { if (!signal.aborted) void route(); }, error instanceof Refused && error.retryAfterS ? 1000 * error.retryAfterS : RETRY_MS);
 }
 
 setLanguage(localStorage.getItem(LANGUAGE));

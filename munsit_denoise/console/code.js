@@ -23,9 +23,9 @@ from munsit_denoise_client import Client
 
 with Client(${JSON.stringify(base)}, os.environ["DENOISE_API_KEY"]) as client:
     job = client.submit(${file})
-    for event in client.watch(job.id):
+    for event in client.watch(job):
         print(event)
-    client.download(job.id, to="clean.wav")
+    client.download(job, to="clean.wav")
     print(client.get(${JSON.stringify(entry.id)}).status)
 `,
     JavaScript: `const headers = { "x-api-key": process.env.DENOISE_API_KEY };

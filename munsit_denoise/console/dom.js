@@ -14,15 +14,15 @@
  * @returns {HTMLElementTagNameMap[Name]}
  */
 export function h(name, attributes = {}, ...children) {
-  const element = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined || value === false) continue;
-    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
-    else if (key === "value" && "value" in element) element.value = value;
-    else element.setAttribute(key, value === true ? "" : String(value));
-  }
-  append(element, ...children);
-  return element;
+	const element = document.createElement(name);
+	for (const [key, value] of Object.entries(attributes)) {
+		if (value === null || value === undefined || value === false) continue;
+		if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+		else if (key === "value" && "value" in element) element.value = value;
+		else element.setAttribute(key, value === true ? "" : String(value));
+	}
+	append(element, ...children);
+	return element;
 }
 
 /**
@@ -30,41 +30,43 @@ export function h(name, attributes = {}, ...children) {
  * @param {...(Child | Child[])} children
  */
 export function append(parent, ...children) {
-  for (const child of children.flat()) {
-    if (child === null || child === undefined || child === false) continue;
-    parent.appendChild(child instanceof Node ? child : document.createTextNode(String(child)));
-  }
+	for (const child of children.flat()) {
+		if (child === null || child === undefined || child === false) continue;
+		parent.appendChild(child instanceof Node ? child : document.createTextNode(String(child)));
+	}
 }
 
 /**
  * Put these in the place of all that is in an element.
- * @param {Element} parent
- * @param {...(Child | Child[])} children
+ * @param {Element} parent @param {...(Child | Child[])} children
  */
 export function fill(parent, ...children) {
-  const kept = children.flat().filter((child) => child !== null && child !== undefined && child !== false);
-  parent.replaceChildren(...kept.map((child) => (child instanceof Node ? child : document.createTextNode(String(child)))));
+	parent.replaceChildren();
+	append(parent, ...children);
 }
 
 /** A line of short facts, each in its own direction. @param {string[]} told */
 export const facts = (told) =>
-  h("p", { class: "facts" }, told.filter(Boolean).flatMap((fact, index) => [index > 0 && " · ", h("bdi", {}, fact)]));
+	h("p", { class: "facts" }, told.filter(Boolean).flatMap((fact, index) => [index > 0 && " · ", h("bdi", {}, fact)]));
+
+/** What stands in the place of a view. @param {string} text @param {"status" | "alert"} [role] */
+export const notice = (text, role = "status") => h("div", { class: "empty", role }, h("h1", {}, text));
 
 const SHAPES = /** @type {const} */ ({
-  upload: "M12 16V4m0 0L7 9m5-5 5 5M4 17v2a1 1 0 0 0 1 1h14a1 1 0 0 0 1-1v-2",
-  mic: "M12 15a3 3 0 0 0 3-3V6a3 3 0 0 0-6 0v6a3 3 0 0 0 3 3Zm-7-3a7 7 0 0 0 14 0m-7 7v3",
-  stop: "M7 7h10v10H7z",
-  play: "M8 5.5v13l11-6.5z",
-  pause: "M9 5v14M15 5v14",
-  loop: "M17 3l3 3-3 3M20 6H8a4 4 0 0 0-4 4v1m3 10-3-3 3-3m-3 3h12a4 4 0 0 0 4-4v-1",
-  trash: "M5 7h14M10 7V4h4v3m-7 0 1 13h8l1-13",
-  download: "M12 4v12m0 0 5-5m-5 5-5-5M4 20h16",
-  copy: "M9 9h11v11H9zM5 15H4V4h11v1",
-  close: "M6 6l12 12M18 6 6 18",
-  back: "M15 5l-7 7 7 7",
-  leave: "M10 5H5v14h5m4-3 4-4-4-4m4 4H9",
-  sun: "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8Zm0-6v2m0 16v2M2 12h2m16 0h2M5 5l1.5 1.5m11 11L19 19M5 19l1.5-1.5m11-11L19 5",
-  search: "M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14Zm5 12 4 4",
+	upload: "M12 16V4m0 0L7 9m5-5 5 5M4 17v2a1 1 0 0 0 1 1h14a1 1 0 0 0 1-1v-2",
+	mic: "M12 15a3 3 0 0 0 3-3V6a3 3 0 0 0-6 0v6a3 3 0 0 0 3 3Zm-7-3a7 7 0 0 0 14 0m-7 7v3",
+	stop: "M7 7h10v10H7z",
+	play: "M8 5.5v13l11-6.5z",
+	pause: "M9 5v14M15 5v14",
+	loop: "M17 3l3 3-3 3M20 6H8a4 4 0 0 0-4 4v1m3 10-3-3 3-3m-3 3h12a4 4 0 0 0 4-4v-1",
+	trash: "M5 7h14M10 7V4h4v3m-7 0 1 13h8l1-13",
+	download: "M12 4v12m0 0 5-5m-5 5-5-5M4 20h16",
+	copy: "M9 9h11v11H9zM5 15H4V4h11v1",
+	close: "M6 6l12 12M18 6 6 18",
+	back: "M15 5l-7 7 7 7",
+	leave: "M10 5H5v14h5m4-3 4-4-4-4m4 4H9",
+	sun: "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8Zm0-6v2m0 16v2M2 12h2m16 0h2M5 5l1.5 1.5m11 11L19 19M5 19l1.5-1.5m11-11L19 5",
+	search: "M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14Zm5 12 4 4",
 });
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -75,14 +77,14 @@ const SVG = "http://www.w3.org/2000/svg";
  * @returns {SVGElement}
  */
 export function icon(name) {
-  const svg = document.createElementNS(SVG, "svg");
-  const path = document.createElementNS(SVG, "path");
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("class", name === "back" || name === "leave" ? "icon mirrored" : "icon");
-  svg.setAttribute("aria-hidden", "true");
-  path.setAttribute("d", SHAPES[name]);
-  svg.append(path);
-  return svg;
+	const svg = document.createElementNS(SVG, "svg");
+	const path = document.createElementNS(SVG, "path");
+	svg.setAttribute("viewBox", "0 0 24 24");
+	svg.setAttribute("class", name === "back" || name === "leave" ? "icon mirrored" : "icon");
+	svg.setAttribute("aria-hidden", "true");
+	path.setAttribute("d", SHAPES[name]);
+	svg.append(path);
+	return svg;
 }
 
 /**
@@ -91,17 +93,17 @@ export function icon(name) {
  * @param {{label: string, act: () => void, ms?: number, over?: () => void}} [action]
  */
 export function toast(text, action) {
-  const box = h("div", { class: "toast" }, h("span", {}, text));
-  let timer = 0;
-  const close = (/** @type {boolean} */ acted) => {
-    clearTimeout(timer);
-    if (!box.isConnected) return;
-    box.remove();
-    if (!acted) action?.over?.();
-  };
-  if (action) append(box, h("button", { class: "link", type: "button", onclick: () => { close(true); action.act(); } }, action.label));
-  document.getElementById("toasts")?.append(box);
-  timer = window.setTimeout(() => close(false), action?.ms ?? 5000);
+	const box = h("div", { class: "toast" }, h("span", {}, text));
+	let timer = 0;
+	const close = (/** @type {boolean} */ acted) => {
+		clearTimeout(timer);
+		if (!box.isConnected) return;
+		box.remove();
+		if (!acted) action?.over?.();
+	};
+	if (action) append(box, h("button", { class: "link", type: "button", onclick: () => { close(true); action.act(); } }, action.label));
+	document.getElementById("toasts")?.append(box);
+	timer = window.setTimeout(() => close(false), action?.ms ?? 5000);
 }
 
 /**
@@ -109,12 +111,12 @@ export function toast(text, action) {
  * @param {KeyboardEvent} event @param {HTMLElement[]} row @param {(index: number) => void} choose
  */
 export function rove(event, row, choose) {
-  const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-  if (!step) return;
-  event.preventDefault();
-  event.stopPropagation();
-  const mirrored = /Left|Right/.test(event.key) && document.documentElement.dir === "rtl" ? -1 : 1;
-  const next = (row.findIndex((one) => one.tabIndex === 0) + step * mirrored + row.length) % row.length;
-  choose(next);
-  row[next].focus();
+	const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+	if (!step) return;
+	event.preventDefault();
+	event.stopPropagation();
+	const mirrored = /Left|Right/.test(event.key) && document.documentElement.dir === "rtl" ? -1 : 1;
+	const next = (row.findIndex((one) => one.tabIndex === 0) + step * mirrored + row.length) % row.length;
+	choose(next);
+	row[next].focus();
 }

@@ -2,151 +2,146 @@
 
 /** @type {Record<string, [string, string]>} */
 const WORDS = {
-  skip: ["Skip to content", "انتقل إلى المحتوى"],
-  tagline: ["Noise removal on your own server", "إزالة الضوضاء على خادمك"],
-  language: ["العربية", "English"],
-  theme: ["Light or dark", "فاتح أو داكن"],
-  forget: ["Forget the key", "انسَ المفتاح"],
-  files: ["Files", "الملفات"],
-  admin: ["Admin", "الإدارة"],
-  reference: ["API reference", "مرجع الواجهة"],
-  key_title: ["Open with your API key", "افتح بمفتاح الواجهة"],
-  key_hint: ["The key stays in this browser. Whoever runs this server gives you one: munsit-denoise keys create --user NAME", "يبقى المفتاح في هذا المتصفح. يعطيك إياه من يدير الخادم: munsit-denoise keys create --user NAME"],
-  key_label: ["API key", "مفتاح الواجهة"],
-  key_open: ["Open", "افتح"],
-  key_wrong: ["This key is wrong, expired or revoked. Please check it and try again.", "هذا المفتاح خاطئ أو منتهٍ أو مُلغى. تحقق منه وحاول مجددًا."],
-  key_reads: ["This key may look and listen, not send or delete.", "هذا المفتاح للاستماع والاطلاع فقط، لا للإرسال أو الحذف."],
-  offline: ["The server cannot be reached. Trying again …", "تعذّر الوصول إلى الخادم. تُعاد المحاولة…"],
-  drop_title: ["Drop recordings or videos here", "أفلت التسجيلات أو المقاطع هنا"],
-  drop_hint: ["or choose files; noise is removed, the voice stays", "أو اختر ملفات؛ تُزال الضوضاء ويبقى الصوت"],
-  choose: ["Choose files", "اختر ملفات"],
-  folder: ["Choose a folder", "اختر مجلدًا"],
-  record: ["Record", "سجّل"],
-  record_stop: ["Stop and send", "أوقف وأرسل"],
-  recording: ["Recording", "جارٍ التسجيل"],
-  mic_denied: ["The microphone is not available: allow it in the browser, and open this page over https or localhost.", "الميكروفون غير متاح: اسمح به في المتصفح وافتح الصفحة عبر https أو localhost."],
-  options: ["Options", "الخيارات"],
-  strength: ["Strength", "الشدة"],
-  strength_hint: ["How much of the noise is removed", "مقدار الضوضاء المُزال"],
-  format: ["Format", "الصيغة"],
-  format_original: ["As the original", "كالأصل"],
-  loudness: ["Loudness", "جهارة الصوت"],
-  loudness_keep: ["Leave as it is", "كما هي"],
-  loudness_podcast: ["Podcast, −16 LUFS", "بودكاست، ‎−16 LUFS"],
-  loudness_broadcast: ["Broadcast, −23 LUFS", "بث، ‎−23 LUFS"],
-  loudness_loud: ["Loud, −14 LUFS", "عالٍ، ‎−14 LUFS"],
-  uploading: ["Uploading", "جارٍ الرفع"],
-  upload_paused: ["Connection lost; goes on by itself", "انقطع الاتصال؛ يُستأنف تلقائيًا"],
-  checking: ["Checking the file", "فحص الملف"],
-  queued: ["Waiting in the queue", "في الانتظار"],
-  working: ["Removing noise", "إزالة الضوضاء"],
-  pending: ["Working", "قيد العمل"],
-  success: ["Done", "تم"],
-  failed: ["Failed", "فشل"],
-  cancelled: ["Cancelled", "أُلغي"],
-  cancel: ["Cancel", "إلغاء"],
-  dismiss: ["Dismiss", "إغلاق"],
-  retry: ["Try again", "أعد المحاولة"],
-  history: ["Your files", "ملفاتك"],
-  search: ["Search by name", "ابحث بالاسم"],
-  all: ["All", "الكل"],
-  older: ["Older", "الأقدم"],
-  newer: ["Newer", "الأحدث"],
-  pages: ["Pages", "الصفحات"],
-  empty_title: ["Nothing here yet", "لا شيء هنا بعد"],
-  empty_hint: ["Drop a noisy recording above and hear the difference in a moment.", "أفلت تسجيلًا مشوشًا في الأعلى واسمع الفرق بعد لحظات."],
-  empty_search: ["No file matches.", "لا ملف يطابق."],
-  listen_now: ["Listen", "استمع"],
-  delete: ["Delete", "احذف"],
-  deleted: ["Deleted: ", "حُذف: "],
-  undo: ["Undo", "تراجع"],
-  back: ["All files", "كل الملفات"],
-  not_found: ["There is no such file, or it was deleted.", "لا يوجد ملف كهذا أو أنه حُذف."],
-  before: ["Before", "قبل"],
-  after: ["After", "بعد"],
-  residual: ["Residual", "المُزال"],
-  listen: ["Listen to", "استمع إلى"],
-  play: ["Play", "شغّل"],
-  pause: ["Pause", "أوقف مؤقتًا"],
-  loop: ["Repeat the selection", "كرّر التحديد"],
-  loop_clear: ["Clear the selection", "ألغِ التحديد"],
-  mix: ["Strength you hear", "الشدة المسموعة"],
-  equal: ["Equal loudness", "جهارة متساوية"],
-  position: ["Position", "الموضع"],
-  wave: ["Waveform", "شكل الموجة"],
-  spectrum: ["Spectrogram", "المخطط الطيفي"],
-  wave_hint: ["Click to jump, drag to repeat a part, wheel to zoom. Keys: space, arrows, A, B, R; I and O repeat from and to here, L ends it, + and − zoom.", "انقر للانتقال، اسحب لتكرار جزء، والعجلة للتكبير. المفاتيح: المسافة، الأسهم، A، B، R؛ ‏I وO للتكرار من هنا وإلى هنا، L لإنهائه، + و− للتكبير."],
-  loading_sound: ["Loading the sound …", "تحميل الصوت…"],
-  no_sound: ["This browser cannot play the file. The downloads below work all the same.", "لا يستطيع المتصفح تشغيل الملف. التنزيلات أدناه تعمل."],
-  no_residual: ["The residual cannot be heard for this file.", "لا يمكن سماع المُزال لهذا الملف."],
-  no_pictures: ["No pictures are kept for this file.", "لا صور محفوظة لهذا الملف."],
-  downloads: ["Downloads", "التنزيلات"],
-  result: ["Result", "النتيجة"],
-  original: ["Original", "الأصل"],
-  report: ["Report", "التقرير"],
-  r_loudness: ["Loudness", "الجهارة"],
-  r_peak: ["True peak", "الذروة الحقيقية"],
-  r_floor: ["Noise floor", "أرضية الضوضاء"],
-  r_snr: ["Signal-to-noise ratio (estimate)", "نسبة الإشارة إلى الضوضاء (تقدير)"],
-  r_clipped: ["Clipped samples", "عينات مقصوصة"],
-  r_removed: ["Energy removed", "الطاقة المُزالة"],
-  r_speech: ["Change of the speech level", "تغيّر مستوى الكلام"],
-  r_measure: ["Measure", "القياس"],
-  said_quieter: ["The noise floor is {db} dB lower.", "انخفضت أرضية الضوضاء بمقدار {db} dB."],
-  said_same: ["There was little noise to remove.", "كانت الضوضاء قليلة."],
-  said_speech: ["The voice kept its level within {db} dB.", "حافظ الصوت على مستواه ضمن {db} dB."],
-  code: ["Use it from code", "استخدمه من الشيفرة"],
-  copy: ["Copy", "انسخ"],
-  copied: ["Copied.", "نُسخ."],
-  your_key: ["The key is not shown; put yours in DENOISE_API_KEY.", "لا يُعرض المفتاح؛ ضعه في DENOISE_API_KEY."],
-  users: ["Users", "المستخدمون"],
-  user: ["User", "المستخدم"],
-  keys: ["Keys", "المفاتيح"],
-  key_new: ["New key", "مفتاح جديد"],
-  key_once: ["Shown once; copy it now:", "يُعرض مرة واحدة؛ انسخه الآن:"],
-  key_name: ["Name of the key", "اسم المفتاح"],
-  scope: ["Scope", "الصلاحية"],
-  created: ["Created", "أُنشئ"],
-  last_used: ["Last used", "آخر استخدام"],
-  expires: ["Expires", "ينتهي"],
-  state: ["State", "الحالة"],
-  valid: ["valid", "صالح"],
-  revoked: ["revoked", "ملغى"],
-  revoke: ["Revoke", "ألغِ"],
-  balance: ["Balance, minutes", "الرصيد، دقائق"],
-  credit: ["Add minutes", "أضف دقائق"],
-  key_expiry: ["Expires (30d, or a day)", "ينتهي (30d أو تاريخ)"],
-  key_make: ["Create key", "أنشئ مفتاحًا"],
-  rotate: ["Replace", "استبدل"],
-  rotate_sure: ["Replace this key? The old one goes on for 24 hours.", "أتستبدل هذا المفتاح؟ يبقى القديم صالحًا 24 ساعة."],
-  revoke_sure: ["Revoke this key? It stops at once.", "أتلغي هذا المفتاح؟ يتوقف فورًا."],
-  user_new: ["New user", "مستخدم جديد"],
-  user_sure: ["Delete this user, with all files and keys?", "أتحذف هذا المستخدم مع كل ملفاته ومفاتيحه؟"],
-  credited: ["Added.", "أُضيفت."],
-  scope_full: ["full", "كاملة"],
-  scope_read: ["read", "قراءة"],
-  scope_admin: ["admin", "إدارة"],
-  job_waiting: ["waiting", "تنتظر"],
-  job_downloading: ["downloading", "تُنزّل"],
-  job_running: ["running", "تعمل"],
-  expired: ["expired", "منتهٍ"],
-  failed_hour: ["{n} failed", "فشل {n}"],
-  age: ["Age", "العمر"],
-  actions: ["Actions", "إجراءات"],
-  queue: ["Queue", "الطابور"],
-  queue_empty: ["No job waits.", "لا مهام منتظرة."],
-  disk: ["Disk, free", "القرص، المتاح"],
-  stored: ["Stored", "المخزّن"],
-  rate: ["Jobs an hour", "مهام في الساعة"],
-  speed: ["Real-time factor", "عامل الزمن الحقيقي"],
-  never: ["never", "أبدًا"],
-  minutes: ["Minutes", "الدقائق"],
-  add: ["Add", "أضف"],
-  create: ["Create", "أنشئ"],
-  broken: ["Something went wrong.", "حدث خطأ ما."],
+	skip: ["Skip to content", "انتقل إلى المحتوى"],
+	tagline: ["Noise removal on your own server", "إزالة الضوضاء على خادمك"],
+	language: ["العربية", "English"],
+	theme: ["Light or dark", "فاتح أو داكن"],
+	forget: ["Forget the key", "انسَ المفتاح"],
+	files: ["Files", "الملفات"],
+	admin: ["Admin", "الإدارة"],
+	reference: ["API reference", "مرجع الواجهة"],
+	key_title: ["Open with your API key", "افتح بمفتاح الواجهة"],
+	key_hint: ["The key stays in this browser. Whoever runs this server gives you one: munsit-denoise keys create --user NAME", "يبقى المفتاح في هذا المتصفح. يعطيك إياه من يدير الخادم: munsit-denoise keys create --user NAME"],
+	key_label: ["API key", "مفتاح الواجهة"],
+	key_open: ["Open", "افتح"],
+	key_wrong: ["This key is wrong, expired or revoked. Please check it and try again.", "هذا المفتاح خاطئ أو منتهٍ أو مُلغى. تحقق منه وحاول مجددًا."],
+	key_reads: ["This key may look and listen, not send or delete.", "هذا المفتاح للاستماع والاطلاع فقط، لا للإرسال أو الحذف."],
+	offline: ["The server cannot be reached. Trying again …", "تعذّر الوصول إلى الخادم. تُعاد المحاولة…"],
+	drop_title: ["Drop recordings or videos here", "أفلت التسجيلات أو المقاطع هنا"],
+	drop_hint: ["or choose files; noise is removed, the voice stays", "أو اختر ملفات؛ تُزال الضوضاء ويبقى الصوت"],
+	choose: ["Choose files", "اختر ملفات"],
+	folder: ["Choose a folder", "اختر مجلدًا"],
+	record: ["Record", "سجّل"],
+	record_stop: ["Stop and send", "أوقف وأرسل"],
+	recording: ["Recording", "جارٍ التسجيل"],
+	mic_denied: ["The microphone is not available: allow it in the browser, and open this page over https or localhost.", "الميكروفون غير متاح: اسمح به في المتصفح وافتح الصفحة عبر https أو localhost."],
+	options: ["Options", "الخيارات"],
+	strength: ["Strength", "الشدة"],
+	strength_hint: ["How much of the noise is removed", "مقدار الضوضاء المُزال"],
+	format: ["Format", "الصيغة"],
+	format_original: ["As the original", "كالأصل"],
+	loudness: ["Loudness", "جهارة الصوت"],
+	loudness_keep: ["Leave as it is", "كما هي"],
+	loudness_podcast: ["Podcast, −16 LUFS", "بودكاست، ‎−16 LUFS"],
+	loudness_broadcast: ["Broadcast, −23 LUFS", "بث، ‎−23 LUFS"],
+	loudness_loud: ["Loud, −14 LUFS", "عالٍ، ‎−14 LUFS"],
+	uploading: ["Uploading", "جارٍ الرفع"],
+	upload_paused: ["Connection lost; goes on by itself", "انقطع الاتصال؛ يُستأنف تلقائيًا"],
+	checking: ["Checking the file", "فحص الملف"],
+	queued: ["Waiting in the queue", "في الانتظار"],
+	working: ["Removing noise", "إزالة الضوضاء"],
+	pending: ["Working", "قيد العمل"],
+	success: ["Done", "تم"],
+	failed: ["Failed", "فشل"],
+	cancelled: ["Cancelled", "أُلغي"],
+	cancel: ["Cancel", "إلغاء"],
+	dismiss: ["Dismiss", "إغلاق"],
+	retry: ["Try again", "أعد المحاولة"],
+	history: ["Your files", "ملفاتك"],
+	search: ["Search by name", "ابحث بالاسم"],
+	all: ["All", "الكل"],
+	older: ["Older", "الأقدم"],
+	newer: ["Newer", "الأحدث"],
+	pages: ["Pages", "الصفحات"],
+	empty_title: ["Nothing here yet", "لا شيء هنا بعد"],
+	empty_hint: ["Drop a noisy recording above and hear the difference in a moment.", "أفلت تسجيلًا مشوشًا في الأعلى واسمع الفرق بعد لحظات."],
+	empty_search: ["No file matches.", "لا ملف يطابق."],
+	listen_now: ["Listen", "استمع"],
+	delete: ["Delete", "احذف"],
+	deleted: ["Deleted: ", "حُذف: "],
+	undo: ["Undo", "تراجع"],
+	back: ["All files", "كل الملفات"],
+	not_found: ["There is no such file, or it was deleted.", "لا يوجد ملف كهذا أو أنه حُذف."],
+	before: ["Before", "قبل"],
+	after: ["After", "بعد"],
+	residual: ["Residual", "المُزال"],
+	listen: ["Listen to", "استمع إلى"],
+	play: ["Play", "شغّل"],
+	pause: ["Pause", "أوقف مؤقتًا"],
+	loop: ["Repeat the selection", "كرّر التحديد"],
+	loop_clear: ["Clear the selection", "ألغِ التحديد"],
+	mix: ["Strength you hear", "الشدة المسموعة"],
+	equal: ["Equal loudness", "جهارة متساوية"],
+	position: ["Position", "الموضع"],
+	wave: ["Waveform and spectrogram", "شكل الموجة والمخطط الطيفي"],
+	wave_hint: ["Click to jump, drag to repeat a part, wheel to zoom. Keys: space, arrows, A, B, R; I and O repeat from and to here, L ends it, + and − zoom.", "انقر للانتقال، اسحب لتكرار جزء، والعجلة للتكبير. المفاتيح: المسافة، الأسهم، A، B، R؛ ‏I وO للتكرار من هنا وإلى هنا، L لإنهائه، + و− للتكبير."],
+	loading: ["Loading …", "جارٍ التحميل…"],
+	loading_sound: ["Loading the sound …", "تحميل الصوت…"],
+	no_sound: ["This browser cannot play the file. The downloads below work all the same.", "لا يستطيع المتصفح تشغيل الملف. التنزيلات أدناه تعمل."],
+	no_residual: ["The residual cannot be heard for this file.", "لا يمكن سماع المُزال لهذا الملف."],
+	no_pictures: ["No pictures are kept for this file.", "لا صور محفوظة لهذا الملف."],
+	downloads: ["Downloads", "التنزيلات"],
+	result: ["Result", "النتيجة"],
+	original: ["Original", "الأصل"],
+	report: ["Report", "التقرير"],
+	r_loudness: ["Loudness", "الجهارة"],
+	r_peak: ["True peak", "الذروة الحقيقية"],
+	r_floor: ["Noise floor", "أرضية الضوضاء"],
+	r_snr: ["Signal-to-noise ratio (estimate)", "نسبة الإشارة إلى الضوضاء (تقدير)"],
+	r_clipped: ["Clipped samples", "عينات مقصوصة"],
+	r_removed: ["Energy removed", "الطاقة المُزالة"],
+	r_speech: ["Change of the speech level", "تغيّر مستوى الكلام"],
+	r_measure: ["Measure", "القياس"],
+	said_quieter: ["The noise floor is {db} dB lower.", "انخفضت أرضية الضوضاء بمقدار {db} dB."],
+	said_same: ["There was little noise to remove.", "كانت الضوضاء قليلة."],
+	said_speech: ["The voice kept its level within {db} dB.", "حافظ الصوت على مستواه ضمن {db} dB."],
+	code: ["Use it from code", "استخدمه من الشيفرة"],
+	copy: ["Copy", "انسخ"],
+	copied: ["Copied.", "نُسخ."],
+	your_key: ["The key is not shown; put yours in DENOISE_API_KEY.", "لا يُعرض المفتاح؛ ضعه في DENOISE_API_KEY."],
+	users: ["Users", "المستخدمون"],
+	user: ["User", "المستخدم"],
+	keys: ["Keys", "المفاتيح"],
+	key_new: ["New key", "مفتاح جديد"],
+	key_once: ["Shown once; copy it now:", "يُعرض مرة واحدة؛ انسخه الآن:"],
+	key_name: ["Name of the key", "اسم المفتاح"],
+	scope: ["Scope", "الصلاحية"],
+	created: ["Created", "أُنشئ"],
+	last_used: ["Last used", "آخر استخدام"],
+	expires: ["Expires", "ينتهي"],
+	state: ["State", "الحالة"],
+	valid: ["valid", "صالح"],
+	revoked: ["revoked", "ملغى"],
+	revoke: ["Revoke", "ألغِ"],
+	balance: ["Balance, minutes", "الرصيد، دقائق"],
+	credit: ["Add minutes", "أضف دقائق"],
+	key_expiry: ["Expires (30d, or a day)", "ينتهي (30d أو تاريخ)"],
+	key_make: ["Create key", "أنشئ مفتاحًا"],
+	rotate: ["Replace", "استبدل"],
+	rotate_sure: ["Replace this key? The old one goes on for 24 hours.", "أتستبدل هذا المفتاح؟ يبقى القديم صالحًا 24 ساعة."],
+	revoke_sure: ["Revoke this key? It stops at once.", "أتلغي هذا المفتاح؟ يتوقف فورًا."],
+	user_new: ["New user", "مستخدم جديد"],
+	scope_full: ["full", "كاملة"],
+	scope_read: ["read", "قراءة"],
+	scope_admin: ["admin", "إدارة"],
+	job_waiting: ["waiting", "تنتظر"],
+	job_downloading: ["downloading", "تُنزّل"],
+	job_running: ["running", "تعمل"],
+	expired: ["expired", "منتهٍ"],
+	age: ["Age", "العمر"],
+	actions: ["Actions", "إجراءات"],
+	queue: ["Queue", "الطابور"],
+	queue_empty: ["No job waits.", "لا مهام منتظرة."],
+	disk: ["Disk, free", "القرص، المتاح"],
+	stored: ["Stored", "المخزّن"],
+	rate: ["Jobs an hour", "مهام في الساعة"],
+	speed: ["Real-time factor", "عامل الزمن الحقيقي"],
+	never: ["never", "أبدًا"],
+	minutes: ["Minutes", "الدقائق"],
+	add: ["Add", "أضف"],
+	create: ["Create", "أنشئ"],
+	broken: ["Something went wrong.", "حدث خطأ ما."],
 };
-
-/** @typedef {keyof typeof WORDS} Word */
 
 let language = 0;
 
@@ -155,42 +150,38 @@ export const currentLanguage = () => (language ? "ar" : "en");
 
 /** @param {string | null} wanted */
 export function setLanguage(wanted) {
-  language = (wanted ?? navigator.language).startsWith("ar") ? 1 : 0;
-  document.documentElement.lang = currentLanguage();
-  document.documentElement.dir = language ? "rtl" : "ltr";
+	language = (wanted ?? navigator.language).startsWith("ar") ? 1 : 0;
+	document.documentElement.lang = currentLanguage();
+	document.documentElement.dir = language ? "rtl" : "ltr";
 }
 
-/**
- * Return a word of the page, with `{name}` replaced.
- * @param {string} word
- * @param {Record<string, string | number>} [values]
- */
+/** A word of the page, with each `{name}` replaced. @param {string} word @param {Record<string, string | number>} [values] */
 export function t(word, values = {}) {
-  const text = WORDS[word]?.[language] ?? word;
-  return text.replace(/\{(\w+)\}/g, (all, name) => String(values[name] ?? all));
+	const text = WORDS[word]?.[language] ?? word;
+	return text.replace(/\{(\w+)\}/g, (all, name) => String(values[name] ?? all));
 }
 
 /** @param {number} value @param {number} [digits] at the most @param {number} [least] */
 export const number = (value, digits = 1, least = 0) =>
-  new Intl.NumberFormat(language ? "ar-u-nu-latn" : "en", { maximumFractionDigits: digits, minimumFractionDigits: least }).format(value);
+	new Intl.NumberFormat(language ? "ar-u-nu-latn" : "en", { maximumFractionDigits: digits, minimumFractionDigits: least }).format(value);
 
 /** @param {number} bytes */
 export function size(bytes) {
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  let power = 0;
-  while (bytes >= 1000 && power < units.length - 1) [bytes, power] = [bytes / 1000, power + 1];
-  return `${number(bytes, power ? 1 : 0)} ${units[power]}`;
+	const units = ["B", "kB", "MB", "GB", "TB"];
+	let power = 0;
+	while (bytes >= 1000 && power < units.length - 1) [bytes, power] = [bytes / 1000, power + 1];
+	return `${number(bytes, power ? 1 : 0)} ${units[power]}`;
 }
 
 /** A time in a recording: `1:02:03.4`. @param {number} seconds @param {number} [digits] */
 export function clock(seconds, digits = 0) {
-  const whole = Math.max(0, seconds);
-  const rest = (whole % 60).toFixed(digits).padStart(digits ? 3 + digits : 2, "0");
-  const minutes = Math.floor(whole / 60);
-  const hours = Math.floor(minutes / 60);
-  return hours ? `${hours}:${String(minutes % 60).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
+	const whole = Math.max(0, seconds);
+	const rest = (whole % 60).toFixed(digits).padStart(digits ? 3 + digits : 2, "0");
+	const minutes = Math.floor(whole / 60);
+	const hours = Math.floor(minutes / 60);
+	return hours ? `${hours}:${String(minutes % 60).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
 }
 
 /** @param {string} iso */
 export const day = (iso) =>
-  new Intl.DateTimeFormat(language ? "ar-u-nu-latn" : "en", { dateStyle: "medium", timeStyle: "short" }).format(new Date(iso));
+	new Intl.DateTimeFormat(language ? "ar-u-nu-latn" : "en", { dateStyle: "medium", timeStyle: "short" }).format(new Date(iso));

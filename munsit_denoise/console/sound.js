@@ -15,136 +15,136 @@ const SEEK_S = 0.25;
 
 /** What is heard, and where in the recording that is. Silent until it has been opened. */
 export class Transport {
-  /** @type {Version} */ version = "after";
-  strength = 1;
-  equalLoudness = true;
-  /** @type {Span | null} */ loop = null;
-  /** @type {() => void} */ onchange = () => {};
-  /** @type {Player | null} */ player = null;
-  #timer = 0;
+	/** @type {Version} */ version = "after";
+	strength = 1;
+	equalLoudness = true;
+	/** @type {Span | null} */ loop = null;
+	/** @type {() => void} */ onchange = () => {};
+	/** @type {Player | null} */ player = null;
+	#timer = 0;
 
-  /** @param {Recording} recording */
-  constructor(recording) {
-    this.recording = recording;
-    const rate = recording.rateHz >= 8000 && recording.rateHz <= 96000 ? { sampleRate: recording.rateHz } : {};
-    this.context = new AudioContext({ latencyHint: "interactive", ...rate }); // at the file's own rate both are subtracted as they are
-    this.analyser = this.context.createAnalyser();
-    this.analyser.fftSize = 2048;
-    this.master = this.context.createGain();
-    this.master.connect(this.analyser).connect(this.context.destination);
-  }
+	/** @param {Recording} recording */
+	constructor(recording) {
+		this.recording = recording;
+		const rate = recording.rateHz >= 8000 && recording.rateHz <= 96000 ? { sampleRate: recording.rateHz } : {};
+		this.context = new AudioContext({ latencyHint: "interactive", ...rate }); // at the file's own rate both are subtracted as they are
+		this.analyser = this.context.createAnalyser();
+		this.analyser.fftSize = 2048;
+		this.master = this.context.createGain();
+		this.master.connect(this.analyser).connect(this.context.destination);
+	}
 
-  /** Load both versions. Rejects where the browser can play neither. @param {AbortSignal} signal */
-  async open(signal) {
-    const { recording, context } = this;
-    const short = recording.durationS * Math.max(recording.channels, 1) <= 2 * BUFFERED_S;
-    const player = (short && (await buffered(context, recording, signal))) || (await streamed(context, recording));
-    if (signal.aborted) { player.close(); return; }
-    for (const gain of Object.values(player.gains)) gain.connect(this.master);
-    player.onend = () => this.pause();
-    player.onlost = () => this.choose("after");
-    this.player = player;
-    this.#timer = window.setInterval(() => this.#tick(), TICK_MS);
-    this.#mix(0);
-    this.onchange();
-  }
+	/** Load both versions. Rejects where the browser can play neither. @param {AbortSignal} signal */
+	async open(signal) {
+		const { recording, context } = this;
+		const short = recording.durationS * Math.max(recording.channels, 1) <= 2 * BUFFERED_S;
+		const player = (short && (await buffered(context, recording, signal))) || (await streamed(context, recording));
+		if (signal.aborted) { player.close(); return; }
+		for (const gain of Object.values(player.gains)) gain.connect(this.master);
+		player.onend = () => this.pause();
+		player.onlost = () => this.choose("after");
+		this.player = player;
+		this.#timer = window.setInterval(() => this.#tick(), TICK_MS);
+		this.#mix(0);
+		this.onchange();
+	}
 
-  get playing() { return this.player?.playing ?? false; }
-  get durationS() { return this.player?.durationS || this.recording.durationS; }
-  get positionS() { return Math.min(this.player?.positionS ?? 0, this.durationS); }
-  get hasResidual() { return this.recording.residual !== null && (this.player?.hasResidual ?? true); }
+	get playing() { return this.player?.playing ?? false; }
+	get durationS() { return this.player?.durationS || this.recording.durationS; }
+	get positionS() { return Math.min(this.player?.positionS ?? 0, this.durationS); }
+	get hasResidual() { return this.recording.residual !== null && (this.player?.hasResidual ?? true); }
 
-  async play() {
-    if (!this.player) return;
-    await this.context.resume();
-    if (this.positionS >= this.durationS - 0.01) this.player.seek(this.loop?.from ?? 0);
-    await this.player.play();
-    this.onchange();
-  }
+	async play() {
+		if (!this.player) return;
+		await this.context.resume();
+		if (this.positionS >= this.durationS - 0.01) this.player.seek(this.loop?.from ?? 0);
+		await this.player.play();
+		this.onchange();
+	}
 
-  pause() {
-    this.player?.pause();
-    this.onchange();
-  }
+	pause() {
+		this.player?.pause();
+		this.onchange();
+	}
 
-  toggle() { return this.playing ? this.pause() : this.play(); }
+	toggle() { return this.playing ? this.pause() : this.play(); }
 
-  /** @param {number} seconds */
-  seek(seconds) {
-    this.player?.seek(Math.max(0, Math.min(seconds, this.durationS)));
-    this.onchange();
-  }
+	/** @param {number} seconds */
+	seek(seconds) {
+		this.player?.seek(Math.max(0, Math.min(seconds, this.durationS)));
+		this.onchange();
+	}
 
-  /** @param {Version} version */
-  choose(version) {
-    if (version === "residual" && !this.hasResidual) return;
-    this.version = version;
-    this.player?.choose(version);
-    this.#mix();
-    this.onchange();
-  }
+	/** @param {Version} version */
+	choose(version) {
+		if (version === "residual" && !this.hasResidual) return;
+		this.version = version;
+		this.player?.choose(version);
+		this.#mix();
+		this.onchange();
+	}
 
-  /** @param {number} strength 0 is the original, 1 the result */
-  setStrength(strength) {
-    this.strength = strength;
-    this.version = "after";
-    this.player?.choose("after");
-    this.#mix();
-    this.onchange();
-  }
+	/** @param {number} strength 0 is the original, 1 the result */
+	setStrength(strength) {
+		this.strength = strength;
+		this.version = "after";
+		this.player?.choose("after");
+		this.#mix();
+		this.onchange();
+	}
 
-  /** @param {boolean} equal */
-  setEqualLoudness(equal) {
-    this.equalLoudness = equal;
-    this.#mix();
-    this.onchange();
-  }
+	/** @param {boolean} equal */
+	setEqualLoudness(equal) {
+		this.equalLoudness = equal;
+		this.#mix();
+		this.onchange();
+	}
 
-  /** @param {Span | null} span */
-  setLoop(span) {
-    this.loop = span && span.to - span.from > 0.05 ? span : null;
-    this.player?.setLoop(this.loop);
-    if (this.loop && (this.positionS < this.loop.from || this.positionS > this.loop.to)) this.seek(this.loop.from);
-    this.onchange();
-  }
+	/** @param {Span | null} span */
+	setLoop(span) {
+		this.loop = span && span.to - span.from > 0.05 ? span : null;
+		this.player?.setLoop(this.loop);
+		if (this.loop && (this.positionS < this.loop.from || this.positionS > this.loop.to)) this.seek(this.loop.from);
+		this.onchange();
+	}
 
-  close() {
-    clearInterval(this.#timer);
-    this.player?.close();
-    void this.context.close();
-  }
+	close() {
+		clearInterval(this.#timer);
+		this.player?.close();
+		void this.context.close();
+	}
 
-  #tick() {
-    this.player?.tick();
-    if (this.playing) this.onchange();
-  }
+	#tick() {
+		this.player?.tick();
+		if (this.playing) this.onchange();
+	}
 
-  /** The louder version always seems the better one, so it is turned down to the other's loudness. */
-  #levels() {
-    const { beforeLufs, afterLufs } = this.recording;
-    if (!this.equalLoudness || beforeLufs === null || afterLufs === null) return { before: 1, after: 1 };
-    const difference = beforeLufs - afterLufs;
-    return { before: 10 ** (-Math.max(difference, 0) / 20), after: 10 ** (-Math.max(-difference, 0) / 20) };
-  }
+	/** The louder version always seems the better one, so it is turned down to the other's loudness. */
+	#levels() {
+		const { beforeLufs, afterLufs } = this.recording;
+		if (!this.equalLoudness || beforeLufs === null || afterLufs === null) return { before: 1, after: 1 };
+		const difference = beforeLufs - afterLufs;
+		return { before: 10 ** (-Math.max(difference, 0) / 20), after: 10 ** (-Math.max(-difference, 0) / 20) };
+	}
 
-  #mix(fadeS = FADE_S) {
-    if (!this.player) return;
-    const { gains } = this.player;
-    const levels = this.#levels();
-    const removed = this.version === "residual";
-    const share = this.version === "before" ? 0 : this.strength;
-    const now = this.context.currentTime;
-    const set = (/** @type {GainNode | undefined} */ node, /** @type {number} */ value) => {
-      node?.gain.cancelScheduledValues(now);
-      node?.gain.setValueAtTime(node.gain.value, now);
-      node?.gain.linearRampToValueAtTime(value, now + fadeS);
-    };
-    const difference = removed && !gains.residual; // made here, of both
-    set(gains.before, difference ? 1 : removed ? 0 : 1 - share);
-    set(gains.after, difference ? -1 : removed ? 0 : share);
-    set(gains.residual, removed ? 1 : 0);
-    set(this.master, removed ? 1 : levels.before * (1 - share) + levels.after * share);
-  }
+	#mix(fadeS = FADE_S) {
+		if (!this.player) return;
+		const { gains } = this.player;
+		const levels = this.#levels();
+		const removed = this.version === "residual";
+		const share = this.version === "before" ? 0 : this.strength;
+		const now = this.context.currentTime;
+		const set = (/** @type {GainNode | undefined} */ node, /** @type {number} */ value) => {
+			node?.gain.cancelScheduledValues(now);
+			node?.gain.setValueAtTime(node.gain.value, now);
+			node?.gain.linearRampToValueAtTime(value, now + fadeS);
+		};
+		const difference = removed && !gains.residual; // made here, of both
+		set(gains.before, difference ? 1 : removed ? 0 : 1 - share);
+		set(gains.after, difference ? -1 : removed ? 0 : share);
+		set(gains.residual, removed ? 1 : 0);
+		set(this.master, removed ? 1 : levels.before * (1 - share) + levels.after * share);
+	}
 }
 
 /**
@@ -157,193 +157,193 @@ export class Transport {
 
 /** Both versions decoded in memory, started at the same sample: they can be subtracted. @implements {Player} */
 class BufferedPlayer {
-  hasResidual = true;
-  playing = false;
-  onend = () => {};
-  onlost = () => {};
-  /** @type {AudioBufferSourceNode[]} */ #sources = [];
-  #startS = 0; // of the context, when position #fromS was heard
-  #fromS = 0;
-  /** @type {Span | null} */ #loop = null;
+	hasResidual = true;
+	playing = false;
+	onend = () => {};
+	onlost = () => {};
+	/** @type {AudioBufferSourceNode[]} */ #sources = [];
+	#startS = 0; // of the context, when position #fromS was heard
+	#fromS = 0;
+	/** @type {Span | null} */ #loop = null;
 
-  /** @param {AudioContext} context @param {AudioBuffer} before @param {AudioBuffer} after */
-  constructor(context, before, after) {
-    this.context = context;
-    this.buffers = [before, after];
-    this.gains = { before: context.createGain(), after: context.createGain() };
-    this.durationS = Math.min(before.duration, after.duration);
-  }
+	/** @param {AudioContext} context @param {AudioBuffer} before @param {AudioBuffer} after */
+	constructor(context, before, after) {
+		this.context = context;
+		this.buffers = [before, after];
+		this.gains = { before: context.createGain(), after: context.createGain() };
+		this.durationS = Math.min(before.duration, after.duration);
+	}
 
-  get positionS() {
-    if (!this.playing) return this.#fromS;
-    const position = this.#fromS + Math.max(0, this.context.currentTime - this.#startS);
-    if (!this.#loop || position < this.#loop.to) return position;
-    return this.#loop.from + ((position - this.#loop.from) % (this.#loop.to - this.#loop.from));
-  }
+	get positionS() {
+		if (!this.playing) return this.#fromS;
+		const position = this.#fromS + Math.max(0, this.context.currentTime - this.#startS);
+		if (!this.#loop || position < this.#loop.to) return position;
+		return this.#loop.from + ((position - this.#loop.from) % (this.#loop.to - this.#loop.from));
+	}
 
-  async play() {
-    this.#stop();
-    const gains = [this.gains.before, this.gains.after];
-    this.#startS = this.context.currentTime + 0.02;
-    this.#sources = this.buffers.map((buffer, index) => {
-      const source = this.context.createBufferSource();
-      source.buffer = buffer;
-      if (this.#loop) [source.loop, source.loopStart, source.loopEnd] = [true, this.#loop.from, this.#loop.to];
-      source.connect(gains[index]);
-      source.start(this.#startS, this.#fromS);
-      return source;
-    });
-    this.playing = true;
-  }
+	async play() {
+		this.#stop();
+		const gains = [this.gains.before, this.gains.after];
+		this.#startS = this.context.currentTime + 0.02;
+		this.#sources = this.buffers.map((buffer, index) => {
+			const source = this.context.createBufferSource();
+			source.buffer = buffer;
+			if (this.#loop) [source.loop, source.loopStart, source.loopEnd] = [true, this.#loop.from, this.#loop.to];
+			source.connect(gains[index]);
+			source.start(this.#startS, this.#fromS);
+			return source;
+		});
+		this.playing = true;
+	}
 
-  choose() { /* all that is heard comes from both */ }
+	choose() { /* all that is heard comes from both */ }
 
-  pause() {
-    this.#fromS = this.positionS;
-    this.#stop();
-  }
+	pause() {
+		this.#fromS = this.positionS;
+		this.#stop();
+	}
 
-  /** @param {number} seconds */
-  seek(seconds) {
-    const was = this.playing;
-    this.#stop();
-    this.#fromS = seconds;
-    if (was) void this.play();
-  }
+	/** @param {number} seconds */
+	seek(seconds) {
+		const was = this.playing;
+		this.#stop();
+		this.#fromS = seconds;
+		if (was) void this.play();
+	}
 
-  /** @param {Span | null} span */
-  setLoop(span) {
-    const position = this.positionS;
-    this.#loop = span;
-    this.seek(position);
-  }
+	/** @param {Span | null} span */
+	setLoop(span) {
+		const position = this.positionS;
+		this.#loop = span;
+		this.seek(position);
+	}
 
-  tick() {
-    if (this.playing && !this.#loop && this.positionS >= this.durationS) {
-      this.#stop();
-      this.#fromS = this.durationS;
-      this.onend();
-    }
-  }
+	tick() {
+		if (this.playing && !this.#loop && this.positionS >= this.durationS) {
+			this.#stop();
+			this.#fromS = this.durationS;
+			this.onend();
+		}
+	}
 
-  close() { this.#stop(); }
+	close() { this.#stop(); }
 
-  #stop() {
-    for (const source of this.#sources) { source.stop(); source.disconnect(); }
-    this.#sources = [];
-    this.playing = false;
-  }
+	#stop() {
+		for (const source of this.#sources) { source.stop(); source.disconnect(); }
+		this.#sources = [];
+		this.playing = false;
+	}
 }
 
 /** The versions streamed by players of the browser, kept together: one leads, the others follow. @implements {Player} */
 class StreamedPlayer {
-  onend = () => {};
-  onlost = () => {}; // of the residual, which is missed only when it is listened to
-  playing = false;
-  /** @type {HTMLMediaElement} */ #lead;
-  /** @type {Span | null} */ #loop = null;
+	onend = () => {};
+	onlost = () => {}; // of the residual, which is missed only when it is listened to
+	playing = false;
+	/** @type {HTMLMediaElement} */ #lead;
+	/** @type {Span | null} */ #loop = null;
 
-  /** @param {AudioContext} context @param {HTMLMediaElement} before @param {HTMLMediaElement} after @param {string | null} residual */
-  constructor(context, before, after, residual) {
-    this.after = this.#lead = after;
-    this.all = [after, before];
-    this.hasResidual = residual !== null;
-    this.residual = new Audio();
-    this.residual.preload = "none"; // it is computed for whoever listens to it
-    if (residual) this.residual.src = residual;
-    this.residual.addEventListener("error", () => { this.hasResidual = false; this.onlost(); });
-    const gain = (/** @type {HTMLMediaElement} */ element) => {
-      const node = context.createGain();
-      element.preservesPitch = false;
-      element.addEventListener("ended", () => { if (element === this.#lead) { this.pause(); this.onend(); } });
-      context.createMediaElementSource(element).connect(node);
-      return node;
-    };
-    this.gains = { before: gain(before), after: gain(after), residual: gain(this.residual) };
-  }
+	/** @param {AudioContext} context @param {HTMLMediaElement} before @param {HTMLMediaElement} after @param {string | null} residual */
+	constructor(context, before, after, residual) {
+		this.after = this.#lead = after;
+		this.all = [after, before];
+		this.hasResidual = residual !== null;
+		this.residual = new Audio();
+		this.residual.preload = "none"; // it is computed for whoever listens to it
+		if (residual) this.residual.src = residual;
+		this.residual.addEventListener("error", () => { this.hasResidual = false; this.onlost(); });
+		const gain = (/** @type {HTMLMediaElement} */ element) => {
+			const node = context.createGain();
+			element.preservesPitch = false;
+			element.addEventListener("ended", () => { if (element === this.#lead) { this.pause(); this.onend(); } });
+			context.createMediaElementSource(element).connect(node);
+			return node;
+		};
+		this.gains = { before: gain(before), after: gain(after), residual: gain(this.residual) };
+	}
 
-  get positionS() { return this.#lead.currentTime; }
-  get durationS() { return Number.isFinite(this.after.duration) ? this.after.duration : 0; }
+	get positionS() { return this.#lead.currentTime; }
+	get durationS() { return Number.isFinite(this.after.duration) ? this.after.duration : 0; }
 
-  /** @param {Version} version */
-  choose(version) {
-    const lead = version === "residual" ? this.residual : this.after;
-    if (lead === this.#lead) return;
-    const position = this.positionS;
-    this.#lead = lead;
-    lead.playbackRate = 1;
-    this.residual.pause();
-    this.all = lead === this.residual ? [...this.all, lead] : this.all.filter((element) => element !== this.residual);
-    if (lead === this.residual) lead.currentTime = position; // the others follow it
-    if (this.playing) void this.play();
-  }
+	/** @param {Version} version */
+	choose(version) {
+		const lead = version === "residual" ? this.residual : this.after;
+		if (lead === this.#lead) return;
+		const position = this.positionS;
+		this.#lead = lead;
+		lead.playbackRate = 1;
+		this.residual.pause();
+		this.all = lead === this.residual ? [...this.all, lead] : this.all.filter((element) => element !== this.residual);
+		if (lead === this.residual) lead.currentTime = position; // the others follow it
+		if (this.playing) void this.play();
+	}
 
-  async play() {
-    this.playing = true;
-    await Promise.all(this.all.map((element) => element.play().catch(() => null)));
-  }
+	async play() {
+		this.playing = true;
+		await Promise.all(this.all.map((element) => element.play().catch(() => null)));
+	}
 
-  pause() {
-    this.playing = false;
-    for (const element of this.all) element.pause();
-    this.seek(this.positionS);
-  }
+	pause() {
+		this.playing = false;
+		for (const element of this.all) element.pause();
+		this.seek(this.positionS);
+	}
 
-  /** @param {number} seconds */
-  seek(seconds) {
-    for (const element of this.all) if (element.currentTime !== seconds) element.currentTime = seconds;
-  }
+	/** @param {number} seconds */
+	seek(seconds) {
+		for (const element of this.all) if (element.currentTime !== seconds) element.currentTime = seconds;
+	}
 
-  /** @param {Span | null} span */
-  setLoop(span) { this.#loop = span; }
+	/** @param {Span | null} span */
+	setLoop(span) { this.#loop = span; }
 
-  tick() {
-    if (!this.playing) return;
-    if (this.#loop && this.positionS >= this.#loop.to) this.seek(this.#loop.from);
-    const waits = this.#lead.seeking || this.#lead.readyState < HTMLMediaElement.HAVE_FUTURE_DATA;
-    for (const element of this.all) if (element !== this.#lead) this.#keepWith(element, waits);
-  }
+	tick() {
+		if (!this.playing) return;
+		if (this.#loop && this.positionS >= this.#loop.to) this.seek(this.#loop.from);
+		const waits = this.#lead.seeking || this.#lead.readyState < HTMLMediaElement.HAVE_FUTURE_DATA;
+		for (const element of this.all) if (element !== this.#lead) this.#keepWith(element, waits);
+	}
 
-  /** @param {HTMLMediaElement} element @param {boolean} waits whether the one that leads has no sound yet */
-  #keepWith(element, waits) {
-    if (waits) { element.pause(); return; }
-    if (element.paused && !element.ended) void element.play().catch(() => null);
-    const apart = element.currentTime - this.positionS;
-    if (Math.abs(apart) > SEEK_S && !element.seeking) element.currentTime = this.positionS;
-    element.playbackRate = Math.abs(apart) < NUDGE_S ? 1 : 1 - Math.max(-0.08, Math.min(0.08, apart));
-  }
+	/** @param {HTMLMediaElement} element @param {boolean} waits whether the one that leads has no sound yet */
+	#keepWith(element, waits) {
+		if (waits) { element.pause(); return; }
+		if (element.paused && !element.ended) void element.play().catch(() => null);
+		const apart = element.currentTime - this.positionS;
+		if (Math.abs(apart) > SEEK_S && !element.seeking) element.currentTime = this.positionS;
+		element.playbackRate = Math.abs(apart) < NUDGE_S ? 1 : 1 - Math.max(-0.08, Math.min(0.08, apart));
+	}
 
-  close() {
-    for (const element of [...this.all, this.residual]) {
-      element.pause();
-      element.removeAttribute("src");
-      element.load();
-    }
-  }
+	close() {
+		for (const element of [...this.all, this.residual]) {
+			element.pause();
+			element.removeAttribute("src");
+			element.load();
+		}
+	}
 }
 
 /** @param {AudioContext} context @param {Recording} recording @param {AbortSignal} signal */
 async function buffered(context, recording, signal) {
-  try {
-    const load = async (/** @type {string} */ url) => context.decodeAudioData(await (await fetch(url, { signal })).arrayBuffer());
-    const [before, after] = await Promise.all([load(recording.before), load(recording.after)]);
-    return Math.abs(before.duration - after.duration) <= SAME_LENGTH_S ? new BufferedPlayer(context, before, after) : null;
-  } catch (error) {
-    if (signal.aborted) throw error;
-    return null; // a format that this cannot decode may still be one that a player can
-  }
+	try {
+		const load = async (/** @type {string} */ url) => context.decodeAudioData(await (await fetch(url, { signal })).arrayBuffer());
+		const [before, after] = await Promise.all([load(recording.before), load(recording.after)]);
+		return Math.abs(before.duration - after.duration) <= SAME_LENGTH_S ? new BufferedPlayer(context, before, after) : null;
+	} catch (error) {
+		if (signal.aborted) throw error;
+		return null; // a format that this cannot decode may still be one that a player can
+	}
 }
 
 /** @param {AudioContext} context @param {Recording} recording */
 async function streamed(context, recording) {
-  const open = (/** @type {string} */ url) =>
-    new Promise((/** @type {(element: HTMLMediaElement) => void} */ resolve, reject) => {
-      const element = new Audio();
-      element.preload = "metadata";
-      element.onloadedmetadata = () => resolve(element);
-      element.onerror = () => reject(new Error("The browser cannot play this file."));
-      element.src = url;
-    });
-  const [before, after] = await Promise.all([open(recording.before), open(recording.after)]);
-  return new StreamedPlayer(context, before, after, recording.residual);
+	const open = (/** @type {string} */ url) =>
+		new Promise((/** @type {(element: HTMLMediaElement) => void} */ resolve, reject) => {
+			const element = new Audio();
+			element.preload = "metadata";
+			element.onloadedmetadata = () => resolve(element);
+			element.onerror = () => reject(new Error("The browser cannot play this file."));
+			element.src = url;
+		});
+	const [before, after] = await Promise.all([open(recording.before), open(recording.after)]);
+	return new StreamedPlayer(context, before, after, recording.residual);
 }

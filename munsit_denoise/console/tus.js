@@ -1,15 +1,12 @@
 // Uploads that go on where they were cut (tus 1.0.0), with progress.
 
-import { Refused, Unreachable, headers, pause } from "./api.js";
+import { Refused, Unreachable, again, headers, pause, refusal } from "./api.js";
 
 const CHUNK_BYTES = 16 * 2 ** 20;
-const PAUSES_MS = [500, 1000, 2000, 5000, 10000];
 const KNOWN = "munsit-denoise.uploads";
 const TUS = { "Tus-Resumable": "1.0.0" };
 
-/**
- * @typedef {{sent: (bytes: number) => void, lost: (lost: boolean) => void, signal: AbortSignal}} Watch
- */
+/** @typedef {{sent: (bytes: number) => void, lost: (lost: boolean) => void, signal: AbortSignal}} Watch */
 
 /**
  * Upload a file and return its upload id. Goes on by itself after a cut, also with the same file after a reload.
@@ -19,64 +16,63 @@ const TUS = { "Tus-Resumable": "1.0.0" };
  * @returns {Promise<string>}
  */
 export async function upload(file, watch) {
-  const name = `${file.name}:${file.size}:${file.lastModified}`;
-  let url = known()[name] ?? "";
-  let offset = url ? await offsetOf(url).catch(() => -1) : -1;
-  if (offset < 0) [url, offset] = [await create(file), 0];
-  remember(name, url);
-  let failures = 0;
-  while (offset < file.size || file.size === 0) {
-    if (watch.signal.aborted) break;
-    try {
-      offset = await send(url, file, offset, watch);
-      failures = 0;
-      watch.lost(false);
-      if (file.size === 0) break;
-    } catch (error) {
-      if (watch.signal.aborted) break;
-      const final = error instanceof Refused && ![409, 423, 429, 503, 502, 504].includes(error.status);
-      if (final) { remember(name, ""); throw error; }
-      watch.lost(error instanceof Unreachable);
-      const wait = error instanceof Refused && error.retryAfterS ? error.retryAfterS * 1000 : PAUSES_MS[Math.min(failures++, PAUSES_MS.length - 1)];
-      await pause(wait, watch.signal);
-      offset = await offsetOf(url).catch((problem) => {
-        if (problem instanceof Refused && [404, 410].includes(problem.status)) throw error;
-        return offset;
-      });
-    }
-  }
-  remember(name, "");
-  if (watch.signal.aborted) {
-    await request("DELETE", url, TUS).catch(() => null);
-    throw new DOMException("aborted", "AbortError");
-  }
-  return /** @type {string} */ (url.split("/").pop());
+	const name = `${file.name}:${file.size}:${file.lastModified}`;
+	let url = known()[name] ?? "";
+	let offset = url ? await offsetOf(url).catch(() => -1) : -1;
+	if (offset < 0) [url, offset] = [await create(file), 0];
+	remember(name, url);
+	let failures = 0;
+	while (offset < file.size || file.size === 0) {
+		if (watch.signal.aborted) break;
+		try {
+			offset = await send(url, file, offset, watch);
+			failures = 0;
+			watch.lost(false);
+			if (file.size === 0) break;
+		} catch (error) {
+			if (watch.signal.aborted) break;
+			const wait = again(error, failures++);
+			if (wait === null) { remember(name, ""); throw error; }
+			watch.lost(error instanceof Unreachable);
+			await pause(wait, watch.signal);
+			offset = await offsetOf(url).catch((problem) => {
+				if (problem instanceof Refused && [404, 410].includes(problem.status)) throw error;
+				return offset;
+			});
+		}
+	}
+	remember(name, "");
+	if (watch.signal.aborted) {
+		await request("DELETE", url, TUS).catch(() => null);
+		throw new DOMException("aborted", "AbortError");
+	}
+	return /** @type {string} */ (url.split("/").pop());
 }
 
 /** @param {File} file */
 async function create(file) {
-  const bytes = new TextEncoder().encode(file.name);
-  const name = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
-  const answer = await request("POST", new URL("api/v1/uploads", document.baseURI).href, {
-    ...TUS, "Upload-Length": String(file.size), "Upload-Metadata": `filename ${name}`,
-  });
-  const location = answer.getResponseHeader("Location") ?? "";
-  return new URL(`api/v1/uploads/${location.split("/").pop()}`, document.baseURI).href;
+	const bytes = new TextEncoder().encode(file.name);
+	const name = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+	const answer = await request("POST", new URL("api/v1/uploads", document.baseURI).href, {
+		...TUS, "Upload-Length": String(file.size), "Upload-Metadata": `filename ${name}`,
+	});
+	const location = answer.getResponseHeader("Location") ?? "";
+	return new URL(`api/v1/uploads/${location.split("/").pop()}`, document.baseURI).href;
 }
 
 /** @param {string} url */
 async function offsetOf(url) {
-  const answer = await request("HEAD", url, TUS);
-  return Number(answer.getResponseHeader("Upload-Offset") ?? -1);
+	const answer = await request("HEAD", url, TUS);
+	return Number(answer.getResponseHeader("Upload-Offset") ?? -1);
 }
 
 /** @param {string} url @param {File} file @param {number} offset @param {Watch} watch */
 async function send(url, file, offset, watch) {
-  const fields = { ...TUS, "Upload-Offset": String(offset), "Content-Type": "application/offset+octet-stream" };
-  const answer = await request("PATCH", url, fields, file.slice(offset, offset + CHUNK_BYTES), {
-    ...watch, sent: (bytes) => watch.sent(offset + bytes),
-  });
-  return Number(answer.getResponseHeader("Upload-Offset") ?? offset);
+	const fields = { ...TUS, "Upload-Offset": String(offset), "Content-Type": "application/offset+octet-stream" };
+	const answer = await request("PATCH", url, fields, file.slice(offset, offset + CHUNK_BYTES), {
+		...watch, sent: (bytes) => watch.sent(offset + bytes),
+	});
+	return Number(answer.getResponseHeader("Upload-Offset") ?? offset);
 }
 
 /**
@@ -85,34 +81,31 @@ async function send(url, file, offset, watch) {
  * @returns {Promise<XMLHttpRequest>}
  */
 function request(method, url, fields, body = null, watch = undefined) {
-  return new Promise((resolve, reject) => {
-    const xhr = new XMLHttpRequest(); // fetch tells nothing of what has been sent
-    xhr.open(method, url);
-    for (const [name, value] of Object.entries({ ...headers(), ...fields })) xhr.setRequestHeader(name, value);
-    if (watch) xhr.upload.onprogress = (event) => watch.sent(event.loaded);
-    xhr.onerror = xhr.ontimeout = () => reject(new Unreachable(url));
-    xhr.onabort = () => reject(new DOMException("aborted", "AbortError"));
-    xhr.onload = () => {
-      if (xhr.status < 400) { resolve(xhr); return; }
-      let message = "";
-      try { message = JSON.parse(xhr.responseText).errorMessage; } catch { /* a proxy's page */ }
-      const after = xhr.getResponseHeader("Retry-After");
-      reject(new Refused(xhr.status, message || `HTTP ${xhr.status}`, after ? Number(after) : undefined));
-    };
-    watch?.signal.addEventListener("abort", () => xhr.abort(), { once: true });
-    xhr.send(body);
-  });
+	return new Promise((resolve, reject) => {
+		const xhr = new XMLHttpRequest(); // fetch tells nothing of what has been sent
+		xhr.open(method, url);
+		for (const [name, value] of Object.entries({ ...headers(), ...fields })) xhr.setRequestHeader(name, value);
+		if (watch) xhr.upload.onprogress = (event) => watch.sent(event.loaded);
+		xhr.onerror = xhr.ontimeout = () => reject(new Unreachable());
+		xhr.onabort = () => reject(new DOMException("aborted", "AbortError"));
+		xhr.onload = () => {
+			if (xhr.status < 400) resolve(xhr);
+			else reject(refusal(xhr.status, xhr.responseText, xhr.getResponseHeader("Retry-After")));
+		};
+		watch?.signal.addEventListener("abort", () => xhr.abort(), { once: true });
+		xhr.send(body);
+	});
 }
 
 /** @returns {Record<string, string>} */
 function known() {
-  try { return JSON.parse(localStorage.getItem(KNOWN) ?? "{}"); } catch { return {}; }
+	try { return JSON.parse(localStorage.getItem(KNOWN) ?? "{}"); } catch { return {}; }
 }
 
 /** @param {string} name @param {string} url empty to forget it */
 function remember(name, url) {
-  const all = known();
-  if (url) all[name] = url;
-  else delete all[name];
-  localStorage.setItem(KNOWN, JSON.stringify(all));
+	const all = known();
+	if (url) all[name] = url;
+	else delete all[name];
+	localStorage.setItem(KNOWN, JSON.stringify(all));
 }
