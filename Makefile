@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PEERS := .venv-bench
 SHARED ?= ../shared
-HELDOUT := build/heldout
+HELDOUT := build/data/heldout
+SMOKE := build/smoke
 TORCH_INDEX ?=
 PYTEST_FLAGS ?=
 TYPESCRIPT := typescript@5.9.3
@@ -17,7 +18,7 @@ CONTRACT := $(addprefix tests/routes/test_,munsit_contract.py audo_contract.py a
 
 .DEFAULT_GOAL := help
 .PHONY: help install serve test test-fast test-cluster chaos fuzz-api coverage lint types check format docs lock release clean \
-	bench-quality bench-heldout bench-harm bench-speed bench-gpu bench-api bench-seams spectrograms
+	bench-quality bench-heldout bench-harm bench-speed bench-gpu bench-api bench-seams spectrograms train-smoke
 
 help: ## Explain the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -90,8 +91,7 @@ bench-heldout: install $(PEERS)/.installed $(HELDOUT)/pairs.csv ## The same on v
 		--json training/results/heldout.json
 
 $(HELDOUT)/pairs.csv:
-	@$(BIN)/python -m training.packs heldout build/packs/heldout
-	@$(BIN)/python -m training.heldout build/packs/heldout $(HELDOUT)
+	@$(BIN)/python -m training.prepare build/data heldout
 
 spectrograms: install $(PEERS)/.installed ## Pictures for the model card, after bench-quality
 	@$(PEERS)/bin/python -m benchmarks.spectrograms $(SHARED)/audio/dev build/scored/ours \
@@ -111,6 +111,13 @@ bench-seams: install ## Ten minutes in other windows; clicks at the joints
 
 bench-api: install ## A thousand listeners; pages of a long history
 	@$(BIN)/python -m benchmarks.api --shared $(SHARED)
+
+train-smoke: install ## The four commands of training/README.md on two minutes of made sound
+	@rm -rf $(SMOKE)
+	@$(BIN)/python -m training.prepare $(SMOKE) smoke
+	@OMP_NUM_THREADS=1 $(BIN)/python -m training.train training/recipes/smoke.toml
+	@$(BIN)/python -m training.average $(SMOKE)/mean.safetensors $(SMOKE)/run/model.safetensors $(SMOKE)/run/model.safetensors
+	@$(BIN)/python -m training.evaluate $(SMOKE)/mean.safetensors $(SMOKE)/heldout
 
 $(PEERS)/.installed: benchmarks/requirements.txt
 	@$(PYTHON) -m venv $(PEERS) && $(PEERS)/bin/pip install -q --disable-pip-version-check -r $< && touch $@

@@ -1,4 +1,4 @@
-"""Muon: steps are orthogonal, shares of the work make up the whole, a state can be taken up."""
+"""Muon: steps are orthogonal, a state can be taken up."""
 
 import pytest
 import torch
@@ -45,24 +45,6 @@ def network_and_loss() -> tuple[MaskNetwork, Tensor]:
 def stepped(optimiser: MuonAdamW, loss: Tensor) -> None:
     loss.backward()  # type: ignore[no-untyped-call]
     optimiser.step()
-
-
-def test_shares_of_two_processes_make_up_the_whole_step() -> None:
-    alone, loss = network_and_loss()
-    stepped(MuonAdamW(alone, 1e-2), loss)
-    shares: list[Tensor] = []
-
-    def summed(steps: Tensor) -> None:
-        steps.copy_(shares[0] + shares[1])
-
-    for rank in (0, 1):
-        network, loss = network_and_loss()
-        stepped(MuonAdamW(network, 1e-2, rank, 2, shares.append), loss)
-    together, loss = network_and_loss()
-    stepped(MuonAdamW(together, 1e-2, 0, 2, summed), loss)
-    assert all(share.any() for share in shares)
-    for one, other in zip(alone.parameters(), together.parameters(), strict=True):
-        assert torch.allclose(one, other)
 
 
 def test_a_state_can_be_taken_up() -> None:

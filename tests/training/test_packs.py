@@ -1,21 +1,25 @@
 """Recordings out of packages, and pairs mixed from them."""
 
 import csv
+import hashlib
 import shutil
 import subprocess
+import tomllib
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from training.packs import build, estimated_snr_db
+from training.data.packages import PINS, Package, WrongPackage, fetched, pinned
 
 from tests.audio import hiss, voice
 from training.data import heldout
 from training.data.corpus import Choice, Corpus, open_corpus
+from training.data.recordings import build, estimated_snr_db
 from training.data.sources import PACKS, Source
 from training.mix.signals import active_rms, rms
+from training.prepare import PREPARE
 
 RATE_HZ = 16_000
 SOURCES = (
@@ -45,9 +49,17 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
         soundfile.write(root / "usr/share/noise" / f"{name}.ogg", hiss(44_100 * 2, seed=ord(name[0])), 44_100)
     folder = tmp_path_factory.mktemp("pack")
     (folder / "packages").mkdir()
-    subprocess.run(["dpkg-deb", "-b", root, folder / "packages" / "talk_1_all.deb"], check=True, capture_output=True)
-    build(SOURCES, folder)
+    archive = folder / "packages" / "talk_1_all.deb"
+    subprocess.run(["dpkg-deb", "-b", root, archive], check=True, capture_output=True)
+    build(SOURCES, folder, folder / "packages", pins(folder, "debian", "talk", archive))
     return folder
+
+
+def pins(folder: Path, registry: str, name: str, archive: Path) -> Path:
+    """Pin an archive by what it is."""
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    (folder / "pins.toml").write_text(f'[{registry}]\n{name} = {{ version = "1", sha256 = "{digest}" }}\n')
+    return folder / "pins.toml"
 
 
 @pytest.fixture(scope="module")
@@ -70,19 +82,21 @@ def test_a_pack_lists_what_is_worth_keeping_once(pack: Path) -> None:
 
 def test_building_a_pack_again_gives_the_same_list(pack: Path) -> None:
     before = (pack / "MANIFEST.csv").read_text()
-    build(SOURCES, pack)
+    build(SOURCES, pack, pack / "packages", pack / "pins.toml")
     assert (pack / "MANIFEST.csv").read_text() == before
 
 
 def test_a_wheel_is_a_package_too(tmp_path: Path) -> None:
     (tmp_path / "packages").mkdir()
     soundfile.write(tmp_path / "ann.wav", voice(2.0, RATE_HZ), RATE_HZ)
-    with zipfile.ZipFile(tmp_path / "packages" / "small_talk-1.0-py3-none-any.whl", "w") as wheel:
+    with zipfile.ZipFile(tmp_path / "packages" / "small_talk-1-py3-none-any.whl", "w") as wheel:
         wheel.write(tmp_path / "ann.wav", "talk/ann.wav")
-    assert build((Source("small-talk==1.0", "CC0", "speech", "talk/*.wav", "{name}"),), tmp_path) == 1
+    sources = (Source("small-talk", "CC0", "speech", "talk/*.wav", "{name}"),)
+    pinned_to = pins(tmp_path, "python", "small-talk", tmp_path / "packages" / "small_talk-1-py3-none-any.whl")
+    assert build(sources, tmp_path, tmp_path / "packages", pinned_to) == 1
     with (tmp_path / "MANIFEST.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
-    assert (row["source"], row["speaker_or_class"], row["seconds"]) == ("pypi:small-talk==1.0", "ann", "2.0")
+    assert (row["source"], row["speaker_or_class"], row["seconds"]) == ("python:small-talk==1", "ann", "2.0")
     assert (tmp_path / row["file"]).exists()
 
 
@@ -93,12 +107,33 @@ def test_the_estimated_snr_follows_the_noise(snr_db: float) -> None:
     assert estimated_snr_db(noisy, RATE_HZ) == pytest.approx(snr_db, abs=2)
 
 
-def test_held_out_pairs_are_aligned_at_their_snr_and_the_same_each_time(
-    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(heldout, "PAIRS", 4)
+def test_another_package_than_the_pinned_one_is_refused(pack: Path) -> None:
+    with pytest.raises(WrongPackage, match="Remove it and run this again"):
+        fetched(Package("debian", "talk", "1", "0" * 64), pack / "packages")
+    with pytest.raises(WrongPackage, match="Add both"):
+        pinned("talk")
+
+
+def test_a_package_that_no_registry_has_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.data.packages.DEB", ["false"])
+    with pytest.raises(WrongPackage, match=r"nothing==1 cannot be fetched .* Debian 12"):
+        fetched(Package("debian", "nothing", "1", "0" * 64), tmp_path)
+
+
+def test_every_source_is_of_a_pinned_package_and_every_pack_can_be_prepared() -> None:
+    assert set(PACKS) == {"voices", "sounds", "heldout"} < set(PREPARE)
+    for sources in PACKS.values():
+        assert sources
+        for source in sources:
+            package = pinned(source.package)
+            assert len(bytes.fromhex(package.sha256)) == 32
+            assert package.version
+    assert len(tomllib.loads(PINS.read_text())["debian"]) > 40
+
+
+def test_held_out_pairs_are_aligned_at_their_snr_and_the_same_each_time(corpus: Corpus, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        assert heldout.make_pairs(corpus, tmp_path / name) == 4
+        assert heldout.make_pairs(corpus, tmp_path / name, 4) == 4
     with (tmp_path / "one" / "pairs.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows:

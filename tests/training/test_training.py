@@ -1,7 +1,9 @@
 """Training: a resumed run is the same run, processes train one network, scores come through the enhancer."""
 
+import hashlib
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -13,45 +15,43 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file
-from training.parallel import Group
+from torch import Tensor, nn
 
 from munsit_denoise.engine.filter import Filter
 from munsit_denoise.engine.model import MaskNetwork, ModelSize
-from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from munsit_denoise.engine.weights import load_network
 from tests.audio import hiss, voice
 from training import train
 from training.evaluate import evaluate, summary
+from training.losses.denoising import LossShares
 from training.mix.mixer import MixConfig
-from training.recipe import TrainConfig, learning_rate, read_config
+from training.recipe import Recipe, Start, learning_rate, read_recipe
 
-CONFIG = MixConfig(seconds=0.8)
-
-
-def config(pack: Path, out: Path) -> TrainConfig:
-    files = {"corpus": (str(pack),), "cache": str(pack / "cache"), "out": str(out)}
-    small = {"batch": 2, "validation_items": 2, "every_steps": 2, "workers": 0, "warmup_steps": 2}
-    return TrainConfig(**files, steps=4, **small, model=ModelSize(8), mix=CONFIG)
+RECIPES = Path(__file__).parents[2] / "training" / "recipes"
 
 
-@pytest.mark.parametrize("more", [{}, {"optimiser": "muon"}, {"verdict_share": 0.5, "feature_share": 1.0}])
-def test_a_resumed_run_is_the_same_run(
-    more: dict[str, Any], pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    train.run(replace(config(pack, tmp_path / "straight"), **more))
+def recipe(pack: Path, out: Path) -> Recipe:
+    small: dict[str, Any] = {"batch": 2, "validation_items": 2, "every_steps": 2, "workers": 0, "warmup_steps": 2}
+    model, mix = ModelSize(8), MixConfig(seconds=0.8)
+    return Recipe(corpus=(pack,), cache=pack / "cache", out=out, steps=4, model=model, mix=mix, **small)
+
+
+def test_a_resumed_run_is_the_same_run(pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train.run(recipe(pack, tmp_path / "straight"))
     step = train.Trainer.train_batch
 
-    def interrupted(self: train.Trainer, *batch: torch.Tensor) -> float:
+    def interrupted(self: train.Trainer, *batch: Tensor) -> Tensor:
         if self.step == 3:
             raise KeyboardInterrupt
         return step(self, *batch)
 
     monkeypatch.setattr(train.Trainer, "train_batch", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        train.run(replace(config(pack, tmp_path / "resumed"), **more))
+        train.run(recipe(pack, tmp_path / "resumed"))
     monkeypatch.undo()
-    train.run(replace(config(pack, tmp_path / "resumed"), **more))
+    train.run(recipe(pack, tmp_path / "resumed"))
     one, two = (
         load_network(torch.device("cpu"), tmp_path / run / "model.safetensors") for run in ("straight", "resumed")
     )
@@ -59,15 +59,12 @@ def test_a_resumed_run_is_the_same_run(
         assert torch.equal(value, two.state_dict()[name]), name
 
 
-CONFIG_OF_TWO = """
-[train]
+RECIPE_OF_TWO = """
 corpus = ["{pack}"]
 cache = "{pack}/cache"
 out = "{out}"
 steps = 4
 batch = 2
-optimiser = "muon"
-verdict_share = 0.1
 validation_items = 2
 every_steps = 2
 workers = 0
@@ -79,7 +76,7 @@ seconds = 0.8
 
 
 def test_two_processes_train_one_network(pack: Path, tmp_path: Path) -> None:
-    (tmp_path / "two.toml").write_text(CONFIG_OF_TWO.format(pack=pack, out=tmp_path / "out"))
+    (tmp_path / "two.toml").write_text(RECIPE_OF_TWO.format(pack=pack, out=tmp_path / "out"))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     torchrun = {"OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
@@ -93,47 +90,96 @@ def test_two_processes_train_one_network(pack: Path, tmp_path: Path) -> None:
         for process in processes:  # one waits for the other for ever
             process.kill()
     rows = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows] == [2, 4]
+    assert [row["step"] for row in rows] == [2, 4]  # one process writes the log
     assert all(np.isfinite(row["validation_loss"]) for row in rows)
-    assert all(0 < row["discriminator_loss"] < 2 for row in rows)
     assert load_network(torch.device("cpu"), tmp_path / "out" / "model.safetensors").size == ModelSize(8)
+    train.run(replace(recipe(pack, tmp_path / "alone"), warmup_steps=100))  # the same items in batches of two
+    (alone, _) = (json.loads(line) for line in (tmp_path / "alone" / "log.jsonl").read_text().splitlines())
+    assert rows[0]["train_loss"] == pytest.approx(alone["train_loss"], rel=0.05)  # but for batch normalisation
 
 
-def test_an_unknown_optimiser_is_refused(pack: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no optimiser is called sgd"):
-        train.Trainer(replace(config(pack, tmp_path), optimiser="sgd"))
+def test_a_batch_that_cannot_be_shared_is_refused(pack: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="make it a multiple"):
+        train.run(recipe(pack, tmp_path), 0, 3)
 
 
-def test_a_run_can_begin_with_the_weights_of_another(pack: Path, tmp_path: Path) -> None:
-    train.run(config(pack, tmp_path / "first"))
+def test_a_run_begins_with_the_weights_that_its_recipe_names(pack: Path, tmp_path: Path) -> None:
+    train.run(recipe(pack, tmp_path / "first"))
     weights = tmp_path / "first" / "model.safetensors"
-    trainer = train.Trainer(replace(config(pack, tmp_path / "second"), start=str(weights)))
+    start = Start(weights, hashlib.sha256(weights.read_bytes()).hexdigest())
+    trainer = train.Trainer(replace(recipe(pack, tmp_path / "second"), start=start))
     found = load_file(weights)
     assert trainer.step == 0
     for name, value in trainer.average.items():
         assert torch.equal(value, found[name].to(value.dtype)), name
+    with pytest.raises(ValueError, match="the recipe starts from 0000"):
+        train.Trainer(replace(recipe(pack, tmp_path / "third"), start=Start(weights, "0" * 64)))
 
 
-def test_mixed_precision_trains_as_well(pack: Path, tmp_path: Path) -> None:
-    short = replace(config(pack, tmp_path / "short"), mixed_precision=True)
-    train.run(short)
-    train.run(config(pack, tmp_path / "long"))
-    losses = [
-        json.loads((tmp_path / run / "log.jsonl").read_text().splitlines()[-1])["train_loss"]
-        for run in ("short", "long")
-    ]
-    assert losses[0] == pytest.approx(losses[1], rel=0.1)
+def test_mixed_precision_is_of_the_network_and_trains_as_well(pack: Path, tmp_path: Path) -> None:
+    found, losses = {}, {}
+    for mixed in (False, True):
+        trainer = train.Trainer(replace(recipe(pack, tmp_path / str(mixed)), mixed_precision=mixed))
+        products = set[torch.dtype]()
+        for module in trainer.network.modules():
+            if isinstance(module, nn.Conv2d):
+                module.register_forward_hook(lambda _, __, out, seen=products: seen.add(out.dtype))
+        clean = torch.from_numpy(voice(0.8, 48_000))[None].repeat(2, 1)
+        noisy = clean + torch.from_numpy(hiss(clean.numel())).view_as(clean)
+        losses[mixed] = [trainer.train_batch(noisy, clean, torch.tensor([24_000.0] * 2)).item() for _ in range(4)]
+        found[mixed] = products, trainer.optimiser.precision
+    assert found == {False: ({torch.float32}, torch.float32), True: ({torch.bfloat16}, torch.bfloat16)}
+    assert losses[True] != losses[False]
+    assert losses[True] == pytest.approx(losses[False], rel=0.1)
+    assert losses[True][-1] < losses[True][0]
 
 
-def test_the_rate_warms_up_stays_and_falls() -> None:
-    plan = TrainConfig("", "", "", steps=1000, warmup_steps=100, learning_rate=1.0, decay_share=0.2)
-    rates = [learning_rate(plan, step, step / plan.steps) for step in (0, 99, 500, 800, 900, 1000)]
+def test_the_rate_warms_up_stays_and_falls(tmp_path: Path) -> None:
+    plan = replace(recipe(tmp_path, tmp_path), steps=1000, warmup_steps=100, learning_rate=1.0, decay_share=0.2)
+    rates = [learning_rate(plan, step) for step in (0, 99, 500, 800, 900, 1000)]
     assert rates == pytest.approx([0.01, 1, 1, 1, 0.5, 0])
 
 
-def test_the_configurations_can_be_read() -> None:
-    for path in Path("training/configs").glob("*.toml"):
-        assert read_config(path).mix.snr_db[0] < 0
+def test_distances_join_the_loss_when_the_recipe_says(pack: Path, tmp_path: Path) -> None:
+    late = replace(recipe(pack, tmp_path), loss=LossShares(pesq_share=1.0), distances_from=0.5)
+    trainer = train.Trainer(late)
+    clean = torch.from_numpy(voice(0.8, 48_000))[None]
+    batch = clean + torch.from_numpy(hiss(clean.shape[1])), clean, torch.tensor([24_000.0])
+    trainer.network.eval()
+    losses = []
+    for step in (0, 1, 2, 3):
+        trainer.step = step
+        with torch.no_grad():
+            losses.append(trainer.loss(*batch).item())
+    assert losses[0] == losses[1] < losses[2] == losses[3]
+
+
+def test_there_are_three_recipes_from_nothing_or_from_weights_that_are_here() -> None:
+    recipes = {path.stem: read_recipe(path) for path in RECIPES.iterdir()}
+    assert set(recipes) == {"base", "finetune", "smoke"}
+    assert recipes["base"].start is recipes["smoke"].start is None
+    start = recipes["finetune"].start
+    assert start
+    assert start.verified().exists()
+    assert recipes["base"].mix == recipes["finetune"].mix
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("stepps = 3", "stepps"),
+        ("batch = 0", "greater than 0"),
+        ("[mix]\nsnr = 3", "snr"),
+        ("[model]\nchanels = 8", "chanels"),
+        ("[loss]\npesq = 1", "pesq"),
+        ('[start]\nfile = "weights"', "sha256"),
+    ],
+)
+def test_a_mistake_in_a_recipe_is_told(tmp_path: Path, line: str, says: str) -> None:
+    text = 'corpus = ["a"]\ncache = "b"\nout = "c"\nsteps = 1\n' + line
+    (tmp_path / "recipe.toml").write_text(text)
+    with pytest.raises(ValidationError, match=re.escape(says)):
+        read_recipe(tmp_path / "recipe.toml")
 
 
 def test_pairs_are_scored_through_the_enhancer(tmp_path: Path) -> None:
@@ -157,58 +203,3 @@ class Open(MaskNetwork):
     def forward(self, spectrogram: torch.Tensor, margin: int = 0, rim: int = 0) -> Filter:
         found = super().forward(spectrogram, margin, rim)
         return Filter(torch.ones_like(found.mask), torch.zeros_like(found.taps), torch.ones_like(found.gains))
-
-
-def test_only_what_is_named_learns(pack: Path, tmp_path: Path) -> None:
-    plan = replace(config(pack, tmp_path / "out"), only=("decoders", "norm."))
-    before = train.Trainer(plan).model.state_dict()
-    train.run(plan)
-    after = load_file(tmp_path / "out" / "model.safetensors")
-    changed = {name for name, value in before.items() if not torch.equal(value.to(after[name].dtype), after[name])}
-    assert any(name.startswith("decoders") for name in changed)
-    assert all(name.startswith(("decoders", "norm.")) for name in changed)
-
-
-def test_a_run_by_the_clock_ends_when_its_time_is_over(pack: Path, tmp_path: Path) -> None:
-    plan = replace(config(pack, tmp_path / "out"), steps=10_000, minutes=0.02, every_steps=10_000, copies=1)
-    train.run(plan)
-    (row,) = (json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines())
-    assert row["step"] < 10_000
-    assert load_file(tmp_path / "out" / "model.safetensors")
-
-
-def test_what_does_not_go_together_is_told(pack: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="adamw"):
-        replace(config(pack, tmp_path), only=("decoders",), optimiser="muon")
-    with pytest.raises(ValueError, match="clock"):
-        train.run(replace(config(pack, tmp_path), minutes=1.0), Group(0, 2))
-    with pytest.raises(ValueError, match="knows the truth or the goal"):
-        replace(config(pack, tmp_path), adversary_knows="rumours")
-    with pytest.raises(ValueError, match=r"can't be gone at 7\.5 dB"):
-        replace(config(pack, tmp_path), adversary_fades_db=(7.5, 7.5))
-
-
-def test_the_discriminator_takes_for_clean_speech_what_the_recipe_says(
-    pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    train.run(config(pack, tmp_path / "teacher"))
-    taught = {"teacher_weights": str(tmp_path / "teacher" / "model.safetensors"), "teacher_alone": True}
-    plan = replace(config(pack, tmp_path), teacher_share=1.0, verdict_share=0.1, **taught)
-    clean = torch.from_numpy(voice(0.8, SAMPLE_RATE_HZ))[None]
-    batch = clean + torch.from_numpy(hiss(clean.shape[1]))[None], clean, torch.tensor([24_000.0])
-    voices = dict[tuple[str, str], torch.Tensor]()
-    for knows in ("truth", "goal"):
-        trainer = train.Trainer(replace(plan, adversary_knows=knows))
-        for method in ("learn", "loss"):
-
-            def seen(_: object, voice: torch.Tensor, *__: object, call: tuple[str, str] = (knows, method)) -> float:
-                voices[call] = voice
-                return 0.0
-
-            monkeypatch.setattr(trainer.adversary, method, seen)
-        trainer.train_batch(*batch)
-    truth = trainer.stft.analyse(clean)
-    for method in ("learn", "loss"):
-        assert torch.equal(voices["truth", method], truth)
-        difference = voices["goal", method] - truth  # what another network made of the mixture
-        assert difference.abs().mean() > 0.01 * truth.abs().mean()
