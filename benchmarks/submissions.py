@@ -14,10 +14,11 @@ from benchmarks.report import line, percentile
 
 TURNS = 100  # of each kind, one after the other
 SIZES_S = (1, 20)  # of the recordings that are submitted
-Headers = Callable[[], dict[str, str]]
-KINDS: dict[str, Headers] = {
-    "plain": dict,
-    "with an Idempotency-Key": lambda: {"Idempotency-Key": str(uuid.uuid4())},
+Extras = Callable[[], tuple[dict[str, str], dict[str, str]]]  # headers, and fields of the form
+KINDS: dict[str, Extras] = {
+    "plain": lambda: ({}, {}),
+    "with an Idempotency-Key": lambda: ({"Idempotency-Key": str(uuid.uuid4())}, {}),
+    "with a webhook": lambda: ({}, {"webhook_url": "https://example.org/ended"}),
 }
 
 
@@ -30,7 +31,7 @@ def bench_submissions(folder: Path, blocker: Path) -> None:
         subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", noise, "-y", str(source)], check=True)
         took = dict[str, list[float]]((kind, []) for kind in KINDS)
         with serving(threads=1, **limits) as server, server.client() as client:
-            _submit(client, blocker, {})
+            _submit(client, blocker, ({}, {}))
             for kind, _ in itertools.product(KINDS, range(5)):
                 _submit(client, source, KINDS[kind]())
             for turn in range(TURNS):
@@ -52,7 +53,8 @@ def _rotated(turn: int) -> list[str]:
     return kinds[start:] + kinds[:start]
 
 
-def _submit(client: httpx.Client, path: Path, headers: dict[str, str]) -> None:
+def _submit(client: httpx.Client, path: Path, extras: tuple[dict[str, str], dict[str, str]]) -> None:
+    headers, fields = extras
     with path.open("rb") as file:
-        answer = client.post("/denoise", files={"audio": (path.name, file)}, headers=headers)
+        answer = client.post("/denoise", files={"audio": (path.name, file)}, headers=headers, data=fields)
     answer.raise_for_status()
