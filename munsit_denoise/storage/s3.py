@@ -71,7 +71,13 @@ class S3Storage:
     async def appended_bytes(self, key: str) -> int:
         """Return how much of a file that is taken in parts is there, 0 for none."""
         end = 0
-        for start, size_bytes in await self._parts(key):
+        parts = await self._parts(key)
+        if not parts:
+            try:
+                return (await self.stat(key)).size_bytes  # it has been published
+            except FileNotFoundError:
+                return 0
+        for start, size_bytes in parts:
             if start != end:
                 break  # what came before this one never arrived
             end += size_bytes
@@ -83,19 +89,20 @@ class S3Storage:
         if not parts:
             await self.stat(key)
             return
-
-        async def content() -> AsyncIterator[bytes]:
-            for start, _ in parts:
-                found = await obstore.get_async(self._store, part_key(key, start))
-                async for piece in found.stream(min_chunk_size=PART_BYTES):
-                    yield bytes(piece)
-
-        await self._do(lambda: obstore.put_async(self._store, key, content(), chunk_size=PART_BYTES))
+        content = self._content([part_key(key, start) for start, _ in parts])
+        await self._do(lambda: obstore.put_async(self._store, key, content, chunk_size=PART_BYTES))
         await self._remove([part_key(key, start) for start, _ in parts])
 
     async def _put_part(self, key: str, start: int, data: bytes) -> None:
         """Store a part of a file that is taken in parts, from a position on."""
         await self._do(lambda: obstore.put_async(self._store, part_key(key, start), data, use_multipart=False))
+
+    async def _content(self, keys: list[str]) -> AsyncIterator[bytes]:
+        """Yield what some objects hold, one after the other."""
+        for key in keys:
+            found = await obstore.get_async(self._store, key)
+            async for piece in found.stream(min_chunk_size=PART_BYTES):
+                yield bytes(piece)
 
     async def _parts(self, key: str) -> list[tuple[int, int]]:
         """Return where each part of a file begins, and its size, in order."""
@@ -111,11 +118,11 @@ class S3Storage:
     async def local_file(self, key: str) -> AsyncIterator[Path]:
         """Yield a local path under which a file can be read for a while. Raises FileNotFoundError."""
         async with self._scratch.place(key) as path:
+            parts = [part_key(key, start) for start, _ in await self._parts(key)]  # of one that is still taken in
             with told():
-                found = await obstore.get_async(self._store, key)
                 async with await anyio.open_file(path, "wb") as file:
-                    async for part in found.stream(min_chunk_size=PART_BYTES):
-                        await file.write(part)
+                    async for piece in self._content(parts or [key]):
+                        await file.write(piece)
             yield path
 
     @asynccontextmanager

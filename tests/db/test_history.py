@@ -83,7 +83,7 @@ async def test_a_page_is_read_in_the_order_of_the_index(database: Database, want
     query = wanted.queries()[which]
     values = wanted.values() | {"limit": 20, "offset": 0, "created_at": 1, "id": "x"}
     explained = Query.__new__(Query)
-    explained.__dict__ |= vars(query) | {"sql": f"EXPLAIN QUERY PLAN {query.sql}"}
+    explained.__dict__ |= vars(query) | {"sql": f"EXPLAIN QUERY PLAN {query.sql}", "packed": False}
     plan = " ".join(str(row) for row in await database.readers.ask(explained, values, list))
     assert "ix_denoise_records_history" in plan
     assert "TEMP B-TREE" not in plan

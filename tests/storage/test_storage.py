@@ -130,6 +130,8 @@ async def test_flushing_beside_a_writer_tells_what_is_there_to_stay(storage: Sto
 
 async def test_nothing_follows_what_could_not_be_written(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that is full for a moment must not leave a hole in an upload."""
+    if not isinstance(storage, LocalStorage):
+        pytest.skip("an object store writes to no disk of ours")
     write, calls = os.write, 0
 
     def full_once(descriptor: int, data: bytes) -> int:
