@@ -12,7 +12,12 @@ from typing import get_type_hints
 PACKAGE = Path(__file__).parent.parent / "munsit_denoise"
 LEAVES = {"db", "queue", "storage", "events", "media", "engine", "remote"}
 READ_THE_ENVIRONMENT = {"settings.py", "engine/threads.py"}  # the second one sets what PyTorch's libraries read
-LISTS = {"errors.py", "settings.py", "db/tables.py"}  # one entry after the other: longer, and still easy to read
+LISTS = {
+    "errors.py",
+    "settings.py",
+    "db/tables.py",
+    "messages/arabic.py",
+}  # one entry after the other: longer, and still easy to read
 COMMON = {"records", "errors", "names"}
 ONLY_IN = {
     "torch": {"engine"},

