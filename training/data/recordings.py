@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from training.data.packages import PINS, Package, pinned, unpacked
 
 from training.data.corpus import Waveform
+from training.data.packages import PINS, Package, pinned, unpacked
 from training.data.sources import Source
 from training.mix.signals import active_rms
 

