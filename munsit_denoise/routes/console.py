@@ -31,7 +31,7 @@ POLICY = "; ".join(
     )
 )
 HEADERS = {
-    "Cache-Control": "no-cache",  # asked again each time, and answered with a 304: a new version shows at once
+    "Cache-Control": "private, no-cache",  # asked again each time, and answered with a 304: a new version shows at once
     "Content-Security-Policy": POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
