@@ -70,4 +70,8 @@ class _Files(StaticFiles):
         return response
 
 
-routes = [Route("/", page), Route("/console/key", key), Mount("/console", GZipMiddleware(_Files(directory=FOLDER)))]
+routes = [  # of a page, and no part of the API
+    Route("/", page, include_in_schema=False),
+    Route("/console/key", key, include_in_schema=False),
+    Mount("/console", GZipMiddleware(_Files(directory=FOLDER))),
+]

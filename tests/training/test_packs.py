@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from training.data.packages import PINS, Package, WrongPackage, fetched, pinned
 
 from tests.audio import hiss, voice
 from training.data import heldout
 from training.data.corpus import Choice, Corpus, open_corpus
+from training.data.packages import PINS, Package, WrongPackage, fetched, pinned
 from training.data.recordings import build, estimated_snr_db
 from training.data.sources import PACKS, Source
 from training.mix.signals import active_rms, rms

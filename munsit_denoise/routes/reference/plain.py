@@ -68,6 +68,7 @@ def _page(summary: str, media_type: str) -> Operation:
 
 
 OPERATIONS: dict[str, Operation] = {
+    "GET /denoising/{user_id}/{secret}_residual.wav": DOWNLOAD,
     "GET /denoising/{user_id}/{name}": DOWNLOAD,
     "GET /v1dl/artifacts/clean/{name}": DOWNLOAD,
     "GET /healthz": Operation(
