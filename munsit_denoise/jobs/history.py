@@ -11,7 +11,7 @@ from munsit_denoise.db.rows import to_row
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.watch import present
 from munsit_denoise.records import HISTORY_COLUMNS, DenoiseRecord, Event
-from munsit_denoise.storage.base import Reader, Storage
+from munsit_denoise.storage.base import Presigning, Reader, Storage
 
 __all__ = ["History", "StoredFile", "Wanted", "row_of"]
 
@@ -23,6 +23,9 @@ def row_of(record: DenoiseRecord) -> list[Any]:
     return [values[name] for name in HISTORY_COLUMNS]
 
 
+LINK_S = 900.0  # how long whoever is sent to the store may fetch a file there
+
+
 @dataclass(frozen=True)
 class StoredFile:
     """A file that can be fetched; no path of it is told."""
@@ -31,6 +34,11 @@ class StoredFile:
     modified_s: float  # since 1970
     _storage: Storage
     _key: str
+
+    async def link(self) -> str | None:
+        """Return a URL of the store under which the file can be fetched for a while, None for a store without any."""
+        storage = self._storage
+        return await storage.presign(self._key, LINK_S) if isinstance(storage, Presigning) else None
 
     def open(self) -> AbstractAsyncContextManager[Reader]:
         """Yield a reader that stands at the beginning. Raises FileNotFoundError, StorageBroken, OutOfResources."""

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from munsit_denoise.jobs.history import StoredFile
@@ -76,6 +76,8 @@ async def send_file(
     file = await services_of(request).history.file(key)
     if file is None:
         return not_found()
+    if services_of(request).settings.downloads == "presigned" and (link := await file.link()) is not None:
+        return RedirectResponse(link, status_code=307, headers={"Referrer-Policy": "no-referrer"})
     return _Download(
         file,
         headers=HEADERS,

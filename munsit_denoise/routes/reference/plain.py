@@ -50,6 +50,7 @@ DOWNLOAD = Operation(
     (
         Answer("The file.", (BINARY,), headers=("ETag",)),
         Answer("A part of it.", (BINARY,), 206, ("Content-Range", "ETag")),
+        Answer("The object store has it, where DENOISE_DOWNLOADS=presigned sends clients.", (), 307, ("Location",)),
         Answer("The range makes no sense.", (WORDS,), 400),
         NOT_FOUND,
         Answer("The file is not kept any more.", (Content({"type": "string"}, "Gone", TEXT),), 410),
