@@ -150,6 +150,7 @@ class DenoiseRecord:
     report: str | None = None  # JSON: what there is to say of the result beside its file
     result_bytes: int = 0  # what the result needs on the disk, as it was reckoned before the job was accepted
     tiles_key: str | None = None  # where storage holds the pictures of both sounds
+    tiles_bytes: int = 0
     original_gone_at_us: int | None = None  # since then the original is gone, as it was kept for long enough
     result_gone_at_us: int | None = None  # the same of the result
     removed_at_us: int | None = None  # since then the record is gone for its user, and the row about to go

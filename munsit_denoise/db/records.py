@@ -137,7 +137,8 @@ class Records:
     async def succeed(self, lease: Lease, result: Result, delivery: Delivery | None = None) -> DenoiseRecord | None:
         """End the job well; None when the lease was void, and then nothing changed."""
         change: dict[str, Any] = {"delivery": delivery, "result_key": result.key, "report": result.report}
-        change |= {"tiles_key": result.tiles_key, "result_bytes": result.size_bytes, "percent": 100, "message": None}
+        change |= {"tiles_key": result.tiles_key, "tiles_bytes": result.tiles_bytes, "result_bytes": result.size_bytes}
+        change |= {"percent": 100, "message": None}
         return await self._settle(lease, status=Status.SUCCESS, **change)
 
     async def fail(self, lease: Lease, message: str) -> DenoiseRecord | None:

@@ -30,6 +30,7 @@ class File:
 ORIGINAL, RESULT = File(t.c.original_key, t.c.original_gone_at), File(t.c.result_key, t.c.result_gone_at)
 # The pictures show both sounds, and go with the first of them.
 KEPT_TILES_KEY = case((ORIGINAL.gone_at.is_(None) & RESULT.gone_at.is_(None), t.c.tiles_key))
+KEPT_TILES_BYTES = case((KEPT_TILES_KEY.is_not(None), t.c.tiles_bytes), else_=0)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ class Result:
     report: str | None = None
     tiles_key: str | None = None  # where the pictures of both sounds lie
     size_bytes: int = 0
+    tiles_bytes: int = 0
 
     @property
     def keys(self) -> tuple[str, ...]:

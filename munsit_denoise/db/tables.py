@@ -99,6 +99,7 @@ denoise_records = Table(
     Column("report", Text),
     Column("result_bytes", BigInteger, nullable=False, server_default="0"),
     Column("tiles_key", Text),
+    Column("tiles_bytes", BigInteger, nullable=False, server_default="0"),
     Column("original_gone_at", BigInteger),
     Column("result_gone_at", BigInteger),
     Column("removed_at", BigInteger),

@@ -17,15 +17,24 @@ LIFETIME_US = 24 * 3600 * 10**6
 EXPIRY_INTERVAL_S = 600
 NO_OPTIONS = Options()
 OF_THE_SERVER = {"webhook_base"}  # what the server adds to a client's options
+HALF = 32  # digits of a fingerprint
 
 
-def fingerprint(source: str, options: Options) -> str:
-    """Return the digest of what a submission wants: its source, and the options that are not the usual ones."""
+def fingerprint(source: str, options: Options, named: str | None = None) -> str:
+    """Return a digest of what a submission wants: its source, and the options that are not the usual ones.
+
+    Its second half is of how the source was named, where that is another thing: an upload that has expired meanwhile
+    is still known by its name.
+    """
     asked = {
         name: value
         for name, value in vars(options).items()
         if value != getattr(NO_OPTIONS, name) and name not in OF_THE_SERVER
     }
+    return _digest(source, asked)[:HALF] + _digest(named or source, asked)[HALF:]
+
+
+def _digest(source: str, asked: dict[str, object]) -> str:
     return hashlib.sha256(json.dumps([source, asked], sort_keys=True).encode()).hexdigest()
 
 
@@ -45,12 +54,16 @@ class Turn:
         """What the transaction that accepts the job does besides."""
         return (self._note,) if self._note else ()
 
-    def wants(self, source: str, options: Options) -> None:
+    def repeats(self, named: str, options: Options) -> bool:
+        """Say whether the first one named its source alike, so that nobody needs to look at the source again."""
+        return self.first is not None and self.first.fingerprint[HALF:] == fingerprint(named, options)[HALF:]
+
+    def wants(self, source: str, options: Options, named: str | None = None) -> None:
         """Note what is submitted, before it is accepted. Raises KeyReused when the first was another."""
         if self._note is None:
             return
-        self._note.fingerprint = fingerprint(source, options)
-        if self.first is not None and self.first.fingerprint != self._note.fingerprint:
+        self._note.fingerprint = fingerprint(source, options, named)
+        if self.first is not None and self.first.fingerprint[:HALF] != self._note.fingerprint[:HALF]:
             raise KeyReused
 
 

@@ -163,7 +163,8 @@ class Runner:
         tiles = await to_thread.run_sync(denoiser.tiles)
         tiles_key = await self._kept(tiles, _tiles_key(lease)) if tiles else None
         size_bytes = (await storage.stat(result_key)).size_bytes
-        return Result(result_key, json.dumps(told, ensure_ascii=False), tiles_key, size_bytes)
+        tiles_bytes = len(tiles) if tiles and tiles_key else 0
+        return Result(result_key, json.dumps(told, ensure_ascii=False), tiles_key, size_bytes, tiles_bytes)
 
     async def _kept(self, tiles: bytes, key: str) -> str | None:
         """Return the key under which pictures lie, None where there is no room: a result is good without them."""

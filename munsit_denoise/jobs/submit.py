@@ -8,15 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import anyio
+from anyio import to_thread
 
 from munsit_denoise.db.engine import now_us
 from munsit_denoise.db.records import Beside
-from munsit_denoise.errors import Interrupted, ShuttingDown, Unavailable, UploadNotFound
+from munsit_denoise.errors import Interrupted, ShuttingDown, StorageBroken, Unavailable, UploadNotFound
 from munsit_denoise.jobs.admission import Admission
 from munsit_denoise.jobs.intake import Examiner, Limits, Receive, described, format_of, track_json, track_of
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.qualities import Qualities
 from munsit_denoise.jobs.reckoning import needed_bytes
+from munsit_denoise.jobs.report import digest_of
 from munsit_denoise.logs import get_logger
 from munsit_denoise.media.formats import result_extension
 from munsit_denoise.media.probe import AudioTrack
@@ -80,6 +82,18 @@ class Submission:
             )
             await self._parts.uploads.insert(upload)
         return upload
+
+    async def upload_digest(self, user_id: str, upload_id: str) -> str:
+        """Return the SHA-256 of an uploaded file's bytes, which a thread reads for it. Raises UploadNotFound."""
+        upload = await self._parts.uploads.get_own(user_id, upload_id)
+        try:
+            async with self._parts.storage.local_file(upload.storage_key) as path:
+                digest = await to_thread.run_sync(digest_of, path)
+        except FileNotFoundError:
+            raise UploadNotFound from None  # it has expired, or somebody removed it
+        if digest is None:
+            raise StorageBroken
+        return digest
 
     async def submit_upload(
         self,

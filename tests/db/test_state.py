@@ -142,8 +142,10 @@ async def test_state_in_the_row_comes_and_goes_with_the_rows_kept(tmp_path: Path
         connection.execute("INSERT INTO uploads VALUES ('p', 'u', 'a.wav', 'wav', 1, 1, 'p/original', 1)")
         connection.commit()
         upgrade(f"sqlite:///{path}")
-        row = connection.execute("SELECT percent, audio_track, result_bytes, track FROM denoise_records").fetchall()
-        assert row == [(0, 0, 0, None)]
+        row = connection.execute(
+            "SELECT percent, audio_track, result_bytes, tiles_bytes, track FROM denoise_records"
+        ).fetchall()
+        assert row == [(0, 0, 0, 0, None)]
         downgrade(f"sqlite:///{path}", "0002")
         assert connection.execute("SELECT count(*) FROM denoise_records, uploads").fetchone() == (1,)
         columns = [column[1] for column in connection.execute("PRAGMA table_info(denoise_records)")]

@@ -69,12 +69,7 @@ class _Submission:
             fields = read_json(await small_body(self._request, MAX_JSON_BYTES), self._jobs.qualities)
             if fields.upload_id is None:
                 return await self._take_url(fields)
-            options = fields.options(self._base)
-            self._turn.wants(f"upload:{fields.upload_id}", options)
-            if self._turn.first is not None:
-                return self._turn.first.job_id
-            beside = self._turn.beside
-            return (await self._jobs.submit_upload(self._user_id, fields.upload_id, options, MUNSIT, beside)).id
+            return await self._take_upload(fields.upload_id, fields.options(self._base))
 
     async def take_form(self) -> str:
         """Take a form with a file or a URL; return the job's id. Raises what `Submission` does."""
@@ -100,6 +95,15 @@ class _Submission:
         if self._turn.first is not None:
             return self._turn.first.job_id
         return (await self._jobs.submit_url(self._user_id, fields.url, options, MUNSIT, self._turn.beside)).id
+
+    async def _take_upload(self, upload_id: str, options: Options) -> str:
+        named = f"upload:{upload_id}"
+        if self._turn.has_key and not self._turn.repeats(named, options):
+            digest = await self._jobs.upload_digest(self._user_id, upload_id)
+            self._turn.wants(f"file:{digest}", options, named)
+        if self._turn.first is not None:
+            return self._turn.first.job_id
+        return (await self._jobs.submit_upload(self._user_id, upload_id, options, MUNSIT, self._turn.beside)).id
 
     async def _take_file(self, form: FormBody, fields: Fields) -> str:
         digest = hashlib.sha256()
