@@ -16,7 +16,7 @@ from munsit_denoise.records import LEVELS_LUFS, STRENGTHS
 from munsit_denoise.samples import Samples, as_full_scale
 
 if TYPE_CHECKING:
-    from munsit_denoise.engine.stream import Denoiser as Stream
+    from munsit_denoise.engine.stream import StreamDenoiser
 
 
 @dataclass(frozen=True)
@@ -132,12 +132,12 @@ def enhance_file(
     return anyio.run(enhance_one, wish, make_denoiser)
 
 
-def _denoiser_of(engine: EngineOptions, strength: float, rate_hz: int, channels: int) -> "Stream":
+def _denoiser_of(engine: EngineOptions, strength: float, rate_hz: int, channels: int) -> "StreamDenoiser":
     return _opened(engine)(rate_hz, channels, float(strength))
 
 
 @cache  # the model is loaded once a process, when it is first needed
-def _opened(engine: EngineOptions) -> Callable[[int, int, float], "Stream"]:
+def _opened(engine: EngineOptions) -> Callable[[int, int, float], "StreamDenoiser"]:
     from munsit_denoise.engine.open import open_engine
 
     return open_engine(engine.device, engine.threads, engine.precision)

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from munsit_denoise.records import Delivery, DenoiseRecord, Options, Origin, SourceType, Status
+from munsit_denoise.records import DenoiseRecord, Options, Origin, ResultDelivery, SourceType, Status
 
 _COLUMN_OF_FIELD = {
     "audio_duration_s": "audio_duration",
@@ -43,5 +43,5 @@ def from_values(fields: dict[str, Any]) -> DenoiseRecord:
     fields["status"] = Status(fields["status"])
     fields["origin"] = Origin(fields["origin"])
     fields["source_type"] = SourceType(fields["source_type"])
-    fields["delivery"] = Delivery(fields["delivery"]) if fields["delivery"] else None
+    fields["delivery"] = ResultDelivery(fields["delivery"]) if fields["delivery"] else None
     return DenoiseRecord(**fields)

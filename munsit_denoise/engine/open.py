@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from munsit_denoise.engine.enhancer import Enhancer
-    from munsit_denoise.engine.stream import Denoiser
+    from munsit_denoise.engine.stream import StreamDenoiser
 
 
 def open_engine(
     device_name: str, threads: int, precision: str = "auto", concurrency: int = 1
-) -> Callable[[int, int, float], "Denoiser"]:
+) -> Callable[[int, int, float], "StreamDenoiser"]:
     """Return a maker of denoisers for a sample rate in hertz, a number of channels and a strength from 0 to 1.
 
     The network's products are in `precision`; `auto` takes bfloat16 where the device computes in it, which is faster.
@@ -25,10 +25,10 @@ def open_engine(
     """
     keep_freed_memory()
     wait_briefly()
-    from munsit_denoise.engine.stream import Denoiser, StreamFormat
+    from munsit_denoise.engine.stream import StreamDenoiser, StreamFormat
 
     enhancer = _OwnThreads(lambda: _load(device_name, threads, precision), concurrency)
-    return lambda rate_hz, channels, strength: Denoiser(enhancer, StreamFormat(rate_hz, channels), strength)
+    return lambda rate_hz, channels, strength: StreamDenoiser(enhancer, StreamFormat(rate_hz, channels), strength)
 
 
 def _load(device_name: str, threads: int, precision: str) -> "Enhancer":

@@ -13,9 +13,9 @@ from munsit_denoise.db.engine import now_us
 from munsit_denoise.db.records import Beside
 from munsit_denoise.errors import Interrupted, ShuttingDown, Unavailable, UploadNotFound
 from munsit_denoise.jobs.admission import Admission
-from munsit_denoise.jobs.intake import Examiner, Limits, Receive, described, format_of, track_json, track_of
+from munsit_denoise.jobs.intake import Examiner, Receive, UploadLimits, described, format_of, track_json, track_of
 from munsit_denoise.jobs.parts import Parts
-from munsit_denoise.jobs.reckoning import needed_bytes
+from munsit_denoise.jobs.result_size import needed_bytes
 from munsit_denoise.logs import get_logger
 from munsit_denoise.media.formats import result_extension
 from munsit_denoise.media.probe import AudioTrack
@@ -30,7 +30,7 @@ SECRET_BYTES = 16  # in a download path: 128 bits cannot be guessed
 class Submission:
     """Takes recordings in; every method acts for one user, and raises Unavailable's."""
 
-    def __init__(self, parts: Parts, admission: Admission, examiner: Examiner, limits: Limits) -> None:
+    def __init__(self, parts: Parts, admission: Admission, examiner: Examiner, limits: UploadLimits) -> None:
         self._parts, self._admission, self._examiner, self.limits = parts, admission, examiner, limits
 
     async def submit(
