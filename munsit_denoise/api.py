@@ -17,7 +17,7 @@ from munsit_denoise.samples import Samples, as_full_scale
 from munsit_denoise.treatment import Quality, Treatment
 
 if TYPE_CHECKING:
-    from munsit_denoise.engine.stream import Denoiser as Stream
+    pass
 
 
 QualityName = Literal["standard", "best"]  # best: two models together, with the extra munsit-denoise[best]
@@ -148,7 +148,7 @@ def enhance_file(
     return anyio.run(enhance_one, wish, make_denoiser)
 
 
-def _denoiser_of(engine: EngineOptions, treatment: Treatment, rate_hz: int, channels: int) -> "Stream":
+def _denoiser_of(engine: EngineOptions, treatment: Treatment, rate_hz: int, channels: int) -> "StreamDenoiser":
     return _opened(engine)(rate_hz, channels, treatment)
 
 
@@ -160,7 +160,7 @@ def _treatment(strength: float, quality: str) -> Treatment:
 
 
 @cache  # the model is loaded once a process, when it is first needed
-def _opened(engine: EngineOptions) -> Callable[[int, int, Treatment], "Stream"]:
+def _opened(engine: EngineOptions) -> Callable[[int, int, Treatment], "StreamDenoiser"]:
     from munsit_denoise.engine.open import open_engine
 
     return open_engine(engine.device, engine.threads, engine.precision)

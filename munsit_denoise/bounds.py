@@ -2,7 +2,7 @@
 
 from munsit_denoise.engine.catalogue import has_best
 from munsit_denoise.errors import CannotGoOn
-from munsit_denoise.jobs.intake import Limits
+from munsit_denoise.jobs.intake import UploadLimits
 from munsit_denoise.jobs.qualities import Qualities
 from munsit_denoise.jobs.retention import Keep
 from munsit_denoise.settings import Settings
@@ -19,9 +19,9 @@ def keep_of(settings: Settings) -> Keep:
     return Keep(settings.keep_originals_days, settings.keep_results_days, settings.keep_records_days)
 
 
-def limits_of(settings: Settings) -> Limits:
+def limits_of(settings: Settings) -> UploadLimits:
     """Return how much may come in and wait."""
-    return Limits(
+    return UploadLimits(
         upload_mb=settings.max_upload_mb,
         duration_minutes=settings.max_duration_minutes,
         pending_jobs=settings.max_pending_jobs,

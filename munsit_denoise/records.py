@@ -37,7 +37,7 @@ class Origin(StrEnum):
     AUDO = "audo"  # a file uploaded before, or a URL
 
 
-class Delivery(StrEnum):
+class ResultDelivery(StrEnum):
     """How it went to send a result to the URL that was given for it."""
 
     DELIVERED = "delivered"
@@ -140,7 +140,7 @@ class DenoiseRecord:
     options: Options = Options()
     source_url: str | None = None  # where the original still has to be fetched from
     upload_id: str | None = None  # the upload that the original came from
-    delivery: Delivery | None = None
+    delivery: ResultDelivery | None = None
     deleted_at_us: int | None = None  # since then the files are gone, or about to go
     percent: int = 0  # of the work done, as it was noted last
     message: str | None = None  # what the job did then, for people

@@ -15,7 +15,7 @@ from munsit_denoise.jobs.deletion import Deletion
 from munsit_denoise.jobs.fetcher import Fetcher
 from munsit_denoise.jobs.health import Health
 from munsit_denoise.jobs.idempotency import Idempotency
-from munsit_denoise.jobs.intake import Examiner, Limits, Received
+from munsit_denoise.jobs.intake import Examiner, Received, UploadLimits
 from munsit_denoise.jobs.partial import ResumableUploads
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.places import Places
@@ -31,7 +31,7 @@ from munsit_denoise.jobs.sweeper import expire_uploads, sweep_forever
 from munsit_denoise.jobs.webhooks import Webhooks
 from munsit_denoise.media.types import media_type
 from munsit_denoise.remote.download import fetch
-from munsit_denoise.remote.transfer import Patience, deliver
+from munsit_denoise.remote.transfer import TransferLimits, deliver
 from munsit_denoise.settings import Settings
 
 
@@ -41,7 +41,7 @@ class Work:
 
     settings: Settings
     parts: Parts
-    limits: Limits
+    limits: UploadLimits
     examiner: Examiner
     deletion: Deletion
     removal: Removal
@@ -97,17 +97,17 @@ class Work:
         }
 
     def _jobs(self, tasks: TaskGroup) -> dict[str, Loop]:
-        parts, settings, ended = self.parts, self.settings, self.exchange.ended
+        parts, settings, leases = self.parts, self.settings, self.exchange.leases
         settlement, fetcher = Settlement(parts), self._fetcher()
         loops: dict[str, Loop] = {
             "progress": lambda: parts.board.write_forever(parts.records, self._lose, settings.heartbeat_s),
             "runner": lambda: self._run_jobs(settlement, tasks),
             **{f"fetcher {number + 1}": fetcher.run_forever for number in range(FETCHERS)},
         }
-        if ended is None:
+        if leases is None:
             loops["recovery"] = lambda: requeue(parts, tasks, settings.job_retry_delay_s)
         else:
-            loops["recall"] = lambda: recall_forever(parts.board, parts.running, ended, self.answered)
+            loops["recall"] = lambda: recall_forever(parts.board, parts.running, leases, self.answered)
         return loops
 
     def _lose(self, job_id: str) -> None:
@@ -116,10 +116,10 @@ class Work:
         self.parts.journal.forget(job_id)
 
     def _fetcher(self) -> Fetcher:
-        patience = Patience(self.settings.transfer_timeout_s, self.limits.upload_bytes)
+        limits = TransferLimits(self.settings.transfer_timeout_s, self.limits.upload_bytes)
 
         async def download(url: str, path: Path) -> Received:
-            found = await fetch(self.client, url, path, patience, self.limits.too_large)
+            found = await fetch(self.client, url, path, limits, self.limits.too_large)
             return Received(found.file_name, found.size_bytes)
 
         return Fetcher(
@@ -145,10 +145,10 @@ class Work:
         await runner.run_forever()
 
     def _send_file(self) -> Send:
-        patience = Patience(self.settings.transfer_timeout_s)
+        limits = TransferLimits(self.settings.transfer_timeout_s)
 
         async def send(path: Path, url: str) -> str | None:
-            return await deliver(self.client, path, url, media_type(path.suffix[1:]), patience)
+            return await deliver(self.client, path, url, media_type(path.suffix[1:]), limits)
 
         return send
 

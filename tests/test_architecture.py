@@ -160,3 +160,13 @@ def test_nothing_runs_at_import() -> None:
     code = "import munsit_denoise.cli, munsit_denoise.server, threading; print(threading.active_count())"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "1"
+
+
+def test_no_two_classes_have_one_name() -> None:
+    """A protocol may have the name of what keeps it, and the JSON of a dialect that of what it shows."""
+    places: dict[str, list[Path]] = {}
+    for path, tree in trees().items():
+        for node in (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)):
+            if not {ast.unparse(base) for base in node.bases} & {"Protocol", "Model"}:
+                places.setdefault(node.name, []).append(path)
+    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}

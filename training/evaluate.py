@@ -14,7 +14,7 @@ import torch
 
 from munsit_denoise.engine.enhancer import Enhancer
 from munsit_denoise.engine.model import MaskNetwork
-from munsit_denoise.engine.stream import Denoiser, StreamFormat
+from munsit_denoise.engine.stream import StreamDenoiser, StreamFormat
 from munsit_denoise.engine.weights import load_network
 from training.data.corpus import Waveform
 
@@ -57,7 +57,7 @@ def _score(enhancer: Enhancer, pairs: Path, name: str) -> Score:
 
 def enhanced(enhancer: Enhancer, x: Waveform, rate_hz: int) -> Waveform:
     """Return a waveform [samples] without its noise."""
-    denoiser = Denoiser(enhancer, StreamFormat(rate_hz, 1))
+    denoiser = StreamDenoiser(enhancer, StreamFormat(rate_hz, 1))
     return np.concatenate([denoiser.feed(x[:, None]), denoiser.flush()])[:, 0]
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from munsit_denoise.backup.copying import copy_file, copy_growing
 from munsit_denoise.db.checkup import installation_id
-from munsit_denoise.db.contents import NamedFile, named_files
 from munsit_denoise.db.engine import open_database
 from munsit_denoise.db.installation import Installation
+from munsit_denoise.db.named_files import NamedFile, named_files
 from munsit_denoise.db.transfer import compare_rows, copy_rows, is_empty, prepare_target
 from munsit_denoise.errors import CannotGoOn
 from munsit_denoise.settings import Settings

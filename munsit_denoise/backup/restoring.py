@@ -4,7 +4,7 @@ from pathlib import Path
 
 from munsit_denoise.backup import manifest
 from munsit_denoise.backup.copying import copy_file, copy_growing
-from munsit_denoise.backup.manifest import Content, Manifest, content_of, read_manifest
+from munsit_denoise.backup.manifest import FileDigest, Manifest, digest_of, read_manifest
 from munsit_denoise.db.migrate import known_revisions
 from munsit_denoise.db.snapshot import put_in_place
 from munsit_denoise.errors import CannotGoOn
@@ -19,9 +19,9 @@ def check_backup(folder: Path) -> Manifest:
     found = read_manifest(folder)
     if found.schema not in known_revisions():
         raise CannotGoOn(f"The backup {folder} was made by munsit-denoise {found.version}, a newer one. Use that.")
-    paths = {folder / manifest.FILES / key[:2] / key: content for key, content in found.files.items()}
+    paths = {folder / manifest.FILES / key[:2] / key: digest for key, digest in found.files.items()}
     paths[folder / manifest.DATABASE] = found.database
-    damaged = [str(path.relative_to(folder)) for path, content in paths.items() if _content_of(path) != content]
+    damaged = [str(path.relative_to(folder)) for path, digest in paths.items() if _digest_of(path) != digest]
     if damaged:
         raise CannotGoOn(
             f"{len(damaged)} files of the backup {folder} are damaged or missing, {damaged[0]} among them. "
@@ -30,9 +30,9 @@ def check_backup(folder: Path) -> Manifest:
     return found
 
 
-def _content_of(path: Path) -> Content | None:
+def _digest_of(path: Path) -> FileDigest | None:
     try:
-        return content_of(path)
+        return digest_of(path)
     except OSError:
         return None
 
@@ -53,9 +53,9 @@ async def restore(settings: Settings, folder: Path, *, overwrite: bool) -> tuple
     if not overwrite:
         await _check_empty(settings, storage)
     source = LocalStorage(folder / manifest.FILES)
-    for key, content in found.files.items():
+    for key, digest in found.files.items():
         copy = copy_growing if key in found.growing else copy_file
-        if await copy(source, storage, key) != content:
+        if await copy(source, storage, key) != digest:
             raise CannotGoOn(f"{key} of the backup has changed while it was read. Run the command again.")
     if found.installation is not None:
         await storage.name_installation(found.installation)

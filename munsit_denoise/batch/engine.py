@@ -8,7 +8,7 @@ from collections.abc import Callable
 import anyio
 from anyio import to_thread
 
-from munsit_denoise.batch.meter import MeteredDenoiser
+from munsit_denoise.batch.metered import MeteredDenoiser
 from munsit_denoise.jobs.pipeline import Denoiser
 from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.settings import Settings

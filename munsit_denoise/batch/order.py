@@ -70,7 +70,7 @@ class Levels:
 
 
 @dataclass(frozen=True)
-class Result:
+class FileResult:
     """What became of one file."""
 
     source: Path

@@ -11,7 +11,7 @@ import anyio
 
 from munsit_denoise.batch.names import result_name, shown
 from munsit_denoise.batch.order import PIPE, Order, Pair, UsageError
-from munsit_denoise.batch.places import Identity, descriptor, identity, is_special, is_terminal
+from munsit_denoise.batch.paths import Identity, descriptor, identity, is_special, is_terminal
 from munsit_denoise.engine.catalogue import has_best
 from munsit_denoise.errors import DenoiseError, InvalidOption
 from munsit_denoise.media.formats import FORMATS, NEEDS_PICTURE, result_extension

@@ -40,7 +40,7 @@ def move(
 
         upgrade(settings.database)
         with tempfile.TemporaryDirectory(prefix="moving-", dir=settings.data_dir) as scratch:
-            moved = anyio.run(move_all, settings, target, Path(scratch), _Progress().tell)
+            moved = anyio.run(move_all, settings, target, Path(scratch), _FileProgress().tell)
     typer.echo(f"moved: {moved.rows} rows, {moved.files} files, {moved.size_bytes // MIB} MiB")
     if moved.missing:
         told = f"{len(moved.missing)} files that the database names were not in storage, {moved.missing[0]} among them"
@@ -64,7 +64,7 @@ def _target(settings: Settings, database_url: str, storage_url: str) -> Settings
     return target
 
 
-class _Progress:
+class _FileProgress:
     """Tells now and then how far the files have come."""
 
     def __init__(self) -> None:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from munsit_denoise.batch.names import shown
+from munsit_denoise.batch.order import UsageError
 from munsit_denoise.messages import language_of_locale, translate
 from munsit_denoise.settings import read_locale
 from munsit_denoise_client import AsyncClient, ClientError, Done, Event, Failed, InvalidKey, JobFailed, Processing
@@ -33,10 +34,6 @@ class Errand:
     jobs: int = 2
 
 
-class UsageError(Exception):
-    """The command makes no sense; the message is a sentence that says why."""
-
-
 def run_errand(errand: Errand, url: str, key: str) -> int:
     """Carry out an errand and return the exit code."""
     try:
@@ -45,7 +42,7 @@ def run_errand(errand: Errand, url: str, key: str) -> int:
     except (UsageError, ValueError) as error:
         _say(f"munsit-denoise: {translate(str(error), language_of_locale(read_locale()))}")
         return USAGE
-    return anyio.run(_Run(errand, client).all, pairs)
+    return anyio.run(_Transfers(errand, client).all, pairs)
 
 
 def plan(errand: Errand) -> tuple[Errand, list[tuple[Path, Path]]]:
@@ -84,7 +81,7 @@ def _target(file: Path, errand: Errand) -> Path:
     return file.with_name(f"{file.stem}{SUFFIX}{ending}")
 
 
-class _Run:
+class _Transfers:
     """Sends, waits and fetches."""
 
     def __init__(self, errand: Errand, client: AsyncClient) -> None:

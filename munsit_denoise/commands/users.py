@@ -19,7 +19,7 @@ from munsit_denoise.db.engine import Database
 from munsit_denoise.db.users import Users
 from munsit_denoise.help import PlainCommand
 from munsit_denoise.jobs.balance import credit_ms, minutes_of
-from munsit_denoise.jobs.farewell import STOP_S, delete_user
+from munsit_denoise.jobs.user_removal import STOP_S, delete_user
 from munsit_denoise.private import private_files
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The user, as `users list` shows them.")]

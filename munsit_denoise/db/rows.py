@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from munsit_denoise.records import Delivery, DenoiseRecord, Options, Origin, SourceType, Status
+from munsit_denoise.records import DenoiseRecord, Options, Origin, ResultDelivery, SourceType, Status
 from munsit_denoise.treatment import Quality
 
 _COLUMN_OF_FIELD = {
@@ -45,5 +45,5 @@ def from_values(fields: dict[str, Any]) -> DenoiseRecord:
     fields["status"] = Status(fields["status"])
     fields["origin"] = Origin(fields["origin"])
     fields["source_type"] = SourceType(fields["source_type"])
-    fields["delivery"] = Delivery(fields["delivery"]) if fields["delivery"] else None
+    fields["delivery"] = ResultDelivery(fields["delivery"]) if fields["delivery"] else None
     return DenoiseRecord(**fields)

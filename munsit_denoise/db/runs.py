@@ -14,7 +14,7 @@ class Lease:
 
 
 @dataclass(frozen=True)
-class Result:
+class RunResult:
     """What a run has made: where it lies, and what there is to say of it, as JSON."""
 
     key: str
@@ -39,7 +39,7 @@ class Beat:
 
 
 @dataclass(frozen=True)
-class Waiting:
+class PendingJob:
     """A job that has not ended."""
 
     id: str

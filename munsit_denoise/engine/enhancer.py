@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from munsit_denoise.engine.filter import Filter, joined
-from munsit_denoise.engine.kinship import MAX_CHANNELS, kinship
+from munsit_denoise.engine.filter_sharing import MAX_CHANNELS, filter_sharing
 from munsit_denoise.engine.model import LEVEL_FRAMES, MaskNetwork
 from munsit_denoise.engine.range import restored, tamed
 from munsit_denoise.engine.resample import resample_window
@@ -90,12 +90,12 @@ class Enhancer(nn.Module):
         """Return a window [channels, samples] with its filters applied.
 
         Channels that make one image share one filter, so that it stays; microphones of their own have their own (see
-        `kinship`). What lies above the model's band follows the gain of the highest band.
+        `filter_sharing`). What lies above the model's band follows the gain of the highest band.
         """
         unheard, samples = self.unheard, prepared.window.shape[-1]
         spectrogram = prepared.spectrogram[:, unheard:-unheard]
         if len(spectrogram) > 1:
-            found = found.shared(spectrogram, kinship(prepared.spectrogram)[..., unheard:-unheard])
+            found = found.shared(spectrogram, filter_sharing(prepared.spectrogram)[..., unheard:-unheard])
         found = found.mixed(strength)
         silent = unheard * HOP_LENGTH
         clean = _faded(self.stft.synthesise(found.apply(spectrogram), prepared.inside.shape[-1] - 2 * silent))

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from munsit_denoise.engine.enhancer import Enhancer
-    from munsit_denoise.engine.stream import Denoiser
+    from munsit_denoise.engine.stream import StreamDenoiser
 
 
 def open_engine(
     device_name: str, threads: int, precision: str = "auto", concurrency: int = 1
-) -> Callable[[int, int, Treatment], "Denoiser"]:
+) -> Callable[[int, int, Treatment], "StreamDenoiser"]:
     """Return a maker of denoisers for a sample rate in hertz, a number of channels and what is to be done.
 
     The network's products are in `precision`; `auto` takes bfloat16 where the device computes in it, which is faster.
@@ -26,14 +26,14 @@ def open_engine(
     """
     keep_freed_memory()
     wait_briefly()
-    from munsit_denoise.engine.stream import Denoiser, StreamFormat
+    from munsit_denoise.engine.stream import StreamDenoiser, StreamFormat
 
     enhancer = _OwnThreads(lambda: _load(device_name, threads, precision), concurrency)
 
-    def make(rate_hz: int, channels: int, treatment: Treatment) -> Denoiser:
+    def make(rate_hz: int, channels: int, treatment: Treatment) -> StreamDenoiser:
         if treatment.quality is Quality.BEST:
             raise RuntimeError("quality=best cannot be computed yet")
-        return Denoiser(enhancer, StreamFormat(rate_hz, channels), treatment.strength)
+        return StreamDenoiser(enhancer, StreamFormat(rate_hz, channels), treatment.strength)
 
     return make
 

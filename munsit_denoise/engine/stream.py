@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from munsit_denoise.engine.kinship import MAX_CHANNELS
+from munsit_denoise.engine.filter_sharing import MAX_CHANNELS
 from munsit_denoise.engine.stop import Stopped
 
 Block = NDArray[np.float32]  # [frames, channels], full scale is 1
@@ -51,7 +51,7 @@ class Windows(Protocol):
         ...
 
 
-class Denoiser:
+class StreamDenoiser:
     """One recording's worth of state: `feed` blocks, then `flush`; the outputs together have the input's length."""
 
     def __init__(self, enhancer: Windows, stream: StreamFormat, strength: float = 1.0) -> None:

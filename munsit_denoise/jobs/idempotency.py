@@ -38,7 +38,7 @@ def _digest(source: str, asked: dict[str, object]) -> str:
     return hashlib.sha256(json.dumps([source, asked], sort_keys=True).encode()).hexdigest()
 
 
-class Turn:
+class KeyedSubmission:
     """One submission, with a key or without; `first` is what an earlier one with the same key became."""
 
     def __init__(self, note: Note | None = None, first: First | None = None) -> None:
@@ -68,7 +68,7 @@ class Turn:
 
 
 class Idempotency:
-    """Gives submissions their turn; which ones are coming in is known to this process alone.
+    """Admits submissions; which ones are coming in is known to this process alone.
 
     A server beside this one learns it where its job is to be accepted: there the database lets one of them in.
     """
@@ -78,21 +78,21 @@ class Idempotency:
         self._coming: set[tuple[str, str]] = set()  # users and keys whose first submission is not over
 
     @asynccontextmanager
-    async def turn(self, user_id: str, key: str | None) -> AsyncIterator[Turn]:
-        """Yield a submission's turn, which is over with the block. Raises KeyInUse while the first one's goes on."""
+    async def submission(self, user_id: str, key: str | None) -> AsyncIterator[KeyedSubmission]:
+        """Yield a submission, which is over with the block. Raises KeyInUse while the first with its key goes on."""
         if key is None:
-            yield Turn()
+            yield KeyedSubmission()
             return
         note, own = Note(user_id, key, LIFETIME_US), (user_id, key)
         first = await self._find(user_id, key)
         if first is not None:
-            yield Turn(note, first)
+            yield KeyedSubmission(note, first)
             return
         if own in self._coming:
             raise KeyInUse
         self._coming.add(own)
         try:  # it is asked again, as one may have been accepted between the first answer and now
-            yield Turn(note, await self._find(user_id, key))
+            yield KeyedSubmission(note, await self._find(user_id, key))
         finally:
             self._coming.discard(own)
 

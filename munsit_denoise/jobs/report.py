@@ -14,8 +14,9 @@ from munsit_denoise import __version__
 from munsit_denoise.errors import Gone, JobNotFound
 from munsit_denoise.jobs.intake import track_of
 from munsit_denoise.jobs.parts import Parts
-from munsit_denoise.jobs.pipeline import Block, Denoiser, Outcome, Stoppable
+from munsit_denoise.jobs.pipeline import Denoiser, Outcome, Stoppable
 from munsit_denoise.logs import get_logger
+from munsit_denoise.media.decode import Block
 from munsit_denoise.media.loudness import Levelled
 from munsit_denoise.media.meter import Meter, Reading, speech_frames
 from munsit_denoise.media.pack import pack

@@ -14,11 +14,11 @@ from munsit_denoise.db.engine import now_us
 from munsit_denoise.db.records import Beside
 from munsit_denoise.errors import Interrupted, ShuttingDown, StorageBroken, Unavailable, UploadNotFound
 from munsit_denoise.jobs.admission import Admission
-from munsit_denoise.jobs.intake import Examiner, Limits, Receive, described, format_of, track_json, track_of
+from munsit_denoise.jobs.intake import Examiner, Receive, UploadLimits, described, format_of, track_json, track_of
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.qualities import Qualities
-from munsit_denoise.jobs.reckoning import needed_bytes
 from munsit_denoise.jobs.report import digest_of
+from munsit_denoise.jobs.result_size import needed_bytes
 from munsit_denoise.logs import get_logger
 from munsit_denoise.media.formats import result_extension
 from munsit_denoise.media.probe import AudioTrack
@@ -39,7 +39,7 @@ class Submission:
         parts: Parts,
         admission: Admission,
         examiner: Examiner,
-        limits: Limits,
+        limits: UploadLimits,
         qualities: Qualities = Qualities(),  # noqa: B008 - a value that never changes
     ) -> None:
         self._parts, self._admission, self._examiner = parts, admission, examiner

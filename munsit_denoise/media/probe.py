@@ -9,7 +9,7 @@ import anyio
 from anyio import to_thread
 
 from munsit_denoise.errors import Interrupted, InvalidOption, NotMedia, ProcessingFailed
-from munsit_denoise.media.ffmpeg import Limits, finish, input_options
+from munsit_denoise.media.ffmpeg import ProgramLimits, finish, input_options
 from munsit_denoise.media.layouts import plain_layout
 from munsit_denoise.media.measure import Measured, measure
 from munsit_denoise.media.timeline import TimeLine, origin_s
@@ -160,7 +160,7 @@ async def _header(path: Path) -> dict[str, Any]:
     """Return what ffprobe says of a file, nothing where it can't."""
     arguments = ["-v", "quiet", "-of", "json", "-show_format", "-show_streams"]
     try:
-        done = await finish("ffprobe", arguments + input_options(path), Limits(), timeout_s=PROBE_TIMEOUT_S)
+        done = await finish("ffprobe", arguments + input_options(path), ProgramLimits(), timeout_s=PROBE_TIMEOUT_S)
         found: dict[str, Any] = json.loads(done.stdout or b"{}")
     except (ProcessingFailed, ValueError):
         return {}

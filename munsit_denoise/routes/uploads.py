@@ -11,7 +11,7 @@ from anyio import to_thread
 from starlette.requests import Request
 
 from munsit_denoise.errors import InvalidOption, InvalidUpload, MissingFile
-from munsit_denoise.jobs.intake import Limits, Received
+from munsit_denoise.jobs.intake import Received, UploadLimits
 from munsit_denoise.media.types import extension_for_type
 from munsit_denoise.names import file_name, parameters
 from munsit_denoise.routes.bodies import body_of
@@ -37,7 +37,7 @@ def announced_bytes(request: Request) -> int | None:
     return int(value) if re.fullmatch(r"\d{1,18}", value, re.ASCII) else None
 
 
-def expected_bytes(request: Request, limits: Limits) -> int:
+def expected_bytes(request: Request, limits: UploadLimits) -> int:
     """Return how much a form may bring, by its headers alone. Raises FileTooLarge, MissingFile, InvalidUpload."""
     size_bytes, most_bytes = announced_bytes(request), limits.upload_bytes
     if most_bytes and size_bytes and size_bytes > most_bytes + FORM_OVERHEAD_BYTES:
@@ -75,7 +75,7 @@ class Shape:
 class _Form:
     """Picks the file and the texts out of a form and counts everything else."""
 
-    def __init__(self, boundary: bytes, shape: Shape, limits: Limits) -> None:
+    def __init__(self, boundary: bytes, shape: Shape, limits: UploadLimits) -> None:
         self._reader, self._shape, self._limits = FormReader(boundary), shape, limits
         self._in_file = self._in_other_file = False
         self._text, self._text_field = bytearray(), ""  # of the text field that is being read
@@ -179,7 +179,7 @@ class Digest(Protocol):
 class FormBody:
     """The form of a request as it comes in: read to its file first, then to its end."""
 
-    def __init__(self, request: Request, shape: Shape, limits: Limits) -> None:
+    def __init__(self, request: Request, shape: Shape, limits: UploadLimits) -> None:
         """Begin to read a form. Raises MissingFile, InvalidUpload, for what is none."""
         self._form = _Form(boundary_of(request), shape, limits)
         self._announced = announced_bytes(request) or 0
@@ -226,7 +226,7 @@ class FormBody:
         return Received(self._form.check_end(), self._form.file_bytes)
 
 
-async def receive_file(request: Request, path: Path, fields: Sequence[str], limits: Limits) -> Received:
+async def receive_file(request: Request, path: Path, fields: Sequence[str], limits: UploadLimits) -> Received:
     """Write the first file in one of these form fields to a path.
 
     Raises MissingFile, FileTooLarge as soon as the limit is passed, InvalidUpload for a broken form, and what

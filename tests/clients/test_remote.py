@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from munsit_denoise.commands.sending import Errand, UsageError, plan
+from munsit_denoise.batch.order import UsageError
+from munsit_denoise.commands.sending import Errand, plan
 from tests.audio import write_noisy
 from tests.live import Live
 

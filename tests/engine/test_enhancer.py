@@ -10,8 +10,8 @@ import torch
 
 from munsit_denoise.engine.enhancer import MAX_BATCH_CHANNELS, Enhancer
 from munsit_denoise.engine.filter import Filter
-from munsit_denoise.engine.kinship import MAX_CHANNELS as MOST_TOGETHER
-from munsit_denoise.engine.kinship import STEP_FRAMES
+from munsit_denoise.engine.filter_sharing import MAX_CHANNELS as MOST_TOGETHER
+from munsit_denoise.engine.filter_sharing import STEP_FRAMES
 from munsit_denoise.engine.model import MaskNetwork, ModelSize
 from munsit_denoise.engine.stft import HOP_LENGTH, SAMPLE_RATE_HZ
 from munsit_denoise.engine.stop import Stopped
@@ -22,7 +22,7 @@ from munsit_denoise.engine.stream import (
     WINDOW_CHANNEL_S,
     WINDOW_SAMPLES,
     Block,
-    Denoiser,
+    StreamDenoiser,
     StreamFormat,
 )
 from munsit_denoise.engine.weights import load_network
@@ -96,7 +96,7 @@ class Endless:
 
 def test_a_denoiser_that_is_stopped_leaves_its_window() -> None:
     began, ended = threading.Event(), []
-    denoiser = Denoiser(Endless(began), StreamFormat(RATE_HZ, 1))
+    denoiser = StreamDenoiser(Endless(began), StreamFormat(RATE_HZ, 1))
     denoiser.feed(np.zeros((RATE_HZ, 1), np.float32))
 
     def flush() -> None:
@@ -155,5 +155,5 @@ def test_short_windows_give_the_same(precision: torch.dtype, channels: int, seam
 
 
 def run(enhancer: Enhancer, stream: StreamFormat, x: Block) -> Block:
-    denoiser = Denoiser(enhancer, stream)
+    denoiser = StreamDenoiser(enhancer, stream)
     return np.concatenate([denoiser.feed(x), denoiser.flush()])

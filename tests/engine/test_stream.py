@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from munsit_denoise.engine.enhancer import Enhancer
 from munsit_denoise.engine.open import open_engine
-from munsit_denoise.engine.stream import CORE_S, Block, Denoiser, StreamFormat
+from munsit_denoise.engine.stream import CORE_S, Block, StreamDenoiser, StreamFormat
 from munsit_denoise.engine.weights import DEFAULT_WEIGHTS, load_network
 from munsit_denoise.treatment import Treatment
 from tests.audio import hiss, voice
@@ -30,7 +30,7 @@ def enhancer() -> Enhancer:
 
 
 def run(enhancer: Enhancer, x: Block, rate_hz: int, chunk: int = 10**9, strength: float = 1.0) -> Block:
-    denoiser = Denoiser(enhancer, StreamFormat(rate_hz, x.shape[1]), strength)
+    denoiser = StreamDenoiser(enhancer, StreamFormat(rate_hz, x.shape[1]), strength)
     parts = [denoiser.feed(x[i : i + chunk]) for i in range(0, len(x), chunk)]
     return np.concatenate([*parts, denoiser.flush()])
 
@@ -49,7 +49,7 @@ def snr_db(reference: Block, estimate: Block) -> float:
 def test_any_chunking_gives_the_same_samples(sizes: list[int], rate_hz: int) -> None:
     enhancer = load_enhancer()
     x = noisy(sum(sizes) / rate_hz + 0.01, rate_hz)[: sum(sizes)]
-    denoiser, parts, start = Denoiser(enhancer, StreamFormat(rate_hz, 1)), [], 0
+    denoiser, parts, start = StreamDenoiser(enhancer, StreamFormat(rate_hz, 1)), [], 0
     for size in sizes:
         parts.append(denoiser.feed(x[start : start + size]))
         start += size

@@ -14,7 +14,7 @@ import pytest
 from munsit_denoise.db.engine import open_database
 from munsit_denoise.db.records import Records
 from munsit_denoise.errors import ProcessingFailed
-from munsit_denoise.jobs.pipeline import Outcome, Work
+from munsit_denoise.jobs.pipeline import Outcome, PipelineTask
 from munsit_denoise.jobs.recovery import requeue
 from munsit_denoise.jobs.runner import LOST_ORIGINAL
 from munsit_denoise.jobs.settlement import Settlement
@@ -35,7 +35,7 @@ async def test_a_good_job_ends_with_a_file_then_a_row_then_a_ring(house: House) 
 
 
 async def test_what_there_is_to_say_of_a_result_is_kept(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def enhance(work: Work, *_: Any) -> Outcome:
+    async def enhance(work: PipelineTask, *_: Any) -> Outcome:
         work.target.write_bytes(b"a film without its second track")
         return Outcome(("The second track was left out.",))
 

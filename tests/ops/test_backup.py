@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from munsit_denoise.backup import saving
-from munsit_denoise.backup.manifest import Content, read_manifest
+from munsit_denoise.backup.manifest import FileDigest, read_manifest
 from munsit_denoise.backup.restoring import check_backup, restore
 from munsit_denoise.backup.saving import save
 from munsit_denoise.cli import app
@@ -91,7 +91,7 @@ async def test_what_is_deleted_while_it_is_copied_is_deleted_in_the_backup(
     settings = await make_installation(tmp_path / "here", jobs=3)
     copy, victim = saving.copy_file, job_id(2)
 
-    async def copy_while_one_goes(source: Storage, target: Storage, key: str) -> Content:
+    async def copy_while_one_goes(source: Storage, target: Storage, key: str) -> FileDigest:
         if (settings.storage_root / victim[:2] / victim).exists():
             with sql(settings) as connection:
                 connection.execute("UPDATE denoise_records SET deleted_at = 1 WHERE id = ?", (victim,))
@@ -118,7 +118,7 @@ async def test_an_interrupted_backup_goes_on(tmp_path: Path, monkeypatch: pytest
     settings = await make_installation(tmp_path / "here", jobs=3)
     copy, copied = saving.copy_file, 0
 
-    async def break_off(source: Storage, target: Storage, key: str) -> Content:
+    async def break_off(source: Storage, target: Storage, key: str) -> FileDigest:
         nonlocal copied
         copied += 1
         if copied == 3:

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from munsit_denoise.backup import moving
-from munsit_denoise.backup.manifest import Content
+from munsit_denoise.backup.manifest import FileDigest
 from munsit_denoise.backup.moving import move
 from munsit_denoise.cli import app
 from munsit_denoise.db.checkup import installation_id
@@ -64,7 +64,7 @@ async def test_an_interrupted_move_goes_on_and_all_arrives(
         copy(source, target)  # committed, and then the machine goes down
         raise KeyboardInterrupt
 
-    async def store_breaks(source: Storage, target: Storage, key: str) -> Content:
+    async def store_breaks(source: Storage, target: Storage, key: str) -> FileDigest:
         if key.startswith(job_id(2)):
             raise KeyboardInterrupt
         return await moving_copy(source, target, key)

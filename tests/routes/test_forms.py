@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from munsit_denoise.errors import FileTooLarge, InvalidUpload, MissingFile
-from munsit_denoise.jobs.intake import Limits, Received
+from munsit_denoise.jobs.intake import Received, UploadLimits
 from munsit_denoise.routes.multipart import FormReader, Part
 from munsit_denoise.routes.uploads import CUT_OFF, NO_PART, TOO_MUCH, receive_file
 
@@ -41,7 +41,7 @@ def receive(
     headers = [(b"content-type", content_type.encode("latin-1"))]
     request = Request({"type": "http", "headers": headers, "state": {"services": SERVICES}}, next_message)
     path = folder / "received"
-    received = anyio.run(receive_file, request, path, ("audio", "file"), Limits(1, 0, 0, 0, 0))
+    received = anyio.run(receive_file, request, path, ("audio", "file"), UploadLimits(1, 0, 0, 0, 0))
     return received, path.read_bytes()
 
 
