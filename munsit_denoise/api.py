@@ -17,7 +17,7 @@ from munsit_denoise.samples import Samples, as_full_scale
 from munsit_denoise.treatment import Quality, Treatment
 
 if TYPE_CHECKING:
-    pass
+    from munsit_denoise.engine.stream import StreamDenoiser
 
 
 QualityName = Literal["standard", "best"]  # best: two models together, with the extra munsit-denoise[best]

@@ -76,6 +76,7 @@ class Idempotency:
     def __init__(self, keys: IdempotencyKeys) -> None:
         self._keys = keys
         self._coming: set[tuple[str, str]] = set()  # users and keys whose first submission is not over
+        self._over = 0  # how many of those are
 
     @asynccontextmanager
     async def submission(self, user_id: str, key: str | None) -> AsyncIterator[KeyedSubmission]:
@@ -83,7 +84,7 @@ class Idempotency:
         if key is None:
             yield KeyedSubmission()
             return
-        note, own = Note(user_id, key, LIFETIME_US), (user_id, key)
+        note, own, over = Note(user_id, key, LIFETIME_US), (user_id, key), self._over
         first = await self._find(user_id, key)
         if first is not None:
             yield KeyedSubmission(note, first)
@@ -91,10 +92,11 @@ class Idempotency:
         if own in self._coming:
             raise KeyInUse
         self._coming.add(own)
-        try:  # it is asked again, as one may have been accepted between the first answer and now
-            yield KeyedSubmission(note, await self._find(user_id, key))
+        try:  # it is asked again where one may have been accepted between the first answer and now
+            yield KeyedSubmission(note, await self._find(user_id, key) if self._over != over else None)
         finally:
             self._coming.discard(own)
+            self._over += 1
 
     async def expire_forever(self) -> None:
         """Forget keys that are old enough, again and again."""
