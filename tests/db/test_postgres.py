@@ -10,7 +10,7 @@ from munsit_denoise.db.balance import Balances
 from munsit_denoise.db.engine import Database, open_database
 from munsit_denoise.db.idempotency import First, IdempotencyKeys, Note
 from munsit_denoise.db.migrate import upgrade
-from munsit_denoise.db.records import Records, Result
+from munsit_denoise.db.records import Records, RunResult
 from munsit_denoise.db.usage import Counts
 from munsit_denoise.errors import KeyInUse
 from tests.db.test_records import make_record, user_id
@@ -47,7 +47,7 @@ async def test_minutes_keys_and_bytes(database: Database, user_id: str) -> None:
     assert await balances.available_ms(user_id) == JOB_MS
     lease = await records.claim(first.id)
     assert lease
-    assert await records.succeed(lease, Result("r", None, "t", size_bytes=1000, tiles_bytes=30))
+    assert await records.succeed(lease, RunResult("r", None, "t", size_bytes=1000, tiles_bytes=30))
     kept = await Counts(database).of(user_id)
     assert (kept.processed_s, kept.stored_bytes) == (1.5, 1030 + 2 * first.audio_size_bytes)
     stored = await Overview(database).stored()
