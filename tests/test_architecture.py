@@ -133,8 +133,9 @@ def test_routes_touch_nothing_private_of_others() -> None:
 
 def test_only_the_settings_read_the_environment() -> None:
     for path, tree in trees().items():
-        nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
-        reads = any(node.attr in ("environ", "getenv") for node in nodes)
+        names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        names |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+        reads = names & {"environ", "environb", "getenv", "getenvb"}
         assert not reads or path.relative_to(PACKAGE).as_posix() in READ_THE_ENVIRONMENT, path
 
 

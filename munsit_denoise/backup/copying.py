@@ -30,7 +30,7 @@ async def copy_file(source: Storage, target: Storage, key: str) -> FileDigest:
     async with source.open_range(key) as reader, target.new_file(key) as path:
         digest = await _write_out(reader, path)
     if await digest_in(target, key) != digest:
-        raise CannotGoOn(f"{key} arrived otherwise than it was read. Look at both disks, and run the command again.")
+        raise CannotGoOn(f"The copy of {key} differs from what was read. Check both disks, and run the command again.")
     return digest
 
 
@@ -60,7 +60,7 @@ async def copy_growing(source: Storage, target: Storage, key: str) -> FileDigest
             await end.write(data)
             left -= len(data)
     if await target.appended_bytes(key) != size_bytes - left:
-        raise CannotGoOn(f"{key} did not arrive whole. Run the command again.")
+        raise CannotGoOn(f"The copy of {key} is incomplete. Run the command again.")
     return FileDigest(size_bytes - left, digest.hexdigest())
 
 

@@ -54,7 +54,8 @@ def read_manifest(folder: Path) -> Manifest:
         values = json.loads((folder / FILE).read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise CannotGoOn(
-            f"{folder} is no complete backup: it has no {FILE}. Name a folder that munsit-denoise backup has finished."
+            f"{folder} is not a complete backup: it has no {FILE}. "
+            "Give a folder in which munsit-denoise backup has finished."
         ) from None
     except ValueError:
         raise CannotGoOn(f"{folder / FILE} is damaged. Take another backup.") from None

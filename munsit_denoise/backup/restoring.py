@@ -18,7 +18,10 @@ def check_backup(folder: Path) -> Manifest:
     """Return what a backup holds, once each of its files has been read and is what it was. Raises CannotGoOn."""
     found = read_manifest(folder)
     if found.schema not in known_revisions():
-        raise CannotGoOn(f"The backup {folder} was made by munsit-denoise {found.version}, a newer one. Use that.")
+        raise CannotGoOn(
+            f"The backup {folder} was made by munsit-denoise {found.version}, which is newer. "
+            "Restore it with that version."
+        )
     paths = {folder / manifest.FILES / key[:2] / key: digest for key, digest in found.files.items()}
     paths[folder / manifest.DATABASE] = found.database
     damaged = [str(path.relative_to(folder)) for path, digest in paths.items() if _digest_of(path) != digest]
@@ -40,14 +43,12 @@ def _digest_of(path: Path) -> FileDigest | None:
 async def restore(settings: Settings, folder: Path, *, overwrite: bool) -> tuple[Manifest, list[str]]:
     """Put a backup in the place of the settings' database and storage, on which no server may work.
 
-    Return what it held, and where things were put aside: with `overwrite` the database that was there, and recordings
+    Return what it held, and where things were set aside: with `overwrite` the database that was there, and recordings
     that the backup does not know. When this is interrupted, the old database is in force, and doing it again is fine.
     Raises CannotGoOn, OSError, Unavailable's.
     """
     if settings.is_cluster:
-        raise CannotGoOn(
-            "A backup of SQLite is put back into SQLite; munsit-denoise move takes it from there into a cluster."
-        )
+        raise CannotGoOn("A backup of SQLite is restored to SQLite. Then munsit-denoise move takes it into a cluster.")
     found = check_backup(folder)
     storage = open_storage(settings)
     if not overwrite:
@@ -66,17 +67,17 @@ async def restore(settings: Settings, folder: Path, *, overwrite: bool) -> tuple
 async def _check_empty(settings: Settings, storage: Storage) -> None:
     if settings.database_path.exists():
         raise CannotGoOn(
-            f"There is a database {settings.database_path} already. "
-            "--overwrite puts it aside and the backup in its place."
+            f"The database {settings.database_path} exists. "
+            "Use --overwrite to set it aside and put the backup in its place."
         )
     async for _ in storage.jobs():
         raise CannotGoOn(
-            "There are recordings in the storage already. --overwrite puts aside those that the backup does not know."
+            "The storage has recordings. Use --overwrite to set aside those that the backup does not know."
         )
 
 
 async def _put_strangers_aside(storage: Storage, found: Manifest) -> list[str]:
-    """Put aside the recordings of which the backup knows nothing; return where."""
+    """Set aside the recordings of which the backup knows nothing; return where."""
     known = {key.partition("/")[0] for key in (*found.files, *found.missing)}
     strangers = []
     async for job_ids in storage.jobs():

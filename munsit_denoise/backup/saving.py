@@ -74,18 +74,18 @@ def _ask(folder: Path) -> _Told:
 def _make_ready(settings: Settings, folder: Path) -> None:
     if settings.is_cluster:
         raise CannotGoOn(
-            "A PostgreSQL database is saved by pg_dump, and the bucket by its store; see docs/operations/backup.md."
+            "Back up a PostgreSQL database with pg_dump, and the bucket with its store; see docs/operations/backup.md."
         )
     if not settings.database_path.is_file():
-        raise CannotGoOn(f"There is no database {settings.database_path} to be saved. Check DENOISE_DATA_DIR.")
+        raise CannotGoOn(f"There is no database {settings.database_path} to back up. Check DENOISE_DATA_DIR.")
     if folder.exists() and not folder.is_dir():
-        raise CannotGoOn(f"{folder} is a file. Name a folder, which is made if it is missing.")
+        raise CannotGoOn(f"{folder} is a file. Give a folder; it is created if it does not exist.")
     names = {path.name for path in folder.iterdir()} if folder.exists() else set()
     if any(name not in OURS and not name.startswith(ASKED) for name in names):
-        raise CannotGoOn(f"{folder} holds something already. Name a folder that is empty or new.")
+        raise CannotGoOn(f"{folder} is not empty. Give a folder that is empty or new.")
     storage = settings.storage_root.resolve()
     if storage == folder.resolve() or storage in folder.resolve().parents:
-        raise CannotGoOn(f"{folder} lies among the recordings. Name a folder elsewhere.")
+        raise CannotGoOn(f"{folder} is inside the folder of the recordings. Give a folder elsewhere.")
     folder.mkdir(parents=True, exist_ok=True)
 
 

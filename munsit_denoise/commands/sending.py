@@ -50,7 +50,7 @@ def plan(errand: Errand) -> tuple[Errand, list[tuple[Path, Path]]]:
     output = Path(errand.output)
     if errand.output and not _is_folder(errand.output):
         if len(errand.files) > 1:
-            raise UsageError(f"{shown(output)} is no folder; one is needed for several files.")
+            raise UsageError(f"{shown(output)} is not a folder. Results of several files need one.")
         extension = output.suffix[1:].lower()
         asked = errand.options.get("output_format")
         if extension and asked and asked.lower().removeprefix(".") not in (extension, "original"):
@@ -64,7 +64,7 @@ def plan(errand: Errand) -> tuple[Errand, list[tuple[Path, Path]]]:
         if target.exists() and file.exists() and target.samefile(file):
             raise UsageError(f"OUT is FILE: {shown(file)}. The original would be lost; give another name.")
     if len({target for _, target in pairs}) < len(pairs):
-        raise UsageError("Several files would have the same result; send them one at a time, to folders of their own.")
+        raise UsageError("Several files would have the same result. Send them one at a time, each to its own folder.")
     return errand, pairs
 
 

@@ -12,7 +12,7 @@ from munsit_denoise.treatment import Treatment
 
 INSTALL_FFMPEG = "Install FFmpeg, on Debian with: apt-get install ffmpeg; and see that it comes first in PATH."
 INSTALL_AGAIN = "Install munsit-denoise again, and its packages with it."
-INSTALL_TORCH = "Install torch and torchaudio of one build; README, PyTorch builds, tells how."
+INSTALL_TORCH = "Install torch and torchaudio of one build; docs/quick-start.md shows how."
 CHOOSE_DEVICE = "Set DENOISE_DEVICE=auto or cpu, or install the GPU's driver and a build of PyTorch that fits it."
 ELSEWHERE = "Not needed here: DENOISE_JOB_CONCURRENCY is 0, other machines run the jobs."
 RATE_HZ = 16_000
@@ -61,5 +61,5 @@ def look_at_device(settings: Settings) -> Finding:
     except RuntimeError as error:  # what PyTorch raises for all that a device refuses
         return wrong(f"{str(error).partition(chr(10))[0]}.", CHOOSE_DEVICE)
     if out.shape != noise.shape or not np.isfinite(out).all():
-        return wrong("The model returns no sound on this device.", CHOOSE_DEVICE)
+        return wrong("The model returns no output on this device.", CHOOSE_DEVICE)
     return fine(f"The model works on {choose_device(settings.device).type}.")

@@ -104,4 +104,4 @@ class Fetcher:
         try:
             await self.parts.storage.delete_job(job_id)
         except Unavailable as error:  # the sweep removes it later
-            log.warning("what was fetched could not be removed", reason=error.message)
+            log.warning("a downloaded original could not be removed", reason=error.message)

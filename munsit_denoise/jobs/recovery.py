@@ -25,7 +25,7 @@ async def requeue(parts: Parts, tasks: TaskGroup, delay_s: float) -> None:
         else:
             await parts.put(job.user_id, job.id, job.source_url)
     if waiting:
-        log.info("jobs from before go on", jobs=len(waiting))
+        log.info("jobs that had not ended are queued again", jobs=len(waiting))
 
 
 async def _put_later(parts: Parts, job: PendingJob, delay_s: float) -> None:

@@ -172,7 +172,7 @@ class Runner:
             async with self.parts.storage.new_file(key) as path:
                 await to_thread.run_sync(path.write_bytes, tiles)
         except Unavailable as error:
-            log.warning("pictures could not be kept", reason=error.message)
+            log.warning("spectrogram tiles could not be stored", reason=error.message)
             return None
         return key
 

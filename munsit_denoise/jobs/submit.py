@@ -198,7 +198,7 @@ class Submission:
         try:
             await removal
         except Unavailable as error:  # the sweep removes it later; whoever waits is told what went wrong first
-            log.warning("what was taken in could not be removed", reason=error.message)
+            log.warning("the files of a refused upload could not be removed", reason=error.message)
 
 
 def _blank_record(user_id: str, origin: Origin, options: Options) -> DenoiseRecord:

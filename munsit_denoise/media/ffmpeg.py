@@ -191,7 +191,7 @@ async def finish(
         async for chunk in process.stream:
             written += chunk
             if len(written) > MAX_TOLD_BYTES:
-                raise ProcessingFailed("The file describes itself at too great a length.")
+                raise ProcessingFailed("The description of the file's contents is too long.")
         code = await process.wait()
     raise_if_cut_off(code)
     return Finished(code, bytes(written))

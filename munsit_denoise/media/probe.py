@@ -107,7 +107,7 @@ def _timed(track: AudioTrack, measured: Measured) -> AudioTrack:
         if count_s > 0:
             line.place(round((begin_s - zero_s) * line.rate_hz), round(count_s * line.rate_hz))
     if line.silence > MAX_SILENCE_S * line.rate_hz:
-        raise NotMedia("The time stamps in the file make no sense: they leave out more than a day.")
+        raise NotMedia("The time stamps in the file are broken: they contain a gap of more than a day.")
     duration_s = line.position / line.rate_hz
     shortest_s = duration_s - (measured.last_length_s or measured.usual_length_s) - HEADER_SLACK_S
     told = () if track.container in ESTIMATED else (track.origin_s + track.duration_s - zero_s, track.duration_s)
@@ -147,7 +147,7 @@ def _big_endian(track: AudioTrack) -> AudioTrack:
         return track
     if track.codec.startswith("pcm_") and track.codec[-2:] in ("le", "be"):
         return replace(track, codec=f"{track.codec[:-2]}be")
-    raise NotMedia("A big-endian WAV (RIFX) is read only where it holds PCM. Please send it in another format.")
+    raise NotMedia("A big-endian WAV (RIFX) can only be read if it contains PCM. Please send it in another format.")
 
 
 def _fills(track: AudioTrack, size_bytes: int) -> bool:

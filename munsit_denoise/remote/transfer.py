@@ -32,7 +32,7 @@ def check_url(url: str) -> str:
     try:
         parsed = httpx2.URL(url)
     except (httpx2.InvalidURL, TypeError):
-        raise InvalidOption("The URL cannot be read.") from None
+        raise InvalidOption("The URL cannot be parsed.") from None
     if parsed.scheme not in SCHEMES or not parsed.host or len(url) > MAX_URL_LENGTH:
         raise InvalidOption("The URL must begin with http:// or https:// and name a host.")
     return url

@@ -21,13 +21,11 @@ FORM_OVERHEAD_BYTES = 64 * 1024  # boundaries, headers and fields beside the fil
 MAX_FIELD_BYTES = 16 * 1024  # of a text field that is looked at
 MAX_BOUNDARY = 200  # bytes; the standard has 70
 WRITE_BYTES = 2**20  # what is collected before a write to the disk
-NO_BOUNDARY = (
-    "The Content-Type of the form names no boundary. Please leave this header to your HTTP client, which adds one."
-)
-LONG_BOUNDARY = f"The boundary that the Content-Type of the form names is longer than {MAX_BOUNDARY} bytes."
-NO_PART = "The body does not contain the boundary that its Content-Type names. Please send a multipart form."
+NO_BOUNDARY = "The Content-Type of the form has no boundary. Please let your HTTP client set this header."
+LONG_BOUNDARY = f"The boundary in the Content-Type of the form is longer than {MAX_BOUNDARY} bytes."
+NO_PART = "The body does not contain the boundary of its Content-Type. Please send a multipart form."
 CUT_OFF = "The upload was cut off before the end of the form. Please send it again."
-TOO_MUCH = "The form holds too much beside the file. Please send the file and short fields only."
+TOO_MUCH = "The form contains too much data besides the file. Please send the file and short fields only."
 NO_FILES = ("text/", "application/json", "application/x-www-form-urlencoded")  # types of fields that are no file
 
 

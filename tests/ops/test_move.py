@@ -98,11 +98,11 @@ async def test_a_place_of_another_installation_is_refused_and_stays_as_it_is(tmp
         await move(here, cluster, scratch, nobody)
     await there.delete_job(job_id(5))
     await there.name_installation("another")
-    with pytest.raises(CannotGoOn, match="storage to move to is another"):
+    with pytest.raises(CannotGoOn, match="target storage belongs to another"):
         await move(here, cluster, scratch, nobody)
     assert is_empty(cluster.database)
     await anyio.to_thread.run_sync(copy_rows, other.database, cluster.database)
-    with pytest.raises(CannotGoOn, match="database to move to is another"):
+    with pytest.raises(CannotGoOn, match="target database belongs to another"):
         await move(here, cluster, scratch, nobody)
     assert compare_rows(other.database, cluster.database)
 

@@ -20,9 +20,9 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 WHOLE_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 VISIBLE = re.compile(r"[!-~]+")
 BLANKS = b"\xef\xbb\xbf \t\r\n"  # before an object: a byte order mark among them
-NO_JSON = "The body is no JSON object. Please send one with url or upload_id."
+NO_JSON = "The body is not a JSON object. Please send one with url or upload_id."
 TWO_SOURCES = "url and {} were both given. Please send one of them."
-NO_SOURCE = "url or upload_id is required: one of them says what is to be denoised."
+NO_SOURCE = "url or upload_id is required: it says which recording to denoise."
 
 
 class _Literal(str):
