@@ -1,7 +1,6 @@
 """What Python programs use: arrays and files without noise, without a server. PyTorch is loaded when it is needed."""
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from operator import index
@@ -17,7 +16,8 @@ from munsit_denoise.samples import Samples, as_full_scale
 from munsit_denoise.treatment import Quality, Treatment
 
 if TYPE_CHECKING:
-    from munsit_denoise.engine.stream import StreamDenoiser
+    from munsit_denoise.engine.open import MakeDenoiser
+    from munsit_denoise.engine.pool import PooledDenoiser
 
 
 QualityName = Literal["standard", "best"]  # best: two models together, with the extra munsit-denoise[best]
@@ -30,6 +30,7 @@ class EngineOptions:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 0  # cores that the model uses; 0: all
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the processor has it
+    enhancer: str = "munsit-denoise"  # the model of the standard quality, by the name that its package gives it
 
 
 DEFAULT_ENGINE = EngineOptions()
@@ -148,7 +149,7 @@ def enhance_file(
     return anyio.run(enhance_one, wish, make_denoiser)
 
 
-def _denoiser_of(engine: EngineOptions, treatment: Treatment, rate_hz: int, channels: int) -> "StreamDenoiser":
+def _denoiser_of(engine: EngineOptions, treatment: Treatment, rate_hz: int, channels: int) -> "PooledDenoiser":
     return _opened(engine)(rate_hz, channels, treatment)
 
 
@@ -160,10 +161,10 @@ def _treatment(strength: float, quality: str) -> Treatment:
 
 
 @cache  # the model is loaded once a process, when it is first needed
-def _opened(engine: EngineOptions) -> Callable[[int, int, Treatment], "StreamDenoiser"]:
+def _opened(engine: EngineOptions) -> "MakeDenoiser":
     from munsit_denoise.engine.open import open_engine
 
-    return open_engine(engine.device, engine.threads, engine.precision)
+    return open_engine(engine.device, engine.threads, engine.precision, enhancer_name=engine.enhancer)
 
 
 def _check_format(rate_hz: int, channels: int) -> None:

@@ -141,6 +141,9 @@ class Settings(BaseSettings):
     quality: Literal["standard", "best"] = Field(
         "standard", description="Quality of jobs that ask for none; best runs two models, needs munsit-denoise[best]"
     )
+    enhancer: str = Field(
+        "munsit-denoise", description="Model of the standard quality: munsit-denoise, deepfilternet3, or a package's"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level logged")
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="Format of log lines; auto: console on a terminal, JSON elsewhere"
