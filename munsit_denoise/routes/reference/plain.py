@@ -84,7 +84,7 @@ OPERATIONS: dict[str, Operation] = {
         "server",
         (
             Answer("The server accepts and runs jobs.", (Content(Ready, {"status": "ready"}),)),
-            Answer("The server cannot work now.", (Content(NotReady, {"status": "unavailable", "down": ["runner"]}),), 503),
+            Answer("Not now.", (Content(NotReady, {"status": "unavailable", "down": ["runner"]}),), 503),
         ),
         errors=(),
         needs_key=False,
