@@ -1,12 +1,10 @@
 """`python -m munsit_denoise`, and the program `munsit-denoise`."""
 
 import sys
-import warnings
 
 
 def main() -> None:
     """Run the command line; Ctrl-C while it is still being loaded is as quiet as later."""
-    warnings.filterwarnings("ignore", "Couldn't find ff", RuntimeWarning)  # pydub's; ours is a sentence and an end
     try:
         from munsit_denoise.cli import main as run
 

@@ -14,7 +14,7 @@ DenoiseError
 ├── UploadInUse              another request works on the same upload
 ├── UploadOverrun            more came in than an upload was announced with
 ├── KeyReused                an idempotency key came with another request
-├── KeyInUse                 the first request of an idempotency key is still coming in
+├── KeyInUse                 the first request of an idempotency key is still being received
 ├── InvalidPage              offset or limit is no number that makes sense
 ├── InvalidUpload            the request cannot become a job; the message says why
 │   ├── MissingFile

@@ -22,7 +22,6 @@ import anyio
 from anyio import to_thread
 from anyio.abc import UNIXSocketStream
 from imageio_ffmpeg import get_ffmpeg_exe
-from pydub.utils import get_encoder_name, get_prober_name
 
 from munsit_denoise.errors import Interrupted, ProcessingFailed
 from munsit_denoise.media.confinement import confinement
@@ -104,8 +103,7 @@ def program(name: str) -> str:
             return str(get_ffmpeg_exe())
         except RuntimeError:
             return program("ffmpeg")
-    found: str = get_encoder_name() if name == "ffmpeg" else get_prober_name()
-    path = shutil.which(found)
+    path = shutil.which(name)
     if path is None:
         raise MissingProgram(f"{name} was not found; install FFmpeg, on Debian with: apt-get install ffmpeg")
     return path

@@ -173,7 +173,7 @@ def test_commands_tell_what_they_did_and_what_keeps_them_from_it(
     assert "inside the folder of the recordings" in run(app, ["backup", "here/files/saved"]).output
     assert "saved: 2 files" in run(app, ["backup", "saved"]).output
     assert "saved: 2 files" in run(app, ["backup", "--link", "linked"]).output
-    assert "all is well: 2 files" in run(app, ["restore", "saved", "--check"]).output
+    assert "the backup is intact: 2 files" in run(app, ["restore", "saved", "--check"]).output
     with only_server(settings):
         assert "Another server is already running" in run(app, ["restore", "saved", "--overwrite"]).output
     done = run(app, ["restore", "saved", "--overwrite"])

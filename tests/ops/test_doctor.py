@@ -242,7 +242,6 @@ def programs(folder: Path, patch: pytest.MonkeyPatch, **scripts: str) -> Iterato
         ffmpeg.program.cache_clear()
 
 
-@pytest.mark.filterwarnings("ignore:Couldn't find ff:RuntimeWarning")
 def test_an_ffmpeg_that_does_not_work_is_found(here: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with programs(tmp_path, monkeypatch, ffmpeg="exit 127"):
         finding = found(here, "ffmpeg")

@@ -90,7 +90,10 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing(server: Live) -> None
 def test_an_announced_size_over_the_limit_is_refused_unread(server: Live) -> None:
     with connect(server) as connection:
         connection.sendall(head(server, 10**12))
-        answer = connection.recv(4096).decode()
+        received = connection.recv(4096)
+        while not received.endswith(b"}") and (more := connection.recv(4096)):  # the body may come later
+            received += more
+    answer = received.decode()
     assert answer.startswith("HTTP/1.1 400")
     assert re.search(r"File size exceeds the maximum limit of 200MB\. File size: [\d.]+MB", answer)
 

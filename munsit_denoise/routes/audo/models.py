@@ -36,14 +36,16 @@ class AudoForm(Model):
 
 
 class AudoJobRequest(Model):
-    """What is to be denoised, and how; `fileId` is another name for `input`."""
+    """A recording and its options; `fileId` is another name for `input`."""
 
     model_config = ConfigDict(extra="allow")
 
     input: str = Field(description="A fileId, or an http(s) URL")
-    outputExtension: str | None = Field(None, description="Of the result; the source's own when absent")  # noqa: N815
-    output: str | None = Field(None, description="A URL that gets the result by PUT")
-    noiseReductionAmount: Annotated[float, Field(ge=1, le=100)] | None = Field(None, description="100 is all")  # noqa: N815
+    outputExtension: str | None = Field(None, description="Extension of the result; the source's own if absent")  # noqa: N815
+    output: str | None = Field(None, description="URL to which the result is sent by PUT")
+    noiseReductionAmount: Annotated[float, Field(ge=1, le=100)] | None = Field(  # noqa: N815
+        None, description="How much of the noise is removed; 100 is all"
+    )
     autoVolume: bool | Annotated[float, Field(ge=-70, le=0)] | None = Field(  # noqa: N815
         None, description="true: -16 LUFS; a number: that many LUFS"
     )
@@ -59,18 +61,18 @@ class Queued(Model):
     """The job waits."""
 
     state: Literal["queued"]
-    jobsAhead: int = Field(ge=0, description="0 is the next")  # noqa: N815
+    jobsAhead: int = Field(ge=0, description="Jobs that run before this one")  # noqa: N815
 
 
 class InProgress(Model):
-    """The job is worked on."""
+    """The job runs."""
 
     state: Literal["in_progress"]
     percent: float = Field(ge=0, le=100)
 
 
 class Succeeded(Model):
-    """The job ended well; the path is below the base, in the words of the form that it came in by."""
+    """The job succeeded; the path is relative to the base URL, named as the form of the request names it."""
 
     state: Literal["succeeded"]
     processedPath: str | None = None  # noqa: N815
@@ -79,14 +81,14 @@ class Succeeded(Model):
 
 
 class AudoFailed(Model):
-    """The job ended without a result."""
+    """The job failed or was cancelled."""
 
     state: Literal["failed"]
     reason: str
 
 
 class AudoSuccess(Model):
-    """It was done."""
+    """The request succeeded."""
 
     status: Literal["success"]
     detail: str

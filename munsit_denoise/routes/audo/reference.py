@@ -35,7 +35,7 @@ EXTENSION = {"type": "string", "pattern": r"^\.?[A-Za-z0-9]{1,16}$"}
 FORM = Content(AudoForm, media_type="multipart/form-data")
 BINARY = Content({"type": "string", "format": "binary"}, None, "*/*")
 PLAIN_NOT_FOUND = Content({"type": "string"}, "Not Found", "text/plain")
-STATES = "One JSON message for each state, its end last, and then the server closes."
+STATES = "One JSON message for each state; after the last one the server closes the socket."
 SOCKET = Operation(
     "Follow a job over a WebSocket",
     "audo",
@@ -61,15 +61,15 @@ OPERATIONS: dict[str, Operation] = {
             errors.TooManyUploads,
         ),
         refusals=((400, "The request was cut off."),),
-        parameters=(query("inputExt", EXTENSION, "The file's extension, where its name has none.", "wav"),),
+        parameters=(query("inputExt", EXTENSION, "Extension of the file, if its name has none.", "wav"),),
         contents=(FORM,),
     ),
     "POST /remove-noise": Operation(
-        "Send a recording in",
+        "Submit a recording",
         "audo",
         (Answer("The job's id.", (Content(AudoJob, {"jobId": JOB}),)),),
         errors=(*KEYED, *SUBMITTING, errors.UploadNotFound),
-        parameters=(query("outputExt", EXTENSION, "With a form: the result's extension.", "mp3"),),
+        parameters=(query("outputExt", EXTENSION, "Extension of the result, for a form.", "mp3"),),
         contents=(
             FORM,
             Content(AudoJobRequest, {"input": JOB, "outputExtension": "flac", "noiseReductionAmount": 90}),
@@ -78,19 +78,19 @@ OPERATIONS: dict[str, Operation] = {
         "that the balance does not cover the job.",
     ),
     "GET /remove-noise/{job_id}/status": Operation(
-        "See what a job does",
+        "Get the state of a job",
         "audo",
-        (Answer("One of the states.", (Content(STATE, {"state": "in_progress", "percent": 48}),)),),
+        (Answer("The present state.", (Content(STATE, {"state": "in_progress", "percent": 48}),)),),
         errors=(*KEYED, JobNotFound),
     ),
     "POST /remove-noise/{job_id}/delete-results": Operation(
         "Delete a job's files",
         "audo",
-        (Answer("They are gone.", (Content(AudoSuccess, DELETED_BODY),)),),
+        (Answer("Deleted.", (Content(AudoSuccess, DELETED_BODY),)),),
         errors=(*KEYED, JobNotFound, errors.StorageBroken),
     ),
     "GET /apiKey/test": Operation(
-        "See whether a key is good", "audo", (Answer("It is.", (Content(AudoSuccess, AUTHORISED),)),)
+        "Check a key", "audo", (Answer("The key is valid.", (Content(AudoSuccess, AUTHORISED),)),)
     ),
     "GET /dl/artifacts/clean/{name}": Operation(
         "Download a result",
@@ -98,13 +98,13 @@ OPERATIONS: dict[str, Operation] = {
         (
             Answer("The file.", (BINARY,), headers=("ETag",)),
             Answer("A part of it.", (BINARY,), 206, ("Content-Range", "ETag")),
-            Answer("The range makes no sense.", (Content({"type": "string"}, None, "text/plain"),), 400),
+            Answer("The range is malformed.", (Content({"type": "string"}, None, "text/plain"),), 400),
             Answer("There is no such file.", (PLAIN_NOT_FOUND,), 404),
             Answer("The file was deleted.", (Content({"type": "string"}, "Gone", "text/plain"),), 410),
-            Answer("There are no such bytes.", (Content({"type": "string"}, None, "text/plain"),), 416),
+            Answer("The file has no such bytes.", (Content({"type": "string"}, None, "text/plain"),), 416),
         ),
         errors=(errors.DatabaseBusy, errors.StorageBroken, errors.DenoiseError),
-        parameters=(header("Range", {"type": "string"}, "Which bytes are wanted.", "bytes=0-1023"),),
+        parameters=(header("Range", {"type": "string"}, "The bytes to return.", "bytes=0-1023"),),
         needs_key=False,
     ),
     "GET /remove-noise/{job_id}/ws": SOCKET,

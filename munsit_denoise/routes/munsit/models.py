@@ -26,15 +26,15 @@ class JobNotFoundBody(Model):
 
 
 class ProcessingEvent(Model):
-    """The job waits or is worked on."""
+    """The job waits or runs."""
 
     stage: Literal["processing"]
     pct: float = Field(ge=0, le=100, description="Never falls within a job")
-    message: str = Field("", description="For people; may be left out")
+    message: str = Field("", description="For people; may be absent")
 
 
 class DoneEvent(Model):
-    """The job ended well."""
+    """The job succeeded."""
 
     stage: Literal["done"]
     url: Url
@@ -42,7 +42,7 @@ class DoneEvent(Model):
 
 
 class ErrorEvent(Model):
-    """The job ended without a result."""
+    """The job failed or was cancelled."""
 
     stage: Literal["error"]
     message: str
@@ -68,12 +68,12 @@ class DenoiseRecord(Model):
 
     id: Uuid
     user_id: Uuid
-    transaction_id: str | None = Field(description="The reservation of minutes, where a balance is kept")
-    audio_url: Url | None = Field(description="The result, once there is one")
+    transaction_id: str | None = Field(description="The reservation of minutes, if balances are on")
+    audio_url: Url | None = Field(description="URL of the result, once the job has succeeded")
     original_audio_url: Url
     file_name: str = Field(description="As the client sent it")
-    audio_duration: float = Field(ge=0, description="Seconds, of the source")
-    audio_size: int = Field(ge=0, description="Bytes, of the source")
+    audio_duration: float = Field(ge=0, description="Duration of the original, seconds")
+    audio_size: int = Field(ge=0, description="Size of the original, bytes")
     audio_format: str = Field(description="Lower-case extension without the dot")
     source_type: Literal["audio", "video"]
     status: Status
@@ -83,44 +83,46 @@ class DenoiseRecord(Model):
 
 
 class SubmissionOptions(Model):
-    """What is wanted of a result."""
+    """Options of a job."""
 
     model_config = ConfigDict(extra="allow")
 
     strength: float | None = Field(None, ge=0, le=1, description="How much of the noise is removed; 1 is all")
     output_format: str | None = Field(
-        None, description="An extension, or `original`: the source's own; `wav` when absent"
+        None, description="An extension, or `original` for the source's own; `wav` if absent"
     )
-    loudness: float | None = Field(None, ge=-70, le=0, description="LUFS; never above -1 dBTP")
+    loudness: float | None = Field(
+        None, ge=-70, le=0, description="Integrated loudness, LUFS; the true peak stays below -1 dBTP"
+    )
     audio_track: int | None = Field(None, ge=0, description="Which audio track of the file; 0 is the first")
-    webhook_url: Url | None = Field(None, description="Where the job's end is told")
+    webhook_url: Url | None = Field(None, description="URL that is notified when the job ends")
     quality: Literal["standard", "best"] | None = Field(
-        None, description="`best`: two models together, better and slower, where the server has them"
+        None, description="`best` runs two models: better and slower, where the server has them"
     )
 
 
 class UrlSubmission(SubmissionOptions):
     """A recording that the server fetches."""
 
-    url: Url = Field(description="http or https; under the rules of the other dialect's `input`")
+    url: Url = Field(description="http or https; the rules of `input` in Audo's dialect apply")
 
 
 class UploadSubmission(SubmissionOptions):
     """A recording that was uploaded before."""
 
-    upload_id: str = Field(min_length=1, description="Of an upload that is complete")
+    upload_id: str = Field(min_length=1, description="Id of a complete upload")
 
 
 class FormSubmission(SubmissionOptions):
     """A form with a file, or with `url` in its place; `file` is another name for `audio`."""
 
     audio: str | None = Field(None, description="The file", json_schema_extra={"format": "binary"})
-    file: str | None = Field(None, description="The same", json_schema_extra={"format": "binary"})
-    url: Url | None = Field(None, description="In place of the file: where the server fetches it")
+    file: str | None = Field(None, description="Another name for `audio`", json_schema_extra={"format": "binary"})
+    url: Url | None = Field(None, description="Instead of a file: the server fetches the recording from here")
 
 
 class Reading(Model):
-    """What was measured of a sound; null where it cannot be told."""
+    """Measurements of a sound; null if a value cannot be measured."""
 
     loudness_lufs: float | None
     true_peak_dbtp: float | None
@@ -138,7 +140,7 @@ class ReportModel(Model):
 
 
 class ReportOptions(Model):
-    """What was asked for."""
+    """The options that were used."""
 
     strength: float
     output_format: str | None
@@ -155,7 +157,7 @@ class ReportDigests(Model):
 
 
 class Report(Model):
-    """What there is to say of a result."""
+    """The report of a result."""
 
     model_config = ConfigDict(protected_namespaces=())
 
@@ -181,19 +183,19 @@ class JobCounts(Model):
 
 
 class Usage(Model):
-    """What a user has used."""
+    """Jobs, minutes and bytes of a user."""
 
     user_id: Uuid
     jobs: JobCounts
     minutes_processed: float
-    minutes_available: float | None = Field(description="null where no balance is kept")
+    minutes_available: float | None = Field(description="null if balances are off")
     bytes_stored: int
 
 
 class Delivery(Model):
     """A webhook in the log."""
 
-    id: str = Field(description="The same in every try")
+    id: str = Field(description="The same for every attempt")
     denoise_id: Uuid
     url: Url
     status: Literal["pending", "delivered", "failed"]
@@ -204,7 +206,7 @@ class Delivery(Model):
 
 
 class WebhookMessage(Model):
-    """What is told of a job's end."""
+    """The message about the end of a job."""
 
     type: Literal["denoise.success", "denoise.failed"]
     timestamp: Time

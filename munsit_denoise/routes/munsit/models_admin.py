@@ -17,7 +17,7 @@ class User(Model):
 
 
 class KeyInfo(Model):
-    """A key, without itself."""
+    """What is known of a key; never the key itself."""
 
     id: str = Field(description="Its first digits")
     user_id: Uuid
@@ -31,13 +31,13 @@ class KeyInfo(Model):
 
 
 class NewKeyInfo(KeyInfo):
-    """A key that was made; itself is shown this once."""
+    """A new key, shown only in this answer."""
 
     key: str
 
 
 class Balance(Model):
-    """What a user has left."""
+    """The minutes that a user has left."""
 
     user_id: Uuid
     user: str
@@ -57,7 +57,7 @@ class QueuedJob(Model):
 
 
 class Disk(Model):
-    """The room that is left, and what is kept, in bytes."""
+    """Free disk space and stored data, bytes."""
 
     free_bytes: int
     originals_bytes: int
@@ -66,11 +66,11 @@ class Disk(Model):
 
 
 class Rates(Model):
-    """What was done in a time."""
+    """Work done in a window of time."""
 
     window_s: float
     jobs: int
     success: int
     failed: int
-    sound_s: float = Field(description="Seconds of sound of the jobs that ended well")
-    real_time_factor: float | None = Field(description="Seconds of sound a second")
+    sound_s: float = Field(description="Seconds of sound in successful jobs")
+    real_time_factor: float | None = Field(description="Seconds of sound per second")

@@ -34,17 +34,17 @@ from munsit_denoise.routes.reference.operation import (
 
 COUNT = {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}
 PAGE = (
-    query("offset", COUNT, "How many to leave out; past the end there are none.", 0),
-    query("limit", COUNT | {"minimum": 1}, "How many at the most; all when absent.", 20),
+    query("offset", COUNT, "Number of entries to skip; past the end the list is empty.", 0),
+    query("limit", COUNT | {"minimum": 1}, "Largest number of entries; all if absent.", 20),
 )
-KNOWN = header("If-None-Match", {"type": "string"}, "An `ETag` that was sent with this page before.")
+KNOWN = header("If-None-Match", {"type": "string"}, "The `ETag` of an earlier answer with this page.")
 IDEMPOTENCY = header(
     "Idempotency-Key",
     {"type": "string", "pattern": "^[!-~]{1,255}$"},
-    "Within 24 hours the same key is the same job: the same answer, and no second one.",
+    "Within 24 hours, the same key gives the same answer and no second job.",
     "5b1f0f3e-6d0f-4a37-9d59-1c1c9a6e5a11",
 )
-RANGE = header("Range", {"type": "string"}, "Which bytes are wanted.", "bytes=0-1023")
+RANGE = header("Range", {"type": "string"}, "The bytes to return.", "bytes=0-1023")
 BINARY = {"type": "string", "format": "binary"}
 PNG, WAV, OCTETS = "image/png", "audio/wav", "application/octet-stream"
 JOB_ERRORS = (*KEYED, JobNotFound)
@@ -58,7 +58,7 @@ def _signed(name: str, description: str, example: str) -> Parameter:
 
 OPERATIONS: dict[str, Operation] = {
     "POST /denoise": Operation(
-        "Send a recording in",
+        "Submit a recording",
         "jobs",
         (
             Answer(
@@ -74,7 +74,7 @@ OPERATIONS: dict[str, Operation] = {
             Content(UrlSubmission | UploadSubmission, examples.SUBMISSION),
         ),
         description="A form with a file, or with `url` in its place; or JSON with `url` or `upload_id`. Unknown fields "
-        "are ignored, empty ones count as absent. Video is decided by the extension.",
+        "are ignored, empty ones count as absent. The extension decides whether it is a video.",
     ),
     "GET /denoise": Operation(
         "List the jobs",
@@ -86,7 +86,7 @@ OPERATIONS: dict[str, Operation] = {
         errors=(*KEYED, errors.InvalidPage),
         parameters=(
             *PAGE,
-            query("status", {"enum": ["pending", "success", "failed"]}, "Only those that stand so.", "success"),
+            query("status", {"enum": ["pending", "success", "failed"]}, "Only jobs with this status.", "success"),
             query("q", {"type": "string", "maxLength": 1000}, "Part of the file name, in any case.", "interview"),
             KNOWN,
         ),
@@ -96,11 +96,12 @@ OPERATIONS: dict[str, Operation] = {
         "jobs",
         (
             Answer(
-                "Events until the job ends.", (Content(str | ServerSentEvent, examples.EVENTS, "text/event-stream"),)
+                "Events until the end of the job.",
+                (Content(str | ServerSentEvent, examples.EVENTS, "text/event-stream"),),
             ),
         ),
         errors=(*JOB_ERRORS, errors.TooManyStreams),
-        description="Server-Sent Events, each one line `data: {json}`: `processing` with `pct` and `message`, and in "
+        description="Server-Sent Events, each one line `data: {json}`: `processing` with `pct` and `message`, and at "
         "the end one `done` with `url` and `denoiseId`, or one `error` with `message`. Comments keep the connection "
         "alive.",
     ),
@@ -108,22 +109,22 @@ OPERATIONS: dict[str, Operation] = {
     "DELETE /denoise/{denoise_id}": Operation(
         "Delete a job",
         "records",
-        (Answer("Its record and its files are gone.", status=204),),
+        (Answer("The record and its files are deleted.", status=204),),
         (*JOB_ERRORS, errors.StorageBroken),
         description="A job that has not ended stops within two seconds.",
     ),
     "POST /denoise/{denoise_id}/cancel": Operation(
         "Cancel a job",
         "records",
-        (Answer("The record; a job that had ended is as it was.", (RECORD,)),),
+        (Answer("The record; a job that had ended is unchanged.", (RECORD,)),),
         JOB_ERRORS,
     ),
     "GET /denoise/{denoise_id}/report": Operation(
-        "Get what was measured",
+        "Get the report",
         "records",
         (Answer("Before and after.", (Content(Report, examples.REPORT),)),),
         (*JOB_ERRORS, errors.Gone),
-        description="404 until the job is `success`. What cannot be told is null.",
+        description="404 until the job is `success`. Values that cannot be measured are null.",
     ),
     "GET /denoise/{denoise_id}/residual": Operation(
         "Download what was removed",
@@ -131,19 +132,19 @@ OPERATIONS: dict[str, Operation] = {
         (
             Answer("Original minus result, float32.", (Content(BINARY, None, WAV),), headers=("ETag",)),
             Answer("A part of it.", (Content(BINARY, None, WAV),), 206, ("Content-Range", "ETag")),
-            Answer("There are no such bytes.", status=416, headers=("Content-Range",)),
+            Answer("The file has no such bytes.", status=416, headers=("Content-Range",)),
         ),
         (*FILE_ERRORS, errors.NotSubtractable, errors.TooManyRequests, errors.OutOfResources, errors.ProcessingFailed),
         parameters=(RANGE,),
     ),
     "GET /denoise/{denoise_id}/tiles": Operation(
-        "List the pictures of both sounds",
+        "List the tiles of original and result",
         "records",
-        (Answer("Which levels and tiles there are.", (Content({"type": "object"}),)),),
+        (Answer("The levels and tiles that exist.", (Content({"type": "object"}),)),),
         FILE_ERRORS,
     ),
     "GET /denoise/{denoise_id}/tiles/{sound}/peaks/{level}": Operation(
-        "Get the peaks of a sound",
+        "Get the waveform peaks of a level",
         "records",
         (Answer("Pairs of signed bytes: lowest and highest.", (Content(BINARY, None, OCTETS),)),),
         FILE_ERRORS,
@@ -155,7 +156,7 @@ OPERATIONS: dict[str, Operation] = {
         FILE_ERRORS,
     ),
     "GET /usage": Operation(
-        "See what was used", "usage", (Answer("Of the key's user.", (Content(Usage, examples.USAGE),)),)
+        "Get the usage", "usage", (Answer("The usage of the key's user.", (Content(Usage, examples.USAGE),)),)
     ),
     "GET /webhooks/deliveries": Operation(
         "List the deliveries",
@@ -165,20 +166,20 @@ OPERATIONS: dict[str, Operation] = {
         parameters=PAGE,
     ),
     "POST /webhooks/deliveries/{delivery_id}/retry": Operation(
-        "Deliver once more",
+        "Retry a delivery",
         "webhooks",
-        (Answer("It will be tried now.", (Content(Delivery, examples.DELIVERY),), 202),),
+        (Answer("It is tried again now.", (Content(Delivery, examples.DELIVERY),), 202),),
         errors=(*KEYED, errors.NotFound),
     ),
     "WEBHOOK job-ended": Operation(
         "A job has ended",
         "webhooks",
         (
-            Answer("The receiver has it.", status=200),
-            Answer("Nothing more is to be sent.", status=410),
+            Answer("Received.", status=200),
+            Answer("The receiver wants no more webhooks at this URL.", status=410),
         ),
         parameters=(
-            _signed("id", "The same in every try.", "msg_5b1f0f3e6d0f4a379d591c1c9a6e5a11"),
+            _signed("id", "The same for every attempt.", "msg_5b1f0f3e6d0f4a379d591c1c9a6e5a11"),
             _signed("timestamp", "Seconds since 1970.", "1778580842"),
             _signed("signature", "Standard Webhooks 1.0.", "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4="),
         ),
@@ -189,7 +190,7 @@ OPERATIONS: dict[str, Operation] = {
             ),
         ),
         description="POSTed to the `webhook_url` of a submission. 2xx within 10 seconds is success; else up to 10 "
-        "tries over a day.",
+        "attempts over a day.",
     ),
     **UPLOADS,
     **ADMIN,

@@ -10,8 +10,8 @@ from munsit_denoise.routes.reference.operation import KEYED, Answer, Content, Er
 
 COUNT = {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}
 PAGE = (
-    query("offset", COUNT, "How many to leave out; past the end there are none.", 0),
-    query("limit", COUNT | {"minimum": 1}, "How many at the most; 1000 when absent.", 20),
+    query("offset", COUNT, "Number of entries to skip; past the end the list is empty.", 0),
+    query("limit", COUNT | {"minimum": 1}, "Largest number of entries; 1000 if absent.", 20),
 )
 USER = {"id": examples.USER, "name": "sara", "created_at": "2026-05-12T10:14:02.000Z"}
 BALANCE = {"user_id": examples.USER, "user": "sara", "minutes_available": 118.5}
@@ -38,29 +38,29 @@ def _list(summary: str, kind: Any, example: Any, kinds: Errors = PART) -> Operat
 
 
 def _made(summary: str, kind: Any, example: Any, body: Content, kinds: Errors) -> Operation:
-    answer = Answer("It is made.", (Content(kind, example),), 201)
+    answer = Answer("Created.", (Content(kind, example),), 201)
     return Operation(summary, "admin", (answer,), kinds, contents=(body,))
 
 
 def _shown(summary: str, kind: Any, example: Any, kinds: Errors = KEYED) -> Operation:
-    return Operation(summary, "admin", (Answer("As it is.", (Content(kind, example),)),), kinds)
+    return Operation(summary, "admin", (Answer("The present state.", (Content(kind, example),)),), kinds)
 
 
 ADMIN: dict[str, Operation] = {
     "GET /admin/users": _list("List the users", User, USER),
     "POST /admin/users": _made(
-        "Make a user", User, USER, Content(NewUser, {"name": "sara"}), (*WRITING, errors.AlreadyThere)
+        "Create a user", User, USER, Content(NewUser, {"name": "sara"}), (*WRITING, errors.AlreadyThere)
     ),
     "GET /admin/users/{user_id}": _shown("Get a user", User, USER, ONE),
     "DELETE /admin/users/{user_id}": Operation(
-        "Delete a user with all that is theirs",
+        "Delete a user with keys, recordings and uploads",
         "admin",
-        (Answer("They are gone.", status=204),),
+        (Answer("Deleted.", status=204),),
         (*ONE, errors.StorageBroken),
     ),
     "GET /admin/users/{user_id}/keys": _list("List a user's keys", KeyInfo, examples.KEY, (*PART, errors.NotFound)),
     "POST /admin/users/{user_id}/keys": _made(
-        "Make a key, shown this once",
+        "Create a key; it is shown only in this answer",
         NewKeyInfo,
         NEW_KEY,
         Content(NewKey, {"name": "laptop", "scope": "full", "expires": "30d"}),
@@ -68,18 +68,18 @@ ADMIN: dict[str, Operation] = {
     ),
     "GET /admin/users/{user_id}/balance": _shown("Get a user's balance", Balance, BALANCE, ONE),
     "POST /admin/users/{user_id}/balance": Operation(
-        "Give a user minutes",
+        "Add minutes to a balance",
         "admin",
-        (Answer("What they have now.", (Content(Balance, BALANCE),)),),
+        (Answer("The new balance.", (Content(Balance, BALANCE),)),),
         (*WRITING, errors.NotFound),
         contents=(Content(Credit, {"minutes": 120}),),
     ),
     "GET /admin/keys": _list("List the keys", KeyInfo, examples.KEY),
     "DELETE /admin/keys/{key_id}": Operation(
-        "Revoke a key", "admin", (Answer("It is revoked.", status=204),), (*ONE, errors.InvalidOption)
+        "Revoke a key", "admin", (Answer("Revoked.", status=204),), (*ONE, errors.InvalidOption)
     ),
     "POST /admin/keys/{key_id}/rotate": _made(
-        "Replace a key by another, shown this once",
+        "Replace a key; the new one is shown only in this answer",
         NewKeyInfo,
         NEW_KEY,
         Content(Rotation, {"grace": "24h"}),
@@ -87,6 +87,6 @@ ADMIN: dict[str, Operation] = {
     ),
     "GET /admin/balances": _list("List the balances", Balance, BALANCE),
     "GET /admin/queue": _list("List the jobs that have not ended, oldest first", QueuedJob, QUEUED),
-    "GET /admin/disk": _shown("See what room there is", Disk, DISK),
-    "GET /admin/rates": _shown("See what was done in the last hour", Rates, RATES),
+    "GET /admin/disk": _shown("Get the disk usage", Disk, DISK),
+    "GET /admin/rates": _shown("Get the rates of the last hour", Rates, RATES),
 }

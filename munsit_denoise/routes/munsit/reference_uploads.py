@@ -18,11 +18,11 @@ def _length(*, required: bool) -> Parameter:
 
 UPLOADS: dict[str, Operation] = {
     "OPTIONS /uploads": Operation(
-        "Learn what uploads can do",
+        "Get the capabilities of uploads",
         "uploads",
         (
             Answer(
-                "What the server speaks.",
+                "Protocol version and extensions.",
                 status=204,
                 headers=("Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size"),
             ),
@@ -31,9 +31,9 @@ UPLOADS: dict[str, Operation] = {
         needs_key=False,
     ),
     "POST /uploads": Operation(
-        "Begin an upload",
+        "Create an upload",
         "uploads",
-        (Answer("It has begun.", status=201, headers=("Location", *TELLS)),),
+        (Answer("Created.", status=201, headers=("Location", *TELLS)),),
         errors=(
             *KEYED,
             *TAKING_IN,
@@ -47,16 +47,18 @@ UPLOADS: dict[str, Operation] = {
         parameters=(
             VERSION,
             _length(required=True),
-            header("Upload-Metadata", {"type": "string"}, "`filename` and its Base64.", "filename dGFsay53YXY="),
+            header(
+                "Upload-Metadata", {"type": "string"}, "`filename` and its value in Base64.", "filename dGFsay53YXY="
+            ),
         ),
-        description="The first bytes may come with it, as the body of a PATCH.",
+        description="The body may have the first bytes, like that of a PATCH.",
     ),
     "OPTIONS /uploads/{upload_id}": Operation(
-        "Learn what uploads can do",
+        "Get the capabilities of uploads",
         "uploads",
         (
             Answer(
-                "What the server speaks.",
+                "Protocol version and extensions.",
                 status=204,
                 headers=("Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size"),
             ),
@@ -65,9 +67,15 @@ UPLOADS: dict[str, Operation] = {
         needs_key=False,
     ),
     "HEAD /uploads/{upload_id}": Operation(
-        "Learn how much is there",
+        "Get the offset of an upload",
         "uploads",
-        (Answer("So much.", status=200, headers=(*TELLS, "Upload-Length", "Upload-Metadata")),),
+        (
+            Answer(
+                "`Upload-Offset` is the number of bytes received.",
+                status=200,
+                headers=(*TELLS, "Upload-Length", "Upload-Metadata"),
+            ),
+        ),
         errors=(*KEYED, errors.UploadNotFound, errors.UploadInUse),
         refusals=(NO_VERSION,),
         parameters=(VERSION,),
@@ -75,7 +83,7 @@ UPLOADS: dict[str, Operation] = {
     "PATCH /uploads/{upload_id}": Operation(
         "Add bytes",
         "uploads",
-        (Answer("They are there to stay.", status=204, headers=TELLS),),
+        (Answer("The bytes are stored durably.", status=204, headers=TELLS),),
         errors=(
             *KEYED,
             *TAKING_IN,
@@ -90,16 +98,22 @@ UPLOADS: dict[str, Operation] = {
         refusals=(NO_VERSION, NO_TYPE, TOO_LONG),
         parameters=(
             VERSION,
-            header("Upload-Offset", BYTES, "Where the bytes belong: as many as are there.", 1_048_576, required=True),
+            header(
+                "Upload-Offset",
+                BYTES,
+                "Position of the first byte: the number of bytes received so far.",
+                1_048_576,
+                required=True,
+            ),
         ),
         contents=(BODY,),
-        description="The last bytes complete the upload; its id is then good as `upload_id` and as the other dialect's "
-        "`input`. What is no media is refused with the last bytes.",
+        description="The last bytes complete the upload; its id can then be used as `upload_id`, and as `input` of "
+        "Audo's dialect. A file without sound is refused with the last bytes.",
     ),
     "DELETE /uploads/{upload_id}": Operation(
-        "Remove an upload",
+        "Delete an upload",
         "uploads",
-        (Answer("It is gone.", status=204, headers=("Tus-Resumable",)),),
+        (Answer("Deleted.", status=204, headers=("Tus-Resumable",)),),
         errors=(*KEYED, errors.UploadNotFound, errors.UploadInUse, errors.StorageBroken),
         refusals=(NO_VERSION,),
         parameters=(VERSION,),

@@ -20,28 +20,28 @@ from munsit_denoise.routes.reference.operation import (
 
 BINARY = Content({"type": "string", "format": "binary"}, None, "*/*")
 WORDS = Content({"type": "string"}, None, TEXT)
-NOT_FOUND = Answer("There is nothing here.", (Content({"type": "string"}, "Not Found", TEXT),), 404)
-RANGE = header("Range", {"type": "string"}, "Which bytes are wanted.", "bytes=0-1023")
+NOT_FOUND = Answer("Not found.", (Content({"type": "string"}, "Not Found", TEXT),), 404)
+RANGE = header("Range", {"type": "string"}, "The bytes to return.", "bytes=0-1023")
 BROKEN = (errors.DatabaseBusy, errors.StorageBroken)
 
 
 class Alive(Model):
-    """The process runs."""
+    """The process is running."""
 
     status: Literal["ok"]
 
 
 class Ready(Model):
-    """Work is taken in and done."""
+    """The server accepts and runs jobs."""
 
     status: Literal["ready"]
 
 
 class NotReady(Model):
-    """Not now; `down` names what does not work."""
+    """The server cannot work now; `down` names the parts that are down."""
 
     status: Literal["loading", "unavailable"]
-    down: list[str] | None = Field(None, description="Parts that do not work")
+    down: list[str] | None = Field(None, description="Parts that are down")
 
 
 DOWNLOAD = Operation(
@@ -50,21 +50,21 @@ DOWNLOAD = Operation(
     (
         Answer("The file.", (BINARY,), headers=("ETag",)),
         Answer("A part of it.", (BINARY,), 206, ("Content-Range", "ETag")),
-        Answer("The object store has it, where DENOISE_DOWNLOADS=presigned sends clients.", (), 307, ("Location",)),
-        Answer("The range makes no sense.", (WORDS,), 400),
+        Answer("Redirect to the object store, with DENOISE_DOWNLOADS=presigned.", (), 307, ("Location",)),
+        Answer("The range is malformed.", (WORDS,), 400),
         NOT_FOUND,
-        Answer("The file is not kept any more.", (Content({"type": "string"}, "Gone", TEXT),), 410),
-        Answer("There are no such bytes.", (WORDS,), 416),
+        Answer("The file was deleted.", (Content({"type": "string"}, "Gone", TEXT),), 410),
+        Answer("The file has no such bytes.", (WORDS,), 416),
     ),
     errors=BROKEN,
     parameters=(RANGE,),
-    description="Whoever knows the path may have it: the secret stands in it.",
+    description="The path contains a secret.",
     needs_key=False,
 )
 
 
 def _page(summary: str, media_type: str) -> Operation:
-    answer = Answer("It.", (Content({"type": "string"}, None, media_type),))
+    answer = Answer("The content.", (Content({"type": "string"}, None, media_type),))
     return Operation(summary, "server", (answer,), errors=(), needs_key=False)
 
 
@@ -73,41 +73,41 @@ OPERATIONS: dict[str, Operation] = {
     "GET /denoising/{user_id}/{name}": DOWNLOAD,
     "GET /v1dl/artifacts/clean/{name}": DOWNLOAD,
     "GET /healthz": Operation(
-        "See whether the server runs",
+        "Liveness",
         "server",
-        (Answer("It does.", (Content(Alive, {"status": "ok"}),)),),
+        (Answer("The process is running.", (Content(Alive, {"status": "ok"}),)),),
         errors=(),
         needs_key=False,
     ),
     "GET /readyz": Operation(
-        "See whether the server works",
+        "Readiness",
         "server",
         (
-            Answer("It does.", (Content(Ready, {"status": "ready"}),)),
-            Answer("It does not.", (Content(NotReady, {"status": "unavailable", "down": ["runner"]}),), 503),
+            Answer("The server accepts and runs jobs.", (Content(Ready, {"status": "ready"}),)),
+            Answer("Not now.", (Content(NotReady, {"status": "unavailable", "down": ["runner"]}),), 503),
         ),
         errors=(),
         needs_key=False,
     ),
     "GET /metrics": Operation(
-        "Read what is measured",
+        "Get the metrics",
         "server",
         (
-            Answer("For Prometheus.", (Content({"type": "string"}, "denoise_queue_jobs 2.0", TEXT),)),
-            Answer("Not for this address.", (Content({"type": "string"}, "Not Found", TEXT),), 404),
+            Answer("In Prometheus's text format.", (Content({"type": "string"}, "denoise_queue_jobs 2.0", TEXT),)),
+            Answer("This address may not read them.", (Content({"type": "string"}, "Not Found", TEXT),), 404),
         ),
         errors=(),
         needs_key=False,
     ),
     "GET /openapi.json": Operation(
-        "Get this description",
+        "Get the OpenAPI document",
         "server",
         (Answer("OpenAPI 3.1.", (Content({"type": "object"}),)),),
         errors=(),
         needs_key=False,
     ),
-    "GET /docs": _page("Read this description", "text/html"),
-    "GET /docs/style.css": _page("Get the style of that page", "text/css"),
+    "GET /docs": _page("Read the reference", "text/html"),
+    "GET /docs/style.css": _page("Get the style sheet of the reference", "text/css"),
 }
 
 

@@ -6,21 +6,21 @@ from munsit_denoise.routes.munsit.examples import JOB, SECRET, USER
 
 TITLE = "munsit-denoise"
 DESCRIPTION = (
-    "Noise removal for recordings and videos. Two dialects over the same jobs: that of Munsit below `/api/v1`, with "
-    "additions of our own, and that of Audo below `/v1`. Every request carries its key in `x-api-key`; downloads of "
-    "recordings and results need none, as the secret stands in their path. What refuses a request for now (429, 503) "
-    "says in `Retry-After` when to come back. The settings of a server stand under `x-settings`."
+    "Noise removal for recordings and videos. Two dialects serve the same jobs: Munsit's below `/api/v1`, with "
+    "additions, and Audo's below `/v1`. Every request has its key in `x-api-key`; downloads of recordings and results "
+    "need none, because their path contains a secret. An answer that refuses a request for now (429, 503) says in "
+    "`Retry-After` when to try again. The settings of a server are listed under `x-settings`."
 )
 TAGS = {
-    "jobs": "Recordings in, their progress, their results.",
-    "records": "One job: its record, its report, what was removed, its pictures, its end.",
-    "uploads": "Uploads that can be interrupted: tus 1.0.0.",
-    "webhooks": "The end of jobs, told to another server, and the log of it.",
-    "usage": "What a user has used.",
-    "admin": "Users, keys, balances and the server's work, for keys with the scope admin.",
-    "audo": "The dialect of Audo's clients, both forms of it.",
-    "files": "Recordings and results, for whoever knows their path.",
-    "server": "Whether the server works, and what describes it.",
+    "jobs": "Submit recordings, follow their progress, list the jobs.",
+    "records": "One job: record, report, residual, tiles, cancelling and deleting.",
+    "uploads": "Resumable uploads: tus 1.0.0.",
+    "webhooks": "Notification of another server when a job ends, and the log of deliveries.",
+    "usage": "Jobs, minutes and bytes of a user.",
+    "admin": "Users, keys, balances and the work of the server, for keys with the scope admin.",
+    "audo": "The dialect of Audo's clients, in both of its forms.",
+    "files": "Recordings and results, for everyone who knows their path.",
+    "server": "Health, metrics and this reference.",
 }
 _UUID = {"type": "string", "format": "uuid"}
 _NUMBER = {"type": "string", "pattern": "^[0-9]{1,6}$"}
@@ -33,6 +33,6 @@ PATH_PARAMETERS: dict[str, tuple[dict[str, Any], str, Any]] = {
     "key_id": ({"type": "string", "minLength": 1}, "The key's first digits.", "mds_4fT9aK2x"),
     "name": ({"type": "string", "minLength": 1}, "The file's name.", f"{SECRET}_denoised.wav"),
     "sound": ({"type": "string", "enum": ["before", "after"]}, "The original, or the result.", "before"),
-    "level": (_NUMBER, "How fine it is; 0 is the finest.", "0"),
-    "number": (_NUMBER, "Which tile, from 0.", "0"),
+    "level": (_NUMBER, "Level of detail; 0 is the finest.", "0"),
+    "number": (_NUMBER, "Number of the tile, from 0.", "0"),
 }
