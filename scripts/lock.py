@@ -10,14 +10,18 @@ from pathlib import Path
 
 TORCH = re.compile(r"(torch|torchaudio|triton|nvidia-|cuda-)")
 VERSIONS = ["--universal", "--python-version", "3.11", "--fork-strategy", "fewest"]
-OPTIONS = ["--all-extras", "--generate-hashes", "--no-emit-index-url", "--no-header", "--no-annotate", "-q"]
+EXTRAS = ["--extra", "cluster", "--extra", "dev"]  # not `best`: no wheel of its package is there for every machine
+OPTIONS = ["--generate-hashes", "--no-emit-index-url", "--no-header", "--no-annotate", "-q"]
 
 
 def main() -> None:
     """Write requirements.lock and requirements-torch.lock."""
     uv = Path(sys.executable).with_name("uv")
     done = subprocess.run(
-        [uv, "pip", "compile", "pyproject.toml", *VERSIONS, *OPTIONS], check=True, capture_output=True, text=True
+        [uv, "pip", "compile", "pyproject.toml", *VERSIONS, *EXTRAS, *OPTIONS],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     blocks = re.split(r"(?m)^(?=[A-Za-z0-9])", done.stdout)
     torch = [block for block in blocks if TORCH.match(block)]

@@ -44,6 +44,13 @@ def open_engine(
     return make
 
 
+def load_enhancer(name: str, device_name: str = "cpu", precision: str = "auto") -> "Enhancer":
+    """Return a model by its name: `best`, or what DENOISE_ENHANCER can be. Raises what `open_engine` does."""
+    wait_briefly()
+    models = _Models(device_name, 0, precision)
+    return models.best() if name == Quality.BEST else models.named(name)
+
+
 class _Models:
     """The models of a process, each loaded when it is first asked for."""
 

