@@ -146,11 +146,12 @@ class ServerProcess:
         port.close()
         self.environment = os.environ | {f"DENOISE_{k}": v for k, v in (settings | environment).items()}
         self.afresh = False  # whether a start loads everything anew, as on a machine that runs nothing else
+        self.module = OURS
         self._process: Started | None = None
 
     def start(self, path: str = "/healthz") -> None:
         """Start and wait until it answers."""
-        self._process = start([OURS, "serve"], self.environment, self._log, afresh=self.afresh)
+        self._process = start([self.module, "serve"], self.environment, self._log, afresh=self.afresh)
         wait_ready(self.url, path, self._process)
 
     def page_faults(self) -> int:

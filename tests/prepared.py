@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import IO, Any
 
 OURS = "munsit_denoise"
-LATE = ("DENOISE_", "AWS_", "PYTEST_", "HYPOTHESIS_")  # variables that are read when they are needed
+LATE = ("DENOISE_", "AWS_", "PYTEST_", "HYPOTHESIS_", "TEST_")  # variables that are read when they are needed
 SAME = ("GOMP_SPINCOUNT",)  # that a start sets in each process of ours
 LAZY = ("anyio._backends._asyncio", "aiosqlite", "uvloop", "uvicorn.lifespan.on")  # what others import late
 AT_FIRST = dict(os.environ)  # before any test changes it
