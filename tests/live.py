@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,9 +18,10 @@ import httpx
 
 from munsit_denoise.db.engine import open_database
 from munsit_denoise.db.keys import Keys
-from munsit_denoise.db.migrate import upgrade
 from munsit_denoise.server import create_server
 from munsit_denoise.settings import Settings
+from tests.databases import migrate
+from tests.prepared import OURS, Started, start
 
 READY_TIMEOUT_S = 60
 
@@ -98,7 +98,7 @@ def create_key(settings: Settings, user: str) -> str:
 def run_live(folder: Path, ready_path: str = "/readyz", **overrides: Any) -> Iterator[Live]:
     """Run a server in a thread until the block ends."""
     settings = make_settings(folder, **overrides)
-    upgrade(settings.database)
+    migrate(settings.database)
     listener = socket.create_server(("127.0.0.1", 0))
     server = create_server(settings)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -115,7 +115,7 @@ def run_live(folder: Path, ready_path: str = "/readyz", **overrides: Any) -> Ite
         assert not thread.is_alive(), "the server did not stop"
 
 
-def wait_ready(url: str, path: str = "/readyz", process: subprocess.Popen[bytes] | None = None) -> None:
+def wait_ready(url: str, path: str = "/readyz", process: Started | None = None) -> None:
     """Wait until a server answers 200. Raises CalledProcessError when its process ends instead."""
     end = time.monotonic() + READY_TIMEOUT_S
     with httpx.Client(verify=False) as client:  # reading certificates for every question would slow the start
@@ -145,14 +145,13 @@ class ServerProcess:
         }
         port.close()
         self.environment = os.environ | {f"DENOISE_{k}": v for k, v in (settings | environment).items()}
-        self._process: subprocess.Popen[bytes] | None = None
+        self.afresh = False  # whether a start loads everything anew, as on a machine that runs nothing else
+        self.module = OURS
+        self._process: Started | None = None
 
     def start(self, path: str = "/healthz") -> None:
         """Start and wait until it answers."""
-        command = [sys.executable, "-m", "munsit_denoise", "serve"]
-        self._process = subprocess.Popen(
-            command, env=self.environment, stdout=self._log, stderr=self._log, start_new_session=True
-        )
+        self._process = start([self.module, "serve"], self.environment, self._log, afresh=self.afresh)
         wait_ready(self.url, path, self._process)
 
     def page_faults(self) -> int:

@@ -15,7 +15,6 @@ import httpx
 import pytest
 
 from munsit_denoise import work
-from munsit_denoise.db.migrate import upgrade
 from munsit_denoise.errors import CannotGoOn, DatabaseBusy, StorageBroken
 from munsit_denoise.jobs.intake import Received
 from munsit_denoise.metrics import Metrics
@@ -25,6 +24,7 @@ from munsit_denoise.server import create_server
 from munsit_denoise.services import Services, open_services
 from munsit_denoise.settings import Settings
 from tests.audio import write_noisy
+from tests.databases import migrate
 from tests.jobs.conftest import Passthrough
 from tests.live import create_key, make_settings, run_live
 
@@ -42,7 +42,7 @@ def slow_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncIterator[Services]:
     settings = make_settings(folder)
-    upgrade(settings.database)
+    migrate(settings.database)
     async with open_services(settings, Metrics(), lambda error: None, write_webhook=message) as services:
         yield services
 
@@ -85,7 +85,7 @@ def test_a_model_that_cannot_be_loaded_stops_the_server_with_a_sentence(
 
     monkeypatch.setattr("munsit_denoise.engine.open.open_engine", broken)
     settings = make_settings(tmp_path)
-    upgrade(settings.database)
+    migrate(settings.database)
     server = create_server(settings)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -104,7 +104,7 @@ def test_a_storage_of_another_database_stops_the_start_and_is_left_alone(tmp_pat
         live.events(job_id)
         before = live.files()
     other = make_settings(tmp_path / "data", database_url=f"sqlite:///{tmp_path / 'typo.db'}")
-    upgrade(other.database)
+    migrate(other.database)
     server = create_server(other)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server.run(sockets=[listener])

@@ -1,6 +1,5 @@
 """A wall clock that is set by an hour, forwards and backwards, while a server runs: nothing begins or ends by it."""
 
-import os
 import sqlite3
 import struct
 import threading
@@ -19,7 +18,6 @@ from tests.faults import until
 from tests.live import Live, ServerProcess, create_key
 
 HOUR_S = 3_600
-CLOCK = Path(__file__).parents[1] / "clock"  # whose sitecustomize moves a process's clock
 
 
 class Clock:
@@ -46,8 +44,8 @@ def clock(tmp_path: Path) -> Clock:
 @pytest.fixture
 def server(clock: Clock, tmp_path: Path) -> Iterator[ServerProcess]:
     server = ServerProcess(tmp_path / "data", UPLOAD_HOURS="24", SSE_PING_S="0.2", JOB_RETRY_DELAY_S="0.2")
-    paths = [str(CLOCK), *filter(None, [os.environ.get("PYTHONPATH")])]
-    server.environment |= {"PYTHONPATH": os.pathsep.join(paths), "TEST_CLOCK": str(clock.path)}
+    server.module = "tests.clock"
+    server.environment |= {"TEST_CLOCK": str(clock.path)}
     server.start("/readyz")
     yield server
     server.close()

@@ -4,7 +4,6 @@ import concurrent.futures
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ import pytest
 
 from munsit_denoise.db.migrate import upgrade
 from tests.live import create_key, make_settings, wait_ready
+from tests.prepared import OURS, start
 from tests.services import Postgres, free_port, new_bucket
 
 JOBS = 12
@@ -34,14 +34,12 @@ class Process:
         self._log = folder.parent / f"{folder.name}.log"
         own = {"DATA_DIR": str(folder), "THREADS": "1", "DISK_RESERVE_MB": "0", **QUICK, **settings}
         self._environment = os.environ | {f"DENOISE_{name}": value for name, value in own.items()}
-        self._command = [sys.executable, "-m", "munsit_denoise", command]
+        self._command = [OURS, command]
         self.start()
 
     def start(self) -> None:
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command, env=self._environment, stdout=log, stderr=log, start_new_session=True
-            )
+            self._process = start(self._command, self._environment, log)
 
     def send(self, number: signal.Signals) -> None:
         os.killpg(self._process.pid, number)

@@ -14,7 +14,9 @@ from typer.testing import CliRunner
 
 from munsit_denoise import __version__
 from munsit_denoise.cli import app
+from tests import prepared
 from tests.audio import write_noisy, write_silence
+from tests.faults import until
 
 
 def environment(data: Path, settings: dict[str, str]) -> dict[str, str]:
@@ -29,9 +31,7 @@ def run(*arguments: str | Path, data: Path, **settings: str) -> Result:
 
 
 def run_program(*arguments: str | Path, data: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "munsit_denoise", *map(str, arguments)]
-    settings = os.environ | environment(data, {})
-    return subprocess.run(command, check=False, capture_output=True, text=True, env=settings, timeout=100)
+    return prepared.run(*arguments, environment=os.environ | environment(data, {}))
 
 
 def test_version(tmp_path: Path) -> None:
@@ -137,16 +137,16 @@ def test_ctrl_c_leaves_whole_results_and_a_summary(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     write_noisy(tmp_path / "in/a.wav", 0.3, 8_000)
     write_silence(tmp_path / "in/b.wav", 600)
-    command = [sys.executable, "-m", "munsit_denoise", "enhance", tmp_path / "in", tmp_path / "out", "--json"]
-    settings = os.environ | environment(tmp_path, {})
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=settings) as program:
-        assert program.stdout is not None
-        assert json.loads(program.stdout.readline())["state"] == "done"
-        program.send_signal(signal.SIGINT)
-        _, errors = program.communicate(timeout=100)
-    assert program.returncode == 130
-    assert "Stopped: 1 done, 1 not done" in errors.decode()
-    assert "Traceback" not in errors.decode()
+    command = ["munsit_denoise", "enhance", tmp_path / "in", tmp_path / "out", "--json"]
+    told, errors = tmp_path / "told", tmp_path / "errors"
+    with told.open("wb") as output, errors.open("wb") as error_output:
+        program = prepared.start(command, os.environ | environment(tmp_path, {}), output, error_output)
+    until(lambda: told.read_text().endswith("\n"))
+    assert json.loads(told.read_text())["state"] == "done"
+    program.send_signal(signal.SIGINT)
+    assert program.wait(100) == 130
+    assert "Stopped: 1 done, 1 not done" in errors.read_text()
+    assert "Traceback" not in errors.read_text()
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.wav"]
 
 

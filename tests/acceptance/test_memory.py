@@ -15,6 +15,7 @@ PAGES = 12_000  # 47 MiB; 24 on an idle machine, 8,200 on a busy one; with forks
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_job_takes_few_new_pages(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path / "data")
+    server.afresh = True  # it is the memory of a process that shares none with another
     try:
         server.start("/readyz")
         live = Live(server.url, create_key(server.settings, "tester"), server.settings)

@@ -25,6 +25,7 @@ from tests.live import ServerProcess, make_settings
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server whose first start it is, and which runs."""
     server = ServerProcess(tmp_path_factory.mktemp("start") / "data")
+    server.afresh = True
     try:
         server.start()
         yield server

@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.chaos.books import Books
 from tests.chaos.crowd import crowd
 from tests.chaos.faults import outlast, stop_a_decoder
+from tests.chaos.hostile import send_broken_inputs
 from tests.chaos.kills import kill_at_random, kill_at_system_calls, stop_at_random
 from tests.chaos.webhooks import kill_at_moments
 
@@ -22,6 +23,7 @@ PARTS: dict[str, tuple[str, Callable[[Path], Books]]] = {
         lambda folder: outlast(folder, (10, 60)),
     ),
     "webhooks": ("kill -9 at 20 moments around the ends of jobs", lambda folder: kill_at_moments(folder, 20)),
+    "hostile": ("some 120 broken inputs", send_broken_inputs),
     "decoder": ("a decoder that stands still", stop_a_decoder),
 }
 

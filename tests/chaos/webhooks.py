@@ -1,8 +1,6 @@
 """kill -9 between a job's end and the moment when its user's server has heard of it: each end is told, under one id."""
 
 import random
-import subprocess
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -12,6 +10,7 @@ from tests.audio import write_noisy
 from tests.chaos.books import Books
 from tests.chaos.kills import serving
 from tests.live import Live, ServerProcess
+from tests.prepared import run
 from tests.receivers import Receiver, run_receiver
 
 PATIENCE_S = 120
@@ -95,8 +94,7 @@ def _untold(live: Live, receiver: Receiver, secret: str, books: Books) -> list[s
 
 
 def _secret(server: ServerProcess) -> str:
-    command = [sys.executable, "-m", "munsit_denoise", "webhooks", "secret", "--user", "tester"]
-    told = subprocess.run(command, env=server.environment, check=True, capture_output=True, text=True)
+    told = run("webhooks", "secret", "--user", "tester", environment=server.environment)
     return told.stdout.split()[-1]
 
 

@@ -12,20 +12,33 @@ from munsit_denoise.batch.order import UsageError
 from munsit_denoise.commands.sending import Errand, plan
 from tests.audio import write_noisy
 from tests.live import Live
+from tests.prepared import run
 
 CLIENT = Path(__file__).parents[2] / "clients/python"
 NO_TORCH = "import sys; sys.modules['torch'] = None; from munsit_denoise.__main__ import main; main()"
 
 
-def remote(live: Live, folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def remote(live: Live, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command here, in the folder of this moment."""
+    return run("remote", *arguments, environment=os.environ | own_variables(live))
+
+
+def remote_afresh(live: Live, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run it where there is no PyTorch."""
     paths = os.pathsep.join([str(CLIENT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    given = os.environ | {"PYTHONPATH": paths, "DENOISE_URL": live.url, "DENOISE_API_KEY": live.key} | environment
+    given = os.environ | {"PYTHONPATH": paths} | own_variables(live)
     command = [sys.executable, "-c", NO_TORCH, "remote", *arguments]
-    return subprocess.run(command, cwd=folder, env=given, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=given, capture_output=True, text=True, timeout=60, check=False)
+
+
+def own_variables(live: Live) -> dict[str, str]:
+    return {"DENOISE_URL": live.url, "DENOISE_API_KEY": live.key}
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Be in a folder with recordings."""
+    monkeypatch.chdir(tmp_path)
     write_noisy(tmp_path / "a.wav", 0.3)
     (tmp_path / "b.wav").write_bytes((tmp_path / "a.wav").read_bytes())
     (tmp_path / "text.mp3").write_text("no sound")
@@ -33,35 +46,34 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_files_come_back_beside_themselves(live: Live, folder: Path) -> None:
-    done = remote(live, folder, "a.wav", "b.wav", "text.mp3")
+    done = remote_afresh(live, "a.wav", "b.wav", "text.mp3")
     assert done.returncode == 1, done.stderr
     assert "done: a.wav -> a_denoised.wav" in done.stderr
     assert "failed: text.mp3: No audio could be found" in done.stderr
     assert soundfile.info(folder / "a_denoised.wav").frames == soundfile.info(folder / "a.wav").frames
     assert (folder / "b_denoised.wav").exists()
     before = (folder / "a_denoised.wav").stat().st_mtime_ns
-    again = remote(live, folder, "a.wav")
+    again = remote(live, "a.wav")
     assert again.returncode == 1
     assert "exists already; --overwrite replaces it" in again.stderr
     assert (folder / "a_denoised.wav").stat().st_mtime_ns == before
-    assert remote(live, folder, "a.wav", "-o", "out/", "--overwrite").returncode == 0
+    assert remote(live, "a.wav", "-o", "out/", "--overwrite").returncode == 0
     assert [path.name for path in (folder / "out").iterdir()] == ["a.wav"]
 
 
 def test_what_went_wrong_is_told_in_a_line(live: Live, folder: Path) -> None:
-    wrong = remote(live, folder, "a.wav", "--key", "wrong")
+    wrong = remote(live, "a.wav", "--key", "wrong")
     assert (wrong.returncode, wrong.stderr) == (
         1, "failed: a.wav: Invalid or missing API key (is --key right, or DENOISE_API_KEY?)\n",
     )  # fmt: skip
-    missing = remote(live, folder, "missing.wav")
+    missing = remote(live, "missing.wav")
     assert (missing.returncode, missing.stderr.count("\n")) == (1, 1)
-    assert remote(live, folder, "a.wav", "--url", "nowhere").returncode == 2
+    assert remote(live, "a.wav", "--url", "nowhere").returncode == 2
 
 
 def test_other_commands_take_its_variables_for_no_mistake(live: Live, folder: Path) -> None:
-    given = os.environ | {"DENOISE_URL": live.url, "DENOISE_API_KEY": live.key, "DENOISE_DATA_DIR": str(folder / "d")}
-    command = [sys.executable, "-m", "munsit_denoise", "keys", "list"]
-    done = subprocess.run(command, cwd=folder, env=given, capture_output=True, text=True, check=False)
+    given = os.environ | own_variables(live) | {"DENOISE_DATA_DIR": str(folder / "d")}
+    done = run("keys", "list", environment=given)
     assert "is no setting" not in done.stderr
 
 

@@ -9,10 +9,10 @@ import pytest
 from munsit_denoise.db.engine import now_us, open_database
 from munsit_denoise.db.key_book import KeyOptions
 from munsit_denoise.db.keys import Keys
-from munsit_denoise.db.migrate import upgrade
 from munsit_denoise.errors import InvalidOption, NotFound
 from munsit_denoise.records import Scope
 from munsit_denoise.times import duration_s, moment_us
+from tests.databases import migrate
 
 pytestmark = pytest.mark.anyio
 DAY_US = 86_400_000_000
@@ -21,7 +21,7 @@ HOUR_US = DAY_US // 24
 
 @pytest.fixture
 async def keys(tmp_path: Path) -> AsyncIterator[Keys]:
-    upgrade(f"sqlite:///{tmp_path / 'keys.db'}")
+    migrate(f"sqlite:///{tmp_path / 'keys.db'}")
     database = open_database(f"sqlite:///{tmp_path / 'keys.db'}")
     yield Keys(database)
     await database.close()

@@ -9,14 +9,14 @@ import pytest
 
 from munsit_denoise.db.engine import open_database
 from munsit_denoise.db.keys import Keys, hash_key, is_well_formed, new_key
-from munsit_denoise.db.migrate import upgrade
+from tests.databases import migrate
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
 async def keys(tmp_path: Path) -> AsyncIterator[Keys]:
-    upgrade(f"sqlite:///{tmp_path / 'keys.db'}")
+    migrate(f"sqlite:///{tmp_path / 'keys.db'}")
     database = open_database(f"sqlite:///{tmp_path / 'keys.db'}")
     yield Keys(database)
     await database.close()

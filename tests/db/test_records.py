@@ -18,6 +18,7 @@ from munsit_denoise.db.migrate import downgrade, upgrade
 from munsit_denoise.db.records import Records, RunResult
 from munsit_denoise.errors import DatabaseBroken, DatabaseBusy, InvalidKey, JobNotFound
 from munsit_denoise.records import DenoiseRecord, Options, Origin, SourceType, Status
+from tests.databases import migrate
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     url = f"sqlite:///{tmp_path / 'test.db'}"
-    upgrade(url)
+    migrate(url)
     database = open_database(url)
     yield database
     await database.close()

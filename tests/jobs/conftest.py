@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from munsit_denoise.db.engine import Database, open_database
 from munsit_denoise.db.keys import Keys
-from munsit_denoise.db.migrate import upgrade
 from munsit_denoise.db.records import Records
 from munsit_denoise.db.uploads import Uploads
 from munsit_denoise.events.memory import MemoryBell
@@ -31,6 +30,7 @@ from munsit_denoise.jobs.submit import Submission
 from munsit_denoise.records import DenoiseRecord
 from munsit_denoise.storage.local import LocalStorage
 from tests.audio import write_noisy
+from tests.databases import migrate
 from tests.db.test_records import make_record
 
 
@@ -110,7 +110,7 @@ class House:
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database of the present schema, made once: a copy is much faster than a migration."""
     path = tmp_path_factory.mktemp("empty") / "test.db"
-    upgrade(f"sqlite:///{path}")
+    migrate(f"sqlite:///{path}")
     return path
 
 

@@ -6,11 +6,11 @@ import pytest
 from limits.aio.storage import MemoryStorage
 from limits.errors import StorageError
 
-from munsit_denoise.db.migrate import upgrade
 from munsit_denoise.errors import CannotGoOn, Quota, TooManyRequests
 from munsit_denoise.jobs import limits
 from munsit_denoise.jobs.limits import RateLimits, open_limits
 from munsit_denoise.services import check_data
+from tests.databases import migrate
 from tests.live import make_settings
 
 pytestmark = pytest.mark.anyio
@@ -97,6 +97,6 @@ async def test_a_place_that_cannot_count_is_refused_without_its_password() -> No
 
 async def test_a_server_that_cannot_count_does_not_start(tmp_path: Path) -> None:
     settings = make_settings(tmp_path, rate_limit_url="nowhere://host")
-    upgrade(settings.database)
+    migrate(settings.database)
     with pytest.raises(CannotGoOn, match="unknown storage scheme"):
         await check_data(settings)

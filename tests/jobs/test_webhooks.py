@@ -1,8 +1,7 @@
 """Users' servers are told that jobs have ended: signed, at least once, again after a failure, until it is given up."""
 
+import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -26,6 +25,7 @@ from munsit_denoise.routes.munsit.message import message
 from tests.db.test_records import make_record
 from tests.jobs.conftest import House
 from tests.jobs.telling import telling
+from tests.prepared import start
 from tests.receivers import Receiver, run_receiver
 
 pytestmark = pytest.mark.anyio
@@ -312,7 +312,8 @@ async def test_kills_between_commit_and_delivery_lose_none(tmp_path: Path, empty
 
 def run_and_kill(path: Path, receiver: Receiver, kill_at: int | None) -> None:
     """Run the loop until so many requests came in all, or until all is told."""
-    process = subprocess.Popen([sys.executable, "-m", "tests.jobs.telling", str(path)])
+    with Path(os.devnull).open("wb") as nowhere:
+        process = start(["tests.jobs.telling", path], os.environ, nowhere)
     end = time.monotonic() + PATIENCE_S
     while process.poll() is None and (kill_at is None or len(receiver.heard) < kill_at):
         assert time.monotonic() < end

@@ -9,13 +9,13 @@ from typing import Any
 
 from munsit_denoise.db.engine import open_database
 from munsit_denoise.db.keys import Keys
-from munsit_denoise.db.migrate import upgrade
 from munsit_denoise.db.partial import PartialUploads
 from munsit_denoise.db.records import Records, RunResult
 from munsit_denoise.leaves import open_leaves
 from munsit_denoise.records import PartialUpload
 from munsit_denoise.settings import Settings
 from munsit_denoise.storage.local import LocalStorage
+from tests.databases import migrate
 from tests.db.test_records import make_record
 from tests.live import make_settings
 
@@ -30,7 +30,7 @@ async def make_installation(folder: Path, jobs: int = 0, **overrides: Any) -> Se
     """Return the settings of a new installation with some jobs that ended well."""
     settings = make_settings(folder, port=0, **overrides)
     folder.mkdir(parents=True, exist_ok=True)
-    upgrade(settings.database)
+    migrate(settings.database)
     async with open_leaves(settings):
         pass  # both parts carry one id from here on
     for number in range(jobs):

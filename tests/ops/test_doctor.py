@@ -29,6 +29,7 @@ from munsit_denoise.media import ffmpeg
 from munsit_denoise.settings import Settings
 from tests.live import make_settings
 from tests.ops.installation import add_job, make_installation, sql
+from tests.prepared import run as run_program
 from tests.services import Postgres, new_bucket
 
 
@@ -393,10 +394,7 @@ def test_a_silent_database_and_a_silent_store_end_the_command_with_what_to_do(tm
             "DENOISE_S3_ENDPOINT": f"http://127.0.0.1:{port}",
         }
         aws = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1"}
-        command = [sys.executable, "-m", "munsit_denoise", "doctor", "--quick", "--json"]
-        done = subprocess.run(
-            command, check=False, capture_output=True, text=True, env=os.environ | environment | aws, cwd=tmp_path
-        )
+        done = run_program("doctor", "--quick", "--json", environment=os.environ | environment | aws)
     assert done.returncode == 1, done.stderr
     checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
     assert "no answer" in checks["database"]["message"]

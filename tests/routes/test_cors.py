@@ -9,8 +9,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from munsit_denoise.app import create_app
-from munsit_denoise.db.migrate import upgrade
 from munsit_denoise.routes.cors import TOLD, TUS_TOLD
+from tests.databases import migrate
 from tests.live import create_key, make_settings
 
 PAGE = "https://app.example.org"
@@ -22,7 +22,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClien
     """An app that this page may call, and a key for it."""
     origins = f"{PAGE}, http://localhost:5173, https://Other.Example:443"
     settings = make_settings(tmp_path_factory.mktemp("cors"), cors_origins=origins)
-    upgrade(settings.database)
+    migrate(settings.database)
     key = create_key(settings, "tester")
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         yield client, key
@@ -80,7 +80,7 @@ def test_a_crash_may_be_read_as_well(served: tuple[TestClient, str], monkeypatch
 
 def test_without_origins_nothing_is_said(tmp_path_factory: pytest.TempPathFactory) -> None:
     settings = make_settings(tmp_path_factory.mktemp("none"))
-    upgrade(settings.database)
+    migrate(settings.database)
     with closing(TestClient(create_app(settings))) as client, client:
         plain, asked = client.get("/api/v1/denoise"), client.get("/api/v1/denoise", headers={"origin": PAGE})
         assert {name for name in asked.headers if name != "x-request-id"} == {
@@ -92,7 +92,7 @@ def test_without_origins_nothing_is_said(tmp_path_factory: pytest.TempPathFactor
 
 def test_any_origin(tmp_path_factory: pytest.TempPathFactory) -> None:
     settings = make_settings(tmp_path_factory.mktemp("any"), cors_origins="*")
-    upgrade(settings.database)
+    migrate(settings.database)
     with TestClient(create_app(settings)) as client:
         assert preflight(client, "/v1/upload", "POST", "https://any.example").status_code == 200
         answer = client.get("/api/v1/denoise", headers={"origin": "null"})

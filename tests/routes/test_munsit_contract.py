@@ -1,6 +1,7 @@
 """The Munsit dialect, a test a sentence of the contract, against a live server: keys, and what may be sent."""
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -16,6 +17,7 @@ import soundfile
 from munsit_denoise.media.ffmpeg import program
 from tests.audio import write_noisy, write_silence
 from tests.live import Live, run_live
+from tests.prepared import run
 
 UNKNOWN = "03876b19-7220-47f3-8d75-34494fe9b7ab"  # a job that nobody has
 UNAUTHORISED = b'{"errorCode":"40101","errorMessage":"Invalid or missing API key"}'
@@ -51,9 +53,8 @@ class TestKeys:
             job_id, answers = live.upload(path), []
             thread = threading.Thread(target=lambda: answers.append(live.events(job_id)))
             thread.start()
-            command = ["python", "-m", "munsit_denoise", "keys", "revoke", live.key[:12]]
-            environment = {"DENOISE_DATA_DIR": str(tmp_path), "PATH": str(Path(__import__("sys").executable).parent)}
-            subprocess.run(command, env=environment, check=True, capture_output=True)
+            environment = os.environ | {"DENOISE_DATA_DIR": str(tmp_path)}
+            assert run("keys", "revoke", live.key[:12], environment=environment).returncode == 0
             thread.join(timeout=20)
             assert not thread.is_alive()
             assert answers[0][-1]["stage"] == "processing"

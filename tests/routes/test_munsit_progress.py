@@ -42,7 +42,7 @@ class TestProgress:
             assert message == b"data: " + json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()
 
     def test_stages_come_in_order_and_percentages_never_fall(self, live: Live, tmp_path: Path) -> None:
-        events = live.events(live.upload(write_noisy(tmp_path / "a.wav", 50)))
+        events = live.events(live.upload(write_noisy(tmp_path / "a.wav", 32)))
         assert [event["stage"] for event in events[:-1]] == ["processing"] * (len(events) - 1)
         percents = [event["pct"] for event in events[:-1]]
         assert percents == sorted(percents)
@@ -74,7 +74,7 @@ class TestProgress:
             assert events == [{"stage": "done", "url": finished["audio_url"], "denoiseId": finished["id"]}]
 
     def test_in_mid_job_the_latest_state_comes_first(self, live: Live, tmp_path: Path) -> None:
-        job_id = live.upload(write_noisy(tmp_path / "long.wav", 80))
+        job_id = live.upload(write_noisy(tmp_path / "long.wav", 60))
         with live.client.stream("GET", f"/denoise/{job_id}/progress") as first:
             for line in first.iter_lines():
                 if line.startswith("data: ") and json.loads(line[6:]).get("pct", 0) > 20:
@@ -84,7 +84,7 @@ class TestProgress:
         assert events[-1]["stage"] == "done"
 
     def test_any_number_of_listeners_hear_the_end(self, live: Live, tmp_path: Path) -> None:
-        job_id = live.upload(write_noisy(tmp_path / "a.wav", 20))
+        job_id = live.upload(write_noisy(tmp_path / "a.wav", 10))
         ends: list[str] = []
         threads = [threading.Thread(target=lambda: ends.append(live.events(job_id)[-1]["stage"])) for _ in range(30)]
         for thread in threads:
@@ -94,7 +94,7 @@ class TestProgress:
         assert ends == ["done"] * 30
 
     def test_one_that_leaves_disturbs_nobody(self, live: Live, tmp_path: Path) -> None:
-        job_id = live.upload(write_noisy(tmp_path / "a.wav", 20))
+        job_id = live.upload(write_noisy(tmp_path / "a.wav", 10))
         for _ in range(10):
             with live.client.stream("GET", f"/denoise/{job_id}/progress") as answer:
                 next(answer.iter_lines())
@@ -122,7 +122,7 @@ class TestProgress:
 
     def test_each_event_arrives_when_it_happens(self, live: Live, tmp_path: Path) -> None:
         """With `curl -N`, the first line is there long before the last."""
-        job_id = live.upload(write_noisy(tmp_path / "a.wav", 60))
+        job_id = live.upload(write_noisy(tmp_path / "a.wav", 32))
         command = ["curl", "-sN", "-H", f"x-api-key: {live.key}", f"{live.url}/api/v1/denoise/{job_id}/progress"]
         times = []
         with subprocess.Popen(command, stdout=subprocess.PIPE) as curl:
@@ -136,10 +136,11 @@ class TestProgress:
 
 def test_a_failed_job_says_why_in_record_and_stream(live: Live, tmp_path: Path) -> None:
     """The original vanishes before the job runs: the worst that can happen to an accepted file."""
-    live.upload(write_noisy(tmp_path / "first.wav", 60))
+    first = live.upload(write_silence(tmp_path / "first.wav", 600))
     job_id = live.upload(write_noisy(tmp_path / "a.wav", 1))
     live_file = live.settings.storage_root / job_id[:2] / job_id / "original"
     live_file.unlink()
+    live.client.post(f"/denoise/{first}/cancel").raise_for_status()
     events = live.events(job_id)
     record = live.record(job_id)
     assert events[-1] == {"stage": "error", "message": record["error"]}

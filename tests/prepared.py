@@ -1,0 +1,196 @@
+"""Programs of ours, forked from a process that has loaded all they need: a start costs half a second of a core.
+
+Loading the packages and PyTorch takes five, and there are a hundred starts. So one process for each pytest worker
+loads them once, computes nothing, and forks. A test gets a process like any other: a session, a folder, files and an
+environment of its own, signals and an exit code. It runs what `python -m MODULE` runs.
+
+What Python, OpenMP and the C library read when they begin cannot be told to a fork. So a program whose environment
+differs in anything but `LATE` is started as usual, and so is one of a test of the start itself, which says `afresh`.
+"""
+
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import IO, Any
+
+OURS = "munsit_denoise"
+LATE = ("DENOISE_", "AWS_", "PYTEST_", "HYPOTHESIS_", "TEST_")  # variables that are read when they are needed
+SAME = ("GOMP_SPINCOUNT",)  # that a start sets in each process of ours
+LAZY = ("anyio._backends._asyncio", "aiosqlite", "uvloop", "uvicorn.lifespan.on")  # what others import late
+AT_FIRST = dict(os.environ)  # before any test changes it
+CLIENT = Path(__file__).parents[1] / "clients/python"  # a part of the installed package
+MESSAGE_BYTES = 2**17
+LOOK_S = 0.005  # between two looks whether a program has ended
+
+
+class Program:
+    """A forked program, with what tests use of `subprocess.Popen`."""
+
+    def __init__(self, command: list[str], environment: Mapping[str, str], files: Sequence[int]) -> None:
+        order = {"command": command, "environment": dict(environment), "folder": str(Path.cwd())}
+        self.args, self.pid = command, _parent().ask(order, files)
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit code, negative after a signal; None while it runs."""
+        if self.returncode is None:
+            self.returncode = _parent().ask({"pid": self.pid})
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit code. Raises TimeoutExpired."""
+        end = time.monotonic() + (timeout or 0)
+        while (code := self.poll()) is None:
+            if timeout is not None and time.monotonic() > end:
+                raise subprocess.TimeoutExpired(self.args, timeout)
+            time.sleep(LOOK_S)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it."""
+        self.send_signal(signal.SIGKILL)
+
+
+Started = Program | subprocess.Popen[bytes]
+
+
+def start(
+    command: Sequence[str | Path],
+    environment: Mapping[str, str],
+    output: IO[bytes],
+    errors: IO[bytes] | None = None,
+    *,
+    afresh: bool = False,
+) -> Started:
+    """Start `python -m` with a module of ours and arguments; its errors go where its output goes, unless told."""
+    words = [str(word) for word in command]
+    with Path(os.devnull).open("rb") as nothing:
+        files = [nothing, output, errors or output]
+        if _can_be_forked(environment) and not afresh:
+            return Program(words, environment, [file.fileno() for file in files])
+        stdin, stdout, stderr = files
+        return subprocess.Popen(
+            [sys.executable, "-m", *words],
+            env=environment, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True,
+        )  # fmt: skip
+
+
+def run(
+    *arguments: str | Path, environment: Mapping[str, str], timeout_s: float = 100
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of ours to its end, as `munsit-denoise` does."""
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        program = start([OURS, *arguments], environment, output, errors)
+        try:
+            code = program.wait(timeout_s)
+        finally:
+            program.kill()
+        for file in (output, errors):
+            file.seek(0)
+        return subprocess.CompletedProcess(program.args, code, output.read().decode(), errors.read().decode())
+
+
+def _can_be_forked(environment: Mapping[str, str]) -> bool:
+    differing = {name for name, _ in environment.items() ^ AT_FIRST.items()}
+    return sys.platform == "linux" and all(name.startswith(LATE) for name in differing - {*SAME})
+
+
+class _Parent:
+    """The process that has all loaded, which ends when this one does."""
+
+    def __init__(self) -> None:
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._lock = threading.Lock()
+        with theirs:
+            command = [sys.executable, "-m", __name__, str(theirs.fileno())]
+            self._process = subprocess.Popen(
+                command, env=AT_FIRST, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True
+            )
+
+    def ask(self, question: dict[str, Any], files: Sequence[int] = ()) -> Any:
+        """Return the answer to an order, which is a process id, or to a process id, which is an exit code or None."""
+        with self._lock:
+            socket.send_fds(self._socket, [json.dumps(question).encode()], files)
+            answer = self._socket.recv(MESSAGE_BYTES)
+        assert answer, "the process that forks programs has ended"
+        return json.loads(answer)
+
+
+@cache
+def _parent() -> _Parent:
+    return _Parent()
+
+
+def _load() -> None:
+    """Import each of our modules, and what they import late."""
+    from munsit_denoise.engine.threads import wait_briefly
+
+    wait_briefly()  # as a start does, before PyTorch is there
+    sys.path.insert(1, str(CLIENT))
+    package = importlib.import_module(OURS)
+    for found in pkgutil.walk_packages(package.__path__, f"{OURS}."):
+        if not found.name.endswith(".__main__"):
+            importlib.import_module(found.name)
+    for name in LAZY:
+        with suppress(ImportError):
+            importlib.import_module(name)
+    gc.freeze()  # or the first collection of each fork would copy every page
+
+
+def _serve(asked: socket.socket) -> list[str]:
+    """Fork for each order, and tell exit codes; return the command, in the process that is to run it."""
+    while True:
+        message, files, *_ = socket.recv_fds(asked, MESSAGE_BYTES, 3)
+        if not message:
+            sys.exit()
+        order = json.loads(message)
+        if "pid" in order:
+            pid, status = os.waitpid(order["pid"], os.WNOHANG)
+            answer = os.waitstatus_to_exitcode(status) if pid else None
+        else:
+            is_ready, ready = os.pipe()
+            answer = os.fork()
+            if not answer:
+                return _become(order, files)
+            for descriptor in (ready, *files):
+                os.close(descriptor)
+            os.read(is_ready, 1)  # nothing: it is closed
+            os.close(is_ready)
+        asked.send(json.dumps(answer).encode())
+
+
+def _become(order: dict[str, Any], files: list[int]) -> list[str]:
+    os.setsid()
+    os.chdir(order["folder"])
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    for wanted, descriptor in enumerate(files):
+        os.dup2(descriptor, wanted)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    command: list[str] = order["command"]
+    return command
+
+
+if __name__ == "__main__":
+    _load()
+    sys.argv = _serve(socket.socket(fileno=int(sys.argv[1])))
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
