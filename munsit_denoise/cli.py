@@ -14,6 +14,7 @@ from munsit_denoise.commands.remote import remote
 from munsit_denoise.db.migrate import upgrade
 from munsit_denoise.help import PlainCommand
 from munsit_denoise.private import private_files
+from munsit_denoise.treatment import Quality
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -68,6 +69,9 @@ def enhance(
         str, typer.Argument(metavar="OUTPUT", help="A file, its format by extension; a folder; - is standard output.")
     ],
     strength: Annotated[float, typer.Option(metavar="0..1", help="How much of the noise is removed.")] = 1.0,
+    quality: Annotated[
+        Quality | None, typer.Option(help="best: two models together, better and slower.", show_choices=True)
+    ] = None,
     format_: Annotated[
         str | None, typer.Option("--format", metavar="EXT", help="Format of results: wav, flac, mp3 and so on.")
     ] = None,
@@ -100,6 +104,7 @@ def enhance(
             inputs=tuple(inputs),
             output=output,
             strength=strength,
+            quality=quality,
             extension=format_,
             level_lufs=loudness,
             track=track,

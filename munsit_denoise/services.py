@@ -8,7 +8,7 @@ from functools import partial
 import anyio
 from httpx2 import AsyncClient
 
-from munsit_denoise.bounds import keep_of, limits_of
+from munsit_denoise.bounds import keep_of, limits_of, qualities_of
 from munsit_denoise.db.keys import Keys
 from munsit_denoise.errors import CannotGoOn
 from munsit_denoise.jobs.access import Access
@@ -190,7 +190,7 @@ def _assemble(
         limits=leaves.limits,
         usage=leaves.usage,
         admission=admission,
-        submission=Submission(parts, admission, examiner, limits),
+        submission=Submission(parts, admission, examiner, limits, qualities_of(settings)),
         idempotency=idempotency,
         resumable=resumable,
         history=History(parts, leaves.pages),

@@ -117,6 +117,9 @@ class Settings(BaseSettings):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="Of the model's products; auto: bfloat16 where the device computes in it"
     )
+    quality: Literal["standard", "best"] = Field(
+        "standard", description="Of jobs that ask for none; best: two models together, needs munsit-denoise[best]"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged")
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="Of a line of the log; auto: for people on a terminal, JSON elsewhere"

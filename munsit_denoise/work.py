@@ -160,7 +160,7 @@ async def load_engine(settings: Settings) -> MakeDenoiser:
         from munsit_denoise.engine.open import open_engine  # PyTorch is loaded here and by nobody else
 
         make = open_engine(settings.device, settings.threads, settings.precision, settings.job_concurrency)
-        return lambda track, strength: make(track.sample_rate_hz, track.channels, strength)
+        return lambda track, treatment: make(track.sample_rate_hz, track.channels, treatment)
 
     try:
         return await to_thread.run_sync(load)

@@ -12,6 +12,7 @@ from munsit_denoise.batch.meter import MeteredDenoiser
 from munsit_denoise.jobs.pipeline import Denoiser
 from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.settings import Settings
+from munsit_denoise.treatment import Treatment
 
 
 class EngineUnusable(OSError):
@@ -21,10 +22,10 @@ class EngineUnusable(OSError):
 class Engine:
     """Makes a denoiser for each file."""
 
-    def __init__(self, settings: Settings, strength: float, jobs: int, stop: threading.Event) -> None:
-        self._settings, self._strength, self._jobs, self._stop = settings, strength, jobs, stop
+    def __init__(self, settings: Settings, treatment: Treatment, jobs: int, stop: threading.Event) -> None:
+        self._settings, self._treatment, self._jobs, self._stop = settings, treatment, jobs, stop
         self._loading = anyio.Lock()
-        self._make: Callable[[int, int, float], Denoiser] | None = None
+        self._make: Callable[[int, int, Treatment], Denoiser] | None = None
 
     async def denoiser(self, track: AudioTrack) -> MeteredDenoiser:
         """Return a denoiser for a track. Raises EngineUnusable."""
@@ -32,10 +33,10 @@ class Engine:
             if self._make is None:
                 self._make = await to_thread.run_sync(self._load, abandon_on_cancel=True)
         make = self._make
-        inner = await to_thread.run_sync(make, track.sample_rate_hz, track.channels, self._strength)
+        inner = await to_thread.run_sync(make, track.sample_rate_hz, track.channels, self._treatment)
         return MeteredDenoiser(inner, self._stop)
 
-    def _load(self) -> Callable[[int, int, float], Denoiser]:
+    def _load(self) -> Callable[[int, int, Treatment], Denoiser]:
         try:
             from munsit_denoise.engine.open import open_engine
 

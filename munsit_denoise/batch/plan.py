@@ -12,10 +12,12 @@ import anyio
 from munsit_denoise.batch.names import result_name, shown
 from munsit_denoise.batch.order import PIPE, Order, Pair, UsageError
 from munsit_denoise.batch.places import Identity, descriptor, identity, is_special, is_terminal
+from munsit_denoise.engine.catalogue import has_best
 from munsit_denoise.errors import DenoiseError, InvalidOption
 from munsit_denoise.media.formats import FORMATS, NEEDS_PICTURE, result_extension
 from munsit_denoise.media.probe import probe
 from munsit_denoise.records import LEVELS_LUFS, STRENGTHS, TRACKS
+from munsit_denoise.treatment import Quality
 
 STDIN, STDOUT = 0, 1  # their descriptors
 JOBS = (1, 64)
@@ -77,6 +79,8 @@ def _check_options(order: Order) -> None:
     ):
         if value is not None and not least <= value <= most:
             raise UsageError(f"{option} is {least:g} to {most:g}, not {value:g}.")
+    if order.quality is Quality.BEST and not has_best():
+        raise UsageError("--quality best is not installed here. Run: pip install 'munsit-denoise[best]'")
     if order.extension:
         try:
             result_extension(order.extension, "")

@@ -62,7 +62,7 @@ class Run:
 
 async def run_all(run: Run, settings: Settings) -> None:
     """Process every file of the plan, or until it is stopped or something makes it pointless."""
-    engine = Engine(settings, run.order.strength, run.order.jobs, run.stop)
+    engine = Engine(settings, run.order.treatment, run.order.jobs, run.stop)
     waiting = iter(run.plan.pairs)
     async with _stopping(run), anyio.create_task_group() as tasks:
         tasks.start_soon(_tell_refused, run)

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from munsit_denoise.treatment import Quality
+
 
 def remote(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Recordings and videos.")],
@@ -17,6 +19,9 @@ def remote(
         typer.Option("--output", "-o", metavar="OUT", help="A file, its format by extension; or a folder."),
     ] = "",
     strength: Annotated[float | None, typer.Option(metavar="0..1", help="How much of the noise is removed.")] = None,
+    quality: Annotated[
+        Quality | None, typer.Option(help="best: two models together, better and slower.", show_choices=True)
+    ] = None,
     format_: Annotated[
         str | None, typer.Option("--format", metavar="EXT", help="Format of results: wav, flac, mp3, or original.")
     ] = None,
@@ -38,6 +43,7 @@ def remote(
         name: value
         for name, value in (
             ("strength", strength),
+            ("quality", quality and quality.value),
             ("output_format", format_),
             ("loudness", loudness),
             ("audio_track", track),

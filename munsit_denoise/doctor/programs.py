@@ -8,6 +8,7 @@ from munsit_denoise.errors import DenoiseError
 from munsit_denoise.media.checkup import Unable, try_programs, unconfined
 from munsit_denoise.media.ffmpeg import MissingProgram
 from munsit_denoise.settings import Settings
+from munsit_denoise.treatment import Treatment
 
 INSTALL_FFMPEG = "Install FFmpeg, on Debian with: apt-get install ffmpeg; and see that it comes first in PATH."
 INSTALL_AGAIN = "Install munsit-denoise again, and its packages with it."
@@ -55,7 +56,7 @@ def look_at_device(settings: Settings) -> Finding:
 
     noise = np.random.default_rng(0).standard_normal((TRIAL_FRAMES, 1), dtype=np.float32)
     try:
-        denoiser = open_engine(settings.device, settings.threads, settings.precision)(RATE_HZ, 1, 1.0)
+        denoiser = open_engine(settings.device, settings.threads, settings.precision)(RATE_HZ, 1, Treatment())
         out = np.concatenate([denoiser.feed(noise), denoiser.flush()])
     except RuntimeError as error:  # what PyTorch raises for all that a device refuses
         return wrong(f"{str(error).partition(chr(10))[0]}.", CHOOSE_DEVICE)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from munsit_denoise.engine.allocator import Rest, give_memory_back, keep_freed_memory
 from munsit_denoise.engine.threads import wait_briefly
+from munsit_denoise.treatment import Quality, Treatment
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
 def open_engine(
     device_name: str, threads: int, precision: str = "auto", concurrency: int = 1
-) -> Callable[[int, int, float], "Denoiser"]:
-    """Return a maker of denoisers for a sample rate in hertz, a number of channels and a strength from 0 to 1.
+) -> Callable[[int, int, Treatment], "Denoiser"]:
+    """Return a maker of denoisers for a sample rate in hertz, a number of channels and what is to be done.
 
     The network's products are in `precision`; `auto` takes bfloat16 where the device computes in it, which is faster.
     Of all denoisers together, `concurrency` windows are in work at a time. PyTorch is loaded here.
@@ -28,7 +29,13 @@ def open_engine(
     from munsit_denoise.engine.stream import Denoiser, StreamFormat
 
     enhancer = _OwnThreads(lambda: _load(device_name, threads, precision), concurrency)
-    return lambda rate_hz, channels, strength: Denoiser(enhancer, StreamFormat(rate_hz, channels), strength)
+
+    def make(rate_hz: int, channels: int, treatment: Treatment) -> Denoiser:
+        if treatment.quality is Quality.BEST:
+            raise RuntimeError("quality=best cannot be computed yet")
+        return Denoiser(enhancer, StreamFormat(rate_hz, channels), treatment.strength)
+
+    return make
 
 
 def _load(device_name: str, threads: int, precision: str) -> "Enhancer":

@@ -10,7 +10,8 @@ from munsit_denoise.jobs.fair import FairLimiter
 from munsit_denoise.jobs.reckoning import needed_bytes
 from munsit_denoise.media.formats import result_extension
 from munsit_denoise.media.probe import AudioTrack, probe
-from munsit_denoise.records import DenoiseRecord, Options, SourceType, extension_of, source_type_of
+from munsit_denoise.names import extension_of
+from munsit_denoise.records import DenoiseRecord, Options, SourceType, source_type_of
 
 PROBES_AT_ONCE = 4  # files that are looked at beside each other; the others wait their turn
 EXTENSIONS = {"matroska": "mkv", "mov": "mp4", "asf": "wma", "mpegts": "mpg"}  # of containers that are called otherwise

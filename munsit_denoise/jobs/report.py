@@ -22,6 +22,7 @@ from munsit_denoise.media.pack import pack
 from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.media.tiles import Picture, fineness_for, room_bytes
 from munsit_denoise.records import DenoiseRecord, Options, Status
+from munsit_denoise.treatment import Quality
 
 log = get_logger()
 MODEL, DIGEST = "munsit-denoise", "weights/denoiser.sha256"
@@ -142,7 +143,7 @@ def told_options(options: Options) -> dict[str, Any]:
         "output_format": options.extension,
         "loudness": options.level_lufs,
         "audio_track": options.audio_track,
-    }
+    } | ({"quality": options.quality.value} if options.quality is Quality.BEST else {})
 
 
 @cache

@@ -23,6 +23,7 @@ from munsit_denoise.jobs.settlement import Settlement, persist
 from munsit_denoise.jobs.verdict import no_verdict
 from munsit_denoise.logs import get_logger
 from munsit_denoise.media.probe import AudioTrack
+from munsit_denoise.treatment import Treatment
 
 log = get_logger()
 WAV = "wav"
@@ -30,7 +31,7 @@ RETRY_PAUSE_S = 1.0  # the stop of a whole unit reaches the programs first: what
 LOST_ORIGINAL = "The original recording is no longer on the server."
 TRIED = "The file could not be processed after {} attempts."
 
-MakeDenoiser = Callable[[AudioTrack, float], Denoiser]  # for a track, at a strength
+MakeDenoiser = Callable[[AudioTrack, Treatment], Denoiser]  # for a track, and what is to be done to it
 
 
 class _Lost(Exception):
@@ -155,7 +156,7 @@ class Runner:
         async with self._original(record.original_key) as source, storage.new_file(result_key) as target:
             track = track_of(record.track) or await looked_at(source, options.audio_track)
             work = Work(source, target, track, options.extension or WAV, options.level_lufs)
-            denoiser = metered(self.make_denoiser(track, options.strength), track, record.audio_size_bytes)
+            denoiser = metered(self.make_denoiser(track, options.treatment), track, record.audio_size_bytes)
             outcome = await enhance_file(work, denoiser, tell, lambda: self.places.last_step(place, record.user_id))
             digests = await to_thread.run_sync(lambda: (digest_of(source), digest_of(target)))
         told = await to_thread.run_sync(denoiser.report, outcome, options, digests)

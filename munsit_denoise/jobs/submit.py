@@ -15,11 +15,13 @@ from munsit_denoise.errors import Interrupted, ShuttingDown, Unavailable, Upload
 from munsit_denoise.jobs.admission import Admission
 from munsit_denoise.jobs.intake import Examiner, Limits, Receive, described, format_of, track_json, track_of
 from munsit_denoise.jobs.parts import Parts
+from munsit_denoise.jobs.qualities import Qualities
 from munsit_denoise.jobs.reckoning import needed_bytes
 from munsit_denoise.logs import get_logger
 from munsit_denoise.media.formats import result_extension
 from munsit_denoise.media.probe import AudioTrack
-from munsit_denoise.records import DenoiseRecord, Options, Origin, Upload, extension_of, source_type_of
+from munsit_denoise.names import extension_of
+from munsit_denoise.records import DenoiseRecord, Options, Origin, Upload, source_type_of
 from munsit_denoise.remote.transfer import name_in
 from munsit_denoise.storage.base import UNANSWERED
 
@@ -30,8 +32,16 @@ SECRET_BYTES = 16  # in a download path: 128 bits cannot be guessed
 class Submission:
     """Takes recordings in; every method acts for one user, and raises Unavailable's."""
 
-    def __init__(self, parts: Parts, admission: Admission, examiner: Examiner, limits: Limits) -> None:
-        self._parts, self._admission, self._examiner, self.limits = parts, admission, examiner, limits
+    def __init__(
+        self,
+        parts: Parts,
+        admission: Admission,
+        examiner: Examiner,
+        limits: Limits,
+        qualities: Qualities = Qualities(),  # noqa: B008 - a value that never changes
+    ) -> None:
+        self._parts, self._admission, self._examiner = parts, admission, examiner
+        self.limits, self.qualities = limits, qualities
 
     async def submit(
         self, user_id: str, origin: Origin, options: Options, receive: Receive, beside: Sequence[Beside] = ()
@@ -45,7 +55,7 @@ class Submission:
         async with self._all_or_nothing(blank.id):
             async with self._parts.storage.new_file(blank.original_key) as path:
                 received = await receive(path)
-                blank = replace(blank, options=received.options or options)
+                blank = replace(blank, options=self.qualities.settled(received.options or options))
                 track = await self._examined(user_id, path, blank.options.audio_track)
             return await self._accept_sized(described(blank, received, track), beside)
 
@@ -89,7 +99,7 @@ class Submission:
         has_picture = known is None or known.has_picture
         extension = result_extension(options.extension, upload.audio_format, has_picture=has_picture)
         record = replace(
-            _blank_record(user_id, origin, replace(options, extension=extension)),
+            _blank_record(user_id, origin, self.qualities.settled(replace(options, extension=extension))),
             file_name=upload.file_name,
             audio_format=upload.audio_format,
             source_type=source_type_of(upload.audio_format),
@@ -125,7 +135,7 @@ class Submission:
         file_name = name_in(url)
         extension = extension_of(file_name)
         record = replace(
-            _blank_record(user_id, origin, options),
+            _blank_record(user_id, origin, self.qualities.settled(options)),
             file_name=file_name or "recording",
             audio_format=extension,
             source_type=source_type_of(extension),

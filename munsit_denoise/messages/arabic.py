@@ -106,6 +106,15 @@ ARABIC: dict[str, str] = {
     "output_format must be {original} or one of {known}.": (
         "output_format: يجب أن تكون القيمة {original} أو إحدى القيم {known}."
     ),
+    "quality must be standard or best.": "quality: يجب أن تكون القيمة standard أو best.",
+    "quality: best is not installed on this server. Please ask for standard, or have its operator run: "
+    "pip install 'munsit-denoise[best]'": (
+        "quality: القيمة best غير مثبتة على هذا الخادم. يرجى طلب standard، أو أن ينفّذ مشغّله: "
+        "pip install 'munsit-denoise[best]'"
+    ),
+    "--quality best is not installed here. Run: pip install 'munsit-denoise[best]'": (
+        "الخيار --quality best غير مثبت هنا. نفّذ: pip install 'munsit-denoise[best]'"
+    ),
     "audio_track {index} is not in the file. Its tracks are {tracks}.": (
         "audio_track {index} غير موجود في الملف. مساراته هي {tracks}."
     ),

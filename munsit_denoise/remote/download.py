@@ -9,8 +9,7 @@ import anyio
 import httpx2
 
 from munsit_denoise.errors import DenoiseError, ProcessingFailed
-from munsit_denoise.names import file_name, parameters
-from munsit_denoise.records import extension_of
+from munsit_denoise.names import extension_of, file_name, parameters
 from munsit_denoise.remote.client import RefusedAddress
 from munsit_denoise.remote.coding import BrokenCoding, Decoder, UnknownCoding
 from munsit_denoise.remote.transfer import CHUNK_BYTES, REFUSED, Patience, name_in

@@ -13,6 +13,7 @@ from munsit_denoise.engine.enhancer import Enhancer
 from munsit_denoise.engine.open import open_engine
 from munsit_denoise.engine.stream import CORE_S, Block, Denoiser, StreamFormat
 from munsit_denoise.engine.weights import DEFAULT_WEIGHTS, load_network
+from munsit_denoise.treatment import Treatment
 from tests.audio import hiss, voice
 
 CPU = torch.device("cpu")
@@ -145,6 +146,6 @@ def test_weights_fit_the_package() -> None:
 
 def test_half_precision_is_inaudibly_different(enhancer: Enhancer) -> None:
     x = noisy(3, 48_000)
-    half = open_engine("cpu", 0, "bfloat16")(48_000, 1, 1.0)
+    half = open_engine("cpu", 0, "bfloat16")(48_000, 1, Treatment())
     found = np.concatenate([half.feed(x), half.flush()])
     assert 40 < snr_db(run(enhancer, x, 48_000), found) < np.inf

@@ -13,7 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from munsit_denoise.errors import InvalidOption
 from munsit_denoise.jobs.intake import Received
 from munsit_denoise.media.formats import result_extension
-from munsit_denoise.records import DenoiseRecord, Options, Origin, extension_of
+from munsit_denoise.names import extension_of
+from munsit_denoise.records import DenoiseRecord, Options, Origin
 from munsit_denoise.remote.transfer import check_url
 from munsit_denoise.routes.audo.errors import handlers
 from munsit_denoise.routes.audo.socket import status_socket

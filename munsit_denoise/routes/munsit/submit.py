@@ -66,7 +66,7 @@ class _Submission:
     async def take_json(self) -> str:
         """Take an object that names a URL or an upload; return the job's id. Raises what `Submission` does."""
         with self._place():
-            fields = read_json(await small_body(self._request, MAX_JSON_BYTES))
+            fields = read_json(await small_body(self._request, MAX_JSON_BYTES), self._jobs.qualities)
             if fields.upload_id is None:
                 return await self._take_url(fields)
             options = fields.options(self._base)
@@ -78,7 +78,7 @@ class _Submission:
 
     async def take_form(self) -> str:
         """Take a form with a file or a URL; return the job's id. Raises what `Submission` does."""
-        limits, fields = self._jobs.limits, Fields()
+        limits, fields = self._jobs.limits, Fields(self._jobs.qualities)
         expected = expected_bytes(self._request, limits)
         form = FormBody(self._request, Shape(FILES, FORM_FIELDS, fields.take), limits)
         with self._place(expected):
