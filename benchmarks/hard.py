@@ -12,10 +12,11 @@ import soundfile
 from benchmarks.hard_cases import Case, make
 from benchmarks.kept import LOST_DB, pauses_db, speech_kept
 from benchmarks.quality import run_peer
-from munsit_denoise.api import enhance
+from munsit_denoise.api import KeepName, enhance
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from training.data.corpus import Waveform
 
+OURS: dict[str, KeepName] = {"ours": "voice", "keep=voice+music": "voice+music"}
 PEERS = {"DeepFilterNet3": "dfn3"}
 GOAL_PERCENT = 5
 Outputs = dict[str, list[Waveform]]  # kind to what was made of each recording
@@ -33,7 +34,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = arguments.keep or Path(scratch)
         write(cases, folder / "noisy")
-        outputs = {"ours": {kind: [enhance(case.noisy, SAMPLE_RATE_HZ) for case in of] for kind, of in cases.items()}}
+        outputs = {name: enhanced(cases, keep) for name, keep in OURS.items()}
         for name, peer in PEERS.items():
             run_peer(arguments, peer, folder / "noisy", folder / peer)
             outputs[name] = read(cases, folder / peer)
@@ -41,6 +42,11 @@ def main() -> None:
     print_table(table)
     if arguments.json:
         arguments.json.write_text(json.dumps(table, indent=1) + "\n")
+
+
+def enhanced(cases: dict[str, list[Case]], keep: KeepName) -> Outputs:
+    """Return what the service makes of the recordings."""
+    return {kind: [enhance(case.noisy, SAMPLE_RATE_HZ, keep=keep) for case in of] for kind, of in cases.items()}
 
 
 def write(cases: dict[str, list[Case]], folder: Path) -> None:

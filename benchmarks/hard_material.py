@@ -56,6 +56,15 @@ class Material:
         parts = [looped(np.roll(x, start), samples) for x, start in zip(talkers, starts, strict=True)]
         return unit(np.sum([part / active_rms(part) for part in parts], axis=0, dtype=np.float32))
 
+    def english(self) -> list[Waveform]:
+        """Return every recording of English speech."""
+        return [self._read("clean", row) for row in self._rows if row["language"] == "en"]
+
+    def noises(self) -> list[Waveform]:
+        """Return every noise that was added."""
+        added = [row for row in self._rows if row["kind"] != "genuine"]
+        return [self._read("noisy", row) - self._read("clean", row) for row in added]
+
     @cached_property
     def _readers(self) -> list[Waveform]:
         return [self._read("clean", row) for row in self._rows if row["speaker"].startswith("LS")]
@@ -66,10 +75,9 @@ class Material:
 
     def _read(self, which: str, row: dict[str, str]) -> Waveform:
         x, rate_hz = soundfile.read(self._folder / which / f"{row['id']}.flac", dtype="float32")
-        seconds = len(x) // rate_hz
-        whole = torch.from_numpy(x[: seconds * rate_hz])
-        out: Waveform = resample_window(whole, seconds * SAMPLE_RATE_HZ).numpy()
-        return out
+        whole = np.pad(x, (0, -len(x) % rate_hz))
+        out: Waveform = resample_window(torch.from_numpy(whole), len(whole) // rate_hz * SAMPLE_RATE_HZ).numpy()
+        return out[: len(x) * SAMPLE_RATE_HZ // rate_hz]
 
 
 def looped(x: Waveform, samples: int) -> Waveform:

@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING
 
 from munsit_denoise.engine.allocator import Rest, give_memory_back, keep_freed_memory
 from munsit_denoise.engine.threads import wait_briefly
-from munsit_denoise.treatment import Quality, Treatment
+from munsit_denoise.treatment import Keep, Quality, Treatment
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from munsit_denoise.engine.enhancer import Enhancer
+    from munsit_denoise.engine.keeping import KeepingDenoiser
     from munsit_denoise.engine.stream import Denoiser
 
 
 def open_engine(
     device_name: str, threads: int, precision: str = "auto", concurrency: int = 1
-) -> Callable[[int, int, Treatment], "Denoiser"]:
+) -> Callable[[int, int, Treatment], "Denoiser | KeepingDenoiser"]:
     """Return a maker of denoisers for a sample rate in hertz, a number of channels and what is to be done.
 
     The network's products are in `precision`; `auto` takes bfloat16 where the device computes in it, which is faster.
@@ -26,14 +27,17 @@ def open_engine(
     """
     keep_freed_memory()
     wait_briefly()
+    from munsit_denoise.engine.keeping import KeepingDenoiser
     from munsit_denoise.engine.stream import Denoiser, StreamFormat
 
     enhancer = _OwnThreads(lambda: _load(device_name, threads, precision), concurrency)
 
-    def make(rate_hz: int, channels: int, treatment: Treatment) -> Denoiser:
+    def make(rate_hz: int, channels: int, treatment: Treatment) -> Denoiser | KeepingDenoiser:
         if treatment.quality is Quality.BEST:
             raise RuntimeError("quality=best cannot be computed yet")
-        return Denoiser(enhancer, StreamFormat(rate_hz, channels), treatment.strength)
+        stream = StreamFormat(rate_hz, channels)
+        denoiser = Denoiser(enhancer, stream, treatment.strength)
+        return denoiser if treatment.keep is Keep.VOICE else KeepingDenoiser(denoiser, stream, treatment.strength)
 
     return make
 
