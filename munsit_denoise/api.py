@@ -1,7 +1,6 @@
 """What Python programs use: arrays and files without noise, without a server. PyTorch is loaded when it is needed."""
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from operator import index
@@ -17,7 +16,8 @@ from munsit_denoise.samples import Samples, as_full_scale
 from munsit_denoise.treatment import Keep, Quality, Treatment
 
 if TYPE_CHECKING:
-    from munsit_denoise.engine.stream import Denoiser as Stream
+    from munsit_denoise.engine.open import MakeDenoiser
+    from munsit_denoise.engine.pool import PooledDenoiser as Stream
 
 
 QualityName = Literal["standard", "best"]  # best: two models together, with the extra munsit-denoise[best]
@@ -31,6 +31,7 @@ class EngineOptions:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 0  # cores that the model uses; 0: all
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the processor has it
+    enhancer: str = "munsit-denoise"  # the model of the standard quality, by the name that its package gives it
 
 
 DEFAULT_ENGINE = EngineOptions()
@@ -166,10 +167,10 @@ def _treatment(strength: float, quality: str, keep: str) -> Treatment:
 
 
 @cache  # the model is loaded once a process, when it is first needed
-def _opened(engine: EngineOptions) -> Callable[[int, int, Treatment], "Stream"]:
+def _opened(engine: EngineOptions) -> "MakeDenoiser":
     from munsit_denoise.engine.open import open_engine
 
-    return open_engine(engine.device, engine.threads, engine.precision)
+    return open_engine(engine.device, engine.threads, engine.precision, enhancer_name=engine.enhancer)
 
 
 def _check_format(rate_hz: int, channels: int) -> None:

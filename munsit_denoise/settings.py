@@ -120,6 +120,9 @@ class Settings(BaseSettings):
     quality: Literal["standard", "best"] = Field(
         "standard", description="Of jobs that ask for none; best: two models together, needs munsit-denoise[best]"
     )
+    enhancer: str = Field(
+        "munsit-denoise", description="Model of the standard quality: also deepfilternet3, or one that a package brings"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged")
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="Of a line of the log; auto: for people on a terminal, JSON elsewhere"

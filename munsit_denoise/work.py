@@ -9,7 +9,8 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 from httpx2 import AsyncClient
 
-from munsit_denoise.errors import CannotGoOn
+from munsit_denoise.engine.catalogue import NoSuchEnhancer
+from munsit_denoise.errors import CannotGoOn, ProcessingFailed
 from munsit_denoise.exchange import FETCHERS, Exchange, Loop
 from munsit_denoise.jobs.deletion import Deletion
 from munsit_denoise.jobs.fetcher import Fetcher
@@ -18,6 +19,7 @@ from munsit_denoise.jobs.idempotency import Idempotency
 from munsit_denoise.jobs.intake import Examiner, Limits, Received
 from munsit_denoise.jobs.partial import ResumableUploads
 from munsit_denoise.jobs.parts import Parts
+from munsit_denoise.jobs.pipeline import Denoiser
 from munsit_denoise.jobs.places import Places
 from munsit_denoise.jobs.recall import recall_forever
 from munsit_denoise.jobs.recovery import requeue
@@ -29,10 +31,17 @@ from munsit_denoise.jobs.settlement import Settlement
 from munsit_denoise.jobs.supervisor import Supervisor
 from munsit_denoise.jobs.sweeper import expire_uploads, sweep_forever
 from munsit_denoise.jobs.webhooks import Webhooks
+from munsit_denoise.logs import get_logger
+from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.media.types import media_type
 from munsit_denoise.remote.download import fetch
 from munsit_denoise.remote.transfer import Patience, deliver
 from munsit_denoise.settings import Settings
+from munsit_denoise.treatment import Quality, Treatment
+
+TRIAL_HZ = 48_000
+log = get_logger()
+NOT_THERE = "The model for this quality is missing where the job was to run. Please ask for standard."
 
 
 @dataclass(kw_only=True)
@@ -159,11 +168,24 @@ async def load_engine(settings: Settings) -> MakeDenoiser:
     def load() -> MakeDenoiser:
         from munsit_denoise.engine.open import open_engine  # PyTorch is loaded here and by nobody else
 
-        make = open_engine(settings.device, settings.threads, settings.precision, settings.job_concurrency)
-        return lambda track, treatment: make(track.sample_rate_hz, track.channels, treatment)
+        make = open_engine(
+            settings.device, settings.threads, settings.precision, settings.job_concurrency, settings.enhancer
+        )
+        make(TRIAL_HZ, 1, Treatment(quality=Quality(settings.quality)))  # what it needs is loaded now
+
+        def begin(track: AudioTrack, treatment: Treatment) -> Denoiser:
+            try:
+                return make(track.sample_rate_hz, track.channels, treatment)
+            except OSError as error:  # the weights of a model that no job has asked for before
+                log.error("a model cannot be loaded", reason=str(error))
+                raise ProcessingFailed(NOT_THERE) from error
+
+        return begin
 
     try:
         return await to_thread.run_sync(load)
+    except NoSuchEnhancer as error:
+        raise CannotGoOn(str(error)) from error
     except Exception as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise CannotGoOn(f"The model cannot be loaded: {reason}. Install munsit-denoise and PyTorch again.") from error

@@ -14,6 +14,8 @@ from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.settings import Settings
 from munsit_denoise.treatment import Treatment
 
+TRIAL_HZ = 48_000
+
 
 class EngineUnusable(OSError):
     """The model cannot run here, whatever the file."""
@@ -40,7 +42,10 @@ class Engine:
         try:
             from munsit_denoise.engine.open import open_engine
 
-            return open_engine(self._settings.device, self._threads(), self._settings.precision, self._jobs)
+            settings = self._settings
+            make = open_engine(settings.device, self._threads(), settings.precision, self._jobs, settings.enhancer)
+            make(TRIAL_HZ, 1, self._treatment)  # what it needs beside the usual model is loaded as well
+            return make
         except Exception as error:  # PyTorch, its libraries, the weights: whatever it is, no file can be processed
             raise EngineUnusable(errno.ENODEV, str(error), "the model cannot be loaded") from None
 

@@ -51,8 +51,11 @@ class Filter(NamedTuple):
         return Filter(*(torch.stack(part) for part in zip(*parts, strict=True)))
 
 
-def _shared(power: Tensor, kinship: Tensor, channel: int, filters: Filter) -> Filter:
-    """Return one channel's filter, without a batch axis."""
+def shares(power: Tensor, kinship: Tensor, channel: int) -> Tensor:
+    """Return how much of each channel's filter a channel is given [channels, frames, bins]; together they are 1.
+
+    Powers are [channels, frames, bins], the kinship is [channels, channels, frames].
+    """
     others = kinship[channel].clone()  # [channels, frames]
     others[channel] = 0
     moved = others.amax(0)  # [frames]
@@ -61,6 +64,12 @@ def _shared(power: Tensor, kinship: Tensor, channel: int, filters: Filter) -> Fi
     share = energy / energy.sum(0).clamp_min(1e-30)
     share = moved[:, None] * share
     share[channel] += (1 - moved)[:, None]
+    return share
+
+
+def _shared(power: Tensor, kinship: Tensor, channel: int, filters: Filter) -> Filter:
+    """Return one channel's filter, without a batch axis."""
+    share = shares(power, kinship, channel)
     low, high = share[..., :LOW_BINS], share[..., LOW_BINS:]
     return Filter((low * filters.mask).sum(0), (low[..., None] * filters.taps).sum(0), (high * filters.gains).sum(0))
 

@@ -5,42 +5,25 @@ together, twice as many channels, and come out as one.
 """
 
 from collections.abc import Callable
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from munsit_denoise.engine.background import foreground
+from munsit_denoise.engine.enhancer import Denoiser
 from munsit_denoise.engine.kinship import MAX_CHANNELS, kinship
 from munsit_denoise.engine.range import restored, tamed
 from munsit_denoise.engine.resample import resample_window
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ, Stft
 from munsit_denoise.engine.stop import Stopped
-from munsit_denoise.engine.stream import Block, StreamFormat
-from munsit_denoise.engine.stream import Denoiser as WindowedDenoiser
-
-
-class Inner(Protocol):
-    """The denoiser that decides what is speech."""
-
-    def feed(self, block: Block) -> Block:
-        """Take [frames, channels] and return the frames that are ready. Raises Stopped."""
-        ...
-
-    def flush(self) -> Block:
-        """Return the rest. Raises Stopped."""
-        ...
-
-    def stop(self) -> None:
-        """Let every call raise Stopped."""
-        ...
+from munsit_denoise.engine.stream import Block, StreamFormat, WindowedDenoiser
 
 
 class KeepingDenoiser:
     """One recording through another denoiser, with what rises above the steady background put back."""
 
-    def __init__(self, inner: Inner, stream: StreamFormat, strength: float) -> None:
+    def __init__(self, inner: Denoiser, stream: StreamFormat, strength: float) -> None:
         self._inner, self._channels = inner, stream.channels
         pairs = StreamFormat(stream.sample_rate_hz, 2 * stream.channels)
         self._outer = WindowedDenoiser(Together(stream.channels), pairs, strength)

@@ -8,9 +8,10 @@ from functools import cache
 from importlib import resources
 from math import log10
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from munsit_denoise import __version__
+from munsit_denoise.engine.catalogue import OWN, Model
 from munsit_denoise.errors import Gone, JobNotFound
 from munsit_denoise.jobs.intake import track_of
 from munsit_denoise.jobs.parts import Parts
@@ -25,10 +26,17 @@ from munsit_denoise.records import DenoiseRecord, Options, Status
 from munsit_denoise.treatment import Keep, Quality
 
 log = get_logger()
-MODEL, DIGEST = "munsit-denoise", "weights/denoiser.sha256"
+DIGEST = "weights/denoiser.sha256"
 QUIETEST_LUFS, QUIETEST_DBTP = -70.0, -119.0  # what the meter of a levelled file says of silence
 UNTOLD = Reading(None, None, None, None, 0)
 LEAST_SHARE = 1e-9  # of the energy, below which what was removed is rounding
+
+
+@runtime_checkable
+class Named(Protocol):
+    """A denoiser that says which models it is made of."""
+
+    models: tuple[Model, ...]
 
 
 @dataclass
@@ -65,7 +73,7 @@ class Metered:
             "before": asdict(before),
             "after": asdict(_levelled(after, outcome.levelled)),
             **(self._changes(outcome.levelled.gain_db) if self.works else {}),
-            "model": model(),
+            **told_models(self.denoiser),
             "options": told_options(options),
             "sha256": {"original": digests[0], "result": digests[1]},
         }
@@ -156,7 +164,14 @@ def _unusual(options: Options) -> dict[str, str]:
 def model() -> dict[str, str | None]:
     """Return which model this version has: the digest is of its weights' file."""
     digest = resources.files("munsit_denoise.engine").joinpath(DIGEST).read_text("ascii").split()
-    return {"name": MODEL, "version": __version__, "sha256": digest[0] if digest else None}
+    return {"name": OWN, "version": __version__, "sha256": digest[0] if digest else None}
+
+
+def told_models(denoiser: Denoiser) -> dict[str, Any]:
+    """Return which model made a result, and which one beside it where there were two."""
+    models = denoiser.models if isinstance(denoiser, Named) else ()
+    told = [model() if one.version is None else asdict(one) for one in models] or [model()]
+    return dict(zip(("model", "second_model"), told, strict=False))
 
 
 def digest_of(path: Path) -> str | None:
@@ -196,6 +211,7 @@ def _told(record: DenoiseRecord, measured: dict[str, Any]) -> dict[str, Any]:
         "removed_energy_db": measured.get("removed_energy_db"),
         "speech_level_change_db": measured.get("speech_level_change_db"),
         "model": measured.get("model") or dict.fromkeys(("name", "version", "sha256")),
+        **({"second_model": measured["second_model"]} if "second_model" in measured else {}),
         "options": told_options(record.options),
         "sha256": measured.get("sha256") or dict.fromkeys(("original", "result")),
     }

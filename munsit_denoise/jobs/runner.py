@@ -156,7 +156,8 @@ class Runner:
         async with self._original(record.original_key) as source, storage.new_file(result_key) as target:
             track = track_of(record.track) or await looked_at(source, options.audio_track)
             work = Work(source, target, track, options.extension or WAV, options.level_lufs)
-            denoiser = metered(self.make_denoiser(track, options.treatment), track, record.audio_size_bytes)
+            own = await to_thread.run_sync(self.make_denoiser, track, options.treatment)  # may have to load a model
+            denoiser = metered(own, track, record.audio_size_bytes)
             outcome = await enhance_file(work, denoiser, tell, lambda: self.places.last_step(place, record.user_id))
             digests = await to_thread.run_sync(lambda: (digest_of(source), digest_of(target)))
         told = await to_thread.run_sync(denoiser.report, outcome, options, digests)

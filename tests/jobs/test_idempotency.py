@@ -129,4 +129,4 @@ def test_what_a_digest_is_of() -> None:
         {"keep": Keep.VOICE_AND_MUSIC},
     ]
     digests = {fingerprint("file:1", replace(WAV, **other)) for other in others}  # type: ignore[arg-type]
-    assert len(digests | {usual, fingerprint("url:1", WAV), fingerprint("file:2", WAV)}) == 9
+    assert len(digests | {usual, fingerprint("url:1", WAV), fingerprint("file:2", WAV)}) == 10

@@ -171,6 +171,7 @@ class Report(Model):
     removed_energy_db: float | None
     speech_level_change_db: float | None
     model: ReportModel
+    second_model: ReportModel | None = Field(None, description="With `quality=best` alone")
     options: ReportOptions
     sha256: ReportDigests
 
