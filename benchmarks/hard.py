@@ -71,11 +71,11 @@ def measured(cases: list[Case], outputs: list[Waveform]) -> dict[str, float | No
     """Return the figures of one kind: means over its recordings, and the worst loss of all."""
     kept = [speech_kept(case.speech, out, SAMPLE_RATE_HZ) for case, out in zip(cases, outputs, strict=True)]
     pauses = [pauses_db(case.wanted, case.noisy, out, SAMPLE_RATE_HZ) for case, out in zip(cases, outputs, strict=True)]
-    level_db = float(np.mean(pauses))
+    told = [level_db for level_db in pauses if np.isfinite(level_db)]
     return {
         "worst_db": round(min(k.worst_db for k in kept), 1),
         "lost_percent": round(float(np.mean([k.lost_percent for k in kept])), 1),
-        "pauses_db": round(level_db, 1) if np.isfinite(level_db) else None,
+        "pauses_db": round(float(np.mean(told)), 1) if told else None,
     }
 
 

@@ -11,7 +11,8 @@ import scipy.fft
 from numpy.typing import NDArray
 
 FRAME_S = 0.032
-ACTIVE_DB = -30.0  # of the loudest frame: what is softer is a pause
+ACTIVE_DB = -30.0  # of the loudest frame: what is softer does not count as speech
+PAUSE_DB = -45.0  # of the loudest frame: what is softer is nothing but noise, where there is noise
 LOST_DB = 6.0  # a frame that lost more counts as lost
 STRETCH_FRAMES = 15  # of half a frame each, 0.24 s: what the worst loss is measured over
 FLOOR_DB = -60.0  # a loss is never given as more than that
@@ -39,7 +40,8 @@ def speech_kept(speech: Samples, enhanced: Samples, rate_hz: int) -> Kept:
 
 def pauses_db(wanted: Samples, noisy: Samples, enhanced: Samples, rate_hz: int) -> float:
     """Return the level of the output over that of the input where nothing is said, NaN without noise or pauses."""
-    quiet = ~active(np.square(framed(wanted, rate_hz)).sum(axis=1))
+    power = np.square(framed(wanted, rate_hz)).sum(axis=1)
+    quiet = power < power.max() * 10 ** (PAUSE_DB / 10)
     before, after = (float(np.square(framed(x, rate_hz)[quiet]).sum()) for x in (noisy, enhanced))
     noise = float(np.square(framed(noisy - wanted, rate_hz)[quiet]).sum())
     return 10 * float(np.log10((after + 1e-12) / before)) if noise > 1e-6 else float("nan")
