@@ -18,7 +18,7 @@ CONTRACT := $(addprefix tests/routes/test_,munsit_contract.py audo_contract.py a
 
 .DEFAULT_GOAL := help
 .PHONY: help install serve test test-fast test-cluster chaos fuzz-api coverage lint types check format docs lock release clean \
-	bench-quality bench-heldout bench-harm bench-speed bench-gpu bench-api bench-seams spectrograms train-smoke
+	bench-quality bench-heldout bench-hard bench-harm bench-speed bench-gpu bench-api bench-seams spectrograms train-smoke
 
 help: ## Explain the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -100,6 +100,9 @@ spectrograms: install $(PEERS)/.installed ## Pictures for the model card, after 
 
 bench-harm: install $(PEERS)/.installed $(HELDOUT)/pairs.csv ## What is left of music and noise without speech
 	@$(BIN)/python -m benchmarks.harm --shared $(SHARED) --peers $(PEERS)/bin/python --pairs $(HELDOUT)
+
+bench-hard: install $(PEERS)/.installed ## Voices that pass for noise, noise that passes for a voice
+	@$(BIN)/python -m benchmarks.hard --shared $(SHARED) --peers $(PEERS)/bin/python --json training/results/hard.json
 
 bench-speed: install $(PEERS)/.installed ## Speed and memory beside DeepFilterNet3
 	@$(BIN)/python -m benchmarks.speed --shared $(SHARED) --peers $(PEERS)/bin/python

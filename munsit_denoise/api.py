@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from munsit_denoise.media.probe import MAX_CHANNELS, MAX_SAMPLES_A_SECOND, RATES_HZ
 from munsit_denoise.records import LEVELS_LUFS, STRENGTHS
 from munsit_denoise.samples import Samples, as_full_scale
-from munsit_denoise.treatment import Quality, Treatment
+from munsit_denoise.treatment import Keep, Quality, Treatment
 
 if TYPE_CHECKING:
     from munsit_denoise.engine.open import MakeDenoiser
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 QualityName = Literal["standard", "best"]  # best: two models together, with the extra munsit-denoise[best]
+KeepName = Literal["voice", "voice+music"]  # voice+music: whatever rises above the steady background stays too
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,13 @@ class Denoiser:
         strength: float = 1.0,
         *,
         quality: QualityName = "standard",
+        keep: KeepName = "voice",
         engine: EngineOptions = DEFAULT_ENGINE,
     ) -> None:
         """Begin a recording; a `strength` of 0 changes nothing. Raises TypeError, ValueError, RuntimeError, OSError."""
         rate_hz, self._channels = index(sample_rate_hz), index(channels)
         _check_format(rate_hz, self._channels)
-        self._stream = _opened(engine)(rate_hz, self._channels, _treatment(strength, quality))
+        self._stream = _opened(engine)(rate_hz, self._channels, _treatment(strength, quality, keep))
         self._dimensions: int | None = None
         self._ended = False
 
@@ -96,6 +98,7 @@ def enhance(
     strength: float = 1.0,
     *,
     quality: QualityName = "standard",
+    keep: KeepName = "voice",
     engine: EngineOptions = DEFAULT_ENGINE,
 ) -> Samples:
     """Return a recording without its noise, in float32 and the shape that it has: [frames] or [frames, channels].
@@ -110,7 +113,7 @@ def enhance(
     """
     samples = as_full_scale(array)
     channels = 1 if samples.ndim == 1 else samples.shape[1]
-    denoiser = Denoiser(sample_rate_hz, channels, strength, quality=quality, engine=engine)
+    denoiser = Denoiser(sample_rate_hz, channels, strength, quality=quality, keep=keep, engine=engine)
     return np.concatenate([denoiser.feed(samples), denoiser.flush()])
 
 
@@ -123,6 +126,7 @@ def enhance_file(
     track: int = 0,
     overwrite: bool = False,
     quality: QualityName = "standard",
+    keep: KeepName = "voice",
     engine: EngineOptions = DEFAULT_ENGINE,
 ) -> tuple[str, ...]:
     """Write a recording or video without its noise, and return sentences about what the result lacks, mostly none.
@@ -139,7 +143,7 @@ def enhance_file(
 
     from munsit_denoise.files import Wish, enhance_one
 
-    treatment = _treatment(strength, quality)
+    treatment = _treatment(strength, quality, keep)
     if loudness is not None:
         _check_within("loudness", loudness, LEVELS_LUFS)
     if index(track) < 0:
@@ -153,11 +157,13 @@ def _denoiser_of(engine: EngineOptions, treatment: Treatment, rate_hz: int, chan
     return _opened(engine)(rate_hz, channels, treatment)
 
 
-def _treatment(strength: float, quality: str) -> Treatment:
+def _treatment(strength: float, quality: str, keep: str) -> Treatment:
     _check_within("strength", strength, STRENGTHS)
     if quality not in tuple(Quality):
         raise ValueError(f"quality is {quality!r}; it can be standard or best")
-    return Treatment(float(strength), Quality(quality))
+    if keep not in tuple(Keep):
+        raise ValueError(f"keep is {keep!r}; it can be voice or voice+music")
+    return Treatment(float(strength), Quality(quality), Keep(keep))
 
 
 @cache  # the model is loaded once a process, when it is first needed

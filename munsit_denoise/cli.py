@@ -14,7 +14,7 @@ from munsit_denoise.commands.remote import remote
 from munsit_denoise.db.migrate import upgrade
 from munsit_denoise.help import PlainCommand
 from munsit_denoise.private import private_files
-from munsit_denoise.treatment import Quality
+from munsit_denoise.treatment import Keep, Quality
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -72,6 +72,9 @@ def enhance(
     quality: Annotated[
         Quality | None, typer.Option(help="best: two models together, better and slower.", show_choices=True)
     ] = None,
+    keep: Annotated[
+        Keep, typer.Option(help="voice+music: only the steady background is removed.", show_choices=True)
+    ] = Keep.VOICE,
     format_: Annotated[
         str | None, typer.Option("--format", metavar="EXT", help="Format of results: wav, flac, mp3 and so on.")
     ] = None,
@@ -105,6 +108,7 @@ def enhance(
             output=output,
             strength=strength,
             quality=quality,
+            keep=keep,
             extension=format_,
             level_lufs=loudness,
             track=track,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from munsit_denoise.names import VIDEO_EXTENSIONS
-from munsit_denoise.treatment import Quality, Treatment
+from munsit_denoise.treatment import Keep, Quality, Treatment
 
 DELETED = "The recording was deleted."
 CANCELLED = "The job was cancelled."
@@ -73,11 +73,12 @@ class Options:
     webhook_url: str | None = None  # where to tell the job's end
     webhook_base: str | None = None  # of the URLs in what is told there: the base by which the job was sent in
     quality: Quality | None = None  # None until the job is accepted: the server's usual one
+    keep: Keep = Keep.VOICE  # what does not count as noise
 
     @property
     def treatment(self) -> Treatment:
         """What is to be done to the sound."""
-        return Treatment(self.strength, self.quality or Quality.STANDARD)
+        return Treatment(self.strength, self.quality or Quality.STANDARD, self.keep)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,17 @@ class Quality(StrEnum):
     BEST = "best"  # two models together
 
 
+class Keep(StrEnum):
+    """What does not count as noise."""
+
+    VOICE = "voice"
+    VOICE_AND_MUSIC = "voice+music"  # and all else that rises above the steady background
+
+
 @dataclass(frozen=True)
 class Treatment:
     """What is done to the sound of a recording."""
 
     strength: float = 1.0  # share of the noise reduction, 0 leaves the sound alone
     quality: Quality = Quality.STANDARD
+    keep: Keep = Keep.VOICE

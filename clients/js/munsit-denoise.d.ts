@@ -12,6 +12,8 @@ export interface Options {
   webhook_url?: string;
   /** `best`: two models together, better and slower, where the server has them. */
   quality?: "standard" | "best";
+  /** `voice+music`: whatever rises above the steady background stays too. */
+  keep?: "voice" | "voice+music";
 }
 
 export type Status = "pending" | "success" | "failed";

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from munsit_denoise.treatment import Quality, Treatment
+from munsit_denoise.treatment import Keep, Quality, Treatment
 
 PIPE = "-"  # standard input as INPUT, standard output as OUTPUT
 
@@ -20,6 +20,7 @@ class Order:
     output: str
     strength: float = 1.0  # 0 to 1
     quality: Quality | None = None  # None: the usual one of the settings
+    keep: Keep = Keep.VOICE  # what does not count as noise
     extension: str | None = None  # of all results, None: each its own
     level_lufs: float | None = None
     track: int = 0
@@ -33,7 +34,7 @@ class Order:
     @property
     def treatment(self) -> Treatment:
         """What is to be done to the sound."""
-        return Treatment(self.strength, self.quality or Quality.STANDARD)
+        return Treatment(self.strength, self.quality or Quality.STANDARD, self.keep)
 
     @property
     def sources(self) -> tuple[Path, ...]:

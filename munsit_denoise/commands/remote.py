@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from munsit_denoise.treatment import Quality
+from munsit_denoise.treatment import Keep, Quality
 
 
 def remote(
@@ -22,6 +22,9 @@ def remote(
     strength: Annotated[float | None, typer.Option(metavar="0..1", help="How much of the noise is removed.")] = None,
     quality: Annotated[
         Quality | None, typer.Option(help="best: two models together, better and slower.", show_choices=True)
+    ] = None,
+    keep: Annotated[
+        Keep | None, typer.Option(help="voice+music: only the steady background is removed.", show_choices=True)
     ] = None,
     format_: Annotated[
         str | None, typer.Option("--format", metavar="EXT", help="Format of results: wav, flac, mp3, or original.")
@@ -45,6 +48,7 @@ def remote(
         for name, value in (
             ("strength", strength),
             ("quality", quality and quality.value),
+            ("keep", keep and keep.value),
             ("output_format", format_),
             ("loudness", loudness),
             ("audio_track", track),

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from munsit_denoise.records import DenoiseRecord, Options, Origin, ResultDelivery, SourceType, Status
-from munsit_denoise.treatment import Quality
+from munsit_denoise.treatment import Keep, Quality
 
 _COLUMN_OF_FIELD = {
     "audio_duration_s": "audio_duration",
@@ -41,6 +41,7 @@ def from_values(fields: dict[str, Any]) -> DenoiseRecord:
     for name, column in _COLUMN_OF_FIELD.items():
         fields[name] = fields.pop(column)
     fields["quality"] = Quality(fields["quality"]) if fields["quality"] else None
+    fields["keep"] = Keep(fields["keep"] or Keep.VOICE)
     fields["options"] = Options(**{name: fields.pop(name) for name in _OPTIONS})
     fields["status"] = Status(fields["status"])
     fields["origin"] = Origin(fields["origin"])

@@ -104,6 +104,7 @@ denoise_records = Table(
     Column("result_gone_at", BigInteger),
     Column("removed_at", BigInteger),
     Column("quality", String(8)),
+    Column("keep", String(16)),
     CheckConstraint("status IN ('pending', 'success', 'failed')", name="status"),
     CheckConstraint("source_type IN ('audio', 'video')", name="source_type"),
     CheckConstraint("(status = 'success') = (result_key IS NOT NULL)", name="result_on_success"),

@@ -8,7 +8,7 @@ from munsit_denoise.engine.allocator import give_memory_back, keep_freed_memory
 from munsit_denoise.engine.catalogue import DEEPFILTERNET3, OWN, brought
 from munsit_denoise.engine.pool import Pool, PooledDenoiser
 from munsit_denoise.engine.threads import wait_briefly
-from munsit_denoise.treatment import Quality, Treatment
+from munsit_denoise.treatment import Keep, Quality, Treatment
 
 if TYPE_CHECKING:
     from munsit_denoise.engine.enhancer import Enhancer
@@ -29,6 +29,7 @@ def open_engine(
     """
     keep_freed_memory()
     wait_briefly()
+    from munsit_denoise.engine.keeping import KeepingDenoiser
     from munsit_denoise.engine.stream import StreamFormat
 
     models = _Models(device_name, threads, precision)
@@ -38,7 +39,10 @@ def open_engine(
 
     def make(rate_hz: int, channels: int, treatment: Treatment) -> PooledDenoiser:
         enhancer = pool.do(models.best) if treatment.quality is Quality.BEST else usual
-        inner = enhancer.begin(StreamFormat(rate_hz, channels), treatment.strength)
+        stream = StreamFormat(rate_hz, channels)
+        inner = enhancer.begin(stream, treatment.strength)
+        if treatment.keep is Keep.VOICE_AND_MUSIC:
+            inner = KeepingDenoiser(inner, stream, treatment.strength)
         return PooledDenoiser(inner, enhancer.models, pool)
 
     return make

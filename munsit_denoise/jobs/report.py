@@ -24,7 +24,7 @@ from munsit_denoise.media.pack import pack
 from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.media.tiles import Picture, fineness_for, room_bytes
 from munsit_denoise.records import DenoiseRecord, Options, Status
-from munsit_denoise.treatment import Quality
+from munsit_denoise.treatment import Keep, Quality
 
 log = get_logger()
 DIGEST = "weights/denoiser.sha256"
@@ -152,7 +152,13 @@ def told_options(options: Options) -> dict[str, Any]:
         "output_format": options.extension,
         "loudness": options.level_lufs,
         "audio_track": options.audio_track,
-    } | ({"quality": options.quality.value} if options.quality is Quality.BEST else {})
+    } | _unusual(options)
+
+
+def _unusual(options: Options) -> dict[str, str]:
+    """Return what is told only of who asked for it."""
+    quality = {"quality": options.quality.value} if options.quality is Quality.BEST else {}
+    return quality | ({"keep": options.keep.value} if options.keep is not Keep.VOICE else {})
 
 
 @cache

@@ -106,6 +106,7 @@ ARABIC: dict[str, str] = {
     "output_format must be {original} or one of {known}.": (
         "output_format: يجب أن تكون القيمة {original} أو إحدى القيم {known}."
     ),
+    "keep must be voice or voice+music.": "keep: يجب أن تكون القيمة voice أو voice+music.",
     "quality must be standard or best.": "quality: يجب أن تكون القيمة standard أو best.",
     "quality: best is not installed on this server. Please ask for standard, or have its operator run: "
     "pip install 'munsit-denoise[best]'": (

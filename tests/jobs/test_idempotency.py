@@ -10,7 +10,7 @@ from munsit_denoise.errors import KeyInUse, KeyReused
 from munsit_denoise.jobs import idempotency
 from munsit_denoise.jobs.idempotency import Idempotency, fingerprint
 from munsit_denoise.records import Options, Origin
-from munsit_denoise.treatment import Quality
+from munsit_denoise.treatment import Keep, Quality
 from tests.jobs.conftest import House
 
 pytestmark = pytest.mark.anyio
@@ -126,6 +126,7 @@ def test_what_a_digest_is_of() -> None:
         {"audio_track": 1},
         {"webhook_url": "http://h"},
         {"quality": Quality.BEST},
+        {"keep": Keep.VOICE_AND_MUSIC},
     ]
     digests = {fingerprint("file:1", replace(WAV, **other)) for other in others}  # type: ignore[arg-type]
-    assert len(digests | {usual, fingerprint("url:1", WAV), fingerprint("file:2", WAV)}) == 9
+    assert len(digests | {usual, fingerprint("url:1", WAV), fingerprint("file:2", WAV)}) == 10

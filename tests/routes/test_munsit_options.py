@@ -16,7 +16,7 @@ from munsit_denoise.errors import InvalidOption, MissingFile
 from munsit_denoise.jobs.qualities import Qualities
 from munsit_denoise.records import Options
 from munsit_denoise.routes.munsit.options import Fields, read_json
-from munsit_denoise.treatment import Quality
+from munsit_denoise.treatment import Keep, Quality
 from tests.audio import write_noisy
 from tests.live import Live
 from tests.peers import Peer
@@ -27,6 +27,7 @@ WRONG = [
     *(("strength", text) for text in ("-0.1", "1.1", "nan", "inf", "1e999", "1,5", "0x1", "1_0", "٠", "full", "--1")),
     *(("loudness", text) for text in ("-70.5", "0.1", "-inf", "quiet", "NaN", "-16 LUFS")),
     *(("quality", text) for text in ("better", "Best", "1", "standard,best")),
+    *(("keep", text) for text in ("music", "Voice", "voice music", "voice,music", "all")),
     *(("audio_track", text) for text in ("-1", "1.5", "1e0", "first", "1000000", "9" * 400, "+1", "²")),
     *(("output_format", text) for text in ("exe", "wav mp3", "../wav", "x" * 500)),
     *(
@@ -48,6 +49,9 @@ RIGHT = [
     ("quality", "best", {"quality": Quality.BEST}),
     ("quality", "standard", {}),
     ("quality", "", {}),
+    ("keep", "voice+music", {"keep": Keep.VOICE_AND_MUSIC}),
+    ("keep", "voice", {}),
+    ("keep", "", {}),
     ("audio_track", "0", {}),
     ("audio_track", "7", {"audio_track": 7}),
     ("webhook_url", "http://u:p@h:8080/a?b#c", {"webhook_url": "http://u:p@h:8080/a?b#c", "webhook_base": BASE}),

@@ -18,6 +18,7 @@ class Options(TypedDict, total=False):
     audio_track: int  # which audio track of the file, 0 is the first
     webhook_url: str  # where the job's end is told
     quality: Literal["standard", "best"]  # best: two models together, better and slower
+    keep: Literal["voice", "voice+music"]  # voice+music: whatever rises above the steady background stays too
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,9 @@ class SubmissionOptions(Model):
     quality: Literal["standard", "best"] | None = Field(
         None, description="`best` runs two models: better and slower, where the server has them"
     )
+    keep: Literal["voice", "voice+music"] | None = Field(
+        None, description="`voice+music`: whatever rises above the steady background stays too"
+    )
 
 
 class UrlSubmission(SubmissionOptions):
@@ -147,6 +150,7 @@ class ReportOptions(Model):
     loudness: float | None
     audio_track: int
     quality: Literal["best"] | None = Field(None, description="Left out where it is `standard`")
+    keep: Literal["voice+music"] | None = Field(None, description="Left out where it is `voice`")
 
 
 class ReportDigests(Model):

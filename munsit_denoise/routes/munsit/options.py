@@ -11,7 +11,7 @@ from munsit_denoise.jobs.qualities import Qualities
 from munsit_denoise.media.formats import FORMATS, result_extension
 from munsit_denoise.records import LEVELS_LUFS, STRENGTHS, TRACKS, Options
 from munsit_denoise.remote.transfer import MAX_URL_LENGTH, check_url
-from munsit_denoise.treatment import Quality
+from munsit_denoise.treatment import Keep, Quality
 
 ORIGINAL = "original"
 USUAL_EXTENSION = "wav"
@@ -68,6 +68,13 @@ def _quality(text: str) -> Quality:
         raise InvalidOption("quality must be standard or best.") from None
 
 
+def _keep(text: str) -> Keep:
+    try:
+        return Keep(text)
+    except ValueError:
+        raise InvalidOption("keep must be voice or voice+music.") from None
+
+
 def _url(text: str) -> str:
     return _address("url", text)
 
@@ -102,6 +109,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "audio_track": _audio_track,
     "webhook_url": _webhook_url,
     "quality": _quality,
+    "keep": _keep,
     "url": _url,
     "upload_id": _upload_id,
 }
@@ -166,6 +174,7 @@ class Fields:
             webhook_url=webhook_url,
             webhook_base=base if webhook_url else None,
             quality=self._qualities.asked(given.get("quality")),
+            keep=given.get("keep", Keep.VOICE),
         )
 
 
