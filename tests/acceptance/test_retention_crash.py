@@ -17,7 +17,7 @@ from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.migrate import upgrade
 from munsit_denoise.db.records import Records, Result
 from munsit_denoise.jobs.retention import US_PER_DAY
-from munsit_denoise.records import DenoiseRecord
+from munsit_denoise.records import DenoiseRecord, Options
 from munsit_denoise.settings import Settings
 from munsit_denoise.storage.local import LocalStorage
 from tests.db.test_records import make_record
@@ -36,7 +36,7 @@ async def fill(settings: Settings) -> str:
     assert user_id
     for number in range(OLD + OLDER + FRESH):
         record = make_record(user_id, number)
-        record = replace(record, original_key=f"{record.id}/original")
+        record = replace(record, original_key=f"{record.id}/original", options=Options(extension="wav"))
         await _end(Records(database), storage, record)
         days = 0 if number < FRESH else 2 if number < FRESH + OLD else 9
         async with database.write() as connection:

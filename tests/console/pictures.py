@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import CDPSession, Page, sync_playwright
 
 from munsit_denoise.db.key_book import KeyOptions
 from munsit_denoise.logs import configure_logging
@@ -35,6 +35,7 @@ class Scene:
 
     def __init__(self, page: Page, live: Live, files: dict[str, str], folder: Path) -> None:
         self.page, self.live, self.files, self.folder = page, live, files, folder
+        self.wire: CDPSession | None = None
 
     def open(self, path: str = "/", until: str = ".history li", key: str | None = None) -> None:
         """Open a view, signed in; wait until something is there."""
@@ -55,6 +56,17 @@ class Scene:
         self.page.evaluate("document.querySelector('.player').transport.setLoop({from: 0.6, to: 1.4})")
         self.page.click(".player .big")
         self.page.wait_for_timeout(900)
+
+    def slow_down(self) -> None:
+        """Let what is sent take a while, until the picture has been taken."""
+        self.wire = self.page.context.new_cdp_session(self.page)
+        self.wire.send("Network.emulateNetworkConditions", SLOW)
+
+    def close(self) -> None:
+        """Let everything be as it was."""
+        self.page.context.set_offline(False)
+        if self.wire is not None:
+            self.wire.detach()
 
     def halfway(self) -> None:
         """Wait until some of an upload is there."""
@@ -83,13 +95,11 @@ def wrong_key(scene: Scene) -> None:
 
 def uploading(scene: Scene) -> None:
     scene.open()
-    wire = scene.page.context.new_cdp_session(scene.page)
-    wire.send("Network.emulateNetworkConditions", SLOW)
+    scene.slow_down()
     scene.page.set_input_files(
         "#picker", [scene.folder / "large.wav", scene.folder / "large2.wav", scene.folder / "x.wav"]
     )
     scene.halfway()
-    wire.detach()
 
 
 def broken(scene: Scene) -> None:
@@ -141,11 +151,9 @@ def offline(scene: Scene) -> None:
 
 def cut(scene: Scene) -> None:
     scene.open()
-    wire = scene.page.context.new_cdp_session(scene.page)
-    wire.send("Network.emulateNetworkConditions", SLOW)
+    scene.slow_down()
     scene.page.set_input_files("#picker", scene.folder / "large.wav")
     scene.halfway()
-    wire.detach()
     scene.page.context.set_offline(True)
     scene.page.wait_for_timeout(1200)
 
@@ -162,7 +170,7 @@ STATES: dict[str, State] = {
     "deleted": deleted,
     "searched": searched,
     "recording": recording,
-    "waiting": lambda scene: scene.open(f"#/file/{WAITING}", ".job progress"),
+    "waiting": lambda scene: scene.open(f"#/file/{WAITING}", ".stack progress"),
     "failed": lambda scene: scene.open(f"#/file/{scene.files['failed']}", ".card.broken"),
     "playing": playing,
     "long-name": lambda scene: scene.compare(NAMES[2]),
@@ -218,9 +226,10 @@ def main() -> None:
                 page = context.new_page()
                 page.set_default_timeout(60_000)
                 for name in arguments.states or STATES:
-                    STATES[name](Scene(page, live, files, Path(folder)))
+                    scene = Scene(page, live, files, Path(folder))
+                    STATES[name](scene)
                     page.screenshot(path=arguments.folder / f"{'-'.join((name, *look))}.png", full_page=True)
-                    context.set_offline(False)
+                    scene.close()
                 context.close()
             browser.close()
 
