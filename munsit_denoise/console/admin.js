@@ -78,7 +78,7 @@ const table = (heads, rows, label) => h("div", { class: "scroll", tabindex: 0, r
 	h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell, at) => (at ? h("td", {}, cell) : h("th", { scope: "row" }, cell))))))));
 
 /** @param {string} word @param {string} whose @param {() => void} press */
-const button = (word, whose, press) => h("button", { class: "small", type: "button", "aria-label": `${t(word)}: ${whose}`, onclick: press }, t(word));
+const button = (word, whose, press) => h("button", { class: "small", "aria-label": `${t(word)}: ${whose}`, onclick: press }, t(word));
 
 /** @typedef {(what: () => Promise<unknown>) => Promise<void>} Act */
 

@@ -1,6 +1,6 @@
 // The server's HTTP API as the page uses it. The key travels in a header and nowhere else.
 
-import { t } from "./i18n.js";
+import { currentLanguage, t } from "./i18n.js";
 
 /**
  * @typedef {{
@@ -77,7 +77,7 @@ export const json = async (path, init) => (await ask(path, init)).json();
 /** @param {string} method @param {unknown} body @returns {RequestInit} */
 export const sending = (method, body) => ({ method, body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
 
-export const headers = () => ({ "x-api-key": key.get() });
+export const headers = () => ({ "x-api-key": key.get(), "Accept-Language": currentLanguage() });
 
 /** @param {number} status @param {string} text @param {string | null} retryAfter */
 export function refusal(status, text, retryAfter) {

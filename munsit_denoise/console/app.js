@@ -22,21 +22,24 @@ function takeKey() {
 	window.history.replaceState(null, "", location.pathname + location.search);
 }
 
+/** One for all bars: without a connection a new one would not load. */
+const emblem = h("img", { src: "console/icon.svg", alt: "", width: 28, height: 28 });
+
 /** @param {import("./api.js").Scope} scope */
 function drawBar(scope) {
 	const here = /^#\/admin/.test(location.hash) ? "#/admin" : "#/";
 	const page = (/** @type {string} */ href, /** @type {string} */ word) => h("a", { href, "aria-current": href === here ? "page" : false }, t(word));
 	const signedIn = scope !== null;
 	fill(at("bar"),
-		h("a", { class: "brand", href: "#/" }, h("img", { src: "console/icon.svg", alt: "", width: 28, height: 28 }), h("span", {}, "munsit-denoise")),
+		h("a", { class: "brand", href: "#/" }, emblem, h("span", {}, "munsit-denoise")),
 		h("nav", { "aria-label": t("pages") },
 			signedIn && page("#/", "files"),
 			scope === "admin" && page("#/admin", "admin"),
 			h("a", { href: "docs" }, t("reference"))),
 		h("div", { class: "tools" },
-			h("button", { class: "plain", type: "button", lang: currentLanguage() === "ar" ? "en" : "ar", onclick: switchLanguage }, t("language")),
-			h("button", { class: "plain round", type: "button", "aria-label": t("theme"), title: t("theme"), onclick: switchTheme }, icon("sun")),
-			signedIn && h("button", { class: "plain round", type: "button", "aria-label": t("forget"), title: t("forget"), onclick: forget }, icon("leave"))));
+			h("button", { class: "plain", lang: currentLanguage() === "ar" ? "en" : "ar", onclick: switchLanguage }, t("language")),
+			h("button", { class: "plain round", "aria-label": t("theme"), title: t("theme"), onclick: switchTheme }, icon("sun")),
+			signedIn && h("button", { class: "plain round", "aria-label": t("forget"), title: t("forget"), onclick: forget }, icon("leave"))));
 	at("skip").textContent = t("skip");
 	document.title = `munsit-denoise · ${t("tagline")}`;
 }

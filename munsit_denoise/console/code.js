@@ -45,9 +45,9 @@ export function codePanel(entry) {
   const all = snippets(entry);
   const names = Object.keys(all);
   const panels = names.map((name, index) => h("div", { class: "snippet", role: "tabpanel", id: `code-${index}`, "aria-labelledby": `tab-${index}`, hidden: index > 0, "data-language": name },
-    h("button", { class: "copy", type: "button", onclick: () => void copy(all[name]) }, icon("copy"), t("copy")),
+    h("button", { class: "copy", onclick: () => void copy(all[name]) }, icon("copy"), t("copy")),
     h("pre", { dir: "ltr", tabindex: 0, "aria-label": name }, h("code", {}, all[name]))));
-  const tabs = names.map((name, index) => h("button", { type: "button", role: "tab", id: `tab-${index}`, "aria-controls": `code-${index}`, "aria-selected": String(index === 0), tabindex: index ? -1 : 0, onclick: () => show(index) }, name));
+  const tabs = names.map((name, index) => h("button", { role: "tab", id: `tab-${index}`, "aria-controls": `code-${index}`, "aria-selected": String(index === 0), tabindex: index ? -1 : 0, onclick: () => show(index) }, name));
   const show = (/** @type {number} */ chosen) => {
     tabs.forEach((tab, index) => { tab.setAttribute("aria-selected", String(index === chosen)); tab.tabIndex = index === chosen ? 0 : -1; });
     panels.forEach((panel, index) => { panel.hidden = index !== chosen; });

@@ -49,8 +49,8 @@ function showUnfinished(main, entry, signal) {
 	}
 	const bar = h("progress", { max: 100, value: 0, "aria-label": entry.file_name });
 	const says = h("p", { class: "facts", role: "status" }, t("queued"));
-	const cancel = h("button", { type: "button", onclick: () => { ask(`denoise/${entry.id}/cancel`, { method: "POST" }).catch((error) => toast(error.message)); } }, t("cancel"));
-	fill(main, heading(entry), h("section", { class: "card job" }, h("h2", {}, t("working")), says, bar, h("div", { class: "row" }, cancel)), codePanel(entry));
+	const cancel = h("button", { onclick: () => { ask(`denoise/${entry.id}/cancel`, { method: "POST" }).catch((error) => toast(error.message)); } }, t("cancel"));
+	fill(main, heading(entry), h("section", { class: "card stack" }, h("h2", {}, t("working")), says, bar, cancel), codePanel(entry));
 	let told = "";
 	follow(entry.id, (event) => {
 		if (event.stage !== "processing") { void showFile(main, entry.id, signal); return; }
@@ -97,7 +97,7 @@ const residualOf = (original) => original.replace(/_original\.\w+$/, "_residual.
  * @returns {HTMLElement} the line that says what can be done
  */
 function showPlayer(box, entry, transport, pictures, signal) {
-	const play = h("button", { class: "primary round big", type: "button", disabled: true, onclick: () => void transport.toggle() });
+	const play = h("button", { class: "primary round big", disabled: true, onclick: () => void transport.toggle() });
 	const versions = VERSIONS.map(([version, letter]) => choice(version, letter, transport));
 	const choices = h("div", {
 		class: "choices", role: "radiogroup", "aria-label": t("listen"),
@@ -105,7 +105,7 @@ function showPlayer(box, entry, transport, pictures, signal) {
 	}, versions);
 	const position = h("input", { class: "position", type: "range", min: 0, max: transport.durationS, step: 0.01, "aria-label": t("position"), oninput: () => transport.seek(Number(position.value)) });
 	const time = h("output", { class: "time", dir: "ltr" });
-	const loop = h("button", { class: "plain round", type: "button", onclick: () => toggleLoop() }, icon("loop"));
+	const loop = h("button", { class: "plain round", onclick: () => toggleLoop() }, icon("loop"));
 	const mix = h("input", { id: "mix", type: "range", min: 0, max: 1, step: 0.01, oninput: () => transport.setStrength(Number(mix.value)) });
 	const mixed = h("output", { for: "mix", dir: "ltr" });
 	const equal = h("input", { id: "equal", type: "checkbox", checked: transport.equalLoudness, onchange: () => transport.setEqualLoudness(equal.checked) });
@@ -150,7 +150,7 @@ function showPlayer(box, entry, transport, pictures, signal) {
 	transport.onchange = draw;
 	document.addEventListener("keydown", (event) => { if (keyed(event, transport, scope, toggleLoop)) event.preventDefault(); }, { signal });
 	draw();
-	// What the page's own tests, and whoever debugs it, look at.
+	// Tests look at it.
 	/** @type {any} */ (box).transport = transport;
 	return says;
 }
@@ -158,7 +158,7 @@ function showPlayer(box, entry, transport, pictures, signal) {
 /** @param {Version} version @param {string} letter @param {Transport} transport */
 function choice(version, letter, transport) {
 	return h("button", {
-		type: "button", role: "radio", "data-version": version, title: letter,
+		role: "radio", "data-version": version, title: letter,
 		onclick: () => (version === "residual" && !transport.hasResidual ? toast(t("no_residual")) : transport.choose(version)),
 	}, h("span", {}, t(version)), h("kbd", {}, letter));
 }
@@ -230,5 +230,5 @@ function residualButton(entry) {
 			toast(error instanceof Refused ? t("no_residual") : said(error));
 		}
 	};
-	return h("button", { type: "button", onclick: () => void act() }, icon("download"), t("residual"));
+	return h("button", { onclick: () => void act() }, icon("download"), t("residual"));
 }

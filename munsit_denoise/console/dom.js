@@ -15,6 +15,7 @@
  */
 export function h(name, attributes = {}, ...children) {
 	const element = document.createElement(name);
+	if (element instanceof HTMLButtonElement) element.type = "button";
 	for (const [key, value] of Object.entries(attributes)) {
 		if (value === null || value === undefined || value === false) continue;
 		if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
@@ -101,7 +102,7 @@ export function toast(text, action) {
 		box.remove();
 		if (!acted) action?.over?.();
 	};
-	if (action) append(box, h("button", { class: "link", type: "button", onclick: () => { close(true); action.act(); } }, action.label));
+	if (action) append(box, h("button", { class: "link", onclick: () => { close(true); action.act(); } }, action.label));
 	document.getElementById("toasts")?.append(box);
 	timer = window.setTimeout(() => close(false), action?.ms ?? 5000);
 }

@@ -90,7 +90,7 @@ async function filesOf(entry) {
 function recorder(send, signal) {
 	/** @type {MediaRecorder | null} */
 	let running = null;
-	const button = h("button", { type: "button", onclick: () => void toggle() }, icon("mic"), h("span", {}, t("record")));
+	const button = h("button", { onclick: () => void toggle() }, icon("mic"), h("span", {}, t("record")));
 	const label = (/** @type {boolean} */ on) => {
 		fill(button, icon(on ? "stop" : "mic"), h("span", {}, t(on ? "record_stop" : "record")));
 		button.classList.toggle("recording", on);
@@ -110,7 +110,7 @@ function recorder(send, signal) {
 				running = null;
 				label(false);
 				const kind = recording.mimeType.split(";")[0];
-				const name = `${t("recording")} ${new Date().toISOString().slice(0, 19).replaceAll(":", "-")}.${kind.endsWith("mp4") ? "m4a" : kind.endsWith("ogg") ? "ogg" : "webm"}`;
+				const name = `${t("recording")} ${new Date().toISOString().slice(0, 19).replaceAll(":", "-")}.${kind.split("/")[1].replace("mp4", "m4a")}`;
 				if (parts.length) void send([new File(parts, name, { type: kind })]);
 			};
 			recording.start(1000);
@@ -169,7 +169,7 @@ class List {
 			this.#typing = window.setTimeout(() => this.#change(search.value.trim(), this.#status), TYPING_MS);
 		} });
 		const filter = h("div", { class: "filter", role: "group", "aria-label": t("state") }, ["", "pending", "success", "failed"].map((status) =>
-			h("button", { type: "button", "aria-pressed": String(status === ""), onclick: (/** @type {any} */ event) => {
+			h("button", { "aria-pressed": String(status === ""), onclick: (/** @type {any} */ event) => {
 				filter.querySelectorAll("button").forEach((one) => one.setAttribute("aria-pressed", String(one === event.currentTarget)));
 				this.#change(this.#query, status);
 			} }, t(status || "all"))));
@@ -211,8 +211,8 @@ class List {
 			fill(this.rows, h("li", { class: "empty" }, searching ? t("empty_search") : [h("strong", {}, t("empty_title")), h("span", {}, t("empty_hint"))]));
 		}
 		fill(this.pager,
-			this.#offset > 0 && h("button", { type: "button", onclick: () => this.#turn(-PAGE) }, t("newer")),
-			more && h("button", { type: "button", onclick: () => this.#turn(PAGE) }, t("older")));
+			this.#offset > 0 && h("button", { onclick: () => this.#turn(-PAGE) }, t("newer")),
+			more && h("button", { onclick: () => this.#turn(PAGE) }, t("older")));
 		if (focused) document.getElementById(focused)?.querySelector("a")?.focus();
 	}
 
@@ -229,9 +229,9 @@ class List {
 		return h("li", { class: "entry", id: `row-${entry.id}` },
 			h("a", { href: `#/file/${entry.id}`, class: "name" }, h("bdi", {}, entry.file_name)),
 			facts(told),
-			h("span", { class: `badge ${entry.status}`, title: entry.error ?? false }, t(entry.status)),
+			h("span", { class: `badge ${entry.status}`, dir: "auto" }, t(entry.status)),
 			entry.error && h("p", { class: "why" }, entry.error),
-			this.mayDelete && h("button", { class: "plain round", type: "button", "aria-label": `${t("delete")}: ${entry.file_name}`, title: t("delete"), onclick: () => this.#remove(entry) }, icon("trash")));
+			this.mayDelete && h("button", { class: "plain round", "aria-label": `${t("delete")}: ${entry.file_name}`, title: t("delete"), onclick: () => this.#remove(entry) }, icon("trash")));
 	}
 
 	/** @param {Entry} entry */

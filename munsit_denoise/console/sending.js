@@ -31,7 +31,7 @@ class Job {
 		this.bar = h("progress", { max: 100, value: 0, "aria-label": file.name });
 		this.says = h("span", { class: "facts", role: "status" }, t("queued"));
 		this.percent = h("span", { class: "percent", dir: "ltr", "aria-hidden": "true" });
-		this.buttons = h("span", { class: "row" }, h("button", { type: "button", onclick: () => void this.#cancel() }, t("cancel")));
+		this.buttons = h("span", { class: "row" }, h("button", { onclick: () => void this.#cancel() }, t("cancel")));
 		this.element = h("li", { class: "card job" }, h("span", { class: "name" }, h("bdi", {}, file.name)), this.says, this.percent, this.buttons, this.bar);
 		append(desk.active, this.element);
 	}
@@ -103,13 +103,13 @@ class Job {
 		this.element.classList.add(cancelled ? "cancelled" : "broken");
 		this.percent.textContent = "";
 		this.says.textContent = cancelled ? t("cancelled") : said(error);
-		const again = h("button", { type: "button", onclick: () => { this.element.remove(); void sendAll([this.file], this.desk); } }, t("retry"));
+		const again = h("button", { onclick: () => { this.element.remove(); void sendAll([this.file], this.desk); } }, t("retry"));
 		fill(this.buttons, !cancelled && again, this.#dismiss());
 		this.desk.changed();
 	}
 
 	#dismiss() {
-		return h("button", { class: "plain round", type: "button", "aria-label": t("dismiss"), onclick: () => this.element.remove() }, icon("close"));
+		return h("button", { class: "plain round", "aria-label": t("dismiss"), onclick: () => this.element.remove() }, icon("close"));
 	}
 
 	async #cancel() {

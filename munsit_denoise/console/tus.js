@@ -18,24 +18,24 @@ const TUS = { "Tus-Resumable": "1.0.0" };
 export async function upload(file, watch) {
 	const name = `${file.name}:${file.size}:${file.lastModified}`;
 	let url = known()[name] ?? "";
-	let offset = url ? await offsetOf(url).catch(() => -1) : -1;
-	if (offset < 0) [url, offset] = [await create(file), 0];
-	remember(name, url);
+	let offset = url ? await offsetOf(url).catch((error) => (error instanceof Unreachable ? 0 : -1)) : -1;
 	let failures = 0;
-	while (offset < file.size || file.size === 0) {
+	while (offset < file.size || !file.size) {
 		if (watch.signal.aborted) break;
 		try {
+			if (offset < 0) [url, offset] = [await create(file), 0];
+			remember(name, url);
 			offset = await send(url, file, offset, watch);
 			failures = 0;
 			watch.lost(false);
-			if (file.size === 0) break;
+			if (!file.size) break;
 		} catch (error) {
 			if (watch.signal.aborted) break;
 			const wait = again(error, failures++);
 			if (wait === null) { remember(name, ""); throw error; }
 			watch.lost(error instanceof Unreachable);
 			await pause(wait, watch.signal);
-			offset = await offsetOf(url).catch((problem) => {
+			if (offset >= 0) offset = await offsetOf(url).catch((problem) => {
 				if (problem instanceof Refused && [404, 410].includes(problem.status)) throw error;
 				return offset;
 			});
@@ -43,7 +43,7 @@ export async function upload(file, watch) {
 	}
 	remember(name, "");
 	if (watch.signal.aborted) {
-		await request("DELETE", url, TUS).catch(() => null);
+		if (url) await request("DELETE", url, TUS).catch(() => null);
 		throw new DOMException("aborted", "AbortError");
 	}
 	return /** @type {string} */ (url.split("/").pop());

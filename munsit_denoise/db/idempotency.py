@@ -21,7 +21,7 @@ OF_KEY = Query(
         t.c.user_id == bindparam("user_id"), t.c.key == bindparam("key"), t.c.created_at > bindparam("since")
     )
 )
-_ROW = insert_or_change(t).values({name: bindparam(name) for name in t.c.keys()})  # noqa: SIM118 - iterating over columns yields columns
+_ROW = insert_or_change(t).values({column.name: bindparam(column.name) for column in t.c})
 NOTE = _ROW.on_conflict_do_update(
     index_elements=[t.c.user_id, t.c.key],
     set_={column.name: column for column in _ROW.excluded},

@@ -1,5 +1,6 @@
 """Chromium, and pages of it: each test that asks for a `visit` runs in the browser's own thread."""
 
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from munsit_denoise.db.engine import open_database
 from munsit_denoise.db.key_book import KeyOptions
@@ -22,6 +23,7 @@ from tests.live import Live
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
+MICROPHONE = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 PATIENCE_MS = 60_000
 SHIFTS = """window.shifted = 0;
 new PerformanceObserver((list) => {
@@ -81,6 +83,12 @@ class Visit:
             f"(() => {{ const t = document.querySelector('.player').transport; {expression} }})()"
         )
 
+    def refusals(self) -> list[int]:
+        """Return the statuses of the answers that refused something: the browser notes each; nothing else was noted."""
+        found = [re.search(r"responded with a status of (4\d\d)", error) for error in self.errors]
+        assert all(found), self.errors
+        return [int(one[1]) for one in found if one]
+
     def until(self, holds: Callable[[], object]) -> None:
         """Wait until something holds."""
         end = time.monotonic() + PATIENCE_MS / 1000
@@ -100,8 +108,9 @@ def in_browser() -> Iterator[Callable[[Callable[[], Any]], Any]]:
 def chromium(in_browser: Callable[[Callable[[], Any]], Any]) -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("chromium is missing: scripts/system.sh chromium chromium")
+    expect.set_options(timeout=PATIENCE_MS)
     playwright = in_browser(lambda: sync_playwright().start())
-    browser = in_browser(lambda: playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS))
+    browser = in_browser(lambda: playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *MICROPHONE]))
     yield browser
     in_browser(browser.close)
     in_browser(playwright.stop)
