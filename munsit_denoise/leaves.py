@@ -11,6 +11,7 @@ from munsit_denoise.db.balance import Balances
 from munsit_denoise.db.deliveries import Deliveries
 from munsit_denoise.db.engine import open_database
 from munsit_denoise.db.history import History as Pages
+from munsit_denoise.db.holds import Holds
 from munsit_denoise.db.idempotency import IdempotencyKeys
 from munsit_denoise.db.installation import Installation
 from munsit_denoise.db.keys import Keys
@@ -50,6 +51,7 @@ class Leaves:
     retention: Retention
     idempotency_keys: IdempotencyKeys
     exchange: Exchange
+    holds: Holds | None  # where other servers take recordings in as well
 
 
 @asynccontextmanager
@@ -73,6 +75,7 @@ async def open_leaves(settings: Settings) -> AsyncIterator[Leaves]:
             users=Users(database),
             retention=Retention(database),
             idempotency_keys=IdempotencyKeys(database),
+            holds=Holds(database) if settings.is_cluster else None,
             limits=open_limits(settings.rate_limit, settings.rate_limit_url),
             usage=Usage(Counts(database), Balances(database) if settings.balance == "on" else None),
         )

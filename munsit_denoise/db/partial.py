@@ -45,18 +45,22 @@ class PartialUploads:
         return _from_row(row)
 
     async def note(self, upload_id: str, offset_bytes: int) -> None:
-        """Commit how much of an upload there is; nothing for one that all came in of."""
+        """Commit how much of an upload there is; nothing for one that is complete, or that all came in of."""
         async with self._database.write() as connection:
-            which = (t.c.id == upload_id, t.c.length_bytes > offset_bytes)
+            which = (t.c.id == upload_id, t.c.length_bytes > offset_bytes, t.c.offset_bytes < t.c.length_bytes)
             await connection.execute(update(t).where(*which).values(offset_bytes=offset_bytes))
 
     async def complete(self, upload: Upload) -> None:
-        """Commit that an upload is complete, and can become a job. Raises UploadNotFound for one that was deleted."""
+        """Commit that an upload is complete, and can become a job; twice is as good as once.
+
+        Raises UploadNotFound for one that was deleted.
+        """
         async with self._database.write() as connection:
             change = update(t).where(t.c.id == upload.id).values(offset_bytes=t.c.length_bytes)
             if (await connection.execute(change)).rowcount == 0:
                 raise UploadNotFound
-            await connection.execute(insert(uploads).values(upload_row(upload)))
+            if not await connection.scalar(select(uploads.c.id).where(uploads.c.id == upload.id)):
+                await connection.execute(insert(uploads).values(upload_row(upload)))
 
     async def delete(self, upload_id: str) -> None:
         """Forget an upload, a complete one as well; one that is not there is fine."""
