@@ -37,12 +37,14 @@ class Holds:
         own = (t.c.name.in_(names), t.c.holder == self._holder)
         async with self._database.write() as connection:
             until = NOW_US + int(seconds * 1e6)
-            return set(await connection.scalars(update(t).where(*own).values(until=until).returning(t.c.name)))
+            held = await connection.scalars(update(t).where(*own).values(until=until).returning(t.c.name))
+            return set(held)
 
     async def held(self, names: Sequence[str]) -> set[str]:
         """Return which of some things this process holds still, without holding them for longer."""
         async with self._database.read() as connection:
-            return set(await connection.scalars(select(t.c.name).where(t.c.name.in_(names), t.c.holder == self._holder)))
+            held = await connection.scalars(select(t.c.name).where(t.c.name.in_(names), t.c.holder == self._holder))
+            return set(held)
 
     async def release(self, name: str) -> None:
         """Hold something no more; what another process holds stays as it is."""

@@ -147,7 +147,7 @@ class PostgresQueue:
             offer.set()
 
     async def run_forever(self) -> None:
-        """Look at who waits; with places, take entries of the queue and give signs of life for what is worked on."""
+        """Look at who waits; with places, take entries of the queue and send heartbeats for what is worked on."""
         async with self._app.open_async(), anyio.create_task_group() as tasks:
             tasks.start_soon(self._refresh_forever)
             if self._places:

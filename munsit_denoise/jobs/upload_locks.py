@@ -18,7 +18,7 @@ BRIEF_S = 0.5  # how long another server is waited for, which may be about to en
 LOOK_S = 0.1
 
 
-class Turn:
+class UploadLock:
     """The right to work on an upload; while a body is read, it can be taken away."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Turn:
 
     @contextmanager
     def reading(self, file: Appender) -> Iterator[None]:
-        """Read a body into a file while the block lasts. Raises UploadInUse when the turn is taken away."""
+        """Read a body into a file while the block lasts. Raises UploadInUse when the lock is taken away."""
         self._reading, self._scope = file, anyio.CancelScope()
         self.heard()
         self.move()
@@ -43,7 +43,7 @@ class Turn:
             self.move()
 
     def move(self) -> None:
-        """Tell who waits that the turn goes on to something else, or has ended."""
+        """Tell who waits that the lock goes on to something else, or has ended."""
         self._moved.set()
         self._moved = anyio.Event()
 
@@ -82,20 +82,20 @@ class Turn:
             self._scope.cancel()
 
 
-class Turns:
+class UploadLocks:
     """Who works on which upload."""
 
     def __init__(self, holdings: Holdings | None = None) -> None:
         """`holdings` where other servers take uploads in as well."""
-        self._held: dict[str, Turn] = {}
+        self._held: dict[str, UploadLock] = {}
         self._holdings = holdings
 
-    def holder(self, upload_id: str) -> Turn | None:
+    def holder(self, upload_id: str) -> UploadLock | None:
         """Return who works on an upload."""
         return self._held.get(upload_id)
 
     @asynccontextmanager
-    async def take(self, upload_id: str, patience_s: float = SILENT_S) -> AsyncIterator[Turn]:
+    async def take(self, upload_id: str, patience_s: float = SILENT_S) -> AsyncIterator[UploadLock]:
         """Hold an upload while the block lasts, once nobody else does.
 
         A body that is being read is not waited for: it is stopped if it was silent for so long.
@@ -104,17 +104,17 @@ class Turns:
         while (holder := self._held.get(upload_id)) is not None:
             holder.yield_up(patience_s)
             await holder.moved()
-        turn = self._held[upload_id] = Turn()
+        lock = self._held[upload_id] = UploadLock()
         try:
             if self._holdings is None:
-                yield turn
+                yield lock
             else:
                 await _agree(self._holdings, _name(upload_id), by_force=not patience_s)
-                async with self._holdings.holding(_name(upload_id), turn):
-                    yield turn
+                async with self._holdings.holding(_name(upload_id), lock):
+                    yield lock
         finally:
             del self._held[upload_id]
-            turn.move()
+            lock.move()
 
 
 async def _agree(holdings: Holdings, name: str, *, by_force: bool) -> None:
