@@ -14,6 +14,8 @@ from munsit_denoise.db.engine import Database
 from munsit_denoise.db.tables import holds as t
 from munsit_denoise.db.turns import NOW_US
 
+FORGOTTEN_US = 3600 * 10**6  # after its end; whoever holds it may give a sign of life until another one takes it
+
 
 class Holds:
     """The holds of one process in PostgreSQL. Every method may raise DatabaseBusy."""
@@ -54,4 +56,4 @@ class Holds:
     async def forget(self) -> None:
         """Remove the holds of processes that died."""
         async with self._database.write() as connection:
-            await connection.execute(delete(t).where(t.c.until < NOW_US))
+            await connection.execute(delete(t).where(t.c.until < NOW_US - FORGOTTEN_US))
