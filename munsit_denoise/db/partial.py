@@ -7,7 +7,7 @@ from sqlalchemy import Row, delete, exists, insert, or_, select, update
 from munsit_denoise.db.engine import Database, now_us
 from munsit_denoise.db.tables import partial_uploads as t
 from munsit_denoise.db.tables import uploads
-from munsit_denoise.db.uploads import upload_row
+from munsit_denoise.db.uploads import CheckUpload, upload_row
 from munsit_denoise.errors import UploadNotFound
 from munsit_denoise.records import PartialUpload, Upload
 
@@ -21,16 +21,19 @@ class PartialUploads:
     a user has stored. It is the length once the upload has a row among the uploads, and less before.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, check: CheckUpload | None = None) -> None:
+        """`check` refuses a user's file in the transaction that would accept it."""
+        self._database, self._check = database, check
 
     async def insert(self, partial: PartialUpload) -> None:
-        """Commit a new upload, of which nothing has come in."""
+        """Commit a new upload, of which nothing has come in. Raises what the check raises."""
         values = dict(vars(partial))
         values["offset_bytes"] = values.pop("noted_bytes")
         for name in ("created_at_us", "expires_at_us"):
             values[name.removesuffix("_us")] = values.pop(name)
         async with self._database.write() as connection:
+            if self._check is not None:
+                await self._check(connection, partial.user_id, partial.length_bytes)
             await connection.execute(insert(t).values(values))
 
     async def get_own(self, user_id: str, upload_id: str) -> PartialUpload:
