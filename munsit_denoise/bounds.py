@@ -1,5 +1,6 @@
-"""What the settings bound, as `jobs/` takes it."""
+"""What the settings bound, as `jobs/` and `db/` take it."""
 
+from munsit_denoise.db.bounds import JobBounds, UploadBounds
 from munsit_denoise.engine.catalogue import has_best
 from munsit_denoise.errors import CannotGoOn
 from munsit_denoise.jobs.intake import UploadLimits
@@ -8,6 +9,7 @@ from munsit_denoise.jobs.retention import Keep
 from munsit_denoise.settings import Settings
 from munsit_denoise.treatment import Quality
 
+MIB = 2**20
 NO_BEST = (
     "DENOISE_QUALITY is best, but the package for it is not installed. Run: pip install 'munsit-denoise[best]', or set "
     "DENOISE_QUALITY=standard."
@@ -31,6 +33,17 @@ def limits_of(settings: Settings) -> UploadLimits:
         uploads_mb_per_user=settings.max_uploads_mb_per_user,
         result_mb_per_user=settings.max_result_mb_per_user,
     )
+
+
+def job_bounds_of(settings: Settings) -> JobBounds:
+    """Return how many jobs may wait where many servers take them in."""
+    result_bytes = settings.max_result_mb_per_user * MIB
+    return JobBounds(settings.max_pending_jobs, settings.max_pending_jobs_per_user, result_bytes)
+
+
+def upload_bounds_of(settings: Settings) -> UploadBounds:
+    """Return how many files may wait where many servers take them in."""
+    return UploadBounds(settings.max_uploads_per_user, settings.max_uploads_mb_per_user * MIB)
 
 
 def qualities_of(settings: Settings) -> Qualities:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import anyio
 
+from munsit_denoise.bounds import job_bounds_of, upload_bounds_of
 from munsit_denoise.db.admin import Overview
 from munsit_denoise.db.balance import Balances
 from munsit_denoise.db.deliveries import Deliveries
 from munsit_denoise.db.engine import open_database
 from munsit_denoise.db.history import RecordPages
+from munsit_denoise.db.holds import Holds
 from munsit_denoise.db.idempotency import IdempotencyKeys
 from munsit_denoise.db.installation import Installation
 from munsit_denoise.db.keys import Keys
@@ -50,6 +52,7 @@ class Leaves:
     retention: Retention
     idempotency_keys: IdempotencyKeys
     exchange: Exchange
+    holds: Holds | None  # where other servers take recordings in as well
 
 
 @asynccontextmanager
@@ -57,22 +60,25 @@ async def open_leaves(settings: Settings) -> AsyncIterator[Leaves]:
     """Yield what stands on a database and a storage that belong together. Raises CannotGoOn, Unavailable's."""
     database = open_database(settings.database)
     exchange = open_exchange(settings, database)
+    shared = settings.is_cluster  # one server alone knows who comes in, and asks before it lets a body in
+    jobs, uploads = (job_bounds_of(settings), upload_bounds_of(settings).check) if shared else (None, None)
     try:
         leaves = Leaves(
             storage=open_storage(settings),
             exchange=exchange,
-            records=Records(database, balance=settings.balance == "on", announce=exchange.announce),
-            uploads=Uploads(database),
-            partial=PartialUploads(database),
+            records=Records(database, balance=settings.balance == "on", announce=exchange.announce, bounds=jobs),
+            uploads=Uploads(database, uploads),
+            partial=PartialUploads(database, uploads),
             keys=Keys(database),
             pages=RecordPages(database),
-            deliveries=Deliveries(database, shared=settings.is_cluster),
+            deliveries=Deliveries(database, shared=shared),
             webhook_secrets=WebhookSecrets(database),
             overview=Overview(database),
             balances=Balances(database),
             users=Users(database),
             retention=Retention(database),
             idempotency_keys=IdempotencyKeys(database),
+            holds=Holds(database) if shared else None,
             limits=open_limits(settings.rate_limit, settings.rate_limit_url),
             usage=UsageReader(Counts(database), Balances(database) if settings.balance == "on" else None),
         )

@@ -19,11 +19,12 @@ from munsit_denoise.jobs.deletion import Deletion
 from munsit_denoise.jobs.delivery_log import DeliveryLog
 from munsit_denoise.jobs.health import Health
 from munsit_denoise.jobs.history import History
+from munsit_denoise.jobs.holdings import Holdings
 from munsit_denoise.jobs.idempotency import Idempotency
 from munsit_denoise.jobs.intake import Examiner
 from munsit_denoise.jobs.journal import Journal
 from munsit_denoise.jobs.limits import RateLimits
-from munsit_denoise.jobs.partial import ResumableUploads
+from munsit_denoise.jobs.partial import Ledger, ResumableUploads
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.progress import Board
 from munsit_denoise.jobs.removal import Removal
@@ -33,6 +34,7 @@ from munsit_denoise.jobs.retention import Keeper
 from munsit_denoise.jobs.submit import Submission
 from munsit_denoise.jobs.supervisor import Supervisor
 from munsit_denoise.jobs.tiles import Tiles
+from munsit_denoise.jobs.upload_locks import UploadLocks
 from munsit_denoise.jobs.usage import UsageReader
 from munsit_denoise.jobs.watch import WatchTimes
 from munsit_denoise.jobs.watchers import Watchers, WatchSources
@@ -156,9 +158,11 @@ def _assemble(
     limits = limits_of(settings)
     admission = Admission(limits, parts.storage, parts.uploads, parts.records, (parts.queue, parts.inbox))
     examiner, deletion, removal = Examiner(limits), Deletion(parts), Removal(parts)
-    resumable = ResumableUploads(parts, leaves.partial, admission, examiner, settings.upload_hours)
+    holdings = Holdings(leaves.holds) if leaves.holds else None
+    ledger = Ledger(leaves.partial, UploadLocks(holdings))
+    resumable = ResumableUploads(parts, ledger, admission, examiner, settings.upload_hours)
     health = Health(parts, admission, beside.supervisor)
-    idempotency = Idempotency(leaves.idempotency_keys)
+    idempotency = Idempotency(leaves.idempotency_keys, holdings)
     webhooks = _webhooks(leaves, beside, write_webhook)
     parts.journal.tell_ends_to(lambda *_: webhooks.ring())
     work = Work(
@@ -170,6 +174,7 @@ def _assemble(
         removal=removal,
         idempotency=idempotency,
         resumable=resumable,
+        holdings=holdings,
         health=health,
         supervisor=beside.supervisor,
         client=beside.client,

@@ -15,6 +15,7 @@ from munsit_denoise.exchange import FETCHERS, Exchange, Loop
 from munsit_denoise.jobs.deletion import Deletion
 from munsit_denoise.jobs.fetcher import Fetcher
 from munsit_denoise.jobs.health import Health
+from munsit_denoise.jobs.holdings import Holdings
 from munsit_denoise.jobs.idempotency import Idempotency
 from munsit_denoise.jobs.intake import Examiner, Received, UploadLimits
 from munsit_denoise.jobs.partial import ResumableUploads
@@ -57,6 +58,7 @@ class Work:
     idempotency: Idempotency
     keeper: Keeper
     resumable: ResumableUploads
+    holdings: Holdings | None  # where there are other servers
     health: Health
     supervisor: Supervisor
     client: AsyncClient
@@ -94,7 +96,8 @@ class Work:
     def _housekeeping(self) -> dict[str, Loop]:
         parts, settings = self.parts, self.settings
         age_s = settings.sweep_age_s if settings.is_cluster else 0.0
-        return {
+        shared: dict[str, Loop] = {"holds": self.holdings.keep_forever} if self.holdings else {}
+        return shared | {
             "sweeper": lambda: sweep_forever(parts, settings.sweep_interval_s, age_s),
             "expiry": lambda: expire_uploads(parts, settings.upload_hours),
             "idempotency": self.idempotency.expire_forever,

@@ -7,7 +7,7 @@ from sqlalchemy import Row, delete, exists, insert, or_, select, update
 from munsit_denoise.db.engine import Database, now_us
 from munsit_denoise.db.tables import partial_uploads as t
 from munsit_denoise.db.tables import uploads
-from munsit_denoise.db.uploads import upload_row
+from munsit_denoise.db.uploads import CheckUpload, upload_row
 from munsit_denoise.errors import UploadNotFound
 from munsit_denoise.records import PartialUpload, Upload
 
@@ -21,16 +21,19 @@ class PartialUploads:
     a user has stored. It is the length once the upload has a row among the uploads, and less before.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, check: CheckUpload | None = None) -> None:
+        """`check` refuses a user's file in the transaction that would accept it."""
+        self._database, self._check = database, check
 
     async def insert(self, partial: PartialUpload) -> None:
-        """Commit a new upload, of which nothing has come in."""
+        """Commit a new upload, of which nothing has come in. Raises what the check raises."""
         values = dict(vars(partial))
         values["offset_bytes"] = values.pop("noted_bytes")
         for name in ("created_at_us", "expires_at_us"):
             values[name.removesuffix("_us")] = values.pop(name)
         async with self._database.write() as connection:
+            if self._check is not None:
+                await self._check(connection, partial.user_id, partial.length_bytes)
             await connection.execute(insert(t).values(values))
 
     async def get_own(self, user_id: str, upload_id: str) -> PartialUpload:
@@ -45,18 +48,22 @@ class PartialUploads:
         return _from_row(row)
 
     async def note(self, upload_id: str, offset_bytes: int) -> None:
-        """Commit how much of an upload there is; nothing for one that all came in of."""
+        """Commit how much of an upload there is; nothing for one that is complete, or that all came in of."""
         async with self._database.write() as connection:
-            which = (t.c.id == upload_id, t.c.length_bytes > offset_bytes)
+            which = (t.c.id == upload_id, t.c.length_bytes > offset_bytes, t.c.offset_bytes < t.c.length_bytes)
             await connection.execute(update(t).where(*which).values(offset_bytes=offset_bytes))
 
     async def complete(self, upload: Upload) -> None:
-        """Commit that an upload is complete, and can become a job. Raises UploadNotFound for one that was deleted."""
+        """Commit that an upload is complete, and can become a job; twice is as good as once.
+
+        Raises UploadNotFound for one that was deleted.
+        """
         async with self._database.write() as connection:
             change = update(t).where(t.c.id == upload.id).values(offset_bytes=t.c.length_bytes)
             if (await connection.execute(change)).rowcount == 0:
                 raise UploadNotFound
-            await connection.execute(insert(uploads).values(upload_row(upload)))
+            if not await connection.scalar(select(uploads.c.id).where(uploads.c.id == upload.id)):
+                await connection.execute(insert(uploads).values(upload_row(upload)))
 
     async def delete(self, upload_id: str) -> None:
         """Forget an upload, a complete one as well; one that is not there is fine."""

@@ -41,11 +41,21 @@ Besides = Sequence[Beside]
 class Records:
     """Denoise records in SQL. Every method may raise DatabaseBusy; those that write, StorageFull as well."""
 
-    def __init__(self, database: Database, *, balance: bool = False, announce: Beside | None = None) -> None:
-        """With `balance` each job takes from its user's minutes; `announce` tells the queue in the same transaction."""
+    def __init__(
+        self,
+        database: Database,
+        *,
+        balance: bool = False,
+        announce: Beside | None = None,
+        bounds: Beside | None = None,
+    ) -> None:
+        """With `balance` each job takes from its user's minutes; `announce` tells the queue in the same transaction.
+
+        `bounds` refuse a new job in the transaction that would accept it.
+        """
         self._database = database
         told = [announce] if announce else []
-        self._accepting: list[Beside] = [*([reserve] if balance else []), *told]
+        self._accepting: list[Beside] = [*([bounds] if bounds else []), *([reserve] if balance else []), *told]
         self._fetching: list[Beside] = [*([reserve_fetched] if balance else []), *told]
 
     async def insert(self, record: DenoiseRecord, beside: Besides = ()) -> DenoiseRecord:

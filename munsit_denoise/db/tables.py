@@ -33,6 +33,13 @@ users = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("webhook_secret", Text),  # whsec_..., signs what is told to this user's servers
     Column("turn_at", BigInteger),  # when a job of theirs was taken last, where workers share a queue
+    Column("priority", Integer, nullable=False, server_default="0"),  # jobs of users with a higher one run first
+)
+Index(
+    "ix_users_priority",
+    users.c.priority,
+    sqlite_where=text("priority <> 0"),
+    postgresql_where=text("priority <> 0"),
 )
 
 # The minutes that a user has left, in milliseconds of sound; a user without a row has none.
@@ -214,6 +221,16 @@ installation = Table(
     metadata,
     Column("id", String(36), primary_key=True),
     Column("created_at", BigInteger, nullable=False),
+)
+
+# What one process of many holds for a while, and gives up by saying nothing more: an upload that it adds to, a key
+# whose first submission comes in.
+holds = Table(
+    "holds",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("holder", String(32), nullable=False),
+    Column("until", BigInteger, nullable=False),
 )
 
 # A page of history reads this index alone, newest first, whatever the table's size.

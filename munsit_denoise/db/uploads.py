@@ -1,10 +1,11 @@
 """Files that were uploaded before the jobs that use them."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from typing import Any
 
 from sqlalchemy import BindParameter, Select, bindparam, delete, func, insert, select, union_all
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from munsit_denoise.db.engine import Database
 from munsit_denoise.db.readers import Query
@@ -14,9 +15,11 @@ from munsit_denoise.db.tables import uploads as t
 from munsit_denoise.errors import UploadNotFound
 from munsit_denoise.records import Upload
 
+CheckUpload = Callable[[AsyncConnection, str, int], Awaitable[None]]  # of a user's id, and a size in bytes
+
 
 @cache
-def _waiting(unused: bool) -> Query:
+def waiting_uploads(unused: bool) -> Query:
     """Return the question for number and size of a user's files, or of those that no job came of."""
     user_id: BindParameter[Any] = bindparam("user_id")
     own = t.c.user_id == user_id
@@ -32,12 +35,15 @@ def _waiting(unused: bool) -> Query:
 class Uploads:
     """Uploads in SQL. Every method may raise DatabaseBusy; those that write, StorageFull as well."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, check: CheckUpload | None = None) -> None:
+        """`check` refuses a user's file in the transaction that would accept it."""
+        self._database, self._check = database, check
 
     async def insert(self, upload: Upload) -> None:
-        """Commit a new upload."""
+        """Commit a new upload. Raises what the check raises."""
         async with self._database.write() as connection:
+            if self._check is not None:
+                await self._check(connection, upload.user_id, upload.audio_size_bytes)
             await connection.execute(insert(t).values(upload_row(upload)))
 
     async def get_own(self, user_id: str, upload_id: str) -> Upload:
@@ -65,7 +71,7 @@ class Uploads:
         What comes in parts counts with its whole length, however much of it is there. The second question costs a
         look at the user's records since the oldest of the files.
         """
-        rows = await self._database.readers.ask(_waiting(unused), {"user_id": user_id}, list)
+        rows = await self._database.readers.ask(waiting_uploads(unused), {"user_id": user_id}, list)
         count, size_bytes = rows[0]
         return count, size_bytes
 

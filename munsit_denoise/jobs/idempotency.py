@@ -11,6 +11,7 @@ from munsit_denoise.db.engine import now_us
 from munsit_denoise.db.idempotency import First, IdempotencyKeys, Note
 from munsit_denoise.db.records import Beside
 from munsit_denoise.errors import KeyInUse, KeyReused
+from munsit_denoise.jobs.holdings import Holdings, Steady
 from munsit_denoise.records import Options
 
 LIFETIME_US = 24 * 3600 * 10**6
@@ -68,15 +69,15 @@ class KeyedSubmission:
 
 
 class Idempotency:
-    """Admits submissions; which ones are coming in is known to this process alone.
+    """Admits submissions; of those with one key, one comes in at a time.
 
-    A server beside this one learns it where its job is to be accepted: there the database lets one of them in.
+    Whatever is known of that, the database lets one of them in, where its job is to be accepted.
     """
 
-    def __init__(self, keys: IdempotencyKeys) -> None:
-        self._keys = keys
+    def __init__(self, keys: IdempotencyKeys, holdings: Holdings | None = None) -> None:
+        """`holdings` where other servers take submissions in as well."""
+        self._keys, self._holdings = keys, holdings
         self._coming: set[tuple[str, str]] = set()  # users and keys whose first submission is not over
-        self._over = 0  # how many of those are
 
     @asynccontextmanager
     async def submission(self, user_id: str, key: str | None) -> AsyncIterator[KeyedSubmission]:
@@ -84,7 +85,7 @@ class Idempotency:
         if key is None:
             yield KeyedSubmission()
             return
-        note, own, over = Note(user_id, key, LIFETIME_US), (user_id, key), self._over
+        note, own = Note(user_id, key, LIFETIME_US), (user_id, key)
         first = await self._find(user_id, key)
         if first is not None:
             yield KeyedSubmission(note, first)
@@ -92,11 +93,24 @@ class Idempotency:
         if own in self._coming:
             raise KeyInUse
         self._coming.add(own)
-        try:  # it is asked again where one may have been accepted between the first answer and now
-            yield KeyedSubmission(note, await self._find(user_id, key) if self._over != over else None)
+        try:
+            async with self._alone(user_id, key):
+                # it is asked again, as one may have been accepted between the first answer and now
+                yield KeyedSubmission(note, await self._find(user_id, key))
         finally:
             self._coming.discard(own)
-            self._over += 1
+
+    @asynccontextmanager
+    async def _alone(self, user_id: str, key: str) -> AsyncIterator[None]:
+        """Let no other server take a submission with the key in. Raises KeyInUse when one does."""
+        if self._holdings is None:
+            yield
+            return
+        name = f"key {user_id} {hashlib.sha256(key.encode()).hexdigest()}"
+        if not await self._holdings.take(name):
+            raise KeyInUse
+        async with self._holdings.holding(name, Steady()):
+            yield
 
     async def expire_forever(self) -> None:
         """Forget keys that are old enough, again and again."""

@@ -3,7 +3,7 @@
 import math
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anyio
 
@@ -50,17 +50,23 @@ class Standing:
     offset_bytes: int
 
 
+@dataclass(frozen=True)
+class Ledger:
+    """Where uploads are noted, and who works on them."""
+
+    rows: PartialUploads
+    locks: UploadLocks = field(default_factory=UploadLocks)
+
+
 class ResumableUploads:
     """Takes uploads in parts; every method acts for one user, and raises Unavailable's.
 
-    `hours` is how long an upload may take, 0 for any time.
+    `hours` is how long an upload may take, 0 for any time; the locks say which request works on which upload.
     """
 
-    def __init__(
-        self, parts: Parts, rows: PartialUploads, admission: Admission, examiner: Examiner, hours: float
-    ) -> None:
-        self._parts, self._rows, self._admission, self._examiner = parts, rows, admission, examiner
-        self._hours, self._locks = hours, UploadLocks()
+    def __init__(self, parts: Parts, ledger: Ledger, admission: Admission, examiner: Examiner, hours: float) -> None:
+        self._parts, self._rows, self._admission, self._examiner = parts, ledger.rows, admission, examiner
+        self._hours, self._locks = hours, ledger.locks
 
     async def create(self, user_id: str, file_name: str, length_bytes: int, metadata: str) -> PartialUpload:
         """Begin an upload. Raises NotMedia for an empty one, TooManyUploads."""
@@ -87,15 +93,21 @@ class ResumableUploads:
         Raises UploadNotFound, and what completing raises.
         """
         partial = await self._rows.get_own(user_id, upload_id)
-        while (holder := self._locks.holder(upload_id)) is not None:
-            flushed_bytes = await holder.flush()
-            if flushed_bytes is not None:
-                return Standing(partial, flushed_bytes)
-            await holder.moved()
-        async with self._locks.take(upload_id, math.inf):
-            partial, there_bytes = await self._look(user_id, upload_id)
-            await self._settle(partial, there_bytes)
-            return Standing(partial, there_bytes)
+        while True:
+            while (holder := self._locks.holder(upload_id)) is not None:
+                flushed_bytes = await holder.flush()
+                if flushed_bytes is not None:
+                    return Standing(partial, flushed_bytes)
+                await holder.moved()
+            try:
+                async with self._locks.take(upload_id, math.inf):
+                    partial, there_bytes = await self._look(user_id, upload_id)
+                    await self._settle(partial, there_bytes)
+                    return Standing(partial, there_bytes)
+            except UploadInUse:  # by another server, which may be about to complete it
+                partial, there_bytes = await self._look(user_id, upload_id)
+                if partial.complete or there_bytes < partial.length_bytes:
+                    return Standing(partial, there_bytes)
 
     async def append(self, user_id: str, upload_id: str, body: Body) -> Standing:
         """Add a body to an upload; the last one completes it.
@@ -159,6 +171,8 @@ class ResumableUploads:
                     raise UploadOverrun
             return there_bytes
         async with self._parts.storage.append(partial.storage_key) as file:
+            if await file.flush() != there_bytes:  # another server was quicker
+                raise UploadInUse
             with lock.reading(file):
                 async for chunk in body.chunks:
                     there_bytes += len(chunk)

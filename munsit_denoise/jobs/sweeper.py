@@ -14,7 +14,7 @@ from munsit_denoise.db.engine import now_us
 from munsit_denoise.errors import Unavailable
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.logs import get_logger
-from munsit_denoise.storage.base import PART_SUFFIX, UNANSWERED
+from munsit_denoise.storage.base import PART_SUFFIX, UNANSWERED, whole_key
 
 log = get_logger()
 SWEEP_INTERVAL_S = 3600
@@ -71,7 +71,7 @@ async def _look(parts: Parts, job_ids: Sequence[str]) -> _Found:
     for job_id in idle:
         keys = listed[job_id]
         if job_id in used:
-            found.files[job_id] = [key for key in keys if key not in used[job_id]]
+            found.files[job_id] = [key for key in keys if not _is_used(key, keys, used[job_id])]
         elif job_id in deleted or not _holds_recordings(job_id, keys):
             found.folders[job_id] = keys
         else:
@@ -100,9 +100,16 @@ async def _old_enough(parts: Parts, found: _Found, before_s: float) -> _Found:
     return _Found(files, folders, strangers)
 
 
+def _is_used(key: str, keys: Collection[str], used: Collection[str]) -> bool:
+    """Say whether a row names a file, or one that comes in parts and is not whole yet."""
+    whole = whole_key(key)
+    return key in used or (whole in used and whole not in keys)
+
+
 def _holds_recordings(job_id: str, keys: Collection[str]) -> bool:
     """Say whether files are there that somebody may have been promised: whole ones, whose record was committed."""
-    return f"{job_id}/{UNANSWERED}" not in keys and any(not key.endswith(PART_SUFFIX) for key in keys)
+    whole = [key for key in keys if not key.endswith(PART_SUFFIX) and whole_key(key) == key]
+    return f"{job_id}/{UNANSWERED}" not in keys and bool(whole)
 
 
 async def _remove(parts: Parts, found: _Found) -> int:

@@ -1,14 +1,21 @@
-"""One request at a time works on an upload; one that has gone silent makes room for the next."""
+"""One request at a time works on an upload, on one of many servers; one that has gone silent makes room for the next.
+
+Where there are many servers, a row says which of them has the turn. One that was stopped may wake up when it has lost
+it: the storage lets nobody add where somebody else has added.
+"""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import anyio
 
-from munsit_denoise.errors import UploadInUse
+from munsit_denoise.errors import Unavailable, UploadInUse
+from munsit_denoise.jobs.holdings import HELD_S, KEEP_S, Holdings
 from munsit_denoise.storage.base import Appender
 
-SILENT_S = 5.0  # a body that brought nothing for so long is of a connection that may be dead
+SILENT_S = HELD_S  # a body that brought nothing for so long is of a connection that may be dead
+BRIEF_S = 0.5  # how long another server is waited for, which may be about to end its turn
+LOOK_S = 0.1
 
 
 class UploadLock:
@@ -48,6 +55,21 @@ class UploadLock:
         """Note that the body goes on."""
         self._heard_s = anyio.current_time()
 
+    def goes_on(self) -> bool:
+        """Say whether the turn is used: a body that is read brings something."""
+        return self._reading is None or anyio.current_time() - self._heard_s < KEEP_S
+
+    async def pause(self) -> None:
+        """Make durable what was read: another server may go on from there."""
+        with suppress(Unavailable, UploadInUse):  # whoever reads the body hears of it
+            await self.flush()
+
+    def lose(self) -> None:
+        """Stop reading, and forget what is not durable: it belongs to another server now."""
+        if self._reading is not None and self._scope is not None:
+            self._reading.discard()
+            self._scope.cancel()
+
     async def flush(self) -> int | None:
         """Make durable what was read; return the file's size, None when nothing is being read."""
         return None if self._reading is None else await self._reading.flush()
@@ -63,8 +85,10 @@ class UploadLock:
 class UploadLocks:
     """Who works on which upload."""
 
-    def __init__(self) -> None:
+    def __init__(self, holdings: Holdings | None = None) -> None:
+        """`holdings` where other servers take uploads in as well."""
         self._held: dict[str, UploadLock] = {}
+        self._holdings = holdings
 
     def holder(self, upload_id: str) -> UploadLock | None:
         """Return who works on an upload."""
@@ -75,14 +99,35 @@ class UploadLocks:
         """Hold an upload while the block lasts, once nobody else does.
 
         A body that is being read is not waited for: it is stopped if it was silent for so long.
-        Raises UploadInUse if it was not.
+        Raises UploadInUse if it was not, and Unavailable's where there are other servers.
         """
         while (holder := self._held.get(upload_id)) is not None:
             holder.yield_up(patience_s)
             await holder.moved()
         lock = self._held[upload_id] = UploadLock()
         try:
-            yield lock
+            if self._holdings is None:
+                yield lock
+            else:
+                await _agree(self._holdings, _name(upload_id), by_force=not patience_s)
+                async with self._holdings.holding(_name(upload_id), lock):
+                    yield lock
         finally:
             del self._held[upload_id]
             lock.move()
+
+
+async def _agree(holdings: Holdings, name: str, *, by_force: bool) -> None:
+    """Take the turn among servers. Raises UploadInUse while another one has it, unless it is taken by force."""
+    if by_force:
+        await holdings.take_over(name)
+        return
+    until_s = anyio.current_time() + BRIEF_S
+    while not await holdings.take(name):
+        if anyio.current_time() > until_s:
+            raise UploadInUse
+        await anyio.sleep(LOOK_S)
+
+
+def _name(upload_id: str) -> str:
+    return f"upload {upload_id}"

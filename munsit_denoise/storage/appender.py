@@ -37,6 +37,10 @@ class LocalAppender:
         async with self._lock:
             return await self._flush() if self._closed_bytes is None else self._closed_bytes
 
+    def discard(self) -> None:
+        """Forget what was added and is not written."""
+        self._collected.clear()
+
     async def close(self) -> None:
         """Flush, unless something went wrong before, and close."""
         async with self._lock:

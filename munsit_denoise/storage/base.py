@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 UNANSWERED = "unanswered"  # a job's mark: its record has not been committed yet, so nobody was told of its files
-PART_SUFFIX = ".part"  # of files that are not whole
+PART_SUFFIX = ".part"  # of files that are not whole, and of the folders that hold one in parts
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,11 @@ class Stat:
 
     size_bytes: int
     modified_s: float  # since 1970
+
+
+def whole_key(key: str) -> str:
+    """Return the key of the file that a file is a part of; itself where it is none."""
+    return key.partition(f"{PART_SUFFIX}/")[0]
 
 
 class Reader(Protocol):
@@ -43,7 +48,14 @@ class Appender(Protocol):
         ...
 
     async def flush(self) -> int:
-        """Make durable what was added; return the file's size. Safe beside `write`."""
+        """Make durable what was added; return the file's size. Safe beside `write`.
+
+        Raises UploadInUse where somebody else has added meanwhile.
+        """
+        ...
+
+    def discard(self) -> None:
+        """Forget what was added and is not durable yet."""
         ...
 
 
@@ -53,7 +65,8 @@ class Storage(Protocol):
     def append(self, key: str) -> AbstractAsyncContextManager[Appender]:
         """Yield what adds to the end of a file, made if it is not there; one caller at a time.
 
-        All that was added is durable when the block ends, also with an exception.
+        All that was added is durable when the block ends, also with an exception. Raises UploadInUse where another
+        caller, of another process, adds to it.
         """
         ...
 

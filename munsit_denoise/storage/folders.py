@@ -1,5 +1,6 @@
 """Files and folders of a local storage; every function blocks, and raises OSError."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -51,9 +52,13 @@ def publish(part: Path, target: Path) -> None:
 
 
 def open_end(path: Path) -> int:
-    """Open a file to add to its end, made if it is not there; return the descriptor."""
+    """Open a file to add to its end, made if it is not there; return the descriptor.
+
+    Raises BlockingIOError while another process adds to it.
+    """
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _flush_name(path)
     except OSError:
         os.close(descriptor)

@@ -10,7 +10,7 @@ from typing import TypeVar
 import anyio
 from anyio import to_thread
 
-from munsit_denoise.errors import CannotGoOn, StorageBroken
+from munsit_denoise.errors import CannotGoOn, StorageBroken, UploadInUse
 from munsit_denoise.storage import folders
 from munsit_denoise.storage.appender import LocalAppender
 from munsit_denoise.storage.base import PART_SUFFIX, UNANSWERED, Appender, Reader, Stat
@@ -51,10 +51,16 @@ class LocalStorage:
 
     @asynccontextmanager
     async def append(self, key: str) -> AsyncIterator[Appender]:
-        """Yield what adds to the end of a file, made if it is not there; one caller at a time."""
+        """Yield what adds to the end of a file, made if it is not there; one caller at a time.
+
+        Raises UploadInUse while another process adds to it.
+        """
         path = self.path(key)
         await self._do(lambda: self._make_place(path.parent))
-        file = LocalAppender(await self._do(lambda: folders.open_end(path)))
+        try:
+            file = LocalAppender(await to_thread.run_sync(folders.open_end, path))
+        except BlockingIOError:
+            raise UploadInUse from None
         try:
             yield file
         finally:

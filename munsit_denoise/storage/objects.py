@@ -7,10 +7,10 @@ from typing import Any
 
 import anyio
 import obstore
-from obstore.exceptions import BaseError, NotFoundError
+from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import S3Store
 
-from munsit_denoise.errors import StorageBroken
+from munsit_denoise.errors import StorageBroken, UploadInUse
 
 log = logging.getLogger(__name__)
 PARTS = ".part"  # the folder of a file that is taken in parts
@@ -35,10 +35,28 @@ def part_key(key: str, start: int) -> str:
     return f"{key}{PARTS}/{start:016d}"
 
 
-class ObjectAppender:
-    """Adds to a file as objects of its own, each from its position on: a part that is stored again replaces itself."""
+async def put_part(store: S3Store, key: str, data: bytes) -> int:
+    """Store a part unless there is one; return how many of its bytes are there.
 
-    def __init__(self, put: Callable[[int, bytes], Awaitable[None]], end: int) -> None:
+    A part that an attempt before this one stored, whose answer was lost, may hold less. Raises UploadInUse when the
+    one that is there is another: somebody else adds to the file.
+    """
+    with told():
+        try:
+            await obstore.put_async(store, key, data, mode="create", use_multipart=False)
+            return len(data)
+        except AlreadyExistsError:
+            there = bytes(await (await obstore.get_async(store, key)).bytes_async())
+    if not there or not data.startswith(there):
+        raise UploadInUse
+    return len(there)
+
+
+class ObjectAppender:
+    """Adds to a file as objects of its own, each from its position on, where nobody else has put one."""
+
+    def __init__(self, put: Callable[[int, bytes], Awaitable[int]], end: int) -> None:
+        """`put` stores bytes from a position on, and returns how many of them are there."""
         self._put, self._end = put, end
         self._collected = bytearray()
         self._lock = anyio.Lock()
@@ -53,11 +71,16 @@ class ObjectAppender:
         """Make durable what was added; return the file's size."""
         async with self._lock:
             data = bytes(self._collected)
-            if data:
-                await self._put(self._end, data)
-                self._end += len(data)
-                del self._collected[: len(data)]
+            while data:
+                there = await self._put(self._end, data)
+                self._end += there
+                del self._collected[:there]
+                data = data[there:]
             return self._end
+
+    def discard(self) -> None:
+        """Forget what was added and is not stored."""
+        self._collected.clear()
 
 
 class ObjectReader:

@@ -8,7 +8,6 @@ import re
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +16,7 @@ import obstore
 from obstore.store import S3Store
 
 from munsit_denoise.storage.base import Reader, Stat
-from munsit_denoise.storage.objects import PART_BYTES, PARTS, ObjectAppender, ObjectReader, part_key, told
+from munsit_denoise.storage.objects import PART_BYTES, PARTS, ObjectAppender, ObjectReader, part_key, put_part, told
 from munsit_denoise.storage.scratch import ScratchFolder
 
 JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
@@ -60,8 +59,15 @@ class S3Storage:
 
     @asynccontextmanager
     async def append(self, key: str) -> AsyncIterator[ObjectAppender]:
-        """Yield what adds to the end of a file that is taken in parts; one caller at a time."""
-        appender = ObjectAppender(partial(self._put_part, key), await self.appended_bytes(key))
+        """Yield what adds to the end of a file that is taken in parts; one caller at a time.
+
+        Raises UploadInUse when another process adds to it, which the store tells by refusing to replace a part.
+        """
+
+        def put(start: int, data: bytes) -> Coroutine[Any, Any, int]:
+            return put_part(self._store, part_key(key, start), data)
+
+        appender = ObjectAppender(put, await self.appended_bytes(key))
         try:
             yield appender
         finally:
@@ -90,12 +96,11 @@ class S3Storage:
             await self.stat(key)
             return
         content = self._content([part_key(key, start) for start, _ in parts])
-        await self._do(lambda: obstore.put_async(self._store, key, content, chunk_size=PART_BYTES))
+        try:
+            await self._do(lambda: obstore.put_async(self._store, key, content, chunk_size=PART_BYTES))
+        except FileNotFoundError:  # a part went: another process has published all of them
+            await self.stat(key)
         await self._remove([part_key(key, start) for start, _ in parts])
-
-    async def _put_part(self, key: str, start: int, data: bytes) -> None:
-        """Store a part of a file that is taken in parts, from a position on."""
-        await self._do(lambda: obstore.put_async(self._store, part_key(key, start), data, use_multipart=False))
 
     async def _content(self, keys: list[str]) -> AsyncIterator[bytes]:
         """Yield what some objects hold, one after the other."""

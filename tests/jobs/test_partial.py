@@ -17,7 +17,7 @@ from munsit_denoise.errors import (
 )
 from munsit_denoise.jobs import partial as module
 from munsit_denoise.jobs.installation import belong_together
-from munsit_denoise.jobs.partial import Body, ResumableUploads
+from munsit_denoise.jobs.partial import Body, Ledger, ResumableUploads
 from munsit_denoise.jobs.sweeper import sweep
 from munsit_denoise.records import Options, PartialUpload
 from tests.audio import write_noisy
@@ -32,7 +32,7 @@ class Desk:
     def __init__(self, house: House, wav: bytes, hours: float = 24) -> None:
         self.house, self.wav, self.user_id = house, wav, house.record.user_id
         self.rows = PartialUploads(house.database)
-        self.uploads = ResumableUploads(house.parts, self.rows, house.admission, house.examiner, hours)
+        self.uploads = ResumableUploads(house.parts, Ledger(self.rows), house.admission, house.examiner, hours)
 
     async def create(self) -> PartialUpload:
         return await self.uploads.create(self.user_id, "a.wav", len(self.wav), "")
