@@ -38,6 +38,7 @@ test: install lint types ## Lint, types, all tests
 	@sh scripts/system.sh chromium chromium || echo "chromium is missing: the tests of the console are skipped"
 	@sh scripts/system.sh curl curl
 	@sh scripts/system.sh pg_ctlcluster postgresql || echo "PostgreSQL is missing: the tests of a cluster are skipped"
+	@$(BIN)/python -m tests.published
 # OpenMP teams of several workers on the same cores would spin in each other's way
 	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_FLAGS)
 	@$(MAKE) -s test-cluster

@@ -3,7 +3,6 @@
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +10,9 @@ import soundfile
 import torch
 
 from benchmarks.speed import RATE_HZ, write_speech
-from munsit_denoise.engine.open import open_engine
-from munsit_denoise.engine.stream import Block, Denoiser
+from munsit_denoise.engine.open import MakeDenoiser, open_engine
+from munsit_denoise.engine.stream import Block
+from munsit_denoise.treatment import Treatment
 
 HOUR_S = 3_600
 COMPARED_S = 60
@@ -60,9 +60,9 @@ def minute_of_speech(arguments: argparse.Namespace) -> Block:
     return np.asarray(samples[: COMPARED_S * RATE_HZ], np.float32)
 
 
-def enhanced(make: Callable[[int, int, float], Denoiser], recording: Block) -> Block:
+def enhanced(make: MakeDenoiser, recording: Block) -> Block:
     """Return a recording without noise, fed by the second as the service does."""
-    denoiser = make(RATE_HZ, 1, 1.0)
+    denoiser = make(RATE_HZ, 1, Treatment())
     seconds = range(0, len(recording), RATE_HZ)
     parts = [denoiser.feed(recording[start : start + RATE_HZ]) for start in seconds]
     return np.concatenate([*parts, denoiser.flush()])

@@ -15,6 +15,7 @@ PROGRAM = """
 import json, sys, time, soundfile
 from pathlib import Path
 from munsit_denoise.engine.open import open_engine
+from munsit_denoise.treatment import Treatment
 from munsit_denoise.jobs.pipeline import Outcome
 from munsit_denoise.jobs.report import metered
 from munsit_denoise.media.probe import AudioTrack
@@ -24,7 +25,7 @@ make = open_engine("cpu", 1)
 x, rate = soundfile.read(path, dtype="float32", always_2d=True)
 track = AudioTrack(rate, x.shape[1], None, "pcm_s16le", 16, False, len(x) / rate, "wav")
 def run(with_meter):
-    denoiser = make(rate, x.shape[1], 1.0)
+    denoiser = make(rate, x.shape[1], Treatment())
     if with_meter:
         denoiser = metered(denoiser, track, path.stat().st_size)
     began = time.process_time()

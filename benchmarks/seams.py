@@ -2,7 +2,6 @@
 
 import argparse
 import tempfile
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -11,8 +10,9 @@ import soundfile
 from numpy.typing import NDArray
 
 from benchmarks.speed import RATE_HZ, write_speech
-from munsit_denoise.engine.open import open_engine
-from munsit_denoise.engine.stream import CORE_S, Denoiser
+from munsit_denoise.engine.open import MakeDenoiser, open_engine
+from munsit_denoise.engine.stream import CORE_S
+from munsit_denoise.treatment import Treatment
 
 Waveform = NDArray[np.float32]
 SECONDS = 600
@@ -50,9 +50,9 @@ def main() -> None:
     print(f"the same with clicks of {PLANTED} planted there: {clicks(marred, joints)}")
 
 
-def enhanced(make: Callable[[int, int, float], Denoiser], samples: Waveform) -> Waveform:
+def enhanced(make: MakeDenoiser, samples: Waveform) -> Waveform:
     """Return the denoised first channel."""
-    denoiser = make(RATE_HZ, 1, 1.0)
+    denoiser = make(RATE_HZ, 1, Treatment())
     return np.concatenate([denoiser.feed(samples), denoiser.flush()])[:, 0]
 
 

@@ -28,6 +28,7 @@ MEMORY_S = {"10 s": 10, "10 min": 600, "3 h": 10_800}
 LOADING = """
 import time, torch, torchaudio
 from munsit_denoise.engine.open import open_engine
+from munsit_denoise.treatment import Treatment
 started = time.perf_counter()
 open_engine("cpu", 1)
 print(time.perf_counter() - started)
@@ -36,10 +37,11 @@ print(time.perf_counter() - started)
 ENHANCER = """
 import sys, time, numpy, soundfile
 from munsit_denoise.engine.open import open_engine
+from munsit_denoise.treatment import Treatment
 make = open_engine("cpu", int(sys.argv[2]), sys.argv[3])
 x, rate = soundfile.read(sys.argv[1], dtype="float32", always_2d=True)
 def run(seconds):
-    denoiser = make(rate, x.shape[1], 1.0)
+    denoiser = make(rate, x.shape[1], Treatment())
     for start in range(0, seconds * rate, rate):
         denoiser.feed(x[start : start + rate])
     denoiser.flush()
@@ -55,8 +57,9 @@ WIDE_PROGRAM = """
 import re, sys, numpy
 from pathlib import Path
 from munsit_denoise.engine.open import open_engine
+from munsit_denoise.treatment import Treatment
 rate, channels, seconds = map(int, sys.argv[1:])
-denoiser = open_engine("cpu", 0)(rate, channels, 1.0)
+denoiser = open_engine("cpu", 0)(rate, channels, Treatment())
 block = numpy.random.default_rng(0).normal(0, 0.05, (rate, channels)).astype(numpy.float32)
 for _ in range(seconds):
     denoiser.feed(block)

@@ -1,7 +1,6 @@
 """What Python programs use: arrays and files without noise, without a server. PyTorch is loaded when it is needed."""
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from operator import index
@@ -14,9 +13,14 @@ from numpy.typing import NDArray
 from munsit_denoise.media.probe import MAX_CHANNELS, MAX_SAMPLES_A_SECOND, RATES_HZ
 from munsit_denoise.records import LEVELS_LUFS, STRENGTHS
 from munsit_denoise.samples import Samples, as_full_scale
+from munsit_denoise.treatment import Quality, Treatment
 
 if TYPE_CHECKING:
-    from munsit_denoise.engine.stream import Denoiser as Stream
+    from munsit_denoise.engine.open import MakeDenoiser
+    from munsit_denoise.engine.pool import PooledDenoiser
+
+
+QualityName = Literal["standard", "best"]  # best: two models together, with the extra munsit-denoise[best]
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class EngineOptions:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 0  # cores that the model uses; 0: all
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the processor has it
+    enhancer: str = "munsit-denoise"  # the model of the standard quality, by the name that its package gives it
 
 
 DEFAULT_ENGINE = EngineOptions()
@@ -45,13 +50,18 @@ class Denoiser:
     """
 
     def __init__(
-        self, sample_rate_hz: int, channels: int, strength: float = 1.0, *, engine: EngineOptions = DEFAULT_ENGINE
+        self,
+        sample_rate_hz: int,
+        channels: int,
+        strength: float = 1.0,
+        *,
+        quality: QualityName = "standard",
+        engine: EngineOptions = DEFAULT_ENGINE,
     ) -> None:
         """Begin a recording; a `strength` of 0 changes nothing. Raises TypeError, ValueError, RuntimeError, OSError."""
         rate_hz, self._channels = index(sample_rate_hz), index(channels)
         _check_format(rate_hz, self._channels)
-        _check_within("strength", strength, STRENGTHS)
-        self._stream = _opened(engine)(rate_hz, self._channels, float(strength))
+        self._stream = _opened(engine)(rate_hz, self._channels, _treatment(strength, quality))
         self._dimensions: int | None = None
         self._ended = False
 
@@ -81,7 +91,12 @@ class Denoiser:
 
 
 def enhance(
-    array: NDArray[Any], sample_rate_hz: int, strength: float = 1.0, *, engine: EngineOptions = DEFAULT_ENGINE
+    array: NDArray[Any],
+    sample_rate_hz: int,
+    strength: float = 1.0,
+    *,
+    quality: QualityName = "standard",
+    engine: EngineOptions = DEFAULT_ENGINE,
 ) -> Samples:
     """Return a recording without its noise, in float32 and the shape that it has: [frames] or [frames, channels].
 
@@ -94,7 +109,8 @@ def enhance(
     ((16000,), dtype('float32'), True)
     """
     samples = as_full_scale(array)
-    denoiser = Denoiser(sample_rate_hz, 1 if samples.ndim == 1 else samples.shape[1], strength, engine=engine)
+    channels = 1 if samples.ndim == 1 else samples.shape[1]
+    denoiser = Denoiser(sample_rate_hz, channels, strength, quality=quality, engine=engine)
     return np.concatenate([denoiser.feed(samples), denoiser.flush()])
 
 
@@ -106,6 +122,7 @@ def enhance_file(
     loudness: float | None = None,
     track: int = 0,
     overwrite: bool = False,
+    quality: QualityName = "standard",
     engine: EngineOptions = DEFAULT_ENGINE,
 ) -> tuple[str, ...]:
     """Write a recording or video without its noise, and return sentences about what the result lacks, mostly none.
@@ -122,25 +139,32 @@ def enhance_file(
 
     from munsit_denoise.files import Wish, enhance_one
 
-    _check_within("strength", strength, STRENGTHS)
+    treatment = _treatment(strength, quality)
     if loudness is not None:
         _check_within("loudness", loudness, LEVELS_LUFS)
     if index(track) < 0:
         raise ValueError(f"track is {track}; the first is 0")
     wish = Wish(Path(source), Path(target), loudness, index(track), overwrite)
-    make_denoiser = partial(_denoiser_of, engine, strength)
+    make_denoiser = partial(_denoiser_of, engine, treatment)
     return anyio.run(enhance_one, wish, make_denoiser)
 
 
-def _denoiser_of(engine: EngineOptions, strength: float, rate_hz: int, channels: int) -> "Stream":
-    return _opened(engine)(rate_hz, channels, float(strength))
+def _denoiser_of(engine: EngineOptions, treatment: Treatment, rate_hz: int, channels: int) -> "PooledDenoiser":
+    return _opened(engine)(rate_hz, channels, treatment)
+
+
+def _treatment(strength: float, quality: str) -> Treatment:
+    _check_within("strength", strength, STRENGTHS)
+    if quality not in tuple(Quality):
+        raise ValueError(f"quality is {quality!r}; it can be standard or best")
+    return Treatment(float(strength), Quality(quality))
 
 
 @cache  # the model is loaded once a process, when it is first needed
-def _opened(engine: EngineOptions) -> Callable[[int, int, float], "Stream"]:
+def _opened(engine: EngineOptions) -> "MakeDenoiser":
     from munsit_denoise.engine.open import open_engine
 
-    return open_engine(engine.device, engine.threads, engine.precision)
+    return open_engine(engine.device, engine.threads, engine.precision, enhancer_name=engine.enhancer)
 
 
 def _check_format(rate_hz: int, channels: int) -> None:

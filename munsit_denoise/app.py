@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from munsit_denoise.errors import DenoiseError
 from munsit_denoise.metrics import Metrics
 from munsit_denoise.routes import console, files, metrics, ops, residual
-from munsit_denoise.routes.access import AccessLog
+from munsit_denoise.routes.access_log import AccessLog
 from munsit_denoise.routes.audo.routes import create_audo, glued_routes
 from munsit_denoise.routes.cors import allow_origins
 from munsit_denoise.routes.headers import SafeHeaders
@@ -26,7 +26,7 @@ from munsit_denoise.services import Services, open_services
 from munsit_denoise.settings import Settings
 
 
-class State(TypedDict):
+class LifespanState(TypedDict):
     """What the lifespan hands to every request."""
 
     services: Services
@@ -43,7 +43,7 @@ def create_app(settings: Settings, *, locked: bool = False) -> Starlette:
     measured = Metrics()
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[State]:
+    async def lifespan(app: Starlette) -> AsyncIterator[LifespanState]:
         try:
             told = app.state.give_up
             async with open_services(settings, measured, told, write_webhook=message, locked=locked) as services:

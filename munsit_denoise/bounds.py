@@ -1,8 +1,17 @@
 """What the settings bound, as `jobs/` takes it."""
 
-from munsit_denoise.jobs.intake import Limits
+from munsit_denoise.engine.catalogue import has_best
+from munsit_denoise.errors import CannotGoOn
+from munsit_denoise.jobs.intake import UploadLimits
+from munsit_denoise.jobs.qualities import Qualities
 from munsit_denoise.jobs.retention import Keep
 from munsit_denoise.settings import Settings
+from munsit_denoise.treatment import Quality
+
+NO_BEST = (
+    "DENOISE_QUALITY is best, but the package for it is not installed. Run: pip install 'munsit-denoise[best]', or set "
+    "DENOISE_QUALITY=standard."
+)
 
 
 def keep_of(settings: Settings) -> Keep:
@@ -10,9 +19,9 @@ def keep_of(settings: Settings) -> Keep:
     return Keep(settings.keep_originals_days, settings.keep_results_days, settings.keep_records_days)
 
 
-def limits_of(settings: Settings) -> Limits:
+def limits_of(settings: Settings) -> UploadLimits:
     """Return how much may come in and wait."""
-    return Limits(
+    return UploadLimits(
         upload_mb=settings.max_upload_mb,
         duration_minutes=settings.max_duration_minutes,
         pending_jobs=settings.max_pending_jobs,
@@ -22,3 +31,11 @@ def limits_of(settings: Settings) -> Limits:
         uploads_mb_per_user=settings.max_uploads_mb_per_user,
         result_mb_per_user=settings.max_result_mb_per_user,
     )
+
+
+def qualities_of(settings: Settings) -> Qualities:
+    """Return which qualities can be asked for. Raises CannotGoOn when the usual one is not installed."""
+    found = Qualities(Quality(settings.quality), has_best())
+    if found.usual is Quality.BEST and not found.has_best:
+        raise CannotGoOn(NO_BEST)
+    return found

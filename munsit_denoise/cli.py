@@ -14,6 +14,7 @@ from munsit_denoise.commands.remote import remote
 from munsit_denoise.db.migrate import upgrade
 from munsit_denoise.help import PlainCommand
 from munsit_denoise.private import private_files
+from munsit_denoise.treatment import Quality
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,7 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help=__doc__,
 )
-db_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The database's schema.")
+db_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Database schema: upgrade.")
 app.add_typer(keys.app, name="keys")
 app.add_typer(users.app, name="users")
 app.add_typer(webhooks.app, name="webhooks")
@@ -68,28 +69,31 @@ def enhance(
         str, typer.Argument(metavar="OUTPUT", help="A file, its format by extension; a folder; - is standard output.")
     ],
     strength: Annotated[float, typer.Option(metavar="0..1", help="How much of the noise is removed.")] = 1.0,
+    quality: Annotated[
+        Quality | None, typer.Option(help="best: two models together, better and slower.", show_choices=True)
+    ] = None,
     format_: Annotated[
         str | None, typer.Option("--format", metavar="EXT", help="Format of results: wav, flac, mp3 and so on.")
     ] = None,
     loudness: Annotated[
         float | None,
-        typer.Option(metavar="LUFS", help="Bring results to this loudness, -70 to 0, such as -16."),
+        typer.Option(metavar="LUFS", help="Loudness of the results, -70 to 0 LUFS, such as -16."),
     ] = None,
     track: Annotated[int, typer.Option(metavar="N", help="Which audio track of a file; 0 is the first.")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that are there already.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False,
     skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave out files whose result is there: go on after Ctrl-C.")
+        bool, typer.Option("--skip-existing", help="Skip files whose result exists: to continue after Ctrl-C.")
     ] = False,
     recursive: Annotated[
-        bool, typer.Option("--recursive/--no-recursive", help="With the folders in a folder, or without.")
+        bool, typer.Option("--recursive/--no-recursive", help="Include folders within folders, or leave them out.")
     ] = True,
-    jobs: Annotated[int, typer.Option(metavar="N", help="Files at the same time, 1 to 64.")] = 1,
-    json_: Annotated[bool, typer.Option("--json", help="Print one line of JSON a file on standard output.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
+    jobs: Annotated[int, typer.Option(metavar="N", help="Files processed at the same time, 1 to 64.")] = 1,
+    json_: Annotated[bool, typer.Option("--json", help="Print one line of JSON per file on standard output.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and write nothing.")] = False,
 ) -> None:
     """Remove the noise from files or from whole folders; needs no server.
 
-    Exit codes: 0 all is well, 1 some failed, 2 the command makes no sense, 130 after Ctrl-C, 143 after a termination.
+    Exit codes: 0 success, 1 some files failed, 2 wrong usage, 130 after Ctrl-C, 143 after SIGTERM.
     """
     settings = settings_of_command()
     with one_line_errors():
@@ -100,6 +104,7 @@ def enhance(
             inputs=tuple(inputs),
             output=output,
             strength=strength,
+            quality=quality,
             extension=format_,
             level_lufs=loudness,
             track=track,
@@ -115,7 +120,7 @@ def enhance(
 
 @app.command(cls=PlainCommand)
 def worker() -> None:
-    """Run jobs beside a server on other machines; they share a PostgreSQL database."""
+    """Run jobs for servers on other machines; all use the same PostgreSQL database."""
     settings = settings_of_command()
     with one_line_errors():
         from munsit_denoise.worker import run_worker  # the worker's parts are not needed for the other commands
@@ -125,7 +130,7 @@ def worker() -> None:
 
 @db_app.command("upgrade", cls=PlainCommand)
 def upgrade_database() -> None:
-    """Bring the database to this version's schema; not while a server of another version runs."""
+    """Upgrade the database to this version's schema. Stop servers of other versions first."""
     settings = settings_of_command()
     with private_files(), one_line_errors():
         if settings.is_cluster:

@@ -39,7 +39,7 @@ class Connection(Protocol):
         ...
 
 
-class Waiting:
+class IdleConnections:
     """The connections that ask for nothing at present, the oldest first: they make room for others."""
 
     def __init__(self, trusted: str, max_per_address: int) -> None:

@@ -105,7 +105,7 @@ class WrongScope(DenoiseError):
 class Gone(DenoiseError):
     """The file was deleted, or its retention period is over."""
 
-    message = "This was deleted, or the time that it is kept for is over."
+    message = "This file is gone: it was deleted, or its retention period is over."
 
 
 class NotSubtractable(DenoiseError):
@@ -126,7 +126,9 @@ class WrongOffset(DenoiseError):
     """A part of an upload does not begin where the upload stands."""
 
     def __init__(self, offset_bytes: int) -> None:
-        super().__init__(f"Upload-Offset must be {offset_bytes}, where this upload stands. Please ask with HEAD first.")
+        super().__init__(
+            f"Upload-Offset must be {offset_bytes}, the number of bytes received so far. Please ask with HEAD first."
+        )
 
 
 class UploadInUse(DenoiseError):
@@ -139,7 +141,7 @@ class UploadInUse(DenoiseError):
 class UploadOverrun(DenoiseError):
     """More came in than an upload was announced with."""
 
-    message = "This is more than the Upload-Length of the upload. Please begin a new upload with the right length."
+    message = "The upload is longer than its Upload-Length. Please start a new upload with the right length."
 
 
 class KeyReused(DenoiseError):
@@ -151,7 +153,7 @@ class KeyReused(DenoiseError):
 class KeyInUse(DenoiseError):
     """The first request with an idempotency key has not ended."""
 
-    message = "A request with this Idempotency-Key is still coming in. Please try again in a moment."
+    message = "A request with this Idempotency-Key is still being received. Please try again in a moment."
     retry_after_s = 2
 
 
@@ -192,7 +194,7 @@ class ResultTooLarge(InvalidUpload):
 
     def __init__(self, limit_mb: int, size_bytes: int) -> None:
         super().__init__(
-            f"The result would have about {size_bytes / 2**20:.0f}MB, more than the maximum of {limit_mb}MB. "
+            f"The result would be about {size_bytes / 2**20:.0f}MB, more than the maximum of {limit_mb}MB. "
             "Please send a shorter recording, or one with fewer channels or a lower sample rate."
         )
 
@@ -233,14 +235,14 @@ class QueueFull(Unavailable):
 class TooManyJobs(Unavailable):
     """The waiting jobs of this user have reached their limit."""
 
-    message = "Too many of your recordings are waiting. Please try again when some are done."
+    message = "Too many of your recordings are waiting. Please try again when some of them are done."
     retry_after_s = 30
 
 
 class TooManyRequests(Unavailable):
     """The requests of this key in a minute, or wrong keys from this address, have reached their limit."""
 
-    message = "Too many requests came with this API key. Please try again later."
+    message = "Too many requests with this API key. Please try again later."
 
     def __init__(self, quota: Quota, retry_after_s: int, message: str | None = None) -> None:
         super().__init__(message)
@@ -322,7 +324,7 @@ class ProcessingFailed(DenoiseError):
 
 
 class Interrupted(DenoiseError):
-    """The attempt was cut off; that is no verdict on the file, and another attempt may succeed."""
+    """The attempt was cut off, which says nothing about the file; another attempt may succeed."""
 
     message = "The processing was interrupted. Please send the file again."
     retry_after_s = 10

@@ -14,7 +14,7 @@ from munsit_denoise.events.base import Bell
 from munsit_denoise.events.memory import MemoryBell
 from munsit_denoise.jobs.parts import FETCHES_PER_USER
 from munsit_denoise.jobs.places import LAST_STEPS
-from munsit_denoise.jobs.recall import Ended
+from munsit_denoise.jobs.recall import LeaseSource
 from munsit_denoise.queue.base import JobQueue
 from munsit_denoise.queue.local import LocalQueue
 from munsit_denoise.records import DenoiseRecord
@@ -34,7 +34,7 @@ class Exchange:
     inbox: JobQueue  # whose original is to be fetched
     announce: Beside | None = None  # puts a job into the shared queue, in the transaction that accepts it
     pending: Callable[[], int] | None = None  # how many jobs have not ended, where others run some of them
-    ended: Ended | None = None  # who knows what became of jobs elsewhere; None where this process knows all
+    leases: LeaseSource | None = None  # who knows what became of jobs elsewhere; None where this process knows all
     loops: dict[str, Loop] = field(default_factory=dict)
 
 

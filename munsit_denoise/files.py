@@ -12,7 +12,7 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from munsit_denoise.jobs.pipeline import Denoiser, Work, enhance_file
+from munsit_denoise.jobs.pipeline import Denoiser, PipelineTask, enhance_file
 from munsit_denoise.media.formats import result_extension
 from munsit_denoise.media.probe import probe
 
@@ -127,8 +127,8 @@ async def enhance_one(wish: Wish, make_denoiser: Callable[[int, int], Denoiser])
     track = await probe(wish.source, wish.track)
     with appearing(wish.target, overwrite=wish.overwrite) as part:
         denoiser = await to_thread.run_sync(make_denoiser, track.sample_rate_hz, track.channels)
-        work = Work(wish.source, part, track, extension, level_lufs=wish.loudness_lufs)
-        outcome = await enhance_file(work, denoiser, lambda percent, message: None)
+        task = PipelineTask(wish.source, part, track, extension, level_lufs=wish.loudness_lufs)
+        outcome = await enhance_file(task, denoiser, lambda percent, message: None)
     return outcome.notes
 
 

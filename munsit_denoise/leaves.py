@@ -10,7 +10,7 @@ from munsit_denoise.db.admin import Overview
 from munsit_denoise.db.balance import Balances
 from munsit_denoise.db.deliveries import Deliveries
 from munsit_denoise.db.engine import open_database
-from munsit_denoise.db.history import History as Pages
+from munsit_denoise.db.history import RecordPages
 from munsit_denoise.db.idempotency import IdempotencyKeys
 from munsit_denoise.db.installation import Installation
 from munsit_denoise.db.keys import Keys
@@ -24,7 +24,7 @@ from munsit_denoise.db.webhook_secrets import WebhookSecrets
 from munsit_denoise.exchange import Exchange, open_exchange
 from munsit_denoise.jobs.installation import belong_together
 from munsit_denoise.jobs.limits import RateLimits, open_limits
-from munsit_denoise.jobs.usage import Usage
+from munsit_denoise.jobs.usage import UsageReader
 from munsit_denoise.settings import Settings
 from munsit_denoise.storage.base import Storage
 from munsit_denoise.storages import open_storage
@@ -39,13 +39,13 @@ class Leaves:
     uploads: Uploads
     partial: PartialUploads
     keys: Keys
-    pages: Pages
+    pages: RecordPages
     deliveries: Deliveries
     webhook_secrets: WebhookSecrets
     overview: Overview
     balances: Balances
     users: Users
-    usage: Usage
+    usage: UsageReader
     limits: RateLimits
     retention: Retention
     idempotency_keys: IdempotencyKeys
@@ -65,7 +65,7 @@ async def open_leaves(settings: Settings) -> AsyncIterator[Leaves]:
             uploads=Uploads(database),
             partial=PartialUploads(database),
             keys=Keys(database),
-            pages=Pages(database),
+            pages=RecordPages(database),
             deliveries=Deliveries(database, shared=settings.is_cluster),
             webhook_secrets=WebhookSecrets(database),
             overview=Overview(database),
@@ -74,7 +74,7 @@ async def open_leaves(settings: Settings) -> AsyncIterator[Leaves]:
             retention=Retention(database),
             idempotency_keys=IdempotencyKeys(database),
             limits=open_limits(settings.rate_limit, settings.rate_limit_url),
-            usage=Usage(Counts(database), Balances(database) if settings.balance == "on" else None),
+            usage=UsageReader(Counts(database), Balances(database) if settings.balance == "on" else None),
         )
         installation = Installation(database)
         async with installation.alone():  # of servers that start at the same time

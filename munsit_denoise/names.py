@@ -12,6 +12,15 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from urllib.parse import unquote, unquote_to_bytes
 
+VIDEO_EXTENSIONS = frozenset({"mp4", "mov", "mkv", "webm", "avi", "m4v"})
+_NAMES = """
+3g2 3ga 3gp aa3 aac aax ac3 adts adx aif aifc aiff amr ape asf ast au avs awb caf cda cdg dff dif divx dsf dss
+dts dtshd dv dvf eac3 ec3 f4a f4v flac flv gsm gxf h264 htk ircam ivf kar loas m1v m2a m2t m2ts m2v m4a m4b m4p
+m4r mid mj2 mjpg mka mks mlp mod mogg mp1 mp2 mp3 mpa mpc mpe mpeg mpg mpga mpp msv mts mxf nist nsv nut oga ogg
+ogm ogv ogx oma omg opus qcp qt ra ram rf64 rm rmvb roq s3m sbc sf shn snd sol sox spdif sph spx swf tak thd thp
+tod ts tta vob voc vox vp6 vqf w64 wav wave weba wma wmv wtv wv wve xa xmv xwma y4m
+"""
+MEDIA_EXTENSIONS = VIDEO_EXTENSIONS | frozenset(_NAMES.split())  # another one says nothing about the content
 MAX_NAME = 1024  # characters that are kept of a name
 PARAMETER = re.compile(rb""";\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"?|[^;]*)""", re.DOTALL)
 WORD = re.compile(r"=\?([^?*\s]+)(?:\*[^?\s]*)?\?([bq])\?([^?]*)\?=", re.IGNORECASE)  # with RFC 2231's language
@@ -147,3 +156,9 @@ def _word_bytes(encoding: str, content: str) -> bytes | None:
         return quopri.decodestring(content.encode("ascii"), header=True)
     except (binascii.Error, ValueError):
         return None
+
+
+def extension_of(file_name: str) -> str:
+    """Return the lower-case extension of a client's file name without the dot, empty where it names no media."""
+    _, _, extension = file_name.rpartition(".")
+    return extension.lower() if "." in file_name and extension.lower() in MEDIA_EXTENSIONS else ""

@@ -13,7 +13,7 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from munsit_denoise.connections import ReaderWatch, Waiting
+from munsit_denoise.connections import IdleConnections, ReaderWatch
 from munsit_denoise.logs import get_logger
 
 IDLE_TIMEOUT_S = 20  # from the connection, or the answer before, to the end of a request's headers
@@ -37,7 +37,7 @@ class Refused(Exception):
 class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
     """Uvicorn's protocol with deadlines and bounds."""
 
-    waiting: Waiting  # set by `polite`
+    waiting: IdleConnections  # set by `polite`
 
     _idle_timer: TimerHandle | None = None
     _idle_until_s = math.inf  # when a connection that waits has waited long enough
@@ -209,7 +209,7 @@ def _too_long() -> tuple[int, str]:
     return 431, f"The headers of the request are longer than {MAX_HEADER_BYTES // 1024} KiB."
 
 
-def polite(waiting: Waiting) -> type[PoliteProtocol]:
+def polite(waiting: IdleConnections) -> type[PoliteProtocol]:
     """Return the protocol of a server whose idle connections are kept there."""
     return type("ServerProtocol", (PoliteProtocol,), {"waiting": waiting})
 

@@ -3,15 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-VIDEO_EXTENSIONS = frozenset({"mp4", "mov", "mkv", "webm", "avi", "m4v"})
-_NAMES = """
-3g2 3ga 3gp aa3 aac aax ac3 adts adx aif aifc aiff amr ape asf ast au avs awb caf cda cdg dff dif divx dsf dss
-dts dtshd dv dvf eac3 ec3 f4a f4v flac flv gsm gxf h264 htk ircam ivf kar loas m1v m2a m2t m2ts m2v m4a m4b m4p
-m4r mid mj2 mjpg mka mks mlp mod mogg mp1 mp2 mp3 mpa mpc mpe mpeg mpg mpga mpp msv mts mxf nist nsv nut oga ogg
-ogm ogv ogx oma omg opus qcp qt ra ram rf64 rm rmvb roq s3m sbc sf shn snd sol sox spdif sph spx swf tak thd thp
-tod ts tta vob voc vox vp6 vqf w64 wav wave weba wma wmv wtv wv wve xa xmv xwma y4m
-"""
-MEDIA_EXTENSIONS = VIDEO_EXTENSIONS | frozenset(_NAMES.split())  # another one says nothing about the content
+from munsit_denoise.names import VIDEO_EXTENSIONS
+from munsit_denoise.treatment import Quality, Treatment
+
 DELETED = "The recording was deleted."
 CANCELLED = "The job was cancelled."
 STRENGTHS = (0.0, 1.0)
@@ -43,7 +37,7 @@ class Origin(StrEnum):
     AUDO = "audo"  # a file uploaded before, or a URL
 
 
-class Delivery(StrEnum):
+class ResultDelivery(StrEnum):
     """How it went to send a result to the URL that was given for it."""
 
     DELIVERED = "delivered"
@@ -78,6 +72,12 @@ class Options:
     audio_track: int = 0  # which of the file's audio tracks, 0 is the first
     webhook_url: str | None = None  # where to tell the job's end
     webhook_base: str | None = None  # of the URLs in what is told there: the base by which the job was sent in
+    quality: Quality | None = None  # None until the job is accepted: the server's usual one
+
+    @property
+    def treatment(self) -> Treatment:
+        """What is to be done to the sound."""
+        return Treatment(self.strength, self.quality or Quality.STANDARD)
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class DenoiseRecord:
     options: Options = Options()
     source_url: str | None = None  # where the original still has to be fetched from
     upload_id: str | None = None  # the upload that the original came from
-    delivery: Delivery | None = None
+    delivery: ResultDelivery | None = None
     deleted_at_us: int | None = None  # since then the files are gone, or about to go
     percent: int = 0  # of the work done, as it was noted last
     message: str | None = None  # what the job did then, for people
@@ -150,6 +150,7 @@ class DenoiseRecord:
     report: str | None = None  # JSON: what there is to say of the result beside its file
     result_bytes: int = 0  # what the result needs on the disk, as it was reckoned before the job was accepted
     tiles_key: str | None = None  # where storage holds the pictures of both sounds
+    tiles_bytes: int = 0
     original_gone_at_us: int | None = None  # since then the original is gone, as it was kept for long enough
     result_gone_at_us: int | None = None  # the same of the result
     removed_at_us: int | None = None  # since then the record is gone for its user, and the row about to go
@@ -234,12 +235,6 @@ def terminal_event(record: DenoiseRecord) -> Done | Failed | None:
     if record.status is Status.FAILED:
         return Failed(record.error or "")
     return None
-
-
-def extension_of(file_name: str) -> str:
-    """Return the lower-case extension of a client's file name without the dot, empty where it names no media."""
-    _, _, extension = file_name.rpartition(".")
-    return extension.lower() if "." in file_name and extension.lower() in MEDIA_EXTENSIONS else ""
 
 
 def source_type_of(extension: str) -> SourceType:

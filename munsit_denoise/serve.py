@@ -127,12 +127,12 @@ def _tell(settings: Settings, port: int, first_key: str | None) -> None:
     typer.echo(f"munsit-denoise on {url}")
     if first_key:
         typer.echo(f"Your API key, shown once: {first_key}")
-        typer.echo(f"In the browser, signed in (what follows # stays there): {page}/#key={first_key}")
+        typer.echo(f"In the browser, signed in (the part after # is not sent): {page}/#key={first_key}")
     else:
         typer.echo("API keys: munsit-denoise keys list; a new one: munsit-denoise keys create --user NAME")
         typer.echo(f"In the browser: {page}/")
     sample = _sample(settings)
-    typer.echo("Try it, with any recording or video in the place of the sample:")
+    typer.echo("Try it with the sample, or with any other recording or video:")
     typer.echo(f"  curl -H 'x-api-key: {key}' -F 'audio=@{sample}' {url}/api/v1/denoise")
-    typer.echo("then follow the job and, at the end, fetch the URL that it tells:")
+    typer.echo("Then follow the job; the last event has the URL of the result:")
     typer.echo(f"  curl -N -H 'x-api-key: {key}' {url}/api/v1/denoise/DENOISE_ID/progress")

@@ -10,7 +10,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from munsit_denoise.app import create_app
-from munsit_denoise.connections import Waiting
+from munsit_denoise.connections import IdleConnections
 from munsit_denoise.protocols import QuietSocketProtocol, polite
 from munsit_denoise.settings import Settings
 
@@ -84,7 +84,7 @@ def create_server(settings: Settings, on_ready: OnReady | None = None, *, locked
         app,
         host=settings.host,
         port=settings.port,
-        http=polite(Waiting(settings.trusted_proxies, settings.max_idle_connections_per_address)),
+        http=polite(IdleConnections(settings.trusted_proxies, settings.max_idle_connections_per_address)),
         ws=QuietSocketProtocol,
         ws_max_size=WS_MESSAGE_BYTES,
         ws_per_message_deflate=False,
@@ -93,7 +93,7 @@ def create_server(settings: Settings, on_ready: OnReady | None = None, *, locked
         lifespan="on",
         log_level=LEVELS.get(settings.log_level, "info"),
         log_config=None,
-        access_log=False,  # download paths hold secrets; `routes/access.py` tells of each request
+        access_log=False,  # download paths hold secrets; `routes/access_log.py` tells of each request
         proxy_headers=True,
         forwarded_allow_ips=settings.trusted_proxies,
         server_header=False,

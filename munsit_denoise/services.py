@@ -8,7 +8,7 @@ from functools import partial
 import anyio
 from httpx2 import AsyncClient
 
-from munsit_denoise.bounds import keep_of, limits_of
+from munsit_denoise.bounds import keep_of, limits_of, qualities_of
 from munsit_denoise.db.keys import Keys
 from munsit_denoise.errors import CannotGoOn
 from munsit_denoise.jobs.access import Access
@@ -33,9 +33,9 @@ from munsit_denoise.jobs.retention import Keeper
 from munsit_denoise.jobs.submit import Submission
 from munsit_denoise.jobs.supervisor import Supervisor
 from munsit_denoise.jobs.tiles import Tiles
-from munsit_denoise.jobs.usage import Usage
-from munsit_denoise.jobs.watch import Patience
-from munsit_denoise.jobs.watchers import Sources, Watchers
+from munsit_denoise.jobs.usage import UsageReader
+from munsit_denoise.jobs.watch import WatchTimes
+from munsit_denoise.jobs.watchers import Watchers, WatchSources
 from munsit_denoise.jobs.webhooks import Outgoing, Webhooks, Write
 from munsit_denoise.leaves import Leaves, open_leaves
 from munsit_denoise.lock import only_server
@@ -57,7 +57,7 @@ class Services:
     access: Access
     admin: Admin
     limits: RateLimits
-    usage: Usage
+    usage: UsageReader
     admission: Admission
     submission: Submission
     idempotency: Idempotency
@@ -190,7 +190,7 @@ def _assemble(
         limits=leaves.limits,
         usage=leaves.usage,
         admission=admission,
-        submission=Submission(parts, admission, examiner, limits),
+        submission=Submission(parts, admission, examiner, limits, qualities_of(settings)),
         idempotency=idempotency,
         resumable=resumable,
         history=History(parts, leaves.pages),
@@ -225,7 +225,7 @@ def _admin(parts: Parts, leaves: Leaves) -> Admin:
 
 
 def _watchers(settings: Settings, parts: Parts, keys: Keys) -> Watchers:
-    sources = Sources(
+    sources = WatchSources(
         read=parts.records.get,
         bell=parts.bell,
         progress=parts.board.latest,
@@ -233,5 +233,5 @@ def _watchers(settings: Settings, parts: Parts, keys: Keys) -> Watchers:
         queue_changes=lambda: parts.queue.changes,
         is_valid=keys.is_valid,
     )
-    patience = Patience(settings.sse_recheck_s, settings.sse_idle_timeout_s, settings.sse_ping_s)
-    return Watchers(sources, patience, settings.max_streams_per_key)
+    times = WatchTimes(settings.sse_recheck_s, settings.sse_idle_timeout_s, settings.sse_ping_s)
+    return Watchers(sources, times, settings.max_streams_per_key)

@@ -32,97 +32,124 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Field(
-        Path("data"), description="Folder of the database and the files unless the URLs say otherwise"
+        Path("data"), description="Folder for database and recordings, unless their URLs name other places"
     )
     database_url: str = Field(
-        "", description="sqlite:///path, or postgresql://user@host/name for many machines; empty: SQLite in DATA_DIR"
+        "", description="sqlite:///path, or for several machines postgresql://user@host/name; empty: SQLite in DATA_DIR"
     )
     storage_url: str = Field(
-        "", description="Where recordings lie, file:///path or s3://bucket/prefix; empty: a folder in DATA_DIR"
+        "", description="Where recordings are stored: file:///path or s3://bucket/prefix; empty: a folder in DATA_DIR"
     )
-    s3_endpoint: str = Field("", description="URL of an S3-compatible store; empty: Amazon's; credentials: AWS_*")
+    s3_endpoint: str = Field(
+        "", description="URL of an S3-compatible store; empty: Amazon S3. Credentials come from the AWS_* variables"
+    )
     downloads: Literal["proxied", "presigned"] = Field(
-        "proxied", description="Files of an object store pass through the server, or clients are sent to the store"
+        "proxied",
+        description="proxied: the server sends what an object store holds; presigned: it redirects clients there",
     )
-    public_url: str = Field("", description="Base of the URLs in answers; empty: taken from each request")
+    public_url: str = Field("", description="Base URL of the links in answers; empty: taken from each request")
     host: str = Field("127.0.0.1", description="Address to listen on")
-    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0: any free port")
     trusted_proxies: str = Field(
-        "127.0.0.1", description="Addresses whose X-Forwarded-* headers count, comma-separated"
+        "127.0.0.1", description="Addresses whose X-Forwarded-* headers are trusted, comma-separated; *: all"
     )
-    max_upload_mb: Count = Field(200, description="Largest file, MiB; 0: any")
-    max_duration_minutes: float = Field(15, ge=0, le=LONGEST_S / 60, description="Longest recording, minutes; 0: any")
-    max_pending_jobs: Count = Field(1000, description="Jobs that may wait before uploads get a 503; 0: any")
-    max_pending_jobs_per_user: Count = Field(100, description="The same for one user, who gets a 429; 0: any")
+    max_upload_mb: Count = Field(200, description="Largest upload, MiB; 0: no limit")
+    max_duration_minutes: float = Field(
+        15, ge=0, le=LONGEST_S / 60, description="Longest recording, minutes; 0: no limit"
+    )
+    max_pending_jobs: Count = Field(
+        1000, description="Jobs that may wait before uploads are refused with a 503; 0: no limit"
+    )
+    max_pending_jobs_per_user: Count = Field(
+        100, description="Jobs of one user that may wait before uploads are refused with a 429; 0: no limit"
+    )
     max_uploads_per_user: Count = Field(
-        1000, description="Files of one user that may wait for a job before uploads get a 429; 0: any"
+        1000, description="Uploads of one user that may wait for a job before more are refused with a 429; 0: no limit"
     )
-    max_uploads_mb_per_user: Count = Field(20_000, description="The same in MiB; 0: any")
+    max_uploads_mb_per_user: Count = Field(
+        20_000, description="Total size of one user's uploads that wait for a job, MiB; 0: no limit"
+    )
     max_idle_connections_per_address: int = Field(
-        1000, ge=1, le=MOST, description="Connections of one address that ask for nothing; trusted proxies may have any"
+        1000, ge=1, le=MOST, description="Idle connections allowed from one address; trusted proxies have no limit"
     )
     max_result_mb_per_user: Count = Field(
-        20_000, description="Room that the results of one user's waiting jobs may need, MiB; 0: any"
+        20_000, description="Disk space that the results of one user's waiting jobs may need, MiB; 0: no limit"
     )
-    disk_reserve_mb: Count = Field(500, description="Free space below which uploads get a 503, MiB")
+    disk_reserve_mb: Count = Field(500, description="Free disk space below which uploads are refused with a 503, MiB")
     adopt_storage: bool = Field(
-        False, description="Start on a storage that is another database's; unknown recordings are put aside"
+        False, description="Start with a storage that belongs to another database; unknown recordings are set aside"
     )
     upload_hours: float = Field(
-        24, ge=0, le=LONGEST_S / 3600, description="An upload that waits for a job is deleted after, hours; 0: never"
+        24, ge=0, le=LONGEST_S / 3600, description="Hours until an upload without a job is deleted; 0: never"
     )
     keep_originals_days: float = Field(
-        0, ge=0, le=LONGEST_S / 86400, description="An original is deleted so long after its job ended, days; 0: never"
+        0, ge=0, le=LONGEST_S / 86400, description="Days from the end of a job until its original is deleted; 0: never"
     )
     keep_results_days: float = Field(
-        0, ge=0, le=LONGEST_S / 86400, description="A result is deleted so long after its job ended, days; 0: never"
+        0, ge=0, le=LONGEST_S / 86400, description="Days from the end of a job until its result is deleted; 0: never"
     )
     keep_records_days: float = Field(
-        0, ge=0, le=LONGEST_S / 86400, description="A record and its files are deleted after its end, days; 0: never"
+        0,
+        ge=0,
+        le=LONGEST_S / 86400,
+        description="Days from the end of a job until its record and files are deleted; 0: never",
     )
     balance: Literal["off", "on"] = Field(
-        "off", description="Whether jobs take minutes of their user's balance, which `users credit` fills"
+        "off", description="on: each job takes minutes from its user's balance, to which `users credit` adds"
     )
-    rate_limit: Count = Field(0, description="Requests a minute of one key; more get a 429; 0: any")
+    rate_limit: Count = Field(0, description="Requests of one key per minute before the answer is a 429; 0: no limit")
     rate_limit_url: str = Field(
-        "memory://", description="Where requests are counted, a URL of the limits package; memory: in this process"
+        "memory://",
+        description="Where requests are counted: a storage URL of the limits package; memory:// counts in this process",
     )
-    max_streams_per_key: Count = Field(200, description="Progress streams and sockets of one key; 0: any")
+    max_streams_per_key: Count = Field(
+        200, description="Progress streams and WebSockets that one key may have open; 0: no limit"
+    )
     cors_origins: str = Field(
-        "", description="Origins whose pages may call this server, comma-separated; *: any; empty: none"
+        "", description="Origins whose pages may call this server, comma-separated; *: all; empty: none"
     )
-    transfer_timeout_s: Wait = Field(600, description="Longest download from a URL or upload to one, s")
-    allowed_networks: str = Field("", description="Private networks that URLs may lead to, CIDR, comma-separated")
-    sse_idle_timeout_s: Wait = Field(900, description="A progress stream without an event is closed after, s")
-    sse_ping_s: Wait = Field(15, description="Interval of keep-alive comments, s")
-    sse_recheck_s: Wait = Field(5, description="A stream looks at its record again after, s")
+    transfer_timeout_s: Wait = Field(600, description="Longest time for a download from a URL or an upload to one, s")
+    allowed_networks: str = Field(
+        "", description="Private networks that URLs may point to, in CIDR notation, comma-separated"
+    )
+    sse_idle_timeout_s: Wait = Field(900, description="Time without an event until a progress stream is closed, s")
+    sse_ping_s: Wait = Field(15, description="Interval of keep-alive comments on progress streams, s")
+    sse_recheck_s: Wait = Field(
+        5, description="Interval at which a progress stream reads its record even without an event, s"
+    )
     job_concurrency: int = Field(
-        1, ge=0, le=64, description="Jobs that run at the same time; 0: other machines run them (PostgreSQL)"
+        1, ge=0, le=64, description="Jobs that run at the same time; 0: none here, workers run them (PostgreSQL)"
     )
-    job_max_attempts: int = Field(3, ge=1, le=MOST, description="Runs of a job before it is given up")
+    job_max_attempts: int = Field(3, ge=1, le=MOST, description="Attempts before a job fails")
     job_retry_delay_s: float = Field(
-        15, ge=0, le=LONGEST_S, description="Wait before a job runs that was cut off twice or more, s"
+        15, ge=0, le=LONGEST_S, description="Wait before a job that was cut off twice or more runs again, s"
     )
-    heartbeat_s: Wait = Field(10, description="Between two signs of life of a running job, s (PostgreSQL)")
-    lease_s: Wait = Field(30, description="Without one for so long a job is another worker's, s (PostgreSQL)")
-    sweep_interval_s: Wait = Field(600, description="Between two looks for files that no record names, s")
+    heartbeat_s: Wait = Field(10, description="Interval of a running job's heartbeat, s (PostgreSQL)")
+    lease_s: Wait = Field(30, description="Time without a heartbeat until another worker takes the job, s (PostgreSQL)")
+    sweep_interval_s: Wait = Field(600, description="Interval of the search for files that no record names, s")
     sweep_age_s: float = Field(
-        3600, ge=0, le=LONGEST_S, description="Such a file is removed when it is older, s (PostgreSQL)"
+        3600, ge=0, le=LONGEST_S, description="Age from which files that no record names are deleted, s (PostgreSQL)"
     )
     database_listen: bool = Field(
-        True, description="Hear of events by LISTEN; false: by asking, where PgBouncer pools transactions (PostgreSQL)"
+        True, description="Receive events with LISTEN; false: poll, for PgBouncer in transaction mode (PostgreSQL)"
     )
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs")
-    threads: int = Field(0, ge=0, le=1024, description="Cores the model uses; 0: all")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs; auto: the GPU, if any")
+    threads: int = Field(0, ge=0, le=1024, description="CPU cores that the model uses; 0: all")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="Of the model's products; auto: bfloat16 where the device computes in it"
+        "auto", description="Number format of the model's products; auto: bfloat16 where the device computes in it"
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged")
+    quality: Literal["standard", "best"] = Field(
+        "standard", description="Quality of jobs that ask for none; best runs two models, needs munsit-denoise[best]"
+    )
+    enhancer: str = Field(
+        "munsit-denoise", description="Model of the standard quality: munsit-denoise, deepfilternet3, or a package's"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level logged")
     log_format: Literal["auto", "json", "console"] = Field(
-        "auto", description="Of a line of the log; auto: for people on a terminal, JSON elsewhere"
+        "auto", description="Format of log lines; auto: console on a terminal, JSON elsewhere"
     )
     metrics_networks: str = Field(
-        "", description="Networks besides this machine that may read /metrics, CIDR, comma-separated"
+        "", description="Networks, besides this machine, that may read /metrics, in CIDR notation, comma-separated"
     )
 
     @field_validator("data_dir")

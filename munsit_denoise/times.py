@@ -14,7 +14,7 @@ def duration_s(text: str) -> int:
     found = re.fullmatch(r"(\d{1,9})([smhdw])|0", text.strip(), re.ASCII | re.IGNORECASE)
     seconds = int(found[1]) * UNITS_S[found[2].lower()] if found and found[1] else 0
     if found is None or seconds > LONGEST_S:
-        raise InvalidOption(f"{text!r} is no length of time. One is written like 30d, 24h or 15m.")
+        raise InvalidOption(f"{text!r} is not a length of time. Write it like 30d, 24h or 15m.")
     return seconds
 
 
@@ -28,7 +28,7 @@ def moment_us(text: str, now_us: int) -> int:
     else:
         found_us = _date_us(text.strip())
     if found_us <= now_us:
-        raise InvalidOption(f"{text!r} has passed. Please give a time that is still to come.")
+        raise InvalidOption(f"{text!r} is in the past. Please give a time in the future.")
     return found_us
 
 
@@ -38,4 +38,4 @@ def _date_us(text: str) -> int:
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return int(moment.timestamp() * 1_000_000)
     except (ValueError, OverflowError):
-        raise InvalidOption(f"{text!r} is no time. One is written like 30d or 2027-01-01.") from None
+        raise InvalidOption(f"{text!r} is not a time. Write it like 30d or 2027-01-01.") from None

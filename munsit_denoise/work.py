@@ -9,15 +9,17 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 from httpx2 import AsyncClient
 
-from munsit_denoise.errors import CannotGoOn
+from munsit_denoise.engine.catalogue import NoSuchEnhancer
+from munsit_denoise.errors import CannotGoOn, ProcessingFailed
 from munsit_denoise.exchange import FETCHERS, Exchange, Loop
 from munsit_denoise.jobs.deletion import Deletion
 from munsit_denoise.jobs.fetcher import Fetcher
 from munsit_denoise.jobs.health import Health
 from munsit_denoise.jobs.idempotency import Idempotency
-from munsit_denoise.jobs.intake import Examiner, Limits, Received
+from munsit_denoise.jobs.intake import Examiner, Received, UploadLimits
 from munsit_denoise.jobs.partial import ResumableUploads
 from munsit_denoise.jobs.parts import Parts
+from munsit_denoise.jobs.pipeline import Denoiser
 from munsit_denoise.jobs.places import Places
 from munsit_denoise.jobs.recall import recall_forever
 from munsit_denoise.jobs.recovery import requeue
@@ -29,10 +31,17 @@ from munsit_denoise.jobs.settlement import Settlement
 from munsit_denoise.jobs.supervisor import Supervisor
 from munsit_denoise.jobs.sweeper import expire_uploads, sweep_forever
 from munsit_denoise.jobs.webhooks import Webhooks
+from munsit_denoise.logs import get_logger
+from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.media.types import media_type
 from munsit_denoise.remote.download import fetch
-from munsit_denoise.remote.transfer import Patience, deliver
+from munsit_denoise.remote.transfer import TransferLimits, deliver
 from munsit_denoise.settings import Settings
+from munsit_denoise.treatment import Quality, Treatment
+
+TRIAL_HZ = 48_000
+log = get_logger()
+NOT_THERE = "The model for this quality is missing where the job was to run. Please ask for standard."
 
 
 @dataclass(kw_only=True)
@@ -41,7 +50,7 @@ class Work:
 
     settings: Settings
     parts: Parts
-    limits: Limits
+    limits: UploadLimits
     examiner: Examiner
     deletion: Deletion
     removal: Removal
@@ -97,17 +106,17 @@ class Work:
         }
 
     def _jobs(self, tasks: TaskGroup) -> dict[str, Loop]:
-        parts, settings, ended = self.parts, self.settings, self.exchange.ended
+        parts, settings, leases = self.parts, self.settings, self.exchange.leases
         settlement, fetcher = Settlement(parts), self._fetcher()
         loops: dict[str, Loop] = {
             "progress": lambda: parts.board.write_forever(parts.records, self._lose, settings.heartbeat_s),
             "runner": lambda: self._run_jobs(settlement, tasks),
             **{f"fetcher {number + 1}": fetcher.run_forever for number in range(FETCHERS)},
         }
-        if ended is None:
+        if leases is None:
             loops["recovery"] = lambda: requeue(parts, tasks, settings.job_retry_delay_s)
         else:
-            loops["recall"] = lambda: recall_forever(parts.board, parts.running, ended, self.answered)
+            loops["recall"] = lambda: recall_forever(parts.board, parts.running, leases, self.answered)
         return loops
 
     def _lose(self, job_id: str) -> None:
@@ -116,10 +125,10 @@ class Work:
         self.parts.journal.forget(job_id)
 
     def _fetcher(self) -> Fetcher:
-        patience = Patience(self.settings.transfer_timeout_s, self.limits.upload_bytes)
+        limits = TransferLimits(self.settings.transfer_timeout_s, self.limits.upload_bytes)
 
         async def download(url: str, path: Path) -> Received:
-            found = await fetch(self.client, url, path, patience, self.limits.too_large)
+            found = await fetch(self.client, url, path, limits, self.limits.too_large)
             return Received(found.file_name, found.size_bytes)
 
         return Fetcher(
@@ -145,10 +154,10 @@ class Work:
         await runner.run_forever()
 
     def _send_file(self) -> Send:
-        patience = Patience(self.settings.transfer_timeout_s)
+        limits = TransferLimits(self.settings.transfer_timeout_s)
 
         async def send(path: Path, url: str) -> str | None:
-            return await deliver(self.client, path, url, media_type(path.suffix[1:]), patience)
+            return await deliver(self.client, path, url, media_type(path.suffix[1:]), limits)
 
         return send
 
@@ -159,11 +168,24 @@ async def load_engine(settings: Settings) -> MakeDenoiser:
     def load() -> MakeDenoiser:
         from munsit_denoise.engine.open import open_engine  # PyTorch is loaded here and by nobody else
 
-        make = open_engine(settings.device, settings.threads, settings.precision, settings.job_concurrency)
-        return lambda track, strength: make(track.sample_rate_hz, track.channels, strength)
+        make = open_engine(
+            settings.device, settings.threads, settings.precision, settings.job_concurrency, settings.enhancer
+        )
+        make(TRIAL_HZ, 1, Treatment(quality=Quality(settings.quality)))  # what it needs is loaded now
+
+        def begin(track: AudioTrack, treatment: Treatment) -> Denoiser:
+            try:
+                return make(track.sample_rate_hz, track.channels, treatment)
+            except OSError as error:  # the weights of a model that no job has asked for before
+                log.error("a model cannot be loaded", reason=str(error))
+                raise ProcessingFailed(NOT_THERE) from error
+
+        return begin
 
     try:
         return await to_thread.run_sync(load)
+    except NoSuchEnhancer as error:
+        raise CannotGoOn(str(error)) from error
     except Exception as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise CannotGoOn(f"The model cannot be loaded: {reason}. Install munsit-denoise and PyTorch again.") from error

@@ -70,7 +70,7 @@ class _Worker:
             ):
                 typer.echo("munsit-denoise works")
                 await self._stopping.wait()
-                log.info("the worker stops; its jobs go back into the queue")
+                log.info("the worker stops; its jobs return to the queue")
                 tasks.start_soon(self._insist)
             tasks.cancel_scope.cancel()
         return self._failure
@@ -98,13 +98,13 @@ class _Worker:
             if time.monotonic() - asleep_at_s > STILL_S:
                 self._answered()  # this process stood still itself, and has asked nothing meanwhile
             if time.monotonic() - self._answered_at_s > longest_s:
-                log.error("the database is silent; the worker ends, to be started again", seconds=longest_s)
+                log.error("the database does not answer; the worker exits to be started again", seconds=longest_s)
                 os._exit(HUNG)
 
     async def _insist(self) -> None:
         """End the process when something does not let itself be stopped."""
         await anyio.sleep(STOP_S)
-        log.error("the worker could not be stopped in order and ends", seconds=STOP_S)
+        log.error("the worker did not stop in time and exits", seconds=STOP_S)
         os._exit(0)
 
 

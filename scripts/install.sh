@@ -16,7 +16,7 @@ if [ ! -x "$venv/bin/pip" ]; then
 fi
 
 pip="$venv/bin/pip --disable-pip-version-check -q"
-say "Installing the locked packages into $venv (PyTorch alone is 4 GB with CUDA; README tells how to take the CPU build) ..."
+say "Installing the locked packages into $venv (PyTorch alone is 4 GB with CUDA; docs/quick-start.md shows the CPU build) ..."
 # The locks name all that is needed; older versions of pip take a newer release for a locked one with an extra.
 $pip install --no-deps --require-hashes -r requirements.lock
 if [ -n "$torch_index" ]; then
@@ -27,4 +27,4 @@ else
   $pip install --no-deps --require-hashes -r requirements-torch.lock
 fi
 $pip install --no-deps --no-build-isolation -e .
-"$venv/bin/python" -c 'import torch, torchaudio' || { say "torch and torchaudio do not fit each other; see README, PyTorch builds"; exit 1; }
+"$venv/bin/python" -c 'import torch, torchaudio' || { say "torch and torchaudio do not fit each other; see docs/quick-start.md"; exit 1; }

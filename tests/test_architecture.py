@@ -18,7 +18,7 @@ LISTS = {
     "db/tables.py",
     "messages/arabic.py",
 }  # one entry after the other: longer, and still easy to read
-COMMON = {"records", "errors", "names"}
+COMMON = {"records", "errors", "names", "treatment"}
 ONLY_IN = {
     "torch": {"engine"},
     "torchaudio": {"engine"},
@@ -75,9 +75,9 @@ def test_leaves_know_only_records_and_errors() -> None:
         assert own <= COMMON | {part(module)}, module
 
 
-def test_common_modules_know_the_standard_library_only() -> None:
+def test_common_modules_know_the_standard_library_and_each_other_only() -> None:
     for name in COMMON:
-        imports = modules()[f"munsit_denoise.{name}"]
+        imports = {i for i in modules()[f"munsit_denoise.{name}"] if part(i) not in COMMON}
         assert {i.split(".")[0] for i in imports} <= set(sys.stdlib_module_names), name
 
 
@@ -116,7 +116,7 @@ def test_what_the_routes_are_handed_keeps_its_leaves_to_itself() -> None:
     for kind in (kind for kind in handed if part(kind.__module__) == "jobs"):
         tree = ast.parse(inspect.getsource(kind))
         names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and is_set_on_self(node)}
-        assert all(name.startswith("_") for name in names - {"limits", "stopping", "model_ready"}), kind
+        assert all(name.startswith("_") for name in names - {"limits", "qualities", "stopping", "model_ready"}), kind
 
 
 def is_set_on_self(node: ast.Attribute) -> bool:
@@ -133,8 +133,9 @@ def test_routes_touch_nothing_private_of_others() -> None:
 
 def test_only_the_settings_read_the_environment() -> None:
     for path, tree in trees().items():
-        nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
-        reads = any(node.attr in ("environ", "getenv") for node in nodes)
+        names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        names |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+        reads = names & {"environ", "environb", "getenv", "getenvb"}
         assert not reads or path.relative_to(PACKAGE).as_posix() in READ_THE_ENVIRONMENT, path
 
 
@@ -160,3 +161,13 @@ def test_nothing_runs_at_import() -> None:
     code = "import munsit_denoise.cli, munsit_denoise.server, threading; print(threading.active_count())"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "1"
+
+
+def test_no_two_classes_have_one_name() -> None:
+    """A protocol may have the name of what keeps it, and the JSON of a dialect that of what it shows."""
+    places: dict[str, list[Path]] = {}
+    for path, tree in trees().items():
+        for node in (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)):
+            if not {ast.unparse(base) for base in node.bases} & {"Protocol", "Model"}:
+                places.setdefault(node.name, []).append(path)
+    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}

@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket
 from websocket import create_connection
 
 from munsit_denoise import connections, protocols
-from munsit_denoise.connections import Waiting, most_connections
+from munsit_denoise.connections import IdleConnections, most_connections
 from munsit_denoise.protocols import QuietSocketProtocol, polite
 
 MOST_OF_AN_ADDRESS = 3
@@ -59,7 +59,7 @@ def run_server(trusted: str) -> Iterator[SimpleNamespace]:
         Route("/silent", silent, methods=["POST"]),
         WebSocketRoute("/listen", listen),
     ]
-    waiting, listener = Waiting(trusted, MOST_OF_AN_ADDRESS), socket.create_server(("127.0.0.1", 0))
+    waiting, listener = IdleConnections(trusted, MOST_OF_AN_ADDRESS), socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         Starlette(routes=routes), http=polite(waiting), ws=QuietSocketProtocol, log_config=None, access_log=False
     )

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from munsit_denoise.batch.paths import descriptor, is_special
 from munsit_denoise.batch.pipes import pour, spool
-from munsit_denoise.batch.places import descriptor, is_special
 from munsit_denoise.files import appearing, remove_leftovers, workplace
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import soundfile
 import torch
 
-from munsit_denoise.engine.enhancer import Enhancer
+from munsit_denoise.engine.masking import MaskEnhancer
 from munsit_denoise.engine.model import MaskNetwork
-from munsit_denoise.engine.stream import Denoiser, StreamFormat
+from munsit_denoise.engine.stream import StreamFormat, WindowedDenoiser
 from munsit_denoise.engine.weights import load_network
 from training.data.corpus import Waveform
 
@@ -40,7 +40,7 @@ def evaluate(network: MaskNetwork, pairs: Path) -> list[Score]:
     """Score a network on a folder with `pairs.csv`, `noisy` and `clean`."""
     training = network.training
     network.eval()
-    enhancer = Enhancer(network, next(network.parameters()).device)
+    enhancer = MaskEnhancer(network, next(network.parameters()).device)
     with (pairs / "pairs.csv").open(newline="") as file:
         names = [f"{row['id']}.flac" for row in csv.DictReader(file)]
     scores = [_score(enhancer, pairs, name) for name in names]
@@ -48,16 +48,16 @@ def evaluate(network: MaskNetwork, pairs: Path) -> list[Score]:
     return scores
 
 
-def _score(enhancer: Enhancer, pairs: Path, name: str) -> Score:
+def _score(enhancer: MaskEnhancer, pairs: Path, name: str) -> Score:
     noisy, rate_hz = soundfile.read(pairs / "noisy" / name, dtype="float32")
     clean, _ = soundfile.read(pairs / "clean" / name, dtype="float32")
     result, untouched = (enhanced(enhancer, x, rate_hz) for x in (noisy, clean))
     return Score(name, si_sdr_db(noisy, clean), si_sdr_db(result, clean), si_sdr_db(untouched, clean))
 
 
-def enhanced(enhancer: Enhancer, x: Waveform, rate_hz: int) -> Waveform:
+def enhanced(enhancer: MaskEnhancer, x: Waveform, rate_hz: int) -> Waveform:
     """Return a waveform [samples] without its noise."""
-    denoiser = Denoiser(enhancer, StreamFormat(rate_hz, 1))
+    denoiser = WindowedDenoiser(enhancer, StreamFormat(rate_hz, 1))
     return np.concatenate([denoiser.feed(x[:, None]), denoiser.flush()])[:, 0]
 
 

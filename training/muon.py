@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from munsit_denoise.engine.layers import Block, DenseBlock, Downsample, Upsample
+from munsit_denoise.engine.layers import ConvBlock, DenseBlock, Downsample, Upsample
 from munsit_denoise.engine.model import MaskNetwork
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic that pushes singular values towards one
@@ -23,7 +23,7 @@ ADAMW_WEIGHT_DECAY = 1e-3
 
 def matrices(network: MaskNetwork) -> list[Tensor]:
     """Return the kernels and matrices between encoders and decoders: what Muon is for."""
-    inner = (m for m in network.modules() if isinstance(m, Block | DenseBlock | Downsample | Upsample))
+    inner = (m for m in network.modules() if isinstance(m, ConvBlock | DenseBlock | Downsample | Upsample))
     layers = [
         layer for m in inner for layer in m.children() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)
     ]

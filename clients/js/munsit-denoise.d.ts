@@ -10,6 +10,8 @@ export interface Options {
   audio_track?: number;
   /** Where the job's end is told. */
   webhook_url?: string;
+  /** `best`: two models together, better and slower, where the server has them. */
+  quality?: "standard" | "best";
 }
 
 export type Status = "pending" | "success" | "failed";

@@ -6,35 +6,35 @@ from pathlib import Path
 
 import anyio
 
-from munsit_denoise.backup.manifest import CHUNK_BYTES, Content
+from munsit_denoise.backup.manifest import CHUNK_BYTES, FileDigest
 from munsit_denoise.errors import CannotGoOn
 from munsit_denoise.storage.base import Reader, Storage
 from munsit_denoise.storage.local import LocalStorage
 
 
-async def content_in(storage: Storage, key: str) -> Content:
+async def digest_in(storage: Storage, key: str) -> FileDigest:
     """Return what a file in a storage holds. Raises FileNotFoundError, Unavailable's."""
     async with storage.open_range(key) as reader:
         return await _read_through(reader, lambda _: None)
 
 
-async def copy_file(source: Storage, target: Storage, key: str) -> Content:
+async def copy_file(source: Storage, target: Storage, key: str) -> FileDigest:
     """Give a file the same key in another storage, unless it is there already; return what it holds.
 
     Raises FileNotFoundError when the source has none, CannotGoOn when it arrives otherwise than it was read.
     """
     if await _size_of(target, key) == (await source.stat(key)).size_bytes:
-        content = await content_in(source, key)
-        if await content_in(target, key) == content:
-            return content
+        digest = await digest_in(source, key)
+        if await digest_in(target, key) == digest:
+            return digest
     async with source.open_range(key) as reader, target.new_file(key) as path:
-        content = await _write_out(reader, path)
-    if await content_in(target, key) != content:
-        raise CannotGoOn(f"{key} arrived otherwise than it was read. Look at both disks, and run the command again.")
-    return content
+        digest = await _write_out(reader, path)
+    if await digest_in(target, key) != digest:
+        raise CannotGoOn(f"The copy of {key} differs from what was read. Check both disks, and run the command again.")
+    return digest
 
 
-async def link_file(source: LocalStorage, target: LocalStorage, key: str) -> Content:
+async def link_file(source: LocalStorage, target: LocalStorage, key: str) -> FileDigest:
     """Give a file that never changes a second name, in another folder of the same file system.
 
     Raises FileNotFoundError, OSError.
@@ -43,10 +43,10 @@ async def link_file(source: LocalStorage, target: LocalStorage, key: str) -> Con
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     path.hardlink_to(source.path(key))
-    return await content_in(target, key)
+    return await digest_in(target, key)
 
 
-async def copy_growing(source: Storage, target: Storage, key: str) -> Content:
+async def copy_growing(source: Storage, target: Storage, key: str) -> FileDigest:
     """Copy as much as there is of a file that is taken in parts; what the target had of it goes.
 
     Raises FileNotFoundError when nothing has come in of it, CannotGoOn when it does not arrive whole.
@@ -60,8 +60,8 @@ async def copy_growing(source: Storage, target: Storage, key: str) -> Content:
             await end.write(data)
             left -= len(data)
     if await target.appended_bytes(key) != size_bytes - left:
-        raise CannotGoOn(f"{key} did not arrive whole. Run the command again.")
-    return Content(size_bytes - left, digest.hexdigest())
+        raise CannotGoOn(f"The copy of {key} is incomplete. Run the command again.")
+    return FileDigest(size_bytes - left, digest.hexdigest())
 
 
 async def _size_of(storage: Storage, key: str) -> int | None:
@@ -71,15 +71,15 @@ async def _size_of(storage: Storage, key: str) -> int | None:
         return None
 
 
-async def _write_out(reader: Reader, path: Path) -> Content:
+async def _write_out(reader: Reader, path: Path) -> FileDigest:
     with path.open("wb") as file:
         return await _read_through(reader, lambda data: file.write(data))
 
 
-async def _read_through(reader: Reader, use: Callable[[bytes], object]) -> Content:
+async def _read_through(reader: Reader, use: Callable[[bytes], object]) -> FileDigest:
     digest, size_bytes = hashlib.sha256(), 0
     while data := await reader.read(CHUNK_BYTES):
         digest.update(data)
         use(data)
         size_bytes += len(data)
-    return Content(size_bytes, digest.hexdigest())
+    return FileDigest(size_bytes, digest.hexdigest())

@@ -17,7 +17,7 @@ CHUNK_BYTES = 2**20
 
 
 @dataclass(frozen=True)
-class Content:
+class FileDigest:
     """How much a file holds, and the SHA-256 of it."""
 
     size_bytes: int
@@ -32,8 +32,8 @@ class Manifest:
     created_at: str  # ISO 8601, UTC
     installation: str | None
     schema: str  # the database's revision
-    database: Content
-    files: Mapping[str, Content]
+    database: FileDigest
+    files: Mapping[str, FileDigest]
     growing: list[str] = field(default_factory=list)  # keys of uploads in parts, of which more was to come
     missing: list[str] = field(default_factory=list)  # keys that rows name and that the storage did not have
     format: int = FORMAT
@@ -54,21 +54,22 @@ def read_manifest(folder: Path) -> Manifest:
         values = json.loads((folder / FILE).read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise CannotGoOn(
-            f"{folder} is no complete backup: it has no {FILE}. Name a folder that munsit-denoise backup has finished."
+            f"{folder} is not a complete backup: it has no {FILE}. "
+            "Give a folder in which munsit-denoise backup has finished."
         ) from None
     except ValueError:
         raise CannotGoOn(f"{folder / FILE} is damaged. Take another backup.") from None
     try:
         if values["format"] != FORMAT:
             raise CannotGoOn(f"{folder} was made by a newer version of munsit-denoise. Use that version.")
-        files = {key: Content(**content) for key, content in values.pop("files").items()}
-        return Manifest(**values | {"files": files, "database": Content(**values["database"])})
+        files = {key: FileDigest(**digest) for key, digest in values.pop("files").items()}
+        return Manifest(**values | {"files": files, "database": FileDigest(**values["database"])})
     except (KeyError, TypeError, AttributeError):
         raise CannotGoOn(f"{folder / FILE} is damaged. Take another backup.") from None
 
 
-def content_of(path: Path) -> Content:
+def digest_of(path: Path) -> FileDigest:
     """Return what a file holds. Raises OSError."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
-        return Content(file.tell(), digest.hexdigest())
+        return FileDigest(file.tell(), digest.hexdigest())

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from munsit_denoise.backup.copying import copy_file, copy_growing
 from munsit_denoise.db.checkup import installation_id
-from munsit_denoise.db.contents import NamedFile, named_files
 from munsit_denoise.db.engine import open_database
 from munsit_denoise.db.installation import Installation
+from munsit_denoise.db.named_files import NamedFile, named_files
 from munsit_denoise.db.transfer import compare_rows, copy_rows, is_empty, prepare_target
 from munsit_denoise.errors import CannotGoOn
 from munsit_denoise.settings import Settings
@@ -76,13 +76,13 @@ async def _check_target(target: Settings, storage: Storage, own: str, named: Seq
     """Raise CannotGoOn when anything in the target is another installation's."""
     theirs = installation_id(target.database)
     if theirs not in (None, own) or (theirs is None and not is_empty(target.database)):
-        raise CannotGoOn("The database to move to is another installation's. Name an empty one.")
+        raise CannotGoOn("The target database belongs to another installation. Give an empty one.")
     if await storage.installation_id() not in (None, own):
-        raise CannotGoOn("The storage to move to is another installation's. Name an empty bucket or prefix.")
+        raise CannotGoOn("The target storage belongs to another installation. Give an empty bucket or prefix.")
     ours = {file.key.partition("/")[0] for file in named}
     async for job_ids in storage.jobs():
         if not ours.issuperset(job_ids):
-            raise CannotGoOn("The storage to move to holds other recordings. Name an empty bucket or prefix.")
+            raise CannotGoOn("The target storage has other recordings. Give an empty bucket or prefix.")
 
 
 async def _copy_files(source: Storage, target: Storage, named: Sequence[NamedFile], tell: Tell) -> Moved:

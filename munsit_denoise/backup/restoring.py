@@ -4,7 +4,7 @@ from pathlib import Path
 
 from munsit_denoise.backup import manifest
 from munsit_denoise.backup.copying import copy_file, copy_growing
-from munsit_denoise.backup.manifest import Content, Manifest, content_of, read_manifest
+from munsit_denoise.backup.manifest import FileDigest, Manifest, digest_of, read_manifest
 from munsit_denoise.db.migrate import known_revisions
 from munsit_denoise.db.snapshot import put_in_place
 from munsit_denoise.errors import CannotGoOn
@@ -18,10 +18,13 @@ def check_backup(folder: Path) -> Manifest:
     """Return what a backup holds, once each of its files has been read and is what it was. Raises CannotGoOn."""
     found = read_manifest(folder)
     if found.schema not in known_revisions():
-        raise CannotGoOn(f"The backup {folder} was made by munsit-denoise {found.version}, a newer one. Use that.")
-    paths = {folder / manifest.FILES / key[:2] / key: content for key, content in found.files.items()}
+        raise CannotGoOn(
+            f"The backup {folder} was made by munsit-denoise {found.version}, which is newer. "
+            "Restore it with that version."
+        )
+    paths = {folder / manifest.FILES / key[:2] / key: digest for key, digest in found.files.items()}
     paths[folder / manifest.DATABASE] = found.database
-    damaged = [str(path.relative_to(folder)) for path, content in paths.items() if _content_of(path) != content]
+    damaged = [str(path.relative_to(folder)) for path, digest in paths.items() if _digest_of(path) != digest]
     if damaged:
         raise CannotGoOn(
             f"{len(damaged)} files of the backup {folder} are damaged or missing, {damaged[0]} among them. "
@@ -30,9 +33,9 @@ def check_backup(folder: Path) -> Manifest:
     return found
 
 
-def _content_of(path: Path) -> Content | None:
+def _digest_of(path: Path) -> FileDigest | None:
     try:
-        return content_of(path)
+        return digest_of(path)
     except OSError:
         return None
 
@@ -40,22 +43,20 @@ def _content_of(path: Path) -> Content | None:
 async def restore(settings: Settings, folder: Path, *, overwrite: bool) -> tuple[Manifest, list[str]]:
     """Put a backup in the place of the settings' database and storage, on which no server may work.
 
-    Return what it held, and where things were put aside: with `overwrite` the database that was there, and recordings
+    Return what it held, and where things were set aside: with `overwrite` the database that was there, and recordings
     that the backup does not know. When this is interrupted, the old database is in force, and doing it again is fine.
     Raises CannotGoOn, OSError, Unavailable's.
     """
     if settings.is_cluster:
-        raise CannotGoOn(
-            "A backup of SQLite is put back into SQLite; munsit-denoise move takes it from there into a cluster."
-        )
+        raise CannotGoOn("A backup of SQLite is restored to SQLite. Then munsit-denoise move takes it into a cluster.")
     found = check_backup(folder)
     storage = open_storage(settings)
     if not overwrite:
         await _check_empty(settings, storage)
     source = LocalStorage(folder / manifest.FILES)
-    for key, content in found.files.items():
+    for key, digest in found.files.items():
         copy = copy_growing if key in found.growing else copy_file
-        if await copy(source, storage, key) != content:
+        if await copy(source, storage, key) != digest:
             raise CannotGoOn(f"{key} of the backup has changed while it was read. Run the command again.")
     if found.installation is not None:
         await storage.name_installation(found.installation)
@@ -66,17 +67,17 @@ async def restore(settings: Settings, folder: Path, *, overwrite: bool) -> tuple
 async def _check_empty(settings: Settings, storage: Storage) -> None:
     if settings.database_path.exists():
         raise CannotGoOn(
-            f"There is a database {settings.database_path} already. "
-            "--overwrite puts it aside and the backup in its place."
+            f"The database {settings.database_path} exists. "
+            "Use --overwrite to set it aside and put the backup in its place."
         )
     async for _ in storage.jobs():
         raise CannotGoOn(
-            "There are recordings in the storage already. --overwrite puts aside those that the backup does not know."
+            "The storage has recordings. Use --overwrite to set aside those that the backup does not know."
         )
 
 
 async def _put_strangers_aside(storage: Storage, found: Manifest) -> list[str]:
-    """Put aside the recordings of which the backup knows nothing; return where."""
+    """Set aside the recordings of which the backup knows nothing; return where."""
     known = {key.partition("/")[0] for key in (*found.files, *found.missing)}
     strangers = []
     async for job_ids in storage.jobs():

@@ -16,10 +16,10 @@ from pathlib import Path
 from munsit_denoise import __version__
 from munsit_denoise.backup import manifest
 from munsit_denoise.backup.copying import copy_file, copy_growing, link_file
-from munsit_denoise.backup.manifest import Content, Manifest, content_of
+from munsit_denoise.backup.manifest import FileDigest, Manifest, digest_of
 from munsit_denoise.db.checkup import installation_id, schema
-from munsit_denoise.db.contents import NamedFile, named_files
 from munsit_denoise.db.migrate import upgrade
+from munsit_denoise.db.named_files import NamedFile, named_files
 from munsit_denoise.db.snapshot import take_snapshot
 from munsit_denoise.errors import CannotGoOn
 from munsit_denoise.settings import Settings
@@ -74,18 +74,18 @@ def _ask(folder: Path) -> _Told:
 def _make_ready(settings: Settings, folder: Path) -> None:
     if settings.is_cluster:
         raise CannotGoOn(
-            "A PostgreSQL database is saved by pg_dump, and the bucket by its store; see docs/operations/backup.md."
+            "Back up a PostgreSQL database with pg_dump, and the bucket with its store; see docs/operations/backup.md."
         )
     if not settings.database_path.is_file():
-        raise CannotGoOn(f"There is no database {settings.database_path} to be saved. Check DENOISE_DATA_DIR.")
+        raise CannotGoOn(f"There is no database {settings.database_path} to back up. Check DENOISE_DATA_DIR.")
     if folder.exists() and not folder.is_dir():
-        raise CannotGoOn(f"{folder} is a file. Name a folder, which is made if it is missing.")
+        raise CannotGoOn(f"{folder} is a file. Give a folder; it is created if it does not exist.")
     names = {path.name for path in folder.iterdir()} if folder.exists() else set()
     if any(name not in OURS and not name.startswith(ASKED) for name in names):
-        raise CannotGoOn(f"{folder} holds something already. Name a folder that is empty or new.")
+        raise CannotGoOn(f"{folder} is not empty. Give a folder that is empty or new.")
     storage = settings.storage_root.resolve()
     if storage == folder.resolve() or storage in folder.resolve().parents:
-        raise CannotGoOn(f"{folder} lies among the recordings. Name a folder elsewhere.")
+        raise CannotGoOn(f"{folder} is inside the folder of the recordings. Give a folder elsewhere.")
     folder.mkdir(parents=True, exist_ok=True)
 
 
@@ -96,7 +96,7 @@ class _Saving:
         self._source: Storage = open_storage(settings)
         self._target = LocalStorage(folder / manifest.FILES)
         self._folder, self._link = folder, link
-        self._copied: dict[str, Content] = {}  # of the files that will not change any more
+        self._copied: dict[str, FileDigest] = {}  # of the files that will not change any more
 
     async def copy(self, named: Sequence[NamedFile]) -> set[str]:
         """Copy the files that are not in the backup yet; return the keys of those that are not there."""
@@ -109,7 +109,7 @@ class _Saving:
                     gone.add(file.key)
         return gone
 
-    async def _copy(self, key: str) -> Content:
+    async def _copy(self, key: str) -> FileDigest:
         if self._link and isinstance(self._source, LocalStorage):
             try:
                 return await link_file(self._source, self._target, key)
@@ -123,14 +123,14 @@ class _Saving:
         """Add what grows, remove what the last snapshot does not name, and write the manifest."""
         growing = await self._copy_growing([file.key for file in told.files if file.grows])
         named = {file.key for file in told.files}
-        files = {key: content for key, content in self._copied.items() if key in named} | growing
+        files = {key: digest for key, digest in self._copied.items() if key in named} | growing
         await self._remove_all_but(set(files))
         made = Manifest(
             version=__version__,
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             installation=told.installation,
             schema=told.schema,
-            database=content_of(self._folder / manifest.DATABASE),
+            database=digest_of(self._folder / manifest.DATABASE),
             files=files,
             growing=sorted(growing),
             missing=missing,
@@ -138,7 +138,7 @@ class _Saving:
         made.write(self._folder)
         return made
 
-    async def _copy_growing(self, keys: Sequence[str]) -> dict[str, Content]:
+    async def _copy_growing(self, keys: Sequence[str]) -> dict[str, FileDigest]:
         found = {}
         for key in keys:
             with suppress(FileNotFoundError):  # nothing of it has come in, or it has expired

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 
 import anyio
 
@@ -15,6 +16,7 @@ from munsit_denoise.batch.tally import Tally
 from munsit_denoise.media.ffmpeg import program
 from munsit_denoise.messages import language_of_locale, translate
 from munsit_denoise.settings import Settings, read_locale
+from munsit_denoise.treatment import Quality
 
 FAILED, USAGE = 1, 2
 SIGNALLED = 128  # and the signal's number
@@ -27,6 +29,7 @@ def run_command(settings: Settings, order: Order) -> int:
     """
     for name in ("ffmpeg", "ffprobe"):
         program(name)
+    order = replace(order, quality=order.quality or Quality(settings.quality))
     try:
         plan = make_plan(order)
     except UsageError as error:

@@ -8,7 +8,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.table import Column
 
 from munsit_denoise.batch.names import shown
-from munsit_denoise.batch.order import Pair, Result
+from munsit_denoise.batch.order import FileResult, Pair
 from munsit_denoise.batch.plan import Plan
 from munsit_denoise.batch.tally import Tally
 
@@ -25,7 +25,7 @@ class Display(Protocol):
     def update(self, pair: Pair, percent: int) -> None:
         """So much of a file is done."""
 
-    def end(self, pair: Pair, result: Result, tally: Tally) -> None:
+    def end(self, pair: Pair, result: FileResult, tally: Tally) -> None:
         """A file has come to its end."""
 
     def close(self) -> None:
@@ -54,7 +54,7 @@ class Lines:
     def update(self, pair: Pair, percent: int) -> None:
         """Nothing to draw."""
 
-    def end(self, pair: Pair, result: Result, tally: Tally) -> None:
+    def end(self, pair: Pair, result: FileResult, tally: Tally) -> None:
         """Print what became of the file."""
         line = line_of(result)
         if line and (self._plan.many or result.state != "failed"):
@@ -101,7 +101,7 @@ class Bars:
         self._progress.update(task, completed=percent)
         self._move()
 
-    def end(self, pair: Pair, result: Result, tally: Tally) -> None:
+    def end(self, pair: Pair, result: FileResult, tally: Tally) -> None:
         """Remove the file's bar; print a failure above the bars."""
         found = self._running.pop(pair, None)
         if found and (self._plan.many or result.state != "done"):
@@ -131,7 +131,7 @@ def _weight(pair: Pair) -> int:
     return max(pair.size_bytes, 1)
 
 
-def line_of(result: Result) -> str | None:
+def line_of(result: FileResult) -> str | None:
     """Return a line about a file; files that are left out have none."""
     source, target = shown(result.source), shown(result.target)
     if result.state == "failed":

@@ -8,10 +8,13 @@ from collections.abc import Callable
 import anyio
 from anyio import to_thread
 
-from munsit_denoise.batch.meter import MeteredDenoiser
+from munsit_denoise.batch.metered import MeteredDenoiser
 from munsit_denoise.jobs.pipeline import Denoiser
 from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.settings import Settings
+from munsit_denoise.treatment import Treatment
+
+TRIAL_HZ = 48_000
 
 
 class EngineUnusable(OSError):
@@ -21,10 +24,10 @@ class EngineUnusable(OSError):
 class Engine:
     """Makes a denoiser for each file."""
 
-    def __init__(self, settings: Settings, strength: float, jobs: int, stop: threading.Event) -> None:
-        self._settings, self._strength, self._jobs, self._stop = settings, strength, jobs, stop
+    def __init__(self, settings: Settings, treatment: Treatment, jobs: int, stop: threading.Event) -> None:
+        self._settings, self._treatment, self._jobs, self._stop = settings, treatment, jobs, stop
         self._loading = anyio.Lock()
-        self._make: Callable[[int, int, float], Denoiser] | None = None
+        self._make: Callable[[int, int, Treatment], Denoiser] | None = None
 
     async def denoiser(self, track: AudioTrack) -> MeteredDenoiser:
         """Return a denoiser for a track. Raises EngineUnusable."""
@@ -32,14 +35,17 @@ class Engine:
             if self._make is None:
                 self._make = await to_thread.run_sync(self._load, abandon_on_cancel=True)
         make = self._make
-        inner = await to_thread.run_sync(make, track.sample_rate_hz, track.channels, self._strength)
+        inner = await to_thread.run_sync(make, track.sample_rate_hz, track.channels, self._treatment)
         return MeteredDenoiser(inner, self._stop)
 
-    def _load(self) -> Callable[[int, int, float], Denoiser]:
+    def _load(self) -> Callable[[int, int, Treatment], Denoiser]:
         try:
             from munsit_denoise.engine.open import open_engine
 
-            return open_engine(self._settings.device, self._threads(), self._settings.precision, self._jobs)
+            settings = self._settings
+            make = open_engine(settings.device, self._threads(), settings.precision, self._jobs, settings.enhancer)
+            make(TRIAL_HZ, 1, self._treatment)  # what it needs beside the usual model is loaded as well
+            return make
         except Exception as error:  # PyTorch, its libraries, the weights: whatever it is, no file can be processed
             raise EngineUnusable(errno.ENODEV, str(error), "the model cannot be loaded") from None
 

@@ -12,12 +12,12 @@ from anyio import to_thread
 
 from munsit_denoise.batch.engine import Engine
 from munsit_denoise.batch.names import is_media_name
-from munsit_denoise.batch.order import Levels, Order, Pair, Result
+from munsit_denoise.batch.order import FileResult, Levels, Order, Pair
+from munsit_denoise.batch.paths import Identity, identity, is_disk, is_special
 from munsit_denoise.batch.pipes import needs_spool, pour, spool, spool_folder
-from munsit_denoise.batch.places import Identity, identity, is_disk, is_special
 from munsit_denoise.errors import NotMedia
 from munsit_denoise.files import appearing, exists
-from munsit_denoise.jobs.pipeline import Report, Work, enhance_file
+from munsit_denoise.jobs.pipeline import PipelineTask, Report, enhance_file
 from munsit_denoise.media.loudness import measure_loudness
 from munsit_denoise.media.probe import AudioTrack, probe
 
@@ -34,10 +34,10 @@ class Job:
     report: Report
 
 
-async def process(job: Job, engine: Engine) -> Result:
+async def process(job: Job, engine: Engine) -> FileResult:
     """Process one file and return what became of it. Raises DenoiseError, OSError."""
     pair = job.pair
-    result = Result(pair.source, pair.target, "skipped")
+    result = FileResult(pair.source, pair.target, "skipped")
     if _is_left_out(job):
         return replace(result, notes=(THERE,))
     try:
@@ -64,7 +64,7 @@ def _is_left_out(job: Job) -> bool:
     return order.skip_existing
 
 
-async def _through(job: Job, engine: Engine) -> Result:
+async def _through(job: Job, engine: Engine) -> FileResult:
     if not needs_spool(job.pair.source):
         return await _denoise(job, job.pair.source, engine)
     with spool_folder() as place:
@@ -73,17 +73,17 @@ async def _through(job: Job, engine: Engine) -> Result:
         return await _denoise(job, spooled, engine)
 
 
-async def _denoise(job: Job, source: Path, engine: Engine) -> Result:
+async def _denoise(job: Job, source: Path, engine: Engine) -> FileResult:
     pair, special = job.pair, is_special(job.pair.target)
     track = await probe(source, job.order.track)
-    planned = Result(pair.source, pair.target, "planned", track.duration_s)
+    planned = FileResult(pair.source, pair.target, "planned", track.duration_s)
     if job.order.dry_run:
         return planned
     with _place_of(pair, job.order, special) as part:
         with closing(await engine.denoiser(track)) as denoiser:
             began_s = time.monotonic()
-            work = Work(source, part, track, pair.extension, level_lufs=job.order.level_lufs)
-            outcome = await enhance_file(work, denoiser, job.report)
+            task = PipelineTask(source, part, track, pair.extension, level_lufs=job.order.level_lufs)
+            outcome = await enhance_file(task, denoiser, job.report)
             levels = denoiser.levels()
         if job.order.level_lufs is not None:
             levels = await _with_loudness(levels, part, track)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from munsit_denoise.treatment import Quality, Treatment
+
 PIPE = "-"  # standard input as INPUT, standard output as OUTPUT
 
 
@@ -17,6 +19,7 @@ class Order:
     inputs: tuple[str, ...]
     output: str
     strength: float = 1.0  # 0 to 1
+    quality: Quality | None = None  # None: the usual one of the settings
     extension: str | None = None  # of all results, None: each its own
     level_lufs: float | None = None
     track: int = 0
@@ -26,6 +29,11 @@ class Order:
     jobs: int = 1
     json: bool = False
     dry_run: bool = False
+
+    @property
+    def treatment(self) -> Treatment:
+        """What is to be done to the sound."""
+        return Treatment(self.strength, self.quality or Quality.STANDARD)
 
     @property
     def sources(self) -> tuple[Path, ...]:
@@ -62,7 +70,7 @@ class Levels:
 
 
 @dataclass(frozen=True)
-class Result:
+class FileResult:
     """What became of one file."""
 
     source: Path

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from munsit_denoise.batch.places import descriptor, is_special
+from munsit_denoise.batch.paths import descriptor, is_special
 from munsit_denoise.files import remove_leftovers, workplace
 
 CHUNK_BYTES = 2**20

@@ -11,11 +11,13 @@ import anyio
 
 from munsit_denoise.batch.names import result_name, shown
 from munsit_denoise.batch.order import PIPE, Order, Pair, UsageError
-from munsit_denoise.batch.places import Identity, descriptor, identity, is_special, is_terminal
+from munsit_denoise.batch.paths import Identity, descriptor, identity, is_special, is_terminal
+from munsit_denoise.engine.catalogue import has_best
 from munsit_denoise.errors import DenoiseError, InvalidOption
 from munsit_denoise.media.formats import FORMATS, NEEDS_PICTURE, result_extension
 from munsit_denoise.media.probe import probe
 from munsit_denoise.records import LEVELS_LUFS, STRENGTHS, TRACKS
+from munsit_denoise.treatment import Quality
 
 STDIN, STDOUT = 0, 1  # their descriptors
 JOBS = (1, 64)
@@ -53,7 +55,7 @@ def _check(order: Order) -> None:
     if any(is_terminal(source) for source in order.sources):
         raise UsageError("Standard input is a terminal. Send a recording: munsit-denoise enhance - OUTPUT < RECORDING")
     if descriptor(order.target) == STDOUT and order.json:
-        raise UsageError("--json and the result cannot both go to standard output.")
+        raise UsageError("--json and the result cannot both go to standard output. Write the result to a file.")
     if is_terminal(order.target) and not order.dry_run:
         raise UsageError("The result would go to the terminal. Redirect it: munsit-denoise enhance INPUT - > RESULT")
 
@@ -68,7 +70,7 @@ def _check_streams(order: Order) -> None:
 
 def _check_options(order: Order) -> None:
     if order.overwrite and order.skip_existing:
-        raise UsageError("--overwrite and --skip-existing contradict each other.")
+        raise UsageError("--overwrite and --skip-existing contradict each other. Give one of them.")
     for option, value, (least, most) in (
         ("--strength", order.strength, STRENGTHS),
         ("--loudness", order.level_lufs, LEVELS_LUFS),
@@ -76,7 +78,9 @@ def _check_options(order: Order) -> None:
         ("--jobs", order.jobs, JOBS),
     ):
         if value is not None and not least <= value <= most:
-            raise UsageError(f"{option} is {least:g} to {most:g}, not {value:g}.")
+            raise UsageError(f"{option} must be from {least:g} to {most:g}, not {value:g}.")
+    if order.quality is Quality.BEST and not has_best():
+        raise UsageError("--quality best is not installed here. Run: pip install 'munsit-denoise[best]'")
     if order.extension:
         try:
             result_extension(order.extension, "")
@@ -108,9 +112,7 @@ def _into_folder(order: Order) -> Plan:
     plan = Plan()
     output = order.target
     if is_special(output) or (output.exists() and not output.is_dir()):
-        raise UsageError(
-            f"{shown(order.output)} is no folder; one is needed for what comes out of a folder or several."
-        )
+        raise UsageError(f"{shown(order.output)} is not a folder. Results of a folder or of several files need one.")
     for given, source in zip(order.inputs, order.sources, strict=True):
         if source.is_dir():
             inner = output / Path(os.path.abspath(source)).name if len(order.inputs) > 1 else output  # noqa: PTH100

@@ -13,13 +13,13 @@ import anyio
 
 from munsit_denoise.batch.display import Display
 from munsit_denoise.batch.engine import Engine, EngineUnusable
-from munsit_denoise.batch.meter import Stopped
+from munsit_denoise.batch.json_lines import print_json
+from munsit_denoise.batch.metered import CommandStopped
 from munsit_denoise.batch.names import shown
 from munsit_denoise.batch.one import Job, process
-from munsit_denoise.batch.order import Order, Pair, Result
-from munsit_denoise.batch.places import descriptor
+from munsit_denoise.batch.order import FileResult, Order, Pair
+from munsit_denoise.batch.paths import descriptor
 from munsit_denoise.batch.plan import Plan
-from munsit_denoise.batch.report import print_json
 from munsit_denoise.batch.tally import Tally
 from munsit_denoise.errors import DenoiseError
 from munsit_denoise.files import EXISTS, remove_leftovers
@@ -45,7 +45,7 @@ class Run:
     last_error: str = ""
     cleaned: set[Path] = field(default_factory=set)  # folders that hold no leftovers
 
-    def tell(self, pair: Pair, result: Result) -> None:
+    def tell(self, pair: Pair, result: FileResult) -> None:
         """Count and tell what became of a file. Raises BrokenPipeError."""
         self.tally.add(result)
         self.last_error = result.error or self.last_error
@@ -62,7 +62,7 @@ class Run:
 
 async def run_all(run: Run, settings: Settings) -> None:
     """Process every file of the plan, or until it is stopped or something makes it pointless."""
-    engine = Engine(settings, run.order.strength, run.order.jobs, run.stop)
+    engine = Engine(settings, run.order.treatment, run.order.jobs, run.stop)
     waiting = iter(run.plan.pairs)
     async with _stopping(run), anyio.create_task_group() as tasks:
         tasks.start_soon(_tell_refused, run)
@@ -97,7 +97,7 @@ async def _watch(run: Run, signals: AsyncIterator[signal.Signals]) -> None:
 async def _tell_refused(run: Run) -> None:
     with _ending(run):
         for pair, sentence in run.plan.refused:
-            run.tell(pair, Result(pair.source, pair.target, "failed", error=sentence))
+            run.tell(pair, FileResult(pair.source, pair.target, "failed", error=sentence))
 
 
 async def _work(run: Run, engine: Engine, waiting: Iterator[Pair]) -> None:
@@ -117,13 +117,13 @@ def _ending(run: Run) -> Iterator[None]:
         run.end()
 
 
-async def _attempt(run: Run, engine: Engine, pair: Pair) -> Result:
+async def _attempt(run: Run, engine: Engine, pair: Pair) -> FileResult:
     _clean(run, pair.target.parent)
-    failed = Result(pair.source, pair.target, "failed")
+    failed = FileResult(pair.source, pair.target, "failed")
     job = Job(pair, run.order, run.plan.inputs, lambda percent, _: run.display.update(pair, percent))
     try:
         return await process(job, engine)
-    except Stopped:
+    except CommandStopped:
         await anyio.sleep_forever()  # the scope is cancelled: this raises what ends the task
         raise
     except DenoiseError as error:

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from munsit_denoise.batch.one import THERE
-from munsit_denoise.batch.order import Result
+from munsit_denoise.batch.order import FileResult
 
 
 @dataclass
@@ -18,7 +18,7 @@ class Tally:
     sound_s: float = 0.0
     began_s: float = field(default_factory=time.monotonic)
 
-    def add(self, result: Result) -> None:
+    def add(self, result: FileResult) -> None:
         """Count one more."""
         there = result.state == "skipped" and THERE in result.notes
         self.counts["there" if there else result.state] += 1

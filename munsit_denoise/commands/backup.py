@@ -18,12 +18,12 @@ def backup(
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="A folder that is new or empty.")],
     link: Annotated[
         bool,
-        typer.Option("--link", help="Give files a second name instead of copying them: same disk, no room needed."),
+        typer.Option("--link", help="Hard-link files instead of copying them; needs the same disk, but no space."),
     ] = False,
 ) -> None:
     """Save the database and all recordings into a folder; a server may be running.
 
-    A backup that was interrupted goes on when the command is given again.
+    Run the command again to continue a backup that was interrupted.
     """
     settings = settings_of_command()
     with private_files(), one_line_errors():
@@ -38,29 +38,29 @@ def backup(
 def restore(
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A folder that `backup` has made.")],
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Put what is there already aside; nothing of it is deleted.")
+        bool, typer.Option("--overwrite", help="Set existing data aside first; nothing is deleted.")
     ] = False,
-    check: Annotated[bool, typer.Option("--check", help="Read the backup through, and change nothing.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Check the backup, and change nothing.")] = False,
 ) -> None:
-    """Put a backup back, checked by its digests; not while a server runs."""
+    """Restore a backup after checking its digests. Stop the server first."""
     settings = settings_of_command()
     with private_files(), one_line_errors():
         from munsit_denoise.backup import restoring  # not needed for the other commands
 
         if check:
             found = restoring.check_backup(source)
-            typer.echo(f"all is well: {len(found.files)} files and the database, of {found.created_at}")
+            typer.echo(f"the backup is intact: {len(found.files)} files and the database, of {found.created_at}")
             return
         with only_server(settings):
             found, aside = anyio.run(lambda: restoring.restore(settings, source, overwrite=overwrite))
             make_private(settings.database_path)
     typer.echo(f"restored: {len(found.files)} files and the database, of {found.created_at}")
     for place in aside:
-        typer.echo(f"put aside: {place}")
+        typer.echo(f"set aside: {place}")
     _warn_of_missing(found.missing)
 
 
 def _warn_of_missing(keys: Sequence[str]) -> None:
     if keys:
-        told = f"{len(keys)} files that the database names were not in storage, {keys[0]} among them"
+        told = f"{len(keys)} files of the database are missing from the storage, {keys[0]} among them"
         typer.echo(f"munsit-denoise: warning: {told}", err=True)

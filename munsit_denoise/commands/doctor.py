@@ -20,11 +20,11 @@ FIX_SETTING = "Correct the variable, or remove it to take the default."
 
 def doctor(
     quick: Annotated[
-        bool, typer.Option("--quick", help="Only database, storage and disk, in two seconds: for a health check.")
+        bool, typer.Option("--quick", help="Check only database, storage and disk, in two seconds: for a health check.")
     ] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say what is wrong with this installation and what to do; a server may be running.
+    """Check this installation and say what to fix. A server may be running.
 
     Exit codes: 0 all is well, 1 something is wrong.
     """

@@ -33,18 +33,18 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="API keys: c
 
 @app.command("create", cls=PlainCommand)
 def create_key(
-    user: Annotated[str, typer.Option(metavar="NAME", help="Whose key it is; a new name is a new user.")],
+    user: Annotated[str, typer.Option(metavar="NAME", help="User who owns the key; created if new.")],
     name: Annotated[str | None, typer.Option(metavar="TEXT", help="What the key is for.")] = None,
     scope: Annotated[
         Scope,
         typer.Option(
             metavar="full|read|admin",
-            help="read: look, listen and download only; admin: everything, and other people's keys.",
+            help="read: only view, listen and download; admin: also manage users and keys.",
         ),
     ] = Scope.FULL,
     expires: Expires = None,
 ) -> None:
-    """Create a key and print nothing else; it cannot be shown again."""
+    """Create a key and print it. It cannot be shown again."""
     settings = settings_of_command()
     with private_files(), one_line_errors():
         options = KeyOptions(name, scope, _expiry(expires))
@@ -68,9 +68,9 @@ def rotate_key(
     grace: Annotated[str, typer.Option(metavar="TIME", help="How long the old key stays valid, such as 24h.")] = "24h",
     expires: Expires = None,
 ) -> None:
-    """Replace a key: print a new one with its user, name and scope; the old one ends after the grace period.
+    """Replace a key: print a new one with its user, name and scope; the old one stops working after the grace period.
 
-    A key that expires is replaced by one that lives as long as it from now on, unless --expires says otherwise.
+    The new key is valid for as long as the old one was, counted from now, unless --expires is given.
     """
     _check_digits(prefix)
     with one_line_errors():
@@ -94,7 +94,7 @@ def _use_keys(use: Callable[[KeyBook], Awaitable[Result]]) -> Result:
 
 def _check_digits(prefix: str) -> None:
     if len(prefix) <= len(BEGINNING):
-        fail("give more of the key than that: this would mean them all")
+        fail("give more digits of the key: these are the first ones of every key")
 
 
 def _expiry(expires: str | None) -> int | None:

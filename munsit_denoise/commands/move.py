@@ -25,7 +25,7 @@ def move(
         str, typer.Option("--to-storage", metavar="URL", help="An empty place, s3://bucket/prefix or file:///path.")
     ],
 ) -> None:
-    """Move the records and recordings of this machine into a cluster; not while a server runs.
+    """Move this machine's records and recordings into a cluster. Stop the server first.
 
     The store's address and credentials are DENOISE_S3_ENDPOINT and the usual AWS_* variables. What is here stays. A
     move that was interrupted goes on when the command is given again.
@@ -40,19 +40,19 @@ def move(
 
         upgrade(settings.database)
         with tempfile.TemporaryDirectory(prefix="moving-", dir=settings.data_dir) as scratch:
-            moved = anyio.run(move_all, settings, target, Path(scratch), _Progress().tell)
+            moved = anyio.run(move_all, settings, target, Path(scratch), _FileProgress().tell)
     typer.echo(f"moved: {moved.rows} rows, {moved.files} files, {moved.size_bytes // MIB} MiB")
     if moved.missing:
-        told = f"{len(moved.missing)} files that the database names were not in storage, {moved.missing[0]} among them"
+        told = f"{len(moved.missing)} files of the database are missing from the storage, {moved.missing[0]} among them"
         typer.echo(f"munsit-denoise: warning: {told}", err=True)
     typer.echo(f"Start the cluster with DENOISE_DATABASE_URL and DENOISE_STORAGE_URL={to_storage}; see docs/deploy.")
-    typer.echo(f"Start no server on {settings.data_dir.absolute()} any more; remove it once the cluster works.")
+    typer.echo(f"Do not start a server on {settings.data_dir.absolute()} again; remove it once the cluster works.")
 
 
 def _target(settings: Settings, database_url: str, storage_url: str) -> Settings:
     """Return the settings of the cluster; ends the program where that makes no sense."""
     if settings.is_cluster:
-        fail("DENOISE_DATABASE_URL names PostgreSQL already; move takes an installation with SQLite there")
+        fail("DENOISE_DATABASE_URL names PostgreSQL already; move starts from an installation with SQLite")
     try:
         target = read_settings(database_url=database_url, storage_url=storage_url)
     except SettingsError as error:
@@ -60,11 +60,11 @@ def _target(settings: Settings, database_url: str, storage_url: str) -> Settings
     if not target.is_cluster:
         fail("--to-database must be a PostgreSQL database, like postgresql://user@host/name")
     if target.storage_root == settings.storage_root and not storage_url.startswith("s3:"):
-        fail("--to-storage names the folder in which the recordings lie already")
+        fail("--to-storage names the folder that the recordings are in already")
     return target
 
 
-class _Progress:
+class _FileProgress:
     """Tells now and then how far the files have come."""
 
     def __init__(self) -> None:

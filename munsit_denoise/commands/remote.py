@@ -5,27 +5,33 @@ from typing import Annotated
 
 import typer
 
+from munsit_denoise.treatment import Quality
+
 
 def remote(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Recordings and videos.")],
     url: Annotated[str, typer.Option(metavar="URL", envvar="DENOISE_URL", help="Address of the server.")],
     key: Annotated[
-        str, typer.Option(metavar="KEY", envvar="DENOISE_API_KEY", help="API key; as a variable others do not see it.")
+        str,
+        typer.Option(metavar="KEY", envvar="DENOISE_API_KEY", help="API key; the variable hides it from `ps`."),
     ],
     output: Annotated[
         str,
         typer.Option("--output", "-o", metavar="OUT", help="A file, its format by extension; or a folder."),
     ] = "",
     strength: Annotated[float | None, typer.Option(metavar="0..1", help="How much of the noise is removed.")] = None,
+    quality: Annotated[
+        Quality | None, typer.Option(help="best: two models together, better and slower.", show_choices=True)
+    ] = None,
     format_: Annotated[
         str | None, typer.Option("--format", metavar="EXT", help="Format of results: wav, flac, mp3, or original.")
     ] = None,
     loudness: Annotated[
-        float | None, typer.Option(metavar="LUFS", help="Bring results to this loudness, -70 to 0, such as -16.")
+        float | None, typer.Option(metavar="LUFS", help="Loudness of the results, -70 to 0 LUFS, such as -16.")
     ] = None,
     track: Annotated[int | None, typer.Option(metavar="N", help="Which audio track of a file; 0 is the first.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that are there already.")] = False,
-    jobs: Annotated[int, typer.Option(metavar="N", min=1, max=64, help="Files at the same time.")] = 2,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False,
+    jobs: Annotated[int, typer.Option(metavar="N", min=1, max=64, help="Files sent at the same time.")] = 2,
 ) -> None:
     """Send files to a server and fetch the results; needs no PyTorch and no ffmpeg here.
 
@@ -38,6 +44,7 @@ def remote(
         name: value
         for name, value in (
             ("strength", strength),
+            ("quality", quality and quality.value),
             ("output_format", format_),
             ("loudness", loudness),
             ("audio_track", track),

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from munsit_denoise.batch.names import shown
+from munsit_denoise.batch.order import UsageError
 from munsit_denoise.messages import language_of_locale, translate
 from munsit_denoise.settings import read_locale
 from munsit_denoise_client import AsyncClient, ClientError, Done, Event, Failed, InvalidKey, JobFailed, Processing
@@ -33,10 +34,6 @@ class Errand:
     jobs: int = 2
 
 
-class UsageError(Exception):
-    """The command makes no sense; the message is a sentence that says why."""
-
-
 def run_errand(errand: Errand, url: str, key: str) -> int:
     """Carry out an errand and return the exit code."""
     try:
@@ -45,7 +42,7 @@ def run_errand(errand: Errand, url: str, key: str) -> int:
     except (UsageError, ValueError) as error:
         _say(f"munsit-denoise: {translate(str(error), language_of_locale(read_locale()))}")
         return USAGE
-    return anyio.run(_Run(errand, client).all, pairs)
+    return anyio.run(_Transfers(errand, client).all, pairs)
 
 
 def plan(errand: Errand) -> tuple[Errand, list[tuple[Path, Path]]]:
@@ -53,7 +50,7 @@ def plan(errand: Errand) -> tuple[Errand, list[tuple[Path, Path]]]:
     output = Path(errand.output)
     if errand.output and not _is_folder(errand.output):
         if len(errand.files) > 1:
-            raise UsageError(f"{shown(output)} is no folder; one is needed for several files.")
+            raise UsageError(f"{shown(output)} is not a folder. Results of several files need one.")
         extension = output.suffix[1:].lower()
         asked = errand.options.get("output_format")
         if extension and asked and asked.lower().removeprefix(".") not in (extension, "original"):
@@ -67,7 +64,7 @@ def plan(errand: Errand) -> tuple[Errand, list[tuple[Path, Path]]]:
         if target.exists() and file.exists() and target.samefile(file):
             raise UsageError(f"OUT is FILE: {shown(file)}. The original would be lost; give another name.")
     if len({target for _, target in pairs}) < len(pairs):
-        raise UsageError("Several files would have the same result; send them one at a time, to folders of their own.")
+        raise UsageError("Several files would have the same result. Send them one at a time, each to its own folder.")
     return errand, pairs
 
 
@@ -84,7 +81,7 @@ def _target(file: Path, errand: Errand) -> Path:
     return file.with_name(f"{file.stem}{SUFFIX}{ending}")
 
 
-class _Run:
+class _Transfers:
     """Sends, waits and fetches."""
 
     def __init__(self, errand: Errand, client: AsyncClient) -> None:

@@ -1,4 +1,4 @@
-"""Users: list, give minutes, delete."""
+"""Users: list, credit minutes, delete."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -19,11 +19,11 @@ from munsit_denoise.db.engine import Database
 from munsit_denoise.db.users import Users
 from munsit_denoise.help import PlainCommand
 from munsit_denoise.jobs.balance import credit_ms, minutes_of
-from munsit_denoise.jobs.farewell import STOP_S, delete_user
+from munsit_denoise.jobs.user_removal import STOP_S, delete_user
 from munsit_denoise.private import private_files
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The user, as `users list` shows them.")]
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Users: list, give minutes, delete.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Users: list, credit minutes, delete.")
 
 
 @app.command("list", cls=PlainCommand)
@@ -39,7 +39,7 @@ def list_users() -> None:
 def credit(
     name: Name, minutes: Annotated[float, typer.Argument(metavar="MINUTES", help="How many, such as 90 or 2.5.")]
 ) -> None:
-    """Give a user minutes of sound; they count while DENOISE_BALANCE=on."""
+    """Add minutes to a user's balance. They count while DENOISE_BALANCE=on."""
     with one_line_errors():
         amount_ms = credit_ms(minutes)
     available_ms = use_database(lambda database: Balances(database).credit(name, amount_ms))
@@ -47,8 +47,8 @@ def credit(
 
 
 @app.command("delete", cls=PlainCommand)
-def delete(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
-    """Delete a user with all that is theirs: keys, recordings, results, uploads. A server may be running."""
+def delete(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False) -> None:
+    """Delete a user with all keys, recordings, results and uploads. A server may be running."""
     settings = settings_of_command()
     if not settings.is_cluster and not settings.database_path.exists():
         fail(f"there are no users yet: the database {settings.database_path} does not exist")

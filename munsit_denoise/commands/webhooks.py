@@ -19,8 +19,8 @@ def _group() -> None:
 
 @app.command("secret", cls=PlainCommand)
 def secret(
-    user: Annotated[str, typer.Option(metavar="NAME", help="Whose secret.")],
-    rotate: Annotated[bool, typer.Option("--rotate", help="Make a new one; the old one is void at once.")] = False,
+    user: Annotated[str, typer.Option(metavar="NAME", help="User whose secret is printed.")],
+    rotate: Annotated[bool, typer.Option("--rotate", help="Create a new secret; the old one ends at once.")] = False,
 ) -> None:
     """Print the secret that signs the webhooks of a user, and nothing else."""
 

@@ -9,6 +9,7 @@ from sqlalchemy import Select, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from munsit_denoise.db.engine import Database, now_us
+from munsit_denoise.db.retention import KEPT_TILES_BYTES
 from munsit_denoise.db.tables import balances, uploads, users
 from munsit_denoise.db.tables import denoise_records as t
 from munsit_denoise.errors import AlreadyThere, NotFound
@@ -42,7 +43,7 @@ class OpenJob:
 
 @dataclass(frozen=True)
 class Stored:
-    """How much is kept, in bytes; results as it was reckoned before they were made."""
+    """How much is kept, in bytes; results with their pictures."""
 
     originals_bytes: int
     results_bytes: int
@@ -99,10 +100,12 @@ class Overview:
         kept = (t.c.deleted_at.is_(None), t.c.removed_at.is_(None))
         originals = select(_sum(t.c.audio_size)).where(*kept, t.c.original_gone_at.is_(None), t.c.source_url.is_(None))
         results = select(_sum(t.c.result_bytes)).where(*kept, t.c.result_gone_at.is_(None), t.c.result_key.is_not(None))
+        pictures = select(_sum(KEPT_TILES_BYTES)).where(*kept)
         waiting = select(_sum(uploads.c.audio_size))
-        queries = (each.scalar_subquery() for each in (originals, results, waiting))
+        queries = (each.scalar_subquery() for each in (originals, results, pictures, waiting))
         (row,) = await self._rows(select(*queries))
-        return Stored(*map(int, row))
+        originals_bytes, results_bytes, pictures_bytes, waiting_bytes = map(int, row)
+        return Stored(originals_bytes, results_bytes + pictures_bytes, waiting_bytes)
 
     async def ended(self, seconds: float) -> Ended:
         """Return what ended in the last seconds."""

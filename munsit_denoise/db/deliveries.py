@@ -22,7 +22,7 @@ OPEN = (t.c.delivered_at.is_(None), t.c.failed_at.is_(None))
 
 
 @dataclass(frozen=True)
-class Ready:
+class DueDelivery:
     """Something that is to be told by now."""
 
     id: str
@@ -31,7 +31,7 @@ class Ready:
 
 
 @dataclass(frozen=True)
-class Due:
+class WebhookDelivery:
     """One thing to tell; `attempts` of it were made so far."""
 
     id: str
@@ -66,7 +66,9 @@ class Deliveries:
         """With `shared` other processes work on the list as well."""
         self._database, self._shared = database, shared
 
-    async def ready(self, but_not: Collection[str], full_hosts: Collection[str], per_host: int) -> Sequence[Ready]:
+    async def ready(
+        self, but_not: Collection[str], full_hosts: Collection[str], per_host: int
+    ) -> Sequence[DueDelivery]:
         """Return some of what is to be told by now, users in turn, and for each the longest overdue first.
 
         Left out are some ids, hosts that are told enough at present, and what is more than `per_host` of a user's.
@@ -78,16 +80,18 @@ class Deliveries:
         outer = select(inner, of_user.label("of_user")).where(inner.c.of_host <= per_host).subquery()
         query = select(outer.c.id, outer.c.user_id, outer.c.host).order_by(outer.c.of_user, outer.c.due_at).limit(100)
         async with self._database.read() as connection:
-            return [Ready(*row) for row in await connection.execute(query)]
+            return [DueDelivery(*row) for row in await connection.execute(query)]
 
-    async def get(self, delivery_id: str) -> Due | None:
+    async def get(self, delivery_id: str) -> WebhookDelivery | None:
         """Return what is to be told, None when that is over, or another process is about to tell it."""
         if self._shared and not await self._claim(delivery_id):
             return None
         columns = (t.c.id, t.c.job_id, t.c.user_id, t.c.url, t.c.base, t.c.snapshot, t.c.created_at, t.c.attempts)
         async with self._database.read() as connection:
             row = (await connection.execute(select(*columns).where(t.c.id == delivery_id, *OPEN))).one_or_none()
-        return None if row is None else Due(*row[:5], json.loads(row.snapshot), row.created_at, row.attempts)
+        return (
+            None if row is None else WebhookDelivery(*row[:5], json.loads(row.snapshot), row.created_at, row.attempts)
+        )
 
     async def _claim(self, delivery_id: str) -> bool:
         now = now_us()

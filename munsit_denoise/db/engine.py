@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from munsit_denoise.db.base import Database
-from munsit_denoise.db.place import Place
+from munsit_denoise.db.file_identity import FileIdentity
 from munsit_denoise.db.readers import Questions, Readers
 from munsit_denoise.db.trouble import Trouble
 from munsit_denoise.errors import DatabaseBusy, InvalidKey
@@ -30,8 +30,8 @@ class SqliteDatabase:
     its update, so writers begin with BEGIN IMMEDIATE and queue here rather than in the driver.
     """
 
-    def __init__(self, engine: AsyncEngine, readers: Questions, place: Place, trouble: Trouble) -> None:
-        self._engine, self._place, self._trouble = engine, place, trouble
+    def __init__(self, engine: AsyncEngine, readers: Questions, file: FileIdentity, trouble: Trouble) -> None:
+        self._engine, self._file, self._trouble = engine, file, trouble
         self.readers: Questions = readers
         self._writer = anyio.Lock()
 
@@ -40,7 +40,7 @@ class SqliteDatabase:
         """Yield a connection that sees one state of the database. Raises DatabaseBusy, DatabaseBroken."""
         with self._translated(), anyio.CancelScope(shield=True):
             async with self._engine.connect() as connection:
-                self._check_place()
+                self._check_file()
                 yield connection
 
     @asynccontextmanager
@@ -56,13 +56,13 @@ class SqliteDatabase:
         try:
             with self._translated(), anyio.CancelScope(shield=True):
                 async with self._engine.execution_options(writes=True).begin() as connection:
-                    self._check_place()
+                    self._check_file()
                     yield connection
         finally:
             self._writer.release()
 
-    def _check_place(self) -> None:
-        if not self._place.is_kept():
+    def _check_file(self) -> None:
+        if not self._file.is_kept():
             raise self._trouble.gone()
 
     @contextmanager
@@ -105,8 +105,8 @@ def open_database(url: str) -> Database:
     )
     prepare(engine.sync_engine)
     path = Path(make_url(url).database or "").absolute()
-    place, trouble = Place(path), Trouble()
-    return SqliteDatabase(engine, Readers(path, place, trouble), place, trouble)
+    file, trouble = FileIdentity(path), Trouble()
+    return SqliteDatabase(engine, Readers(path, file, trouble), file, trouble)
 
 
 def prepare(engine: Engine) -> None:

@@ -46,7 +46,7 @@ def _queries(has_status: bool, has_words: bool) -> tuple[Query, Query]:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RecordFilter:
     """Which of a user's records: all, or of a status, or with words in their file's name, in any case."""
 
     user_id: str
@@ -67,18 +67,20 @@ class Wanted:
         return _queries(self.status is not None, bool(self.words))
 
 
-class History:
+class RecordPages:
     """The records of a user in SQL. Every method may raise DatabaseBusy."""
 
     def __init__(self, database: Database) -> None:
         self._readers = database.readers
 
-    async def page(self, wanted: Wanted, offset: int, limit: int, encode: Encode[Encoded]) -> Encoded:
+    async def page(self, wanted: RecordFilter, offset: int, limit: int, encode: Encode[Encoded]) -> Encoded:
         """Return what `encode` makes of a page's rows, in the thread that read them."""
         ask = self._readers.ask_much if offset > FAR or wanted.is_search else self._readers.ask
         return await ask(wanted.queries()[0], wanted.values() | {"offset": offset, "limit": limit}, encode)
 
-    async def all(self, wanted: Wanted, offset: int, limit: int, encode: Encode[Encoded]) -> AsyncIterator[Encoded]:
+    async def all(
+        self, wanted: RecordFilter, offset: int, limit: int, encode: Encode[Encoded]
+    ) -> AsyncIterator[Encoded]:
         """Yield what `encode` makes of batches of bounded size; the first may be of no row.
 
         Each batch continues after the last record of the one before it: no transaction stays open while a

@@ -6,8 +6,8 @@ crash leaves no key that nobody works on.
 
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, delete, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import bindparam, delete, select
+from sqlalchemy.dialects.postgresql import insert as insert_or_change
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from munsit_denoise.db.engine import Database, now_us
@@ -21,6 +21,12 @@ OF_KEY = Query(
         t.c.user_id == bindparam("user_id"), t.c.key == bindparam("key"), t.c.created_at > bindparam("since")
     )
 )
+_ROW = insert_or_change(t).values({name: bindparam(name) for name in t.c.keys()})  # noqa: SIM118 - iterating over columns yields columns
+NOTE = _ROW.on_conflict_do_update(
+    index_elements=[t.c.user_id, t.c.key],
+    set_={column.name: column for column in _ROW.excluded},
+    where=t.c.created_at <= bindparam("since"),
+).returning(t.c.job_id)
 
 
 @dataclass(frozen=True)
@@ -60,11 +66,9 @@ class Note:
 
     async def __call__(self, connection: AsyncConnection, record: DenoiseRecord) -> DenoiseRecord:
         """Note the job, which stays as it is. Raises KeyInUse when another one was noted meanwhile."""
-        now, own = now_us(), (t.c.user_id == self.user_id, t.c.key == self.key)
-        await connection.execute(delete(t).where(*own, t.c.created_at <= now - self.lifetime_us))
+        now = now_us()
         row = {"user_id": self.user_id, "key": self.key, "fingerprint": self.fingerprint, "job_id": record.id}
-        try:
-            await connection.execute(insert(t).values(row | {"created_at": now, "touched_at": now}))
-        except IntegrityError:
-            raise KeyInUse from None
+        times = {"created_at": now, "touched_at": now, "since": now - self.lifetime_us}
+        if await connection.scalar(NOTE, row | times) is None:
+            raise KeyInUse
         return record

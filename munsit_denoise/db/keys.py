@@ -26,7 +26,7 @@ OWNER = Query(
 
 
 @dataclass(frozen=True)
-class _Known:
+class _CachedKey:
     identity: Identity
     expires_at_us: int | None
     until_s: float  # on the monotonic clock: then it is looked up again
@@ -37,7 +37,7 @@ class Keys(KeyBook):
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
-        self._known: dict[str, _Known] = {}  # by key hash
+        self._known: dict[str, _CachedKey] = {}  # by key hash
         self._asked: dict[str, asyncio.Future[Identity | None]] = {}  # by key hash
         self._names: dict[str, str] = {}  # of users, by id
         self._noted_s: dict[str, float] = {}  # by key hash, when its use was noted last
@@ -127,6 +127,6 @@ class Keys(KeyBook):
             self._known.clear()
         user_id, name, scope, expires_at_us = rows[0][1:]
         identity = Identity(user_id, key_id, Scope(scope))
-        self._known[key_id] = _Known(identity, expires_at_us, time.monotonic() + MEMORY_S)
+        self._known[key_id] = _CachedKey(identity, expires_at_us, time.monotonic() + MEMORY_S)
         self._names[user_id] = name
         return identity

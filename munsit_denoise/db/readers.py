@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import Select, func, select
 from sqlalchemy.dialects import sqlite
 
-from munsit_denoise.db.place import Place
+from munsit_denoise.db.file_identity import FileIdentity
 from munsit_denoise.db.search import FUNCTION, has_folded
 from munsit_denoise.db.trouble import Trouble
 
@@ -95,8 +95,8 @@ class _Question:
 class Readers:
     """Answers questions to a SQLite database; its threads start with the first one."""
 
-    def __init__(self, path: Path, place: Place, trouble: Trouble) -> None:
-        self._path, self._place = path, place
+    def __init__(self, path: Path, file: FileIdentity, trouble: Trouble) -> None:
+        self._path, self._file = path, file
         self._questions: SimpleQueue[_Question | None] = SimpleQueue()
         self._threads: list[Thread] = []
         self._trouble = trouble
@@ -139,13 +139,13 @@ class Readers:
             try:
                 connection = connection or self._connect()
                 result = question.put_to(connection)
-                if not self._place.is_kept():
+                if not self._file.is_kept():
                     raise self._trouble.gone()
             except sqlite3.Error as error:
                 failure = self._told(error)
                 _close(connection)
                 connection = None
-            except Exception as error:  # of the digest, or of the file's place: whoever asked has to know
+            except Exception as error:  # of the digest, or of a file that was moved away: whoever asked has to know
                 failure = error
             else:
                 self._trouble.over()

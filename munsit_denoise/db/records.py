@@ -8,17 +8,17 @@ from sqlalchemy import bindparam, delete, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from munsit_denoise.db.balance import reserve, reserve_fetched
-from munsit_denoise.db.endings import Change, cancelling, deleting, removing
-from munsit_denoise.db.ends import tell_end
+from munsit_denoise.db.end_effects import tell_end
 from munsit_denoise.db.engine import Database, now_us
 from munsit_denoise.db.readers import Query
 from munsit_denoise.db.retention import KEPT_TILES_KEY, ORIGINAL, RESULT
+from munsit_denoise.db.row_changes import Change, cancelling, deleting, removing
 from munsit_denoise.db.rows import from_row, from_values, to_row
-from munsit_denoise.db.runs import Beat, Lease, Result, Waiting
+from munsit_denoise.db.runs import Beat, Lease, PendingJob, RunResult
 from munsit_denoise.db.tables import denoise_records as t
 from munsit_denoise.db.tables import users
 from munsit_denoise.errors import JobNotFound
-from munsit_denoise.records import Delivery, DenoiseRecord, Status
+from munsit_denoise.records import DenoiseRecord, ResultDelivery, Status
 
 COLUMNS = tuple(t.c.keys())
 KEPT = t.c.removed_at.is_(None)  # the others are there until their files are gone, and nobody sees them
@@ -32,7 +32,7 @@ RECKONED = Query(
 )
 
 
-__all__ = ["Beat", "Beside", "Lease", "Records", "Result", "Waiting"]
+__all__ = ["Beat", "Beside", "Lease", "PendingJob", "Records", "RunResult"]
 
 Beside = Callable[[AsyncConnection, DenoiseRecord], Awaitable[DenoiseRecord]]  # what a transaction does besides
 Besides = Sequence[Beside]
@@ -79,12 +79,12 @@ class Records:
         """Return the record that a download path names."""
         return await self._read_one(BY_SECRET, secret=secret)
 
-    async def pending(self) -> list[Waiting]:
+    async def pending(self) -> list[PendingJob]:
         """Return every job that has not ended, oldest first."""
         columns = (t.c.id, t.c.user_id, t.c.attempts, t.c.source_url, t.c.created_at)
         query = select(*columns).where(t.c.status == Status.PENDING).order_by(t.c.created_at)
         async with self._database.read() as connection:
-            return [Waiting(*row) for row in await connection.execute(query)]
+            return [PendingJob(*row) for row in await connection.execute(query)]
 
     async def reckoned_bytes(self) -> dict[str, int]:
         """Return what the results of all jobs that have not ended will need on the disk, by user."""
@@ -134,10 +134,13 @@ class Records:
         change = {"updated_at": now_us(), "attempts": t.c.attempts - 1, "heartbeat_at": None}
         await self._change(uncounted, change)
 
-    async def succeed(self, lease: Lease, result: Result, delivery: Delivery | None = None) -> DenoiseRecord | None:
+    async def succeed(
+        self, lease: Lease, result: RunResult, delivery: ResultDelivery | None = None
+    ) -> DenoiseRecord | None:
         """End the job well; None when the lease was void, and then nothing changed."""
         change: dict[str, Any] = {"delivery": delivery, "result_key": result.key, "report": result.report}
-        change |= {"tiles_key": result.tiles_key, "result_bytes": result.size_bytes, "percent": 100, "message": None}
+        change |= {"tiles_key": result.tiles_key, "tiles_bytes": result.tiles_bytes, "result_bytes": result.size_bytes}
+        change |= {"percent": 100, "message": None}
         return await self._settle(lease, status=Status.SUCCESS, **change)
 
     async def fail(self, lease: Lease, message: str) -> DenoiseRecord | None:

@@ -30,10 +30,11 @@ class File:
 ORIGINAL, RESULT = File(t.c.original_key, t.c.original_gone_at), File(t.c.result_key, t.c.result_gone_at)
 # The pictures show both sounds, and go with the first of them.
 KEPT_TILES_KEY = case((ORIGINAL.gone_at.is_(None) & RESULT.gone_at.is_(None), t.c.tiles_key))
+KEPT_TILES_BYTES = case((KEPT_TILES_KEY.is_not(None), t.c.tiles_bytes), else_=0)
 
 
 @dataclass(frozen=True)
-class Due:
+class ExpiredFiles:
     """Files that go together: a sound, and the pictures that were made of it."""
 
     record_id: str
@@ -52,12 +53,12 @@ class Retention:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def files(self, file: File, ended_before_us: int, after: str) -> Sequence[Due]:
+    async def files(self, file: File, ended_before_us: int, after: str) -> Sequence[ExpiredFiles]:
         """Return files of some records behind another one, of jobs that ended before a time."""
         there = (file.key.is_not(None), file.gone_at.is_(None), t.c.deleted_at.is_(None))
         query = _ended(ended_before_us, after).add_columns(file.key, t.c.tiles_key).where(*there)
         async with self._database.read() as connection:
-            return [Due(*row) for row in await connection.execute(query)]
+            return [ExpiredFiles(*row) for row in await connection.execute(query)]
 
     async def records(self, ended_before_us: int, after: str) -> Sequence[str]:
         """Return some ids behind another one, of jobs that ended before a time."""

@@ -4,7 +4,8 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from munsit_denoise.records import Delivery, DenoiseRecord, Options, Origin, SourceType, Status
+from munsit_denoise.records import DenoiseRecord, Options, Origin, ResultDelivery, SourceType, Status
+from munsit_denoise.treatment import Quality
 
 _COLUMN_OF_FIELD = {
     "audio_duration_s": "audio_duration",
@@ -39,9 +40,10 @@ def from_values(fields: dict[str, Any]) -> DenoiseRecord:
     """Return the record of a row's values by column, which it takes for itself."""
     for name, column in _COLUMN_OF_FIELD.items():
         fields[name] = fields.pop(column)
+    fields["quality"] = Quality(fields["quality"]) if fields["quality"] else None
     fields["options"] = Options(**{name: fields.pop(name) for name in _OPTIONS})
     fields["status"] = Status(fields["status"])
     fields["origin"] = Origin(fields["origin"])
     fields["source_type"] = SourceType(fields["source_type"])
-    fields["delivery"] = Delivery(fields["delivery"]) if fields["delivery"] else None
+    fields["delivery"] = ResultDelivery(fields["delivery"]) if fields["delivery"] else None
     return DenoiseRecord(**fields)

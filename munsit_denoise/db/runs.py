@@ -14,13 +14,14 @@ class Lease:
 
 
 @dataclass(frozen=True)
-class Result:
+class RunResult:
     """What a run has made: where it lies, and what there is to say of it, as JSON."""
 
     key: str
     report: str | None = None
     tiles_key: str | None = None  # where the pictures of both sounds lie
     size_bytes: int = 0
+    tiles_bytes: int = 0
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -38,7 +39,7 @@ class Beat:
 
 
 @dataclass(frozen=True)
-class Waiting:
+class PendingJob:
     """A job that has not ended."""
 
     id: str

@@ -6,6 +6,7 @@ from sqlalchemy import case, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from munsit_denoise.db.engine import Database
+from munsit_denoise.db.retention import KEPT_TILES_BYTES
 from munsit_denoise.db.tables import denoise_records as t
 from munsit_denoise.db.tables import partial_uploads, uploads
 from munsit_denoise.records import Status
@@ -35,9 +36,9 @@ class Counts:
 
 
 async def _jobs(connection: AsyncConnection, user_id: str) -> tuple[dict[str, int], float, int]:
-    """Return a user's jobs by status, the sound of those that succeeded and the size of their results."""
-    has_result = (t.c.deleted_at.is_(None)) & (t.c.result_gone_at.is_(None))
-    kept_bytes = func.sum(case((has_result, t.c.result_bytes), else_=0))
+    """Return a user's jobs by status, the sound of those that succeeded and the size of their results and pictures."""
+    result_bytes = case((t.c.result_gone_at.is_(None), t.c.result_bytes), else_=0)
+    kept_bytes = func.sum(case((t.c.deleted_at.is_(None), result_bytes + KEPT_TILES_BYTES), else_=0))
     columns = (t.c.status, func.count().label("jobs"), func.sum(t.c.audio_duration).label("sound_s"))
     query = select(*columns, kept_bytes.label("kept_bytes")).where(t.c.user_id == user_id, t.c.removed_at.is_(None))
     rows = {row.status: row for row in await connection.execute(query.group_by(t.c.status))}

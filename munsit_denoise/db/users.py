@@ -5,8 +5,8 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Table, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from munsit_denoise.db.endings import removing
 from munsit_denoise.db.engine import Database, now_us
+from munsit_denoise.db.row_changes import removing
 from munsit_denoise.db.tables import (
     api_keys,
     balances,

@@ -12,7 +12,7 @@ REACH = (
     "Check DENOISE_DATABASE_URL (host, port, user, password, name), that PostgreSQL runs there, and that its "
     "pg_hba.conf and the firewall let this machine in."
 )
-MAKE = "Start munsit-denoise serve, which makes it, or check DENOISE_DATA_DIR and DENOISE_DATABASE_URL."
+MAKE = "Start munsit-denoise serve, which creates it, or check DENOISE_DATA_DIR and DENOISE_DATABASE_URL."
 FAST_CLOCK_S = 10.0
 SET_CLOCK = "Let the machines' clocks follow NTP (timedatectl set-ntp true), and look at what set this one."
 
@@ -46,7 +46,7 @@ def look_at_schema(settings: Settings) -> Finding:
     if not schema.is_known:
         return wrong(
             f"The schema {schema.found} is a newer version's than this one ({schema.wanted}).",
-            "Use that version of munsit-denoise, or restore a backup that is older.",
+            "Use that version of munsit-denoise, or restore an older backup.",
         )
     told = f"The schema is {schema.found}" if schema.found else "The database has no schema"
     return wrong(
@@ -56,7 +56,7 @@ def look_at_schema(settings: Settings) -> Finding:
 
 
 def look_at_queue(settings: Settings) -> Finding:
-    """Say whether somebody takes the jobs that wait, and whether those that run give signs of life."""
+    """Say whether somebody takes the jobs that wait, and whether those that run send heartbeats."""
     line = checkup.line(settings.database, settings.lease_s)
     if line.workers is None:
         if line.waiting and not is_held(settings):
@@ -68,13 +68,13 @@ def look_at_queue(settings: Settings) -> Finding:
         )
         if line.waiting or line.entries:
             return wrong(f"{line.waiting} jobs wait, and no worker gives a sign of life.", start)
-        return doubtful("No worker gives a sign of life; nothing waits at present.", start)
+        return doubtful("No worker sends heartbeats; no job waits at present.", start)
     if line.stalled:
         return wrong(
             f"{line.stalled} jobs have been without a sign of life for too long.",
             "Restart the workers, or the server where it runs the jobs; its log tells which job hangs.",
         )
-    told = "" if line.workers is None else f", {line.workers} workers give signs of life"
+    told = "" if line.workers is None else f", {line.workers} workers send heartbeats"
     return fine(f"{line.waiting} jobs wait or run{told}.")
 
 

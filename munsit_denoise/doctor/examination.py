@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from munsit_denoise.doctor.findings import Check, Finding, State, wrong
 from munsit_denoise.settings import Settings
 
-UNEXPECTED = "This is a mistake of munsit-denoise: please report it with this line."
+UNEXPECTED = "This is a bug in munsit-denoise. Please report it with this line."
 
 
 def examine(settings: Settings, checks: Sequence[Check]) -> dict[str, Finding]:
@@ -41,7 +41,7 @@ class _Examination:
         ill = [need for need in self._needs if need.outcome().state not in (State.OK, State.WARNING)]
         if ill:
             names = " and ".join(need._check.name for need in ill)
-            self._found = Finding(State.SKIPPED, f"Not looked at: {names} must be mended first.")
+            self._found = Finding(State.SKIPPED, f"Not checked: {names} must be fixed first.")
         else:
             self._found = self._look()
         self._done.set()

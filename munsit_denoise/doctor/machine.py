@@ -97,10 +97,10 @@ def look_at_settings(settings: Settings) -> Finding:
         )
     if settings.trusted_proxies.strip() == "*" and settings.host in LOOPBACK:
         return doubtful(
-            "Whoever reaches the port is believed about its address: DENOISE_TRUSTED_PROXIES is *.",
-            "Name the proxy's address there.",
+            "Any client can claim any address: DENOISE_TRUSTED_PROXIES is *.",
+            "Set it to the address of the proxy.",
         )
-    return fine("No setting is unknown, and none contradicts another.")
+    return fine("All settings are known, and none contradicts another.")
 
 
 def _contradictions(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -8,10 +8,11 @@ from munsit_denoise.errors import DenoiseError
 from munsit_denoise.media.checkup import Unable, try_programs, unconfined
 from munsit_denoise.media.ffmpeg import MissingProgram
 from munsit_denoise.settings import Settings
+from munsit_denoise.treatment import Treatment
 
 INSTALL_FFMPEG = "Install FFmpeg, on Debian with: apt-get install ffmpeg; and see that it comes first in PATH."
 INSTALL_AGAIN = "Install munsit-denoise again, and its packages with it."
-INSTALL_TORCH = "Install torch and torchaudio of one build; README, PyTorch builds, tells how."
+INSTALL_TORCH = "Install torch and torchaudio of one build; docs/quick-start.md shows how."
 CHOOSE_DEVICE = "Set DENOISE_DEVICE=auto or cpu, or install the GPU's driver and a build of PyTorch that fits it."
 ELSEWHERE = "Not needed here: DENOISE_JOB_CONCURRENCY is 0, other machines run the jobs."
 RATE_HZ = 16_000
@@ -55,10 +56,10 @@ def look_at_device(settings: Settings) -> Finding:
 
     noise = np.random.default_rng(0).standard_normal((TRIAL_FRAMES, 1), dtype=np.float32)
     try:
-        denoiser = open_engine(settings.device, settings.threads, settings.precision)(RATE_HZ, 1, 1.0)
+        denoiser = open_engine(settings.device, settings.threads, settings.precision)(RATE_HZ, 1, Treatment())
         out = np.concatenate([denoiser.feed(noise), denoiser.flush()])
     except RuntimeError as error:  # what PyTorch raises for all that a device refuses
         return wrong(f"{str(error).partition(chr(10))[0]}.", CHOOSE_DEVICE)
     if out.shape != noise.shape or not np.isfinite(out).all():
-        return wrong("The model returns no sound on this device.", CHOOSE_DEVICE)
+        return wrong("The model returns no output on this device.", CHOOSE_DEVICE)
     return fine(f"The model works on {choose_device(settings.device).type}.")

@@ -18,7 +18,7 @@ CREDENTIALS = (
     "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION; they must allow to put, get, list and delete."
 )
 FOLDER = "Check DENOISE_STORAGE_URL and DENOISE_DATA_DIR, that the disk is mounted, and that this user may write there."
-BUCKET = "Make the bucket, or check DENOISE_STORAGE_URL: munsit-denoise makes none."
+BUCKET = "Create the bucket, or check DENOISE_STORAGE_URL; munsit-denoise does not create buckets."
 REFUSED = ("PermissionDeniedError", "UnauthenticatedError")
 
 
@@ -58,9 +58,9 @@ def _broken(settings: Settings, error: Exception) -> Finding:
     if isinstance(reason, FileNotFoundError) or name == "NotFoundError" or "NoSuchBucket" in str(reason):
         return wrong(f"The bucket of {settings.storage_url} is not there.", BUCKET)
     if name in REFUSED or "AccessDenied" in str(reason) or "Missing" in str(reason):
-        return wrong(f"The store refuses us at {settings.storage_url}: {name}.", CREDENTIALS)
+        return wrong(f"The store refuses access to {settings.storage_url}: {name}.", CREDENTIALS)
     at = settings.s3_endpoint or "Amazon's address"
-    return wrong(f"The store at {at} does not answer as it should: {name}.", f"{STORE} {CREDENTIALS}")
+    return wrong(f"The store at {at} gave an unexpected answer: {name}.", f"{STORE} {CREDENTIALS}")
 
 
 def look_at_installation(settings: Settings) -> Finding:

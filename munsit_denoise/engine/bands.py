@@ -15,7 +15,7 @@ from munsit_denoise.engine.stft import BIN_HZ, N_BINS, SAMPLE_RATE_HZ
 LOW_BINS = 128  # bins below 4 kHz, each with a complex filter of its own
 HIGH_BANDS = 32  # mel bands from 4 kHz to 24 kHz, each with a real gain
 NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1))  # frames and bins off a low bin: what its output is also made of
-TAPS = 1 + len(NEIGHBOURS)
+FILTER_TAPS = 1 + len(NEIGHBOURS)
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Section:
     @property
     def outputs(self) -> int:
         """Values a group: a gain a band, or real and imaginary parts of each filter's taps and a gain for them all."""
-        return self.width * 2 * TAPS + 1 if self.complex_filter else self.width
+        return self.width * 2 * FILTER_TAPS + 1 if self.complex_filter else self.width
 
 
 SECTIONS = (

@@ -40,20 +40,23 @@ class Filter(NamedTuple):
             return self
         return Filter(1 + strength * (self.mask - 1), strength * self.taps, 1 + strength * (self.gains - 1))
 
-    def shared(self, spectrogram: Tensor, kinship: Tensor) -> "Filter":
-        """Return each channel's filter moved towards that of its kin, a mean weighted by energy.
+    def shared(self, spectrogram: Tensor, sharing: Tensor) -> "Filter":
+        """Return each channel's filter moved towards that of the channels it shares with, a mean weighted by energy.
 
-        The spectrogram is [channels, frames, bins], the kinship [channels, channels, frames] from 0 (a filter of its
+        The spectrogram is [channels, frames, bins], the sharing [channels, channels, frames] from 0 (a filter of its
         own) to 1 (one filter for both).
         """
         power = spectrogram.real.square() + spectrogram.imag.square() + 1e-20
-        parts = [_shared(power, kinship, channel, self) for channel in range(len(power))]
+        parts = [_shared(power, sharing, channel, self) for channel in range(len(power))]
         return Filter(*(torch.stack(part) for part in zip(*parts, strict=True)))
 
 
-def _shared(power: Tensor, kinship: Tensor, channel: int, filters: Filter) -> Filter:
-    """Return one channel's filter, without a batch axis."""
-    others = kinship[channel].clone()  # [channels, frames]
+def shares(power: Tensor, filter_sharing: Tensor, channel: int) -> Tensor:
+    """Return how much of each channel's filter a channel is given [channels, frames, bins]; together they are 1.
+
+    Powers are [channels, frames, bins], the filter_sharing is [channels, channels, frames].
+    """
+    others = filter_sharing[channel].clone()  # [channels, frames]
     others[channel] = 0
     moved = others.amax(0)  # [frames]
     others[channel] = moved
@@ -61,6 +64,12 @@ def _shared(power: Tensor, kinship: Tensor, channel: int, filters: Filter) -> Fi
     share = energy / energy.sum(0).clamp_min(1e-30)
     share = moved[:, None] * share
     share[channel] += (1 - moved)[:, None]
+    return share
+
+
+def _shared(power: Tensor, sharing: Tensor, channel: int, filters: Filter) -> Filter:
+    """Return one channel's filter, without a batch axis."""
+    share = shares(power, sharing, channel)
     low, high = share[..., :LOW_BINS], share[..., LOW_BINS:]
     return Filter((low * filters.mask).sum(0), (low[..., None] * filters.taps).sum(0), (high * filters.gains).sum(0))
 

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from munsit_denoise.engine.bands import TAPS as FILTER_TAPS
-from munsit_denoise.engine.bands import Section
+from munsit_denoise.engine.bands import FILTER_TAPS, Section
 from munsit_denoise.engine.winograd import NOT_PLAIN, WinogradConv2d
 
 TAPS = 3  # of every convolution over time
@@ -87,7 +86,7 @@ class SectionDecoder(nn.Module):
         return shaped
 
 
-class Block(nn.Module):
+class ConvBlock(nn.Module):
     """A residual convolution over three groups and three frames `dilation` apart."""
 
     def __init__(self, channels: int, dilation: int) -> None:

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from munsit_denoise.engine.bands import LOW_BINS, N_GROUPS, SECTIONS, TAPS, Section, high_band_matrix
+from munsit_denoise.engine.bands import FILTER_TAPS, LOW_BINS, N_GROUPS, SECTIONS, Section, high_band_matrix
 from munsit_denoise.engine.filter import Filter
 from munsit_denoise.engine.layers import (
-    Block,
+    ConvBlock,
     DenseBlock,
     Downsample,
     GroupLinear,
@@ -145,7 +145,7 @@ class MaskNetwork(nn.Module):
             self.dense_in, self.dense_out = Pointwise(self.dense_in), Pointwise(self.dense_out)
             self.dense = nn.Sequential(*(WinogradDenseBlock(block) for block in self.dense))
         for module in list(self.modules()):
-            if isinstance(module, Block):
+            if isinstance(module, ConvBlock):
                 module.fuse(winograd=winograd)
             elif isinstance(module, GroupLinear | DenseBlock):
                 module.fuse()
@@ -181,7 +181,7 @@ class MaskNetwork(nn.Module):
             (low if section.complex_filter else high).append(values)
             first += section.groups
         parts = torch.cat(low, dim=2)
-        taps = torch.view_as_complex(parts.view(*parts.shape[:-1], TAPS, 2))  # [batch, frames, low bins, taps]
+        taps = torch.view_as_complex(parts.view(*parts.shape[:-1], FILTER_TAPS, 2))  # [batch, frames, low bins, taps]
         gains = torch.cat(high, dim=2).squeeze(-1) @ self.high_matrix.T  # [batch, frames, high bins]
         gains = self.gain_floor + (1 - self.gain_floor) * gains.float()  # mixed precision makes products shorter
         return Filter(taps[..., 0], taps[..., 1:], gains)
@@ -227,7 +227,7 @@ def _ramp(values: Tensor, bounds: tuple[float, float]) -> Tensor:
 
 
 def _blocks(channels: int, dilations: tuple[int, ...]) -> nn.Sequential:
-    return nn.Sequential(*(Block(channels, dilation) for dilation in dilations))
+    return nn.Sequential(*(ConvBlock(channels, dilation) for dilation in dilations))
 
 
 def tupled(table: Mapping[str, Any]) -> dict[str, Any]:

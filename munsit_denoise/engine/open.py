@@ -1,65 +1,80 @@
-"""The engine for one process: the model loaded once, a denoiser for each recording."""
+"""The engine for one process: each model loaded once, a denoiser for each recording."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TYPE_CHECKING
 
-from munsit_denoise.engine.allocator import Rest, give_memory_back, keep_freed_memory
+from munsit_denoise.engine.allocator import give_memory_back, keep_freed_memory
+from munsit_denoise.engine.catalogue import DEEPFILTERNET3, OWN, brought
+from munsit_denoise.engine.pool import Pool, PooledDenoiser
 from munsit_denoise.engine.threads import wait_briefly
+from munsit_denoise.treatment import Quality, Treatment
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from munsit_denoise.engine.enhancer import Enhancer
-    from munsit_denoise.engine.stream import Denoiser
+
+OWN_SHARE = 0.6  # of the result of `quality=best`: docs/quality.md has the table
+MakeDenoiser = Callable[[int, int, Treatment], PooledDenoiser]
 
 
 def open_engine(
-    device_name: str, threads: int, precision: str = "auto", concurrency: int = 1
-) -> Callable[[int, int, float], "Denoiser"]:
-    """Return a maker of denoisers for a sample rate in hertz, a number of channels and a strength from 0 to 1.
+    device_name: str, threads: int, precision: str = "auto", concurrency: int = 1, enhancer_name: str = OWN
+) -> MakeDenoiser:
+    """Return a maker of denoisers for a sample rate in hertz, a number of channels and what is to be done.
 
-    The network's products are in `precision`; `auto` takes bfloat16 where the device computes in it, which is faster.
-    Of all denoisers together, `concurrency` windows are in work at a time. PyTorch is loaded here.
-    Raises RuntimeError when the device is not there, BrokenWeights when the model is not.
+    The own network's products are in `precision`; `auto` takes bfloat16 where the device computes in it, which is
+    faster. `enhancer_name` is the model of the standard quality; what `quality=best` needs is loaded when it is first
+    asked for. Of all denoisers together, `concurrency` windows are in work at a time. PyTorch is loaded here.
+    Raises RuntimeError when the device or the model is not there, BrokenWeights when a model's weights are not.
     """
     keep_freed_memory()
     wait_briefly()
-    from munsit_denoise.engine.stream import Denoiser, StreamFormat
+    from munsit_denoise.engine.stream import StreamFormat
 
-    enhancer = _OwnThreads(lambda: _load(device_name, threads, precision), concurrency)
-    return lambda rate_hz, channels, strength: Denoiser(enhancer, StreamFormat(rate_hz, channels), strength)
+    models = _Models(device_name, threads, precision)
+    pool = Pool(concurrency)
+    usual = pool.do(lambda: models.named(enhancer_name))
+    give_memory_back()
 
+    def make(rate_hz: int, channels: int, treatment: Treatment) -> PooledDenoiser:
+        enhancer = pool.do(models.best) if treatment.quality is Quality.BEST else usual
+        inner = enhancer.begin(StreamFormat(rate_hz, channels), treatment.strength)
+        return PooledDenoiser(inner, enhancer.models, pool)
 
-def _load(device_name: str, threads: int, precision: str) -> "Enhancer":
-    from munsit_denoise.engine.device import choose_device, choose_precision, use_threads
-    from munsit_denoise.engine.enhancer import Enhancer
-    from munsit_denoise.engine.weights import load_network
-
-    use_threads(threads)
-    device = choose_device(device_name)
-    dtype = choose_precision(precision, device)
-    return Enhancer(load_network(device, precision=dtype), device, dtype)
+    return make
 
 
-class _OwnThreads:
-    """An enhancer whose windows are worked on in threads of its own, whoever asks.
+class _Models:
+    """The models of a process, each loaded when it is first asked for."""
 
-    OpenMP keeps a team for each thread that ever called PyTorch, and once they outnumber the cores it lets them sleep
-    between any two operations; waking them takes longer than most of a window's operations.
-    """
+    def __init__(self, device_name: str, threads: int, precision: str) -> None:
+        from munsit_denoise.engine.device import choose_device, use_threads
 
-    def __init__(self, load: Callable[[], "Enhancer"], concurrency: int) -> None:
-        self._threads = ThreadPoolExecutor(concurrency, "engine")
-        self._enhancer = self._threads.submit(load).result()
-        self._rest = Rest()
-        give_memory_back()
+        use_threads(threads)
+        self._device, self._precision = choose_device(device_name), precision
+        self.named, self.best = cache(self._named), cache(self._best)
 
-    def enhance(
-        self, window: "Tensor", sample_rate_hz: int, strength: float, should_stop: Callable[[], bool]
-    ) -> "Tensor":
-        """Return what the enhancer makes of a window."""
-        try:
-            return self._threads.submit(self._enhancer.enhance, window, sample_rate_hz, strength, should_stop).result()
-        finally:
-            self._rest.put_off()
+    def _named(self, name: str) -> "Enhancer":
+        """Return a model by its name. Raises NoSuchEnhancer, BrokenWeights, and what a package's model raises."""
+        if name == OWN:
+            return self._own()
+        if name == DEEPFILTERNET3:
+            from munsit_denoise.engine.channels import ChannelEnhancer
+            from munsit_denoise.engine.deepfilternet.enhancer import DeepFilterNet3
+
+            return ChannelEnhancer(DeepFilterNet3(self._device))
+        enhancer: Enhancer = brought(name).load()(self._device.type)
+        return enhancer
+
+    def _best(self) -> "Enhancer":
+        from munsit_denoise.engine.mixture import Mixture
+
+        return Mixture([(self.named(OWN), OWN_SHARE), (self.named(DEEPFILTERNET3), 1 - OWN_SHARE)])
+
+    def _own(self) -> "Enhancer":
+        from munsit_denoise.engine.device import choose_precision
+        from munsit_denoise.engine.masking import MaskEnhancer
+        from munsit_denoise.engine.weights import load_network
+
+        dtype = choose_precision(self._precision, self._device)
+        return MaskEnhancer(load_network(self._device, precision=dtype), self._device, dtype)

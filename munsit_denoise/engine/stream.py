@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from munsit_denoise.engine.kinship import MAX_CHANNELS
+from munsit_denoise.engine.filter_sharing import MAX_CHANNELS
 from munsit_denoise.engine.stop import Stopped
 
 Block = NDArray[np.float32]  # [frames, channels], full scale is 1
@@ -44,18 +44,18 @@ class StreamFormat:
 
 
 class Windows(Protocol):
-    """What a denoiser needs of an enhancer."""
+    """What makes the windows of a recording clean, in the order in which they come."""
 
     def enhance(self, window: Tensor, sample_rate_hz: int, strength: float, should_stop: Callable[[], bool]) -> Tensor:
         """Return a window [channels, samples] of whole seconds without its noise. Raises Stopped."""
         ...
 
 
-class Denoiser:
+class WindowedDenoiser:
     """One recording's worth of state: `feed` blocks, then `flush`; the outputs together have the input's length."""
 
-    def __init__(self, enhancer: Windows, stream: StreamFormat, strength: float = 1.0) -> None:
-        self._enhancer, self._stream, self._strength = enhancer, stream, strength
+    def __init__(self, windows: Windows, stream: StreamFormat, strength: float = 1.0) -> None:
+        self._windows, self._stream, self._strength = windows, stream, strength
         self._core = stream.core_s * stream.sample_rate_hz
         self._context = CONTEXT_S * stream.sample_rate_hz
         self._pending: list[Block] = []  # fed but not yet in the buffer
@@ -104,7 +104,7 @@ class Denoiser:
         if self._strength == 0:
             out = tensor.clone()  # what is returned is the caller's
         else:
-            out = self._enhancer.enhance(tensor, self._stream.sample_rate_hz, self._strength, self._stopped.is_set)
+            out = self._windows.enhance(tensor, self._stream.sample_rate_hz, self._strength, self._stopped.is_set)
         return out[:, self._context : self._context + stop - start].T.contiguous().numpy()
 
     def _whole_seconds(self, start: int, stop: int) -> int:

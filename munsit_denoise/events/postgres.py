@@ -59,7 +59,7 @@ class PostgresBell(MemoryBell):
                     failures = 0
                     await self._tell(connection)
             except (psycopg.Error, OSError, TimeoutError) as error:
-                log.debug("the bell cannot tell the others: %s", type(error).__name__)
+                log.debug("events cannot be sent to other processes: %s", type(error).__name__)
             await anyio.sleep(PAUSES_S[min(failures, len(PAUSES_S) - 1)])
             failures += 1
 
@@ -90,7 +90,7 @@ class PostgresBell(MemoryBell):
                     self._ring_all()  # whoever moved while nobody listened
                     await self._hear(connection)
             except (psycopg.Error, OSError, TimeoutError) as error:
-                log.warning("the connection for events broke, and is opened anew: %s", type(error).__name__)
+                log.warning("the connection for events broke and is opened again: %s", type(error).__name__)
             await anyio.sleep(PAUSES_S[min(failures, len(PAUSES_S) - 1)])
             failures += 1
 

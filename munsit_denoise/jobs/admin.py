@@ -12,19 +12,19 @@ from munsit_denoise.db.key_form import SHOWN_DIGITS
 from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.users import Users
 from munsit_denoise.errors import InvalidOption, NotFound
-from munsit_denoise.jobs.farewell import delete_user
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.speed import WINDOW_S, Speed
+from munsit_denoise.jobs.user_removal import delete_user
 from munsit_denoise.logs import get_logger
 from munsit_denoise.records import Scope
 from munsit_denoise.times import duration_s, moment_us
 
-__all__ = ["Admin", "AdminLeaves", "Disk", "KeyInfo", "OpenJob", "QueuedJob", "Rates", "User", "Wanted"]
+__all__ = ["Admin", "AdminLeaves", "Disk", "KeyInfo", "KeyRequest", "OpenJob", "QueuedJob", "Rates", "User"]
 log = get_logger()
 
 
 @dataclass(frozen=True)
-class Wanted:
+class KeyRequest:
     """A key that is to be made; `expires` is `30d` from now, or a day."""
 
     name: str | None = None
@@ -107,7 +107,7 @@ class Admin:
             await self._overview.user(user_id)
         return await self._keys.page(user_id, offset, limit)
 
-    async def add_key(self, user_id: str, wanted: Wanted) -> tuple[str, KeyInfo]:
+    async def add_key(self, user_id: str, wanted: KeyRequest) -> tuple[str, KeyInfo]:
         """Return a new key of a user, which cannot be shown again. Raises NotFound, InvalidOption."""
         options = KeyOptions(wanted.name, wanted.scope, _moment(wanted.expires))
         key = await self._keys.create_for(user_id, options)

@@ -14,7 +14,7 @@ from munsit_denoise.errors import (
     TooManyUploads,
     TooMuchWaiting,
 )
-from munsit_denoise.jobs.intake import Limits
+from munsit_denoise.jobs.intake import UploadLimits
 from munsit_denoise.queue.base import JobQueue
 from munsit_denoise.storage.base import Storage
 
@@ -50,7 +50,7 @@ class Admission:
     """Refuses before anything is read or done, and keeps a place for what it let in until that has its own."""
 
     def __init__(
-        self, limits: Limits, storage: Storage, uploads: Uploads, records: Records, queues: Sequence[JobQueue]
+        self, limits: UploadLimits, storage: Storage, uploads: Uploads, records: Records, queues: Sequence[JobQueue]
     ) -> None:
         self._limits, self._storage, self._queues = limits, storage, queues
         self._uploads, self._records = uploads, records

@@ -8,11 +8,11 @@ from pathlib import Path
 import anyio
 
 from munsit_denoise.errors import DenoiseError, Interrupted, ResultTooLarge, Unavailable
-from munsit_denoise.jobs.intake import Examiner, Limits, Received, described
+from munsit_denoise.jobs.intake import Examiner, Received, UploadLimits, described
+from munsit_denoise.jobs.machine_trouble import machine_trouble
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.pause import Pause
 from munsit_denoise.jobs.settlement import Settlement, persist
-from munsit_denoise.jobs.verdict import no_verdict
 from munsit_denoise.logs import get_logger
 from munsit_denoise.records import DenoiseRecord, Status
 
@@ -31,7 +31,7 @@ class Fetcher:
     parts: Parts
     settlement: Settlement
     examiner: Examiner
-    limits: Limits
+    limits: UploadLimits
     download: Download
     pause: Pause = field(default_factory=Pause)
 
@@ -94,7 +94,7 @@ class Fetcher:
         raise AssertionError  # the loop returns or raises
 
     async def _settle(self, record: DenoiseRecord, error: Exception) -> None:
-        trouble = no_verdict(error)
+        trouble = machine_trouble(error)
         if trouble is not None:
             self.parts.journal.interrupted(record, trouble.message)
             self.pause.begin(trouble)
@@ -110,4 +110,4 @@ class Fetcher:
         try:
             await self.parts.storage.delete_job(job_id)
         except Unavailable as error:  # the sweep removes it later
-            log.warning("what was fetched could not be removed", reason=error.message)
+            log.warning("a downloaded original could not be removed", reason=error.message)

@@ -5,15 +5,14 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from munsit_denoise.db.history import Encode, Encoded, Wanted
-from munsit_denoise.db.history import History as Pages
+from munsit_denoise.db.history import Encode, Encoded, RecordFilter, RecordPages
 from munsit_denoise.db.rows import to_row
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.watch import present
 from munsit_denoise.records import HISTORY_COLUMNS, DenoiseRecord, Event
 from munsit_denoise.storage.base import Presigning, Reader, Storage
 
-__all__ = ["History", "StoredFile", "Wanted", "row_of"]
+__all__ = ["History", "RecordFilter", "StoredFile", "row_of"]
 
 
 def row_of(record: DenoiseRecord) -> list[Any]:
@@ -48,7 +47,7 @@ class StoredFile:
 class History:
     """Records and files, read alone. Every method may raise DatabaseBusy."""
 
-    def __init__(self, parts: Parts, pages: Pages) -> None:
+    def __init__(self, parts: Parts, pages: RecordPages) -> None:
         self._parts, self._pages = parts, pages
 
     async def get(self, user_id: str, job_id: str) -> DenoiseRecord:
@@ -60,11 +59,11 @@ class History:
         record = await self._parts.records.get_own(user_id, job_id)
         return record, present(record, self._parts.board.latest(job_id), self._parts.standing)
 
-    async def page(self, wanted: Wanted, offset: int, limit: int, encode: Encode[Encoded]) -> Encoded:
+    async def page(self, wanted: RecordFilter, offset: int, limit: int, encode: Encode[Encoded]) -> Encoded:
         """Return what `encode` makes of a page's rows, newest first, in the thread that read them."""
         return await self._pages.page(wanted, offset, limit, encode)
 
-    def all(self, wanted: Wanted, offset: int, limit: int, encode: Encode[Encoded]) -> AsyncIterator[Encoded]:
+    def all(self, wanted: RecordFilter, offset: int, limit: int, encode: Encode[Encoded]) -> AsyncIterator[Encoded]:
         """Yield what `encode` makes of batches of bounded size; the first may be of no row."""
         return self._pages.all(wanted, offset, limit, encode)
 

@@ -17,19 +17,28 @@ LIFETIME_US = 24 * 3600 * 10**6
 EXPIRY_INTERVAL_S = 600
 NO_OPTIONS = Options()
 OF_THE_SERVER = {"webhook_base"}  # what the server adds to a client's options
+HALF = 32  # digits of a fingerprint
 
 
-def fingerprint(source: str, options: Options) -> str:
-    """Return the digest of what a submission wants: its source, and the options that are not the usual ones."""
+def fingerprint(source: str, options: Options, named: str | None = None) -> str:
+    """Return a digest of what a submission wants: its source, and the options that are not the usual ones.
+
+    Its second half is of how the source was named, where that is another thing: an upload that has expired meanwhile
+    is still known by its name.
+    """
     asked = {
         name: value
         for name, value in vars(options).items()
         if value != getattr(NO_OPTIONS, name) and name not in OF_THE_SERVER
     }
+    return _digest(source, asked)[:HALF] + _digest(named or source, asked)[HALF:]
+
+
+def _digest(source: str, asked: dict[str, object]) -> str:
     return hashlib.sha256(json.dumps([source, asked], sort_keys=True).encode()).hexdigest()
 
 
-class Turn:
+class KeyedSubmission:
     """One submission, with a key or without; `first` is what an earlier one with the same key became."""
 
     def __init__(self, note: Note | None = None, first: First | None = None) -> None:
@@ -45,17 +54,21 @@ class Turn:
         """What the transaction that accepts the job does besides."""
         return (self._note,) if self._note else ()
 
-    def wants(self, source: str, options: Options) -> None:
+    def repeats(self, named: str, options: Options) -> bool:
+        """Say whether the first one named its source alike, so that nobody needs to look at the source again."""
+        return self.first is not None and self.first.fingerprint[HALF:] == fingerprint(named, options)[HALF:]
+
+    def wants(self, source: str, options: Options, named: str | None = None) -> None:
         """Note what is submitted, before it is accepted. Raises KeyReused when the first was another."""
         if self._note is None:
             return
-        self._note.fingerprint = fingerprint(source, options)
-        if self.first is not None and self.first.fingerprint != self._note.fingerprint:
+        self._note.fingerprint = fingerprint(source, options, named)
+        if self.first is not None and self.first.fingerprint[:HALF] != self._note.fingerprint[:HALF]:
             raise KeyReused
 
 
 class Idempotency:
-    """Gives submissions their turn; which ones are coming in is known to this process alone.
+    """Admits submissions; which ones are coming in is known to this process alone.
 
     A server beside this one learns it where its job is to be accepted: there the database lets one of them in.
     """
@@ -63,25 +76,27 @@ class Idempotency:
     def __init__(self, keys: IdempotencyKeys) -> None:
         self._keys = keys
         self._coming: set[tuple[str, str]] = set()  # users and keys whose first submission is not over
+        self._over = 0  # how many of those are
 
     @asynccontextmanager
-    async def turn(self, user_id: str, key: str | None) -> AsyncIterator[Turn]:
-        """Yield a submission's turn, which is over with the block. Raises KeyInUse while the first one's goes on."""
+    async def submission(self, user_id: str, key: str | None) -> AsyncIterator[KeyedSubmission]:
+        """Yield a submission, which is over with the block. Raises KeyInUse while the first with its key goes on."""
         if key is None:
-            yield Turn()
+            yield KeyedSubmission()
             return
-        note, own = Note(user_id, key, LIFETIME_US), (user_id, key)
+        note, own, over = Note(user_id, key, LIFETIME_US), (user_id, key), self._over
         first = await self._find(user_id, key)
         if first is not None:
-            yield Turn(note, first)
+            yield KeyedSubmission(note, first)
             return
         if own in self._coming:
             raise KeyInUse
         self._coming.add(own)
-        try:  # it is asked again, as one may have been accepted between the first answer and now
-            yield Turn(note, await self._find(user_id, key))
+        try:  # it is asked again where one may have been accepted between the first answer and now
+            yield KeyedSubmission(note, await self._find(user_id, key) if self._over != over else None)
         finally:
             self._coming.discard(own)
+            self._over += 1
 
     async def expire_forever(self) -> None:
         """Forget keys that are old enough, again and again."""

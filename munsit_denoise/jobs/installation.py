@@ -12,7 +12,7 @@ from munsit_denoise.storage.base import Storage
 log = get_logger()
 WAY_OUT = (
     "Check DENOISE_DATABASE_URL, DENOISE_STORAGE_URL and DENOISE_DATA_DIR. If they are meant, start once with "
-    "DENOISE_ADOPT_STORAGE=true: files that the database does not know are put aside then, and nothing is deleted."
+    "DENOISE_ADOPT_STORAGE=true: files that the database does not know are set aside then, and nothing is deleted."
 )
 FRESH = "The storage holds recordings that this database does not know: it is new, or another one's. " + WAY_OUT
 STRANGE = "The storage belongs to another database than this one. " + WAY_OUT
@@ -39,7 +39,7 @@ async def belong_together(
             raise CannotGoOn(EMPTY)
     elif strangers:
         place = await storage.set_aside(strangers)
-        log.warning("files that the database does not know were put aside", folders=len(strangers), place=place)
+        log.warning("files that the database does not know were set aside", folders=len(strangers), place=place)
     agreed = own or (None if adopt else marked) or str(uuid.uuid4())
     await storage.name_installation(agreed)
     await installation.name(agreed)

@@ -7,17 +7,18 @@ from pathlib import Path
 
 from munsit_denoise.errors import AudioTooLong, FileTooLarge
 from munsit_denoise.jobs.fair import FairLimiter
-from munsit_denoise.jobs.reckoning import needed_bytes
+from munsit_denoise.jobs.result_size import needed_bytes
 from munsit_denoise.media.formats import result_extension
 from munsit_denoise.media.probe import AudioTrack, probe
-from munsit_denoise.records import DenoiseRecord, Options, SourceType, extension_of, source_type_of
+from munsit_denoise.names import extension_of
+from munsit_denoise.records import DenoiseRecord, Options, SourceType, source_type_of
 
 PROBES_AT_ONCE = 4  # files that are looked at beside each other; the others wait their turn
 EXTENSIONS = {"matroska": "mkv", "mov": "mp4", "asf": "wma", "mpegts": "mpg"}  # of containers that are called otherwise
 
 
 @dataclass(frozen=True)
-class Limits:
+class UploadLimits:
     """What an upload may be; 0 is any."""
 
     upload_mb: int
@@ -54,7 +55,7 @@ Receive = Callable[[Path], Awaitable[Received]]  # writes an upload to a path
 class Examiner:
     """Looks at files, a few at a time; users in turn, as a file that is made for it takes long."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: UploadLimits) -> None:
         self._limits, self._probing = limits, FairLimiter(PROBES_AT_ONCE)
 
     async def examine(self, user_id: str, path: Path, index: int = 0) -> AudioTrack:

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from munsit_denoise.db.engine import now_us
-from munsit_denoise.db.records import Waiting
+from munsit_denoise.db.records import PendingJob
 from munsit_denoise.logs import get_logger, remembered, remembering
 from munsit_denoise.metrics import Metrics
 from munsit_denoise.records import DenoiseRecord, Status
@@ -78,7 +78,7 @@ class Journal:
         with self.working(record):
             self._tell("job accepted", record, trace, bytes=record.audio_size_bytes or None)
 
-    def resumed(self, job: Waiting) -> None:
+    def resumed(self, job: PendingJob) -> None:
         """A job of a server before this one was queued again."""
         age_s = max(0.0, (now_us() - job.created_at_us) / 1e6)
         source = host_of(job.source_url) if job.source_url else None

@@ -56,7 +56,10 @@ class RateLimits:
     def _tell(self, *, reachable: bool, reason: str | None = None) -> None:
         if reachable is not self._reachable:
             self._reachable = reachable
-            log.warning("requests are counted again" if reachable else "requests cannot be counted", reason=reason)
+            log.warning(
+                "requests are counted again" if reachable else "requests cannot be counted",
+                reason=reason,
+            )
 
 
 class _Times(MemoryStorage):

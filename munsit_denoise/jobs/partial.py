@@ -23,7 +23,7 @@ from munsit_denoise.errors import (
 from munsit_denoise.jobs.admission import Admission
 from munsit_denoise.jobs.intake import Examiner, format_of, track_json
 from munsit_denoise.jobs.parts import Parts
-from munsit_denoise.jobs.turns import SILENT_S, Turn, Turns
+from munsit_denoise.jobs.upload_locks import SILENT_S, UploadLock, UploadLocks
 from munsit_denoise.logs import get_logger
 from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.records import PartialUpload, Upload
@@ -60,7 +60,7 @@ class ResumableUploads:
         self, parts: Parts, rows: PartialUploads, admission: Admission, examiner: Examiner, hours: float
     ) -> None:
         self._parts, self._rows, self._admission, self._examiner = parts, rows, admission, examiner
-        self._hours, self._turns = hours, Turns()
+        self._hours, self._locks = hours, UploadLocks()
 
     async def create(self, user_id: str, file_name: str, length_bytes: int, metadata: str) -> PartialUpload:
         """Begin an upload. Raises NotMedia for an empty one, TooManyUploads."""
@@ -87,12 +87,12 @@ class ResumableUploads:
         Raises UploadNotFound, and what completing raises.
         """
         partial = await self._rows.get_own(user_id, upload_id)
-        while (holder := self._turns.holder(upload_id)) is not None:
+        while (holder := self._locks.holder(upload_id)) is not None:
             flushed_bytes = await holder.flush()
             if flushed_bytes is not None:
                 return Standing(partial, flushed_bytes)
             await holder.moved()
-        async with self._turns.take(upload_id, math.inf):
+        async with self._locks.take(upload_id, math.inf):
             partial, there_bytes = await self._look(user_id, upload_id)
             await self._settle(partial, there_bytes)
             return Standing(partial, there_bytes)
@@ -104,7 +104,7 @@ class ResumableUploads:
         what reading the body raises, and what completing raises.
         """
         await self._rows.get_own(user_id, upload_id)
-        async with self._turns.take(upload_id, SILENT_S) as turn:
+        async with self._locks.take(upload_id, SILENT_S) as lock:
             partial, there_bytes = await self._look(user_id, upload_id)
             lacking_bytes = partial.length_bytes - there_bytes
             if body.offset_bytes != there_bytes:
@@ -113,7 +113,7 @@ class ResumableUploads:
                 raise UploadOverrun
             expected_bytes = lacking_bytes if body.announced_bytes is None else body.announced_bytes
             with self._admission.part(user_id, expected_bytes):
-                there_bytes = await self._take_in(partial, turn, body)
+                there_bytes = await self._take_in(partial, lock, body)
             await self._settle(partial, there_bytes)
             return Standing(partial, there_bytes)
 
@@ -123,7 +123,7 @@ class ResumableUploads:
         Raises UploadNotFound.
         """
         await self._rows.get_own(user_id, upload_id)
-        async with self._turns.take(upload_id, patience_s=0):
+        async with self._locks.take(upload_id, patience_s=0):
             await self._rows.get_own(user_id, upload_id)
             await self._remove(upload_id)
 
@@ -136,7 +136,7 @@ class ResumableUploads:
 
     async def _expire(self, upload_id: str) -> None:
         try:
-            async with self._turns.take(upload_id):
+            async with self._locks.take(upload_id):
                 if upload_id in await self._rows.expired():  # it may have been completed meanwhile
                     await self._remove(upload_id)
         except Unavailable as error:
@@ -150,7 +150,7 @@ class ResumableUploads:
             return partial, partial.length_bytes
         return partial, await self._parts.storage.appended_bytes(partial.storage_key)
 
-    async def _take_in(self, partial: PartialUpload, turn: Turn, body: Body) -> int:
+    async def _take_in(self, partial: PartialUpload, lock: UploadLock, body: Body) -> int:
         """Write a body to the end of an upload, and return where that ends."""
         there_bytes = body.offset_bytes
         if there_bytes == partial.length_bytes:
@@ -159,12 +159,12 @@ class ResumableUploads:
                     raise UploadOverrun
             return there_bytes
         async with self._parts.storage.append(partial.storage_key) as file:
-            with turn.reading(file):
+            with lock.reading(file):
                 async for chunk in body.chunks:
                     there_bytes += len(chunk)
                     if there_bytes > partial.length_bytes:
                         raise UploadOverrun
-                    turn.heard()
+                    lock.heard()
                     await file.write(chunk)
         return there_bytes
 

@@ -9,24 +9,21 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import anyio
-import numpy as np
 from anyio import to_thread
-from numpy.typing import NDArray
 
 from munsit_denoise.errors import ProcessingFailed
-from munsit_denoise.media.belongings import Belongings, finish_tags, gather
 from munsit_denoise.media.containers import CONTAINERS
 from munsit_denoise.media.contents import read_contents
-from munsit_denoise.media.decode import decoding
+from munsit_denoise.media.decode import Block, decoding
 from munsit_denoise.media.encode import Encoder, encoding_to
+from munsit_denoise.media.film_plan import Film
 from munsit_denoise.media.formats import NO_PICTURE, WITH_PICTURE, Encoding, encoding_for, lossless_encoding
 from munsit_denoise.media.loudness import Levelled, level, write_sound
-from munsit_denoise.media.mux import Sources, write_film
-from munsit_denoise.media.plan import Film
+from munsit_denoise.media.metadata import Metadata, finish_tags, gather
+from munsit_denoise.media.mux import FilmSources, write_film
 from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.media.scratch import Scratch, scratch_beside
 
-Block = NDArray[np.float32]  # [frames, channels]
 Report = Callable[[int, str], None]  # percent of the work done, message
 LastStep = Callable[[], AbstractAsyncContextManager[object]]  # what is held while a result is put together
 
@@ -63,7 +60,7 @@ class Stoppable(Protocol):
 
 
 @dataclass(frozen=True)
-class Work:
+class PipelineTask:
     """From which file to which, as what."""
 
     source: Path
@@ -92,7 +89,7 @@ class Outcome:
     levelled: Levelled = NOT_LEVELLED  # what was done to its loudness
 
 
-class _Progress:
+class _FrameProgress:
     """Turns frames into true percentages: read while nothing is ready, written afterwards."""
 
     def __init__(self, track: AudioTrack, report: Report, reduced_percent: int = REDUCED_PERCENT) -> None:
@@ -127,22 +124,24 @@ class _Progress:
         self._report(*state)
 
 
-async def enhance_file(work: Work, denoiser: Denoiser, report: Report, last_step: LastStep = nullcontext) -> Outcome:
+async def enhance_file(
+    task: PipelineTask, denoiser: Denoiser, report: Report, last_step: LastStep = nullcontext
+) -> Outcome:
     """Write the denoised source to the target and return what there is to say about it.
 
     `last_step` is entered when the model is needed no more and work remains.
     Cancelling ends it within a few channels of one window of the model. Raises ProcessingFailed, StorageFull.
     """
-    contents = await read_contents(work.source)
-    async with scratch_beside(work.target) as scratch:
-        is_film = work.is_film and bool(contents.of_kind("v"))
-        belongings = await gather(work.source, contents, work.track, scratch, is_film=is_film)
+    contents = await read_contents(task.source)
+    async with scratch_beside(task.target) as scratch:
+        is_film = task.is_film and bool(contents.of_kind("v"))
+        metadata = await gather(task.source, contents, task.track, scratch, is_film=is_film)
         if is_film:
-            film = Film(contents, work.track, work.extension, CONTAINERS[work.encoding.muxer], work.encoding)
-            outcome = await _enhance_film(work, film, belongings, denoiser, _Desk(report, scratch, last_step))
+            film = Film(contents, task.track, task.extension, CONTAINERS[task.encoding.muxer], task.encoding)
+            outcome = await _enhance_film(task, film, metadata, denoiser, _Desk(report, scratch, last_step))
         else:
-            outcome = await _enhance_alone(work, belongings, denoiser, _Desk(report, scratch, last_step))
-        more = await finish_tags(work.target, belongings, work.encoding)
+            outcome = await _enhance_alone(task, metadata, denoiser, _Desk(report, scratch, last_step))
+        more = await finish_tags(task.target, metadata, task.encoding)
         return replace(outcome, notes=(*outcome.notes, *more))
 
 
@@ -155,48 +154,50 @@ class _Desk:
     last_step: LastStep  # entered when the model is needed no more and work remains
 
 
-async def _enhance_alone(work: Work, belongings: Belongings, denoiser: Denoiser, desk: _Desk) -> Outcome:
+async def _enhance_alone(task: PipelineTask, metadata: Metadata, denoiser: Denoiser, desk: _Desk) -> Outcome:
     """Write a result that is sound and what belongs to it."""
-    encoding, progress = belongings.with_sound(work.encoding), _Progress(work.track, desk.report)
+    encoding, progress = metadata.with_sound(task.encoding), _FrameProgress(task.track, desk.report)
     if encoding.muxer == "mxf":
         raise ProcessingFailed(NO_PICTURE)
-    if work.level_lufs is None:
-        await _enhance_sound(work, work.target, encoding, denoiser, progress)
+    if task.level_lufs is None:
+        await _enhance_sound(task, task.target, encoding, denoiser, progress)
         progress.saving()
         return Outcome()
     sound = desk.scratch.path("sound")
-    await _enhance_sound(work, sound, lossless_encoding(), denoiser, progress)
+    await _enhance_sound(task, sound, lossless_encoding(), denoiser, progress)
     progress.saving()
-    write = partial(write_sound, sound, work.target, work.track, encoding)
+    write = partial(write_sound, sound, task.target, task.track, encoding)
     async with desk.last_step():
-        levelled = await level(sound, work.target, work.track, work.level_lufs, write)
+        levelled = await level(sound, task.target, task.track, task.level_lufs, write)
     return Outcome(levelled.notes, levelled)
 
 
-async def _enhance_film(work: Work, film: Film, belongings: Belongings, denoiser: Denoiser, desk: _Desk) -> Outcome:
+async def _enhance_film(task: PipelineTask, film: Film, metadata: Metadata, denoiser: Denoiser, desk: _Desk) -> Outcome:
     """Write a result with a picture."""
     percent = REDUCED_PERCENT if film.picture_fits else REDUCED_BEFORE_PICTURE_PERCENT
-    progress, sound = _Progress(work.track, desk.report, percent), desk.scratch.path("sound")
-    await _enhance_sound(work, sound, lossless_encoding(), denoiser, progress)
+    progress, sound = _FrameProgress(task.track, desk.report, percent), desk.scratch.path("sound")
+    await _enhance_sound(task, sound, lossless_encoding(), denoiser, progress)
     progress.saving(0)
     async with desk.last_step():
         levelled = Levelled()
-        if work.level_lufs is not None:
+        if task.level_lufs is not None:
             trial = desk.scratch.path("trial")
             encoding = lossless_encoding() if film.encoding.muxer == "mxf" else film.encoding  # MXF needs a picture
-            write = partial(write_sound, sound, trial, work.track, encoding)
-            levelled = await level(sound, trial, work.track, work.level_lufs, write)
-        sources = Sources(film, work.source, sound, belongings, levelled.filters)
-        notes = await write_film(sources, work.target, desk.scratch, progress.saving)
+            write = partial(write_sound, sound, trial, task.track, encoding)
+            levelled = await level(sound, trial, task.track, task.level_lufs, write)
+        sources = FilmSources(film, task.source, sound, metadata, levelled.filters)
+        notes = await write_film(sources, task.target, desk.scratch, progress.saving)
     progress.saving()
     return Outcome((*levelled.notes, *notes), levelled)
 
 
-async def _enhance_sound(work: Work, target: Path, encoding: Encoding, denoiser: Denoiser, progress: _Progress) -> None:
+async def _enhance_sound(
+    task: PipelineTask, target: Path, encoding: Encoding, denoiser: Denoiser, progress: _FrameProgress
+) -> None:
     progress.tell()
     async with (
-        decoding(work.source, work.track) as blocks,
-        encoding_to(target, work.track, encoding) as encoder,
+        decoding(task.source, task.track) as blocks,
+        encoding_to(target, task.track, encoding) as encoder,
     ):
         async for block in blocks:
             progress.read += len(block)
@@ -218,7 +219,7 @@ async def _in_thread(denoiser: Denoiser, step: Callable[[], Block]) -> Block:
         raise
 
 
-async def _write(encoder: Encoder, block: Block, progress: _Progress) -> None:
+async def _write(encoder: Encoder, block: Block, progress: _FrameProgress) -> None:
     if len(block):
         await encoder.write(block)
         progress.written += len(block)

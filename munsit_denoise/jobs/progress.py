@@ -16,7 +16,7 @@ BEAT_INTERVAL_S = 10.0  # between two signs of life of one that comes no further
 
 
 @dataclass
-class _Run:
+class _Reported:
     lease: Lease
     latest: Processing
     noted: Processing | None = None  # as it stands in the row
@@ -31,11 +31,11 @@ class Board:
 
     def __init__(self, bell: Bell) -> None:
         self._bell = bell
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, _Reported] = {}
 
     def begin(self, lease: Lease, message: str) -> None:
         """A run of a job begins; what its listeners were told of a run before does not fall back."""
-        self._runs[lease.record.id] = _Run(lease, Processing(lease.record.percent, message))
+        self._runs[lease.record.id] = _Reported(lease, Processing(lease.record.percent, message))
         self._bell.ring(lease.record.id)
 
     def tell(self, lease: Lease, percent: int, message: str) -> None:
@@ -79,7 +79,7 @@ class Board:
                 await self._write(due, now_s, records, stop)
             await self._stop_lost([run for run in self._runs.values() if run not in due], records, stop)
 
-    async def _write(self, due: list[_Run], now_s: float, records: Records, stop: Callable[[str], None]) -> None:
+    async def _write(self, due: list[_Reported], now_s: float, records: Records, stop: Callable[[str], None]) -> None:
         told = [run.latest for run in due]
         beats = [Beat(run.lease, event.percent, event.message) for run, event in zip(due, told, strict=True)]
         try:
@@ -91,7 +91,7 @@ class Board:
             self._bell.ring(run.lease.record.id)  # who listens in another process reads the row
         self._stop(void, stop)
 
-    async def _stop_lost(self, quiet: list[_Run], records: Records, stop: Callable[[str], None]) -> None:
+    async def _stop_lost(self, quiet: list[_Reported], records: Records, stop: Callable[[str], None]) -> None:
         """Stop those of some runs whose job was ended elsewhere: also one that comes no further hears of it soon."""
         if quiet:
             with suppress(Unavailable):  # the next round asks again

@@ -12,7 +12,7 @@ from munsit_denoise.jobs.running import RunningJobs
 INTERVAL_S = 1.0
 
 
-class Ended(Protocol):
+class LeaseSource(Protocol):
     """Who knows which jobs go on, and with which lease."""
 
     async def leases(self, job_ids: Collection[str]) -> dict[str, int]:
@@ -20,13 +20,13 @@ class Ended(Protocol):
         ...
 
 
-async def recall_forever(board: Board, running: RunningJobs, ended: Ended, beat: Callable[[], None]) -> None:
+async def recall_forever(board: Board, running: RunningJobs, source: LeaseSource, beat: Callable[[], None]) -> None:
     """Ask about the jobs that run here, once a second; `beat` is told each time that the database answered."""
     while True:
         await anyio.sleep(INTERVAL_S)
         job_ids = running.ids()
         try:
-            leases = await ended.leases(job_ids)
+            leases = await source.leases(job_ids)
         except Unavailable:
             continue
         beat()

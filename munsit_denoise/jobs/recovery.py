@@ -3,7 +3,7 @@
 import anyio
 from anyio.abc import TaskGroup
 
-from munsit_denoise.db.records import Waiting
+from munsit_denoise.db.records import PendingJob
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.logs import get_logger
 
@@ -25,9 +25,9 @@ async def requeue(parts: Parts, tasks: TaskGroup, delay_s: float) -> None:
         else:
             await parts.put(job.user_id, job.id, job.source_url)
     if waiting:
-        log.info("jobs from before go on", jobs=len(waiting))
+        log.info("jobs that had not ended are queued again", jobs=len(waiting))
 
 
-async def _put_later(parts: Parts, job: Waiting, delay_s: float) -> None:
+async def _put_later(parts: Parts, job: PendingJob, delay_s: float) -> None:
     await anyio.sleep(delay_s)
     await parts.put(job.user_id, job.id, job.source_url)

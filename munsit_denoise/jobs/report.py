@@ -8,26 +8,36 @@ from functools import cache
 from importlib import resources
 from math import log10
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from munsit_denoise import __version__
+from munsit_denoise.engine.catalogue import OWN, Model
 from munsit_denoise.errors import Gone, JobNotFound
 from munsit_denoise.jobs.intake import track_of
 from munsit_denoise.jobs.parts import Parts
-from munsit_denoise.jobs.pipeline import Block, Denoiser, Outcome, Stoppable
+from munsit_denoise.jobs.pipeline import Denoiser, Outcome, Stoppable
 from munsit_denoise.logs import get_logger
+from munsit_denoise.media.decode import Block
 from munsit_denoise.media.loudness import Levelled
 from munsit_denoise.media.meter import Meter, Reading, speech_frames
 from munsit_denoise.media.pack import pack
 from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.media.tiles import Picture, fineness_for, room_bytes
 from munsit_denoise.records import DenoiseRecord, Options, Status
+from munsit_denoise.treatment import Quality
 
 log = get_logger()
-MODEL, DIGEST = "munsit-denoise", "weights/denoiser.sha256"
+DIGEST = "weights/denoiser.sha256"
 QUIETEST_LUFS, QUIETEST_DBTP = -70.0, -119.0  # what the meter of a levelled file says of silence
 UNTOLD = Reading(None, None, None, None, 0)
 LEAST_SHARE = 1e-9  # of the energy, below which what was removed is rounding
+
+
+@runtime_checkable
+class Named(Protocol):
+    """A denoiser that says which models it is made of."""
+
+    models: tuple[Model, ...]
 
 
 @dataclass
@@ -64,7 +74,7 @@ class Metered:
             "before": asdict(before),
             "after": asdict(_levelled(after, outcome.levelled)),
             **(self._changes(outcome.levelled.gain_db) if self.works else {}),
-            "model": model(),
+            **told_models(self.denoiser),
             "options": told_options(options),
             "sha256": {"original": digests[0], "result": digests[1]},
         }
@@ -142,14 +152,21 @@ def told_options(options: Options) -> dict[str, Any]:
         "output_format": options.extension,
         "loudness": options.level_lufs,
         "audio_track": options.audio_track,
-    }
+    } | ({"quality": options.quality.value} if options.quality is Quality.BEST else {})
 
 
 @cache
 def model() -> dict[str, str | None]:
     """Return which model this version has: the digest is of its weights' file."""
     digest = resources.files("munsit_denoise.engine").joinpath(DIGEST).read_text("ascii").split()
-    return {"name": MODEL, "version": __version__, "sha256": digest[0] if digest else None}
+    return {"name": OWN, "version": __version__, "sha256": digest[0] if digest else None}
+
+
+def told_models(denoiser: Denoiser) -> dict[str, Any]:
+    """Return which model made a result, and which one beside it where there were two."""
+    models = denoiser.models if isinstance(denoiser, Named) else ()
+    told = [model() if one.version is None else asdict(one) for one in models] or [model()]
+    return dict(zip(("model", "second_model"), told, strict=False))
 
 
 def digest_of(path: Path) -> str | None:
@@ -189,6 +206,7 @@ def _told(record: DenoiseRecord, measured: dict[str, Any]) -> dict[str, Any]:
         "removed_energy_db": measured.get("removed_energy_db"),
         "speech_level_change_db": measured.get("speech_level_change_db"),
         "model": measured.get("model") or dict.fromkeys(("name", "version", "sha256")),
+        **({"second_model": measured["second_model"]} if "second_model" in measured else {}),
         "options": told_options(record.options),
         "sha256": measured.get("sha256") or dict.fromkeys(("original", "result")),
     }

@@ -20,7 +20,7 @@ EXACT = ("wav", "w64", "flac", "aiff", "caf", "au")  # containers that tell how 
 
 
 @dataclass(frozen=True)
-class _Known:
+class _Tracks:
     original: AudioTrack
     result: AudioTrack
     frames: int
@@ -35,7 +35,7 @@ class Residual:
     size_bytes: int
     tag: str  # of its bytes: they are the same each time
     _residuals: "Residuals"
-    _known: _Known
+    _known: _Tracks
 
     @asynccontextmanager
     async def read(self, start: int) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -67,7 +67,7 @@ class Residuals:
 
     def __init__(self, parts: Parts) -> None:
         self._parts, self._places = parts, FairLimiter(AT_ONCE)
-        self._known: OrderedDict[str, _Known] = OrderedDict()  # by job id
+        self._known: OrderedDict[str, _Tracks] = OrderedDict()  # by job id
 
     @property
     def places(self) -> FairLimiter:
@@ -92,7 +92,7 @@ class Residuals:
         return Residual(record, head, size_bytes, f'"{tag}"', self, known)
 
     @asynccontextmanager
-    async def sounds(self, record: DenoiseRecord, known: _Known) -> AsyncIterator[tuple[Sound, Sound]]:
+    async def sounds(self, record: DenoiseRecord, known: _Tracks) -> AsyncIterator[tuple[Sound, Sound]]:
         """Yield both sounds of a job while they can be read. Raises Gone."""
         storage = self._parts.storage
         try:
@@ -104,7 +104,7 @@ class Residuals:
         except FileNotFoundError:
             raise Gone from None
 
-    async def _look(self, record: DenoiseRecord) -> _Known:
+    async def _look(self, record: DenoiseRecord) -> _Tracks:
         """Return what both sounds are, once for each job. Raises Gone, NotSubtractable."""
         storage, index = self._parts.storage, record.options.audio_track
         async with self._places.place(record.user_id):
@@ -118,7 +118,7 @@ class Residuals:
                         made = await looked_at(result, index)
                     except InvalidOption:
                         made = await looked_at(result, 0)  # the other tracks did not go along
-                    known = _Known(source, made, await _frames(Sound(original, source), Sound(result, made)))
+                    known = _Tracks(source, made, await _frames(Sound(original, source), Sound(result, made)))
             except FileNotFoundError:
                 raise Gone from None
             except (NotMedia, ProcessingFailed):

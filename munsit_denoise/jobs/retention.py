@@ -49,7 +49,7 @@ class Keeper:
             try:
                 await self.sweep(now_us())
             except Unavailable as error:
-                log.warning("what was kept for long enough cannot go yet", reason=error.message)
+                log.warning("expired files cannot be deleted yet", reason=error.message)
             await anyio.sleep(pause_s)
 
     async def sweep(self, at_us: int) -> Counter[str]:
@@ -62,7 +62,7 @@ class Keeper:
         if keep.results_days:
             await self._remove_files(RESULT, at_us, keep.results_days, gone, "results")
         if gone:
-            log.info("what was kept for long enough is gone", **gone)
+            log.info("expired files were deleted", **gone)
         return gone
 
     async def _remove_files(self, file: File, at_us: int, days: float, gone: Counter[str], name: str) -> None:
@@ -92,7 +92,7 @@ class Keeper:
         except FileNotFoundError:
             return 0
         except Unavailable as error:
-            log.warning("a file cannot go yet", reason=error.message)
+            log.warning("an expired file cannot be deleted yet", reason=error.message)
             return 0
         return size_bytes
 
@@ -102,7 +102,7 @@ class Keeper:
             sizes = [(await self.storage.stat(key)).size_bytes for key in await self.storage.keys(job_id)]
             await self.storage.delete_job(job_id)
         except (FileNotFoundError, Unavailable) as error:
-            log.warning("a record cannot go yet", job=job_id, reason=str(error))
+            log.warning("an expired record cannot be deleted yet", job=job_id, reason=str(error))
             return False
         gone["bytes"] += sum(sizes)
         return True

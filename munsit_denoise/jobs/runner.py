@@ -10,19 +10,20 @@ import anyio
 from anyio import to_thread
 from anyio.abc import TaskGroup
 
-from munsit_denoise.db.records import Lease, Result
+from munsit_denoise.db.records import Lease, RunResult
 from munsit_denoise.errors import DenoiseError, Interrupted, StorageFull, Unavailable
 from munsit_denoise.jobs.intake import first_of, looked_at, track_of
+from munsit_denoise.jobs.machine_trouble import machine_trouble
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.pause import Pause
-from munsit_denoise.jobs.pipeline import EXTRACTING, Denoiser, Work, enhance_file
+from munsit_denoise.jobs.pipeline import EXTRACTING, Denoiser, PipelineTask, enhance_file
 from munsit_denoise.jobs.places import Place, Places
 from munsit_denoise.jobs.report import digest_of, metered
 from munsit_denoise.jobs.sending import Sending
 from munsit_denoise.jobs.settlement import Settlement, persist
-from munsit_denoise.jobs.verdict import no_verdict
 from munsit_denoise.logs import get_logger
 from munsit_denoise.media.probe import AudioTrack
+from munsit_denoise.treatment import Treatment
 
 log = get_logger()
 WAV = "wav"
@@ -30,7 +31,7 @@ RETRY_PAUSE_S = 1.0  # the stop of a whole unit reaches the programs first: what
 LOST_ORIGINAL = "The original recording is no longer on the server."
 TRIED = "The file could not be processed after {} attempts."
 
-MakeDenoiser = Callable[[AudioTrack, float], Denoiser]  # for a track, at a strength
+MakeDenoiser = Callable[[AudioTrack, Treatment], Denoiser]  # for a track, and what is to be done to it
 
 
 class _Lost(Exception):
@@ -103,7 +104,7 @@ class Runner:
             await self.settlement.give_back_at_stop(lease, (_result_key(lease), _tiles_key(lease)), "it was stopped")
             raise
 
-    async def _attempt(self, lease: Lease, place: Place) -> Result | None:
+    async def _attempt(self, lease: Lease, place: Place) -> RunResult | None:
         """Return the result, None when there is none and that has been settled."""
         try:
             return await self._denoise(lease, place)
@@ -116,7 +117,7 @@ class Runner:
     async def _settle(self, lease: Lease, error: BaseException) -> None:
         """Act on what an attempt broke on: trouble of the machine is no attempt, a verdict ends the job, else again."""
         error = first_of(error)
-        trouble = no_verdict(error)
+        trouble = machine_trouble(error)
         if trouble is not None:
             await self.settlement.give_back(lease)
             await self._again(lease, trouble.message)
@@ -142,7 +143,7 @@ class Runner:
                 raise _Lost from None
             yield path
 
-    async def _denoise(self, lease: Lease, place: Place) -> Result:
+    async def _denoise(self, lease: Lease, place: Place) -> RunResult:
         """Make the result durable in storage."""
         record, options, storage = lease.record, lease.record.options, self.parts.storage
         result_key = _result_key(lease)
@@ -154,15 +155,17 @@ class Runner:
 
         async with self._original(record.original_key) as source, storage.new_file(result_key) as target:
             track = track_of(record.track) or await looked_at(source, options.audio_track)
-            work = Work(source, target, track, options.extension or WAV, options.level_lufs)
-            denoiser = metered(self.make_denoiser(track, options.strength), track, record.audio_size_bytes)
-            outcome = await enhance_file(work, denoiser, tell, lambda: self.places.last_step(place, record.user_id))
+            task = PipelineTask(source, target, track, options.extension or WAV, options.level_lufs)
+            own = await to_thread.run_sync(self.make_denoiser, track, options.treatment)  # may have to load a model
+            denoiser = metered(own, track, record.audio_size_bytes)
+            outcome = await enhance_file(task, denoiser, tell, lambda: self.places.last_step(place, record.user_id))
             digests = await to_thread.run_sync(lambda: (digest_of(source), digest_of(target)))
         told = await to_thread.run_sync(denoiser.report, outcome, options, digests)
         tiles = await to_thread.run_sync(denoiser.tiles)
         tiles_key = await self._kept(tiles, _tiles_key(lease)) if tiles else None
         size_bytes = (await storage.stat(result_key)).size_bytes
-        return Result(result_key, json.dumps(told, ensure_ascii=False), tiles_key, size_bytes)
+        tiles_bytes = len(tiles) if tiles and tiles_key else 0
+        return RunResult(result_key, json.dumps(told, ensure_ascii=False), tiles_key, size_bytes, tiles_bytes)
 
     async def _kept(self, tiles: bytes, key: str) -> str | None:
         """Return the key under which pictures lie, None where there is no room: a result is good without them."""
@@ -170,7 +173,7 @@ class Runner:
             async with self.parts.storage.new_file(key) as path:
                 await to_thread.run_sync(path.write_bytes, tiles)
         except Unavailable as error:
-            log.warning("pictures could not be kept", reason=error.message)
+            log.warning("spectrogram tiles could not be stored", reason=error.message)
             return None
         return key
 

@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from munsit_denoise.db.records import Lease, Result
+from munsit_denoise.db.records import Lease, RunResult
 from munsit_denoise.jobs.fair import FairLimiter
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.settlement import Settlement
 from munsit_denoise.logs import get_logger
-from munsit_denoise.records import Delivery
+from munsit_denoise.records import ResultDelivery
 
 log = get_logger()
 SENDINGS_AT_ONCE = 16  # of which a user's are half at the most; the others wait, which is no failure
@@ -28,14 +28,14 @@ class Sending:
     send_file: Send
     places: FairLimiter = field(default_factory=lambda: FairLimiter(SENDINGS_AT_ONCE))
 
-    async def send(self, lease: Lease, result: Result, url: str) -> None:
+    async def send(self, lease: Lease, result: RunResult, url: str) -> None:
         """Send a result where the client wants it, then end its job."""
         self.parts.board.tell(lease, SENDING_PERCENT, SENDING)
         async with self.places.place(lease.record.user_id):
             delivery = await self._try(lease, result, url)
         await self.settlement.succeed(lease, result, delivery)
 
-    async def _try(self, lease: Lease, result: Result, url: str) -> Delivery:
+    async def _try(self, lease: Lease, result: RunResult, url: str) -> ResultDelivery:
         try:
             async with self.parts.storage.local_file(result.key) as path:
                 reason = await self.send_file(path, url)
@@ -43,4 +43,4 @@ class Sending:
             log.exception("delivery broke")
             reason = "the server broke on it"
         self.parts.journal.delivered(lease.record, reason)
-        return Delivery.DELIVERED if reason is None else Delivery.FAILED
+        return ResultDelivery.DELIVERED if reason is None else ResultDelivery.FAILED

@@ -5,11 +5,11 @@ from typing import TypeVar
 
 import anyio
 
-from munsit_denoise.db.records import Lease, Result
+from munsit_denoise.db.records import Lease, RunResult
 from munsit_denoise.errors import Unavailable
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.logs import get_logger
-from munsit_denoise.records import Delivery, DenoiseRecord
+from munsit_denoise.records import DenoiseRecord, ResultDelivery
 
 log = get_logger()
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
@@ -38,7 +38,7 @@ class Settlement:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    async def succeed(self, lease: Lease, result: Result, delivery: Delivery | None = None) -> None:
+    async def succeed(self, lease: Lease, result: RunResult, delivery: ResultDelivery | None = None) -> None:
         """End a job well; a late run's result goes."""
         ended = await persist(lambda: self._parts.records.succeed(lease, result, delivery))
         if ended is None:

@@ -8,18 +8,30 @@ from dataclasses import replace
 from pathlib import Path
 
 import anyio
+from anyio import to_thread
 
 from munsit_denoise.db.engine import now_us
 from munsit_denoise.db.records import Beside
-from munsit_denoise.errors import DatabaseBusy, Interrupted, OutcomeUnknown, ShuttingDown, Unavailable, UploadNotFound
+from munsit_denoise.errors import (
+    DatabaseBusy,
+    Interrupted,
+    OutcomeUnknown,
+    ShuttingDown,
+    StorageBroken,
+    Unavailable,
+    UploadNotFound,
+)
 from munsit_denoise.jobs.admission import Admission
-from munsit_denoise.jobs.intake import Examiner, Limits, Receive, described, format_of, track_json, track_of
+from munsit_denoise.jobs.intake import Examiner, Receive, UploadLimits, described, format_of, track_json, track_of
 from munsit_denoise.jobs.parts import Parts
-from munsit_denoise.jobs.reckoning import needed_bytes
+from munsit_denoise.jobs.qualities import Qualities
+from munsit_denoise.jobs.report import digest_of
+from munsit_denoise.jobs.result_size import needed_bytes
 from munsit_denoise.logs import get_logger
 from munsit_denoise.media.formats import result_extension
 from munsit_denoise.media.probe import AudioTrack
-from munsit_denoise.records import DenoiseRecord, Options, Origin, Upload, extension_of, source_type_of
+from munsit_denoise.names import extension_of
+from munsit_denoise.records import DenoiseRecord, Options, Origin, Upload, source_type_of
 from munsit_denoise.remote.transfer import name_in
 from munsit_denoise.storage.base import UNANSWERED
 
@@ -30,8 +42,16 @@ SECRET_BYTES = 16  # in a download path: 128 bits cannot be guessed
 class Submission:
     """Takes recordings in; every method acts for one user, and raises Unavailable's."""
 
-    def __init__(self, parts: Parts, admission: Admission, examiner: Examiner, limits: Limits) -> None:
-        self._parts, self._admission, self._examiner, self.limits = parts, admission, examiner, limits
+    def __init__(
+        self,
+        parts: Parts,
+        admission: Admission,
+        examiner: Examiner,
+        limits: UploadLimits,
+        qualities: Qualities = Qualities(),  # noqa: B008 - a value that never changes
+    ) -> None:
+        self._parts, self._admission, self._examiner = parts, admission, examiner
+        self.limits, self.qualities = limits, qualities
 
     async def submit(
         self, user_id: str, origin: Origin, options: Options, receive: Receive, beside: Sequence[Beside] = ()
@@ -45,7 +65,7 @@ class Submission:
         async with self._all_or_nothing(blank.id):
             async with self._parts.storage.new_file(blank.original_key) as path:
                 received = await receive(path)
-                blank = replace(blank, options=received.options or options)
+                blank = replace(blank, options=self.qualities.settled(received.options or options))
                 track = await self._examined(user_id, path, blank.options.audio_track)
             return await self._accept_sized(described(blank, received, track), beside)
 
@@ -71,6 +91,18 @@ class Submission:
             await self._parts.uploads.insert(upload)
         return upload
 
+    async def upload_digest(self, user_id: str, upload_id: str) -> str:
+        """Return the SHA-256 of an uploaded file's bytes, which a thread reads for it. Raises UploadNotFound."""
+        upload = await self._parts.uploads.get_own(user_id, upload_id)
+        try:
+            async with self._parts.storage.local_file(upload.storage_key) as path:
+                digest = await to_thread.run_sync(digest_of, path)
+        except FileNotFoundError:
+            raise UploadNotFound from None  # it has expired, or somebody removed it
+        if digest is None:
+            raise StorageBroken
+        return digest
+
     async def submit_upload(
         self,
         user_id: str,
@@ -89,7 +121,7 @@ class Submission:
         has_picture = known is None or known.has_picture
         extension = result_extension(options.extension, upload.audio_format, has_picture=has_picture)
         record = replace(
-            _blank_record(user_id, origin, replace(options, extension=extension)),
+            _blank_record(user_id, origin, self.qualities.settled(replace(options, extension=extension))),
             file_name=upload.file_name,
             audio_format=upload.audio_format,
             source_type=source_type_of(upload.audio_format),
@@ -125,7 +157,7 @@ class Submission:
         file_name = name_in(url)
         extension = extension_of(file_name)
         record = replace(
-            _blank_record(user_id, origin, options),
+            _blank_record(user_id, origin, self.qualities.settled(options)),
             file_name=file_name or "recording",
             audio_format=extension,
             source_type=source_type_of(extension),
@@ -188,7 +220,7 @@ class Submission:
         try:
             await removal
         except Unavailable as error:  # the sweep removes it later; whoever waits is told what went wrong first
-            log.warning("what was taken in could not be removed", reason=error.message)
+            log.warning("the files of a refused upload could not be removed", reason=error.message)
 
 
 def _blank_record(user_id: str, origin: Origin, options: Options) -> DenoiseRecord:

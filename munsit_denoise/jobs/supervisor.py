@@ -56,6 +56,12 @@ class Supervisor:
     def _tell(self, name: str, error: Exception, pause_s: float) -> None:
         self._down[name] = str(error)
         if isinstance(error, Unavailable):
-            log.warning("a part begins anew", part=name, reason=error.message, seconds=pause_s)
+            log.warning("a background loop is restarted", part=name, reason=error.message, seconds=pause_s)
         else:
-            log.error("a part broke and begins anew", part=name, reason=repr(error), seconds=pause_s, exc_info=error)
+            log.error(
+                "a background loop broke and is restarted",
+                part=name,
+                reason=repr(error),
+                seconds=pause_s,
+                exc_info=error,
+            )

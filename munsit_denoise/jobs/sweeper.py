@@ -1,7 +1,7 @@
 """What no record names goes: uploads that were never answered, results that were never committed, parts.
 
 Recordings of which the database has never heard stay: it may be one that was restored from an older backup. They
-are put aside. An upload that was never answered is told from them by its mark (`storage.base.UNANSWERED`).
+are set aside. An upload that was never answered is told from them by its mark (`storage.base.UNANSWERED`).
 """
 
 import time
@@ -128,7 +128,7 @@ async def _put_aside(parts: Parts, strangers: Sequence[str]) -> None:
     else:
         advice = "Was the database restored from an older backup? Nothing of them was deleted."
         log.warning(
-            "recordings that the database does not know were put aside",
+            "recordings that the database does not know were set aside",
             folders=len(strangers),
             place=place,
             advice=advice,

@@ -7,7 +7,7 @@ from typing import Any
 
 from munsit_denoise.errors import Gone, JobNotFound
 from munsit_denoise.jobs.parts import Parts
-from munsit_denoise.media.pack import HEAD_BYTES, Part, index_bytes, part_of, told
+from munsit_denoise.media.pack import HEAD_BYTES, PackedPart, index_bytes, part_of, told
 from munsit_denoise.records import DenoiseRecord, Status
 from munsit_denoise.storage.base import Reader
 
@@ -35,7 +35,7 @@ class Tiles:
         part = part_of(index, *name)
         if part is None:
             raise JobNotFound
-        return await self._read(key, Part(begin + part.start, part.size))
+        return await self._read(key, PackedPart(begin + part.start, part.size))
 
     async def _key(self, user_id: str, job_id: str) -> str:
         record = await self._parts.records.get_own(user_id, job_id)
@@ -45,8 +45,8 @@ class Tiles:
         found = self._indexes.get(key)
         if found is None:
             try:
-                size = index_bytes(await self._read(key, Part(0, HEAD_BYTES)))
-                found = json.loads(await self._read(key, Part(HEAD_BYTES, size))), HEAD_BYTES + size
+                size = index_bytes(await self._read(key, PackedPart(0, HEAD_BYTES)))
+                found = json.loads(await self._read(key, PackedPart(HEAD_BYTES, size))), HEAD_BYTES + size
             except ValueError:
                 raise JobNotFound from None
             self._indexes[key] = found
@@ -54,7 +54,7 @@ class Tiles:
                 self._indexes.popitem(last=False)
         return found
 
-    async def _read(self, key: str, part: Part) -> bytes:
+    async def _read(self, key: str, part: PackedPart) -> bytes:
         try:
             async with self._open(key, part.start) as reader:
                 return await reader.read(part.size)

@@ -17,7 +17,7 @@ class Used:
     stored_bytes: int
 
 
-class Usage:
+class UsageReader:
     """Tells what users have used. Every method may raise DatabaseBusy."""
 
     def __init__(self, counts: Counts, balances: Balances | None = None) -> None:

@@ -22,7 +22,7 @@ Standing = Callable[[DenoiseRecord], Queued | None]  # where a job waits, None w
 
 
 @dataclass(frozen=True)
-class Patience:
+class WatchTimes:
     """How long is waited, in seconds.
 
     `recheck_s`: for the bell, before a record, and the keys of those who listen, are looked at again. `idle_s`:

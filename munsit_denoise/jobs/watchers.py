@@ -12,7 +12,7 @@ from anyio.lowlevel import checkpoint
 from munsit_denoise.errors import DatabaseBusy, InvalidKey, TooManyStreams
 from munsit_denoise.events.base import Bell, BellClosed, Ear
 from munsit_denoise.jobs.listeners import Listener, Watched
-from munsit_denoise.jobs.watch import Patience, Standing, Told, advance, present
+from munsit_denoise.jobs.watch import Standing, Told, WatchTimes, advance, present
 from munsit_denoise.logs import get_logger
 from munsit_denoise.records import DELETED, DenoiseRecord, Event, Failed, Processing, Queued, terminal_event
 
@@ -24,7 +24,7 @@ KEY_CHECKS = 2  # of each key in the time between two looks at a record
 
 
 @dataclass(frozen=True)
-class Sources:
+class WatchSources:
     """Where it is learnt what a job does, and whether those who listen still may."""
 
     read: Callable[[str], Awaitable[DenoiseRecord | None]]  # a record, whoever owns it; raises DatabaseBusy
@@ -38,9 +38,9 @@ class Sources:
 class Watchers:
     """Tells everybody who listens what their jobs do, while `run_forever` runs."""
 
-    def __init__(self, sources: Sources, patience: Patience, most_per_key: int = 0) -> None:
+    def __init__(self, sources: WatchSources, times: WatchTimes, most_per_key: int = 0) -> None:
         """At most `most_per_key` may listen with one key; 0: any number."""
-        self._sources, self._patience, self._most_per_key = sources, patience, most_per_key
+        self._sources, self._times, self._most_per_key = sources, times, most_per_key
         self._by_key: Counter[str] = Counter()
         self._jobs: dict[str, Watched] = {}
         self._listeners: dict[Listener, None] = {}
@@ -141,11 +141,11 @@ class Watchers:
 
     async def _look(self, job: Watched) -> Event | None:
         """Read a job's record; return its end, None while it has not ended or the database is busy."""
-        job.look_at_s = anyio.current_time() + self._patience.recheck_s
+        job.look_at_s = anyio.current_time() + self._times.recheck_s
         try:
             record = await self._sources.read(job.id)
         except DatabaseBusy:
-            job.look_at_s = anyio.current_time() + min(self._patience.recheck_s, BUSY_RECHECK_S)
+            job.look_at_s = anyio.current_time() + min(self._times.recheck_s, BUSY_RECHECK_S)
             return None
         if record is None:
             return Failed(DELETED)
@@ -169,8 +169,8 @@ class Watchers:
 
     async def _keep_time(self) -> None:
         """Let streams without an event give a sign of life, or end; let those that wait look at the queue."""
-        patience, changes = self._patience, -1
-        tick_s = min(patience.queue_s, patience.idle_s / TICKS, patience.quiet_s / 2)
+        times, changes = self._times, -1
+        tick_s = min(times.queue_s, times.idle_s / TICKS, times.quiet_s / 2)
         while True:
             await anyio.sleep(tick_s)
             if (now_changes := self._sources.queue_changes()) != changes:
@@ -184,9 +184,9 @@ class Watchers:
         woken = 0
         for listener in listeners:
             now_s = anyio.current_time()
-            if now_s - listener.event_s >= self._patience.idle_s:
+            if now_s - listener.event_s >= self._times.idle_s:
                 listener.end()
-            elif now_s - listener.sign_s >= self._patience.quiet_s:
+            elif now_s - listener.sign_s >= self._times.quiet_s:
                 listener.nudge(now_s)
             else:
                 continue
@@ -197,7 +197,7 @@ class Watchers:
     async def _check_keys(self) -> None:
         """End the streams of keys that were revoked: one question a key, however many streams it has."""
         while True:
-            await anyio.sleep(self._patience.recheck_s / KEY_CHECKS)
+            await anyio.sleep(self._times.recheck_s / KEY_CHECKS)
             for key_id in {listener.key_id for listener in self._listeners}:
                 try:
                     valid = await self._sources.is_valid(key_id)

@@ -12,13 +12,13 @@ from typing import Any
 
 import anyio
 
-from munsit_denoise.db.deliveries import Deliveries, Due, Ready
+from munsit_denoise.db.deliveries import Deliveries, DueDelivery, WebhookDelivery
 from munsit_denoise.db.webhook_secrets import WebhookSecrets
 from munsit_denoise.errors import NotFound, Unavailable
 from munsit_denoise.jobs.settlement import persist
 from munsit_denoise.logs import get_logger, remembering
 from munsit_denoise.redaction import host_of
-from munsit_denoise.remote.webhook import Answer, Message
+from munsit_denoise.remote.webhook import DeliveryOutcome, Message
 
 log = get_logger()
 PLACES = 16  # tries at the same time, of which a user's are half at the most
@@ -30,7 +30,7 @@ GONE = 410  # the server wants no more of these
 POLL_S = 2.0  # until the list is looked at again without a ring: what was put off, or noted by another process
 
 Write = Callable[[str, Sequence[Any], int], bytes]  # base, values of HISTORY_COLUMNS, when it ended: the body
-Post = Callable[[str, Message], Awaitable[Answer]]  # to a URL
+Post = Callable[[str, Message], Awaitable[DeliveryOutcome]]  # to a URL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class Webhooks:
 
     def __init__(self, outgoing: Outgoing) -> None:
         self._out = outgoing
-        self._at_work: dict[str, Ready] = {}
+        self._at_work: dict[str, DueDelivery] = {}
         self._rung = anyio.Event()
 
     def ring(self) -> None:
@@ -68,7 +68,7 @@ class Webhooks:
                 with anyio.move_on_after(POLL_S):
                     await self._rung.wait()
 
-    async def _next(self) -> list[Ready]:
+    async def _next(self) -> list[DueDelivery]:
         """Return what finds a place now."""
         free = PLACES - len(self._at_work)
         if free <= 0:
@@ -76,7 +76,7 @@ class Webhooks:
         hosts = Counter(ready.host for ready in self._at_work.values())
         users = Counter(ready.user_id for ready in self._at_work.values())
         full = [host for host, count in hosts.items() if count >= PER_HOST]
-        chosen: list[Ready] = []
+        chosen: list[DueDelivery] = []
         for ready in await persist(lambda: self._out.deliveries.ready(list(self._at_work), full, PER_HOST)):
             if len(chosen) < free and hosts[ready.host] < PER_HOST and users[ready.user_id] < PLACES // 2:
                 chosen.append(ready)
@@ -84,7 +84,7 @@ class Webhooks:
                 users[ready.user_id] += 1
         return chosen
 
-    async def _work(self, ready: Ready) -> None:
+    async def _work(self, ready: DueDelivery) -> None:
         try:
             due = await persist(lambda: self._out.deliveries.get(ready.id))
             if due is not None:
@@ -94,18 +94,18 @@ class Webhooks:
             del self._at_work[ready.id]
             self._rung.set()
 
-    async def _try(self, due: Due) -> Answer:
+    async def _try(self, due: WebhookDelivery) -> DeliveryOutcome:
         try:
             secret = await persist(lambda: self._out.secrets.of(due.user_id))
             body = self._out.write(due.base, due.values, due.created_at_us)
             return await self._out.post(due.url, Message(due.id, body, secret))
         except NotFound:
-            return Answer(GONE, "The user was deleted.")
+            return DeliveryOutcome(GONE, "The user was deleted.")
         except Exception:  # a boundary: one that breaks must not keep the others waiting
             log.exception("webhook broke")
-            return Answer(None, "This server broke on it.")
+            return DeliveryOutcome(None, "This server broke on it.")
 
-    async def _note(self, due: Due, answer: Answer) -> None:
+    async def _note(self, due: WebhookDelivery, answer: DeliveryOutcome) -> None:
         """Write down how a try went, also while the work is being stopped, and tell it."""
         write = self._outcome(due, answer)
         with anyio.CancelScope(shield=True):
@@ -117,7 +117,7 @@ class Webhooks:
                 return
         await persist(write)
 
-    def _outcome(self, due: Due, answer: Answer) -> Callable[[], Awaitable[None]]:
+    def _outcome(self, due: WebhookDelivery, answer: DeliveryOutcome) -> Callable[[], Awaitable[None]]:
         deliveries, tries, target = self._out.deliveries, due.attempts + 1, host_of(due.url)
         error = answer.error
         if error is None:

@@ -1,7 +1,7 @@
 """Whether ffmpeg and ffprobe do what the service needs of them, tried out on the recording in the package."""
 
 from munsit_denoise.media.confinement import confinement
-from munsit_denoise.media.ffmpeg import Limits, finish, input_options, program
+from munsit_denoise.media.ffmpeg import ProgramLimits, finish, input_options, program
 from munsit_denoise.media.formats import FORMATS
 from munsit_denoise.media.sample import RECORDING
 
@@ -37,7 +37,7 @@ def unconfined() -> list[str]:
 
 
 async def _run(name: str, arguments: list[str]) -> str:
-    done = await finish(name, arguments, Limits(), timeout_s=PATIENCE_S, tells=True)
+    done = await finish(name, arguments, ProgramLimits(), timeout_s=PATIENCE_S, tells=True)
     if done.code:
         raise Unable(f"{program(name)} does not work: it ended with {done.code}.")
     return done.stdout.decode(errors="replace")

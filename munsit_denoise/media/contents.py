@@ -8,7 +8,7 @@ from typing import Any
 from anyio import to_thread
 
 from munsit_denoise.errors import ProcessingFailed
-from munsit_denoise.media.ffmpeg import Limits, finish, input_options
+from munsit_denoise.media.ffmpeg import ProgramLimits, finish, input_options
 from munsit_denoise.media.wav import PlainWav, read_plain_wav
 
 PROBE_TIMEOUT_S = 60
@@ -87,7 +87,7 @@ async def read_contents(path: Path) -> Contents:
         return _bare(plain)
     arguments = ["-v", "quiet", "-of", "json", "-show_format", "-show_streams", "-show_chapters"]
     try:
-        done = await finish("ffprobe", arguments + input_options(path), Limits(), timeout_s=PROBE_TIMEOUT_S)
+        done = await finish("ffprobe", arguments + input_options(path), ProgramLimits(), timeout_s=PROBE_TIMEOUT_S)
         found: dict[str, Any] = json.loads(done.stdout or b"{}")
     except (ProcessingFailed, ValueError):
         found = {}

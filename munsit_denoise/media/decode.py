@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from munsit_denoise.errors import Interrupted, ProcessingFailed
-from munsit_denoise.media.ffmpeg import STALL_TIMEOUT_S, Limits, Process, input_options, raise_if_cut_off, running
+from munsit_denoise.media.ffmpeg import (
+    STALL_TIMEOUT_S,
+    Process,
+    ProgramLimits,
+    input_options,
+    raise_if_cut_off,
+    running,
+)
 from munsit_denoise.media.measure import decode_times
 from munsit_denoise.media.nut import Malformed, NutReader
 from munsit_denoise.media.probe import AudioTrack
@@ -55,7 +62,7 @@ async def _running(path: Path, track: AudioTrack, codec: str) -> AsyncIterator[P
     arguments += ["-c:a", track.codec] if _is_big_endian_wav(track) else []
     arguments += [*input_options(path), "-map", f"0:a:{track.index}", "-ar", str(track.sample_rate_hz)]
     arguments += ["-map_metadata", "-1", "-map_chapters", "-1", "-c:a", codec, "-f", "nut", "pipe:1"]
-    async with running("ffmpeg", arguments, Limits(cpu_s=60 + int(track.duration_s / 2))) as process:
+    async with running("ffmpeg", arguments, ProgramLimits(cpu_s=60 + int(track.duration_s / 2))) as process:
         yield process
 
 

@@ -6,15 +6,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
-import numpy as np
-from numpy.typing import NDArray
 
 from munsit_denoise.errors import Interrupted, ProcessingFailed, StorageFull
-from munsit_denoise.media.ffmpeg import STALL_TIMEOUT_S, Limits, Process, raise_if_cut_off, running
+from munsit_denoise.media.decode import Block
+from munsit_denoise.media.ffmpeg import STALL_TIMEOUT_S, Process, ProgramLimits, raise_if_cut_off, running
 from munsit_denoise.media.formats import Encoding
 from munsit_denoise.media.probe import AudioTrack
 
-Block = NDArray[np.float32]  # [frames, channels], full scale is 1
 RESERVE_BYTES = 2**20  # free space below which a failed write is blamed on the disk
 
 
@@ -46,7 +44,7 @@ async def encoding_to(path: Path, track: AudioTrack, encoding: Encoding) -> Asyn
     Raises ProcessingFailed when the format cannot hold this sound, StorageFull when the disk is full, Interrupted
     when the encoder was cut off.
     """
-    limits = Limits(cpu_s=60 + int(track.duration_s * max(track.channels, 2)))
+    limits = ProgramLimits(cpu_s=60 + int(track.duration_s * max(track.channels, 2)))
     async with running("encoder", _arguments(path, track, encoding), limits, feeds=True) as process:
         broken = False
         try:

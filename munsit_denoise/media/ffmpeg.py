@@ -34,7 +34,7 @@ STALL_TIMEOUT_S = 60  # a program that neither reads nor writes for so long is b
 
 
 @dataclass(frozen=True)
-class Limits:
+class ProgramLimits:
     """What one program may use."""
 
     cpu_s: int = 60
@@ -118,7 +118,7 @@ def input_options(path: Path) -> list[str]:
 
 @asynccontextmanager
 async def running(
-    name: str, arguments: list[str], limits: Limits, *, feeds: bool = False, tells: bool = False
+    name: str, arguments: list[str], limits: ProgramLimits, *, feeds: bool = False, tells: bool = False
 ) -> AsyncIterator[Process]:
     """Run a program while the block lasts; afterwards it and its children are gone.
 
@@ -132,7 +132,7 @@ async def running(
             await process.end()
 
 
-async def _start(command: list[str], limits: Limits, *, feeds: bool, tells: bool) -> Process:
+async def _start(command: list[str], limits: ProgramLimits, *, feeds: bool, tells: bool) -> Process:
     """Start a program by vfork, from the thread that is kept for it.
 
     uvloop's own way forks: for each program all pages of a process of hundreds of MiB are shared with the child, and
@@ -162,7 +162,7 @@ async def _start(command: list[str], limits: Limits, *, feeds: bool, tells: bool
 
 @asynccontextmanager
 async def reading(
-    name: str, arguments: list[str], limits: Limits, *, timeout_s: float, tells: bool = False
+    name: str, arguments: list[str], limits: ProgramLimits, *, timeout_s: float, tells: bool = False
 ) -> AsyncIterator[Process]:
     """Run a program while the block reads what it writes. Raises ProcessingFailed when that takes too long."""
     try:
@@ -179,7 +179,9 @@ def _starter() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(1, "starter")
 
 
-async def finish(name: str, arguments: list[str], limits: Limits, *, timeout_s: float, tells: bool = False) -> Finished:
+async def finish(
+    name: str, arguments: list[str], limits: ProgramLimits, *, timeout_s: float, tells: bool = False
+) -> Finished:
     """Run a program to its end and return what it wrote.
 
     Raises ProcessingFailed when it takes too long or writes too much, Interrupted when a signal ended it.
@@ -189,7 +191,7 @@ async def finish(name: str, arguments: list[str], limits: Limits, *, timeout_s: 
         async for chunk in process.stream:
             written += chunk
             if len(written) > MAX_TOLD_BYTES:
-                raise ProcessingFailed("The file describes itself at too great a length.")
+                raise ProcessingFailed("The description of the file's contents is too long.")
         code = await process.wait()
     raise_if_cut_off(code)
     return Finished(code, bytes(written))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from munsit_denoise.errors import ProcessingFailed
 from munsit_denoise.media.encode import output_options, write_failure
-from munsit_denoise.media.ffmpeg import Limits, finish, input_options
+from munsit_denoise.media.ffmpeg import ProgramLimits, finish, input_options
 from munsit_denoise.media.formats import PLACELESS, Encoding
 from munsit_denoise.media.probe import AudioTrack
 
@@ -32,7 +32,7 @@ async def measure_loudness(path: Path, track: AudioTrack) -> Loudness:
     """Measure a file's first audio track. Raises ProcessingFailed."""
     arguments = ["-hide_banner", "-nostats", "-nostdin", "-threads", "1", *input_options(path)]
     arguments += ["-map", "0:a:0", "-af", "ebur128=peak=true:framelog=verbose", "-f", "null", "-"]
-    limits = Limits(cpu_s=60 + int(track.duration_s))
+    limits = ProgramLimits(cpu_s=60 + int(track.duration_s))
     done = await finish("ffmpeg", arguments, limits, timeout_s=60 + track.duration_s, tells=True)
     summary = done.stdout.decode(errors="replace").rpartition("Summary:")[2]
     integrated = re.search(r"I:\s+(-?[\d.]+|-inf|nan) LUFS", summary)
@@ -88,7 +88,7 @@ async def write_sound(sound: Path, target: Path, track: AudioTrack, encoding: En
     arguments = ["-v", "quiet", "-nostdin", "-y", *PLACELESS, *input_options(sound), *encoding.inputs, "-map", "0:a:0"]
     arguments += [*encoding.options, *(["-filter:a:0", chain] if chain else [])]
     arguments += output_options(target, encoding)
-    limits = Limits(cpu_s=60 + int(SECONDS_PER_SECOND * track.duration_s), open_files=128)
+    limits = ProgramLimits(cpu_s=60 + int(SECONDS_PER_SECOND * track.duration_s), open_files=128)
     timeout_s = 60 + SECONDS_PER_SECOND * track.duration_s
     if (await finish("encoder", arguments, limits, timeout_s=timeout_s)).code != 0:
         raise write_failure(target)

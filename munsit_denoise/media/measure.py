@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
-from munsit_denoise.media.ffmpeg import Limits, input_options, raise_if_cut_off, reading
+from munsit_denoise.media.ffmpeg import ProgramLimits, input_options, raise_if_cut_off, reading
 
 TIMEOUT_S = 60
 NEIGHBOURS_S = 0.01  # packets that are stamped as nearer than this to each other are one stretch
@@ -82,7 +82,7 @@ async def _measure_tail(path: Path, index: int, measured: Measured) -> None:
 async def _listed(path: Path, seek: list[str], outputs: list[str], timeout_s: float = TIMEOUT_S) -> Measured:
     arguments = ["-v", "quiet", "-nostdin", "-copyts", "-vn", "-sn", "-dn", *seek, *input_options(path), *outputs]
     listing = _Listing()
-    async with reading("ffmpeg", arguments, Limits(cpu_s=int(timeout_s)), timeout_s=timeout_s) as process:
+    async with reading("ffmpeg", arguments, ProgramLimits(cpu_s=int(timeout_s)), timeout_s=timeout_s) as process:
         rest = b""
         async for chunk in process.stream:
             *lines, rest = (rest + chunk).split(b"\n")

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from munsit_denoise.media.belongings import Belongings
 from munsit_denoise.media.contents import read_contents
 from munsit_denoise.media.encode import output_options, write_failure
-from munsit_denoise.media.ffmpeg import Limits, finish, input_options
+from munsit_denoise.media.ffmpeg import ProgramLimits, finish, input_options
+from munsit_denoise.media.film_plan import Film, FilmPlan, plans
 from munsit_denoise.media.formats import PLACELESS
+from munsit_denoise.media.metadata import Metadata
 from munsit_denoise.media.picture import Tell, encode_picture
-from munsit_denoise.media.plan import Film, Plan, plans
 from munsit_denoise.media.riff import is_silent
 from munsit_denoise.media.scratch import Scratch
 from munsit_denoise.media.starts import picture_start_s, sound_start_s
@@ -29,17 +29,17 @@ NO_CLOCK = ("avi", "mxf", "ogg")
 
 
 @dataclass(frozen=True)
-class Sources:
+class FilmSources:
     """What a film's result is made of."""
 
     film: Film
     path: Path  # of the film
     sound: Path  # the new one, from the track's origin on
-    belongings: Belongings
+    metadata: Metadata
     filters: str  # for the sound; may be empty
 
 
-async def write_film(sources: Sources, target: Path, scratch: Scratch, tell: Tell) -> tuple[str, ...]:
+async def write_film(sources: FilmSources, target: Path, scratch: Scratch, tell: Tell) -> tuple[str, ...]:
     """Write a film with its new sound; return what there is to say of what it has not.
 
     The picture is copied where the container holds it. Raises ProcessingFailed, StorageFull, Interrupted.
@@ -59,7 +59,7 @@ async def write_film(sources: Sources, target: Path, scratch: Scratch, tell: Tel
 
 
 async def _write_checked(
-    sources: Sources, plan: Plan, before_s: float | None, target: Path, picture: Path | None
+    sources: FilmSources, plan: FilmPlan, before_s: float | None, target: Path, picture: Path | None
 ) -> bool:
     """Write a film as planned and return whether a player finds it whole and in sync."""
     begins = await _beginnings(sources, before_s)
@@ -96,7 +96,7 @@ class _Beginnings:
         return replace(self, sound_s=self.sound_s - late_s)
 
 
-async def _beginnings(sources: Sources, before_s: float | None) -> _Beginnings:
+async def _beginnings(sources: FilmSources, before_s: float | None) -> _Beginnings:
     film = sources.film
     contents, origin_s = film.contents, film.track.origin_s
     picture_s = film.picture.start_s or 0.0 if before_s is None else before_s
@@ -126,7 +126,7 @@ def _untold_padding_s(film: Film) -> float:
     return UNTOLD_PADDING.get(words[words.index("-c:a:0") + 1], 0) / rate_hz
 
 
-async def _mux(sources: Sources, plan: Plan, begins: _Beginnings, target: Path, picture: Path | None) -> bool:
+async def _mux(sources: FilmSources, plan: FilmPlan, begins: _Beginnings, target: Path, picture: Path | None) -> bool:
     """Return whether the muxer took everything."""
     film, head_s, sound_s, silence_s = sources.film, begins.head_s, begins.sound_s, 0.0
     if film.encoding.muxer in NO_CLOCK:
@@ -135,17 +135,17 @@ async def _mux(sources: Sources, plan: Plan, begins: _Beginnings, target: Path, 
     arguments = ["-v", "quiet", "-nostdin", "-y", *cut, "-itsoffset", f"{sound_s:.6f}"]
     arguments += [*PLACELESS, *input_options(sources.sound)]
     film_s = begins.film_s or UNMOVED_S * (film.contents.container in MOVED)
-    arguments += ["-itsoffset", f"{film_s:.6f}", *input_options(sources.path), *sources.belongings.inputs]
+    arguments += ["-itsoffset", f"{film_s:.6f}", *input_options(sources.path), *sources.metadata.inputs]
     arguments += ["-itsoffset", f"{begins.new_picture_s:.6f}", *input_options(picture)] if picture else []
-    arguments += [*plan.options, *sources.belongings.options(film.encoding.muxer, 2, plan.attachments)]
-    arguments += [*sources.belongings.track_options(plan.sound_index), *_filtered(sources, plan, silence_s, sound_s)]
+    arguments += [*plan.options, *sources.metadata.options(film.encoding.muxer, 2, plan.attachments)]
+    arguments += [*sources.metadata.track_options(plan.sound_index), *_filtered(sources, plan, silence_s, sound_s)]
     arguments += ["-max_muxing_queue_size", "4096", *output_options(target, film.encoding)]
-    limits = Limits(cpu_s=60 + int(SECONDS_PER_SECOND * film.track.duration_s), open_files=128)
+    limits = ProgramLimits(cpu_s=60 + int(SECONDS_PER_SECOND * film.track.duration_s), open_files=128)
     timeout_s = 60 + SECONDS_PER_SECOND * film.track.duration_s
     return (await finish("ffmpeg", arguments, limits, timeout_s=timeout_s)).code == 0
 
 
-def _filtered(sources: Sources, plan: Plan, silence_s: float, sound_s: float) -> list[str]:
+def _filtered(sources: FilmSources, plan: FilmPlan, silence_s: float, sound_s: float) -> list[str]:
     """Return the options for the new sound's filters, silence in front of it first; MXF ends with its sound."""
     delay = f"adelay=delays={round(silence_s * sources.film.track.sample_rate_hz)}S:all=1" if silence_s else ""
     whole = f"apad=whole_dur={sources.film.contents.duration_s:.6f}" if sources.film.encoding.muxer == "mxf" else ""

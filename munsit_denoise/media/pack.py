@@ -16,7 +16,7 @@ MOST_INDEX_BYTES = 4 * 2**20
 
 
 @dataclass(frozen=True)
-class Part:
+class PackedPart:
     """Where a part lies, counted from the end of the index."""
 
     start: int
@@ -91,7 +91,7 @@ def told(index: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def part_of(index: dict[str, Any], sound: str, kind: str, level: int, number: int) -> Part | None:
+def part_of(index: dict[str, Any], sound: str, kind: str, level: int, number: int) -> PackedPart | None:
     """Return where a tile, or the peaks of a level, lie; None where there are none."""
     start = 0
     for each_sound in SOUNDS:
@@ -99,6 +99,6 @@ def part_of(index: dict[str, Any], sound: str, kind: str, level: int, number: in
             for each_level, found in enumerate(index[each_sound][each_kind]):
                 for each_number, size in enumerate(found["bytes"]):
                     if (each_sound, each_kind, each_level, each_number) == (sound, kind, level, number):
-                        return Part(start, size)
+                        return PackedPart(start, size)
                     start += size
     return None

@@ -10,11 +10,18 @@ from munsit_denoise.errors import ProcessingFailed
 from munsit_denoise.media.containers import PictureEncoder
 from munsit_denoise.media.contents import Stream
 from munsit_denoise.media.encode import output_options, write_failure
-from munsit_denoise.media.ffmpeg import STALL_TIMEOUT_S, Limits, Process, input_options, raise_if_cut_off, running
+from munsit_denoise.media.ffmpeg import (
+    STALL_TIMEOUT_S,
+    Process,
+    ProgramLimits,
+    input_options,
+    raise_if_cut_off,
+    running,
+)
 from munsit_denoise.media.formats import Encoding
 
 Tell = Callable[[float], None]  # the share of a picture that is encoded, 0 to 1
-LIMITS = Limits(cpu_s=7 * 24 * 3_600, memory_bytes=8 * 2**30, open_files=128)  # ends when it stands still
+LIMITS = ProgramLimits(cpu_s=7 * 24 * 3_600, memory_bytes=8 * 2**30, open_files=128)  # ends when it stands still
 NUT = Encoding("nut", ())
 UNKNOWN_RATE_HZ = 25
 MAX_RATE_HZ = 120  # a file that tells more means its clock

@@ -9,7 +9,7 @@ import anyio
 from anyio import to_thread
 
 from munsit_denoise.errors import Interrupted, InvalidOption, NotMedia, ProcessingFailed
-from munsit_denoise.media.ffmpeg import Limits, finish, input_options
+from munsit_denoise.media.ffmpeg import ProgramLimits, finish, input_options
 from munsit_denoise.media.layouts import plain_layout
 from munsit_denoise.media.measure import Measured, measure
 from munsit_denoise.media.timeline import TimeLine, origin_s
@@ -107,7 +107,7 @@ def _timed(track: AudioTrack, measured: Measured) -> AudioTrack:
         if count_s > 0:
             line.place(round((begin_s - zero_s) * line.rate_hz), round(count_s * line.rate_hz))
     if line.silence > MAX_SILENCE_S * line.rate_hz:
-        raise NotMedia("The time stamps in the file make no sense: they leave out more than a day.")
+        raise NotMedia("The time stamps in the file are broken: they contain a gap of more than a day.")
     duration_s = line.position / line.rate_hz
     shortest_s = duration_s - (measured.last_length_s or measured.usual_length_s) - HEADER_SLACK_S
     told = () if track.container in ESTIMATED else (track.origin_s + track.duration_s - zero_s, track.duration_s)
@@ -147,7 +147,7 @@ def _big_endian(track: AudioTrack) -> AudioTrack:
         return track
     if track.codec.startswith("pcm_") and track.codec[-2:] in ("le", "be"):
         return replace(track, codec=f"{track.codec[:-2]}be")
-    raise NotMedia("A big-endian WAV (RIFX) is read only where it holds PCM. Please send it in another format.")
+    raise NotMedia("A big-endian WAV (RIFX) can only be read if it contains PCM. Please send it in another format.")
 
 
 def _fills(track: AudioTrack, size_bytes: int) -> bool:
@@ -160,7 +160,7 @@ async def _header(path: Path) -> dict[str, Any]:
     """Return what ffprobe says of a file, nothing where it can't."""
     arguments = ["-v", "quiet", "-of", "json", "-show_format", "-show_streams"]
     try:
-        done = await finish("ffprobe", arguments + input_options(path), Limits(), timeout_s=PROBE_TIMEOUT_S)
+        done = await finish("ffprobe", arguments + input_options(path), ProgramLimits(), timeout_s=PROBE_TIMEOUT_S)
         found: dict[str, Any] = json.loads(done.stdout or b"{}")
     except (ProcessingFailed, ValueError):
         return {}

@@ -3,10 +3,10 @@
 from fractions import Fraction
 from pathlib import Path
 
-from munsit_denoise.media.ffmpeg import Limits, finish, input_options
+from munsit_denoise.media.ffmpeg import ProgramLimits, finish, input_options
 
 FRAMES = {"V": ("-frames:v", "25", "-fps_mode", "passthrough", "-enc_time_base", "-1"), "a": ("-frames:a", "50")}
-LIMITS = Limits(cpu_s=300, memory_bytes=4 * 2**30, open_files=128)
+LIMITS = ProgramLimits(cpu_s=300, memory_bytes=4 * 2**30, open_files=128)
 TIMEOUT_S = 300
 
 

@@ -1,6 +1,6 @@
 """A program of its own: gives a finished file the tags and covers that ffmpeg does not write.
 
-Reads the tags of a file that others sent, so it runs where memory and time are bounded (see belongings.py), and knows
+Reads the tags of a file that others sent, so it runs where memory and time are bounded (see metadata.py), and knows
 nothing of the rest of the package. Its one argument is JSON: `source`, `target`, `kind` (of the target, one of KINDS),
 `covers` (each `path`, `media_type`, `type`, `text`), `chapters` (each a start in seconds and a title), `copies`
 (whether the source's tags go along as they are).

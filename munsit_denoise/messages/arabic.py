@@ -17,26 +17,26 @@ ARABIC: dict[str, str] = {
         "هذا المفتاح للقراءة فقط. يرجى استخدام مفتاح نطاقه full."
     ),
     "This needs an API key with the scope admin.": "يتطلب هذا مفتاح API نطاقه admin.",
-    "This was deleted, or the time that it is kept for is over.": "حُذف هذا، أو انتهت مدة حفظه.",
+    "This file is gone: it was deleted, or its retention period is over.": "حُذف هذا، أو انتهت مدة حفظه.",
     "There is no residual: the result is not as long as the original, or its loudness was changed.": (
         "لا يمكن حساب الفرق: طول النتيجة يختلف عن طول الأصل، أو تغيّر مستوى صوتها."
     ),
     "Insufficient balance. Required: {required} minutes. Available: {available} minutes.": (
         "الرصيد غير كافٍ. المطلوب: {required} دقيقة. المتاح: {available} دقيقة."
     ),
-    "Upload-Offset must be {offset}, where this upload stands. Please ask with HEAD first.": (
+    "Upload-Offset must be {offset}, the number of bytes received so far. Please ask with HEAD first.": (
         "يجب أن يكون Upload-Offset مساويًا {offset}، أي الموضع الذي بلغه هذا الرفع. يرجى الاستعلام بطلب HEAD أولًا."
     ),
     "Another request is sending to this upload. Please try again in a moment.": (
         "طلب آخر يرسل إلى هذا الرفع الآن. يرجى المحاولة بعد لحظات."
     ),
-    "This is more than the Upload-Length of the upload. Please begin a new upload with the right length.": (
+    "The upload is longer than its Upload-Length. Please start a new upload with the right length.": (
         "هذا أكثر من قيمة Upload-Length المعلنة. يرجى بدء رفع جديد بالطول الصحيح."
     ),
     "This Idempotency-Key was used for another file or other options. Please use a new key.": (
         "استُخدم هذا الـ Idempotency-Key لملف آخر أو لخيارات أخرى. يرجى استخدام قيمة جديدة."
     ),
-    "A request with this Idempotency-Key is still coming in. Please try again in a moment.": (
+    "A request with this Idempotency-Key is still being received. Please try again in a moment.": (
         "ما زال طلب بهذا الـ Idempotency-Key قيد الوصول. يرجى المحاولة بعد لحظات."
     ),
     "audio is required and must be a file": "الحقل audio مطلوب ويجب أن يكون ملفًا",
@@ -47,7 +47,7 @@ ARABIC: dict[str, str] = {
     "Duration exceeds the maximum limit of {limit} minutes. Duration: {duration} minutes": (
         "المدة تتجاوز الحد الأقصى {limit} دقيقة. المدة: {duration} دقيقة"
     ),
-    "The result would have about {size}MB, more than the maximum of {limit}MB. "
+    "The result would be about {size}MB, more than the maximum of {limit}MB. "
     "Please send a shorter recording, or one with fewer channels or a lower sample rate.": (
         "سيبلغ حجم النتيجة نحو {size}MB، والحد الأقصى {limit}MB. "
         "يرجى إرسال تسجيل أقصر، أو بعدد قنوات أقل، أو بمعدل عينات أخفض."
@@ -59,10 +59,10 @@ ARABIC: dict[str, str] = {
         "كان الرفع بطيئًا جدًا فأُوقف. يرجى المحاولة من جديد باتصال أسرع."
     ),
     "The queue is full. Please try again later.": "قائمة الانتظار ممتلئة. يرجى المحاولة لاحقًا.",
-    "Too many of your recordings are waiting. Please try again when some are done.": (
+    "Too many of your recordings are waiting. Please try again when some of them are done.": (
         "عدد تسجيلاتك المنتظرة كبير جدًا. يرجى المحاولة بعد انتهاء بعضها."
     ),
-    "Too many requests came with this API key. Please try again later.": (
+    "Too many requests with this API key. Please try again later.": (
         "وصلت طلبات كثيرة جدًا بهذا المفتاح. يرجى المحاولة لاحقًا."
     ),
     "Too many streams are open with this API key. Please close some first.": (
@@ -106,6 +106,15 @@ ARABIC: dict[str, str] = {
     "output_format must be {original} or one of {known}.": (
         "output_format: يجب أن تكون القيمة {original} أو إحدى القيم {known}."
     ),
+    "quality must be standard or best.": "quality: يجب أن تكون القيمة standard أو best.",
+    "quality: best is not installed on this server. Please ask for standard, or have its operator run: "
+    "pip install 'munsit-denoise[best]'": (
+        "quality: القيمة best غير مثبتة على هذا الخادم. يرجى طلب standard، أو أن ينفّذ مشغّله: "
+        "pip install 'munsit-denoise[best]'"
+    ),
+    "--quality best is not installed here. Run: pip install 'munsit-denoise[best]'": (
+        "الخيار --quality best غير مثبت هنا. نفّذ: pip install 'munsit-denoise[best]'"
+    ),
     "audio_track {index} is not in the file. Its tracks are {tracks}.": (
         "audio_track {index} غير موجود في الملف. مساراته هي {tracks}."
     ),
@@ -115,11 +124,11 @@ ARABIC: dict[str, str] = {
     "An MXF file cannot be written without a picture. Please ask for another format.": (
         "لا يمكن كتابة ملف MXF بلا صورة. يرجى طلب صيغة أخرى."
     ),
-    "The body is no JSON object. Please send one with url or upload_id.": (
+    "The body is not a JSON object. Please send one with url or upload_id.": (
         "محتوى الطلب ليس كائن JSON. يرجى إرسال كائن فيه url أو upload_id."
     ),
     "url and {other} were both given. Please send one of them.": "أُرسل url و{other} معًا. يرجى إرسال أحدهما فقط.",
-    "url or upload_id is required: one of them says what is to be denoised.": (
+    "url or upload_id is required: it says which recording to denoise.": (
         "يلزم url أو upload_id: أحدهما يحدد ما يُراد تنقيته."
     ),
     "a file": "ملف",
@@ -131,24 +140,24 @@ ARABIC: dict[str, str] = {
     "limit must be a positive number": "limit: يجب أن تكون القيمة عددًا موجبًا",
     "minutes must be a positive number, up to {most}.": "minutes: يجب أن تكون القيمة عددًا موجبًا لا يتجاوز {most}.",
     # what is sent in
-    "The Content-Type of the form names no boundary. Please leave this header to your HTTP client, which adds one.": (
+    "The Content-Type of the form has no boundary. Please let your HTTP client set this header.": (
         "لا يسمّي Content-Type النموذج فاصلًا (boundary). يرجى ترك هذه الترويسة لبرنامج HTTP الذي يضيفها."
     ),
-    "The boundary that the Content-Type of the form names is longer than {most} bytes.": (
+    "The boundary in the Content-Type of the form is longer than {most} bytes.": (
         "الفاصل (boundary) الذي يسمّيه Content-Type أطول من {most} بايت."
     ),
-    "The body does not contain the boundary that its Content-Type names. Please send a multipart form.": (
+    "The body does not contain the boundary of its Content-Type. Please send a multipart form.": (
         "لا يحتوي الطلب على الفاصل (boundary) الذي يسمّيه Content-Type. يرجى إرسال نموذج multipart."
     ),
     "The upload was cut off before the end of the form. Please send it again.": (
         "انقطع الرفع قبل نهاية النموذج. يرجى إرساله من جديد."
     ),
-    "The form holds too much beside the file. Please send the file and short fields only.": (
+    "The form contains too much data besides the file. Please send the file and short fields only.": (
         "في النموذج بيانات كثيرة غير الملف. يرجى إرسال الملف وحقول قصيرة فقط."
     ),
-    "The headers of a part of the form are too long.": "ترويسات أحد أجزاء النموذج طويلة جدًا.",
+    "The headers of a form part are too long.": "ترويسات أحد أجزاء النموذج طويلة جدًا.",
     "The form has more than {most} parts.": "في النموذج أكثر من {most} جزء.",
-    "A part of the form has a header that cannot be read.": "في أحد أجزاء النموذج ترويسة لا يمكن قراءتها.",
+    "A form part has a header that cannot be parsed.": "في أحد أجزاء النموذج ترويسة لا يمكن قراءتها.",
     "The body is too large.": "محتوى الطلب كبير جدًا.",
     "The body must be JSON.": "يجب أن يكون محتوى الطلب JSON.",
     "The body must be a JSON object.": "يجب أن يكون محتوى الطلب كائن JSON.",
@@ -157,12 +166,12 @@ ARABIC: dict[str, str] = {
     ),
     "{field} is wrong: {reason}": "{field}: قيمة غير صحيحة: {reason}",
     "{field}: {sentence}": "{field}: {sentence}",
-    "{text} is no length of time. One is written like 30d, 24h or 15m.": (
+    "{text} is not a length of time. Write it like 30d, 24h or 15m.": (
         "{text} ليست مدة زمنية. تُكتب المدة مثل 30d أو 24h أو 15m."
     ),
-    "{text} has passed. Please give a time that is still to come.": "{text} مضى. يرجى إعطاء وقت لم يأتِ بعد.",
-    "{text} is no time. One is written like 30d or 2027-01-01.": ("{text} ليس وقتًا. يُكتب الوقت مثل 30d أو 2027-01-01."),
-    "The URL cannot be read.": "لا يمكن قراءة عنوان URL.",
+    "{text} is in the past. Please give a time in the future.": "{text} مضى. يرجى إعطاء وقت لم يأتِ بعد.",
+    "{text} is not a time. Write it like 30d or 2027-01-01.": ("{text} ليس وقتًا. يُكتب الوقت مثل 30d أو 2027-01-01."),
+    "The URL cannot be parsed.": "لا يمكن قراءة عنوان URL.",
     "The URL must begin with http:// or https:// and name a host.": (
         "يجب أن يبدأ عنوان URL بـ http:// أو https:// وأن يسمّي مضيفًا."
     ),
@@ -174,11 +183,11 @@ ARABIC: dict[str, str] = {
     ),
     # what is found in a file
     "The file took too long to read.": "استغرقت قراءة الملف وقتًا طويلًا جدًا.",
-    "The file describes itself at too great a length.": "وصف الملف لنفسه طويل جدًا.",
-    "A big-endian WAV (RIFX) is read only where it holds PCM. Please send it in another format.": (
+    "The description of the file's contents is too long.": "وصف الملف لنفسه طويل جدًا.",
+    "A big-endian WAV (RIFX) can only be read if it contains PCM. Please send it in another format.": (
         "لا تُقرأ ملفات WAV من نوع RIFX إلا إذا كانت PCM. يرجى إرسال الملف بصيغة أخرى."
     ),
-    "The time stamps in the file make no sense: they leave out more than a day.": (
+    "The time stamps in the file are broken: they contain a gap of more than a day.": (
         "الطوابع الزمنية في الملف غير معقولة: فيها فراغ يزيد على يوم."
     ),
     "Sound at {rate} Hz with {channels} channels is not supported: "
@@ -192,7 +201,7 @@ ARABIC: dict[str, str] = {
     "The body is longer than Upload-Length.": "محتوى الطلب أطول من Upload-Length.",
     "The Content-Type must be {type}.": "يجب أن يكون Content-Type هو {type}.",
     "The Content-Type of the first bytes must be {type}.": "يجب أن يكون Content-Type لأول البايتات هو {type}.",
-    "The header Tus-Resumable must be {version}, the version of the protocol that is spoken here.": (
+    "The header Tus-Resumable must be {version}, the protocol version of this server.": (
         "يجب أن تكون الترويسة Tus-Resumable مساوية {version}، وهي نسخة البروتوكول المستخدمة هنا."
     ),
     "{name} must be a number of bytes, 0 or more.": "{name}: يجب أن تكون القيمة عدد بايتات، 0 أو أكثر.",
@@ -223,7 +232,9 @@ ARABIC: dict[str, str] = {
         "لا يوجد مستخدم باسم {name}. يعرض `munsit-denoise users list` المستخدمين الموجودين."
     ),
     "no valid key begins with {prefix}": "لا يوجد مفتاح صالح يبدأ بـ {prefix}",
-    "give more of the key than that: this would mean them all": "اكتب جزءًا أطول من المفتاح: هذا يشمل المفاتيح كلها",
+    "give more digits of the key: these are the first ones of every key": (
+        "اكتب جزءًا أطول من المفتاح: هذه بداية المفاتيح كلها"
+    ),
     "OUTPUT is INPUT: {path}. The original would be lost; give another name.": (
         "OUTPUT هو INPUT نفسه: {path}. سيضيع الأصل؛ اختر اسمًا آخر."
     ),
@@ -234,42 +245,44 @@ ARABIC: dict[str, str] = {
     "Standard input is a terminal. Send a recording: munsit-denoise enhance - OUTPUT < RECORDING": (
         "المدخل القياسي طرفية. أرسل تسجيلًا: munsit-denoise enhance - OUTPUT < RECORDING"
     ),
-    "--json and the result cannot both go to standard output.": (
-        "لا يمكن أن يذهب ‎--json والنتيجة معًا إلى المخرج القياسي."
+    "--json and the result cannot both go to standard output. Write the result to a file.": (
+        "لا يمكن أن يذهب ‎--json والنتيجة معًا إلى المخرج القياسي. اكتب النتيجة في ملف."
     ),
     "The result would go to the terminal. Redirect it: munsit-denoise enhance INPUT - > RESULT": (
         "ستذهب النتيجة إلى الطرفية. وجّهها إلى ملف: munsit-denoise enhance INPUT - > RESULT"
     ),
     "Standard output is closed.": "المخرج القياسي مغلق.",
     "Standard input is closed.": "المدخل القياسي مغلق.",
-    "--overwrite and --skip-existing contradict each other.": "‎--overwrite و‎--skip-existing متناقضان.",
-    "{option} is {least} to {most}, not {value}.": "قيمة {option} من {least} إلى {most}، لا {value}.",
+    "--overwrite and --skip-existing contradict each other. Give one of them.": (
+        "‎--overwrite و‎--skip-existing متناقضان. استخدم أحدهما."
+    ),
+    "{option} must be from {least} to {most}, not {value}.": "قيمة {option} من {least} إلى {most}، لا {value}.",
     "OUTPUT ends in .{suffix}, but --format says {extension}.": (
         "ينتهي OUTPUT بـ ‎.{suffix}‎ بينما يقول ‎--format إن الصيغة {extension}."
     ),
-    "{path} is no folder; one is needed for what comes out of a folder or several.": (
+    "{path} is not a folder. Results of a folder or of several files need one.": (
         "{path} ليس مجلدًا؛ يلزم مجلد لنتائج مجلد أو عدة ملفات."
     ),
-    "{path} is no folder; one is needed for several files.": "{path} ليس مجلدًا؛ يلزم مجلد لعدة ملفات.",
+    "{path} is not a folder. Results of several files need one.": "{path} ليس مجلدًا؛ يلزم مجلد لعدة ملفات.",
     "OUT ends in .{extension}, but --format says {asked}.": (
         "ينتهي OUT بـ ‎.{extension}‎ بينما يقول ‎--format إن الصيغة {asked}."
     ),
     "OUT is FILE: {path}. The original would be lost; give another name.": (
         "OUT هو FILE نفسه: {path}. سيضيع الأصل؛ اختر اسمًا آخر."
     ),
-    "Several files would have the same result; send them one at a time, to folders of their own.": (
+    "Several files would have the same result. Send them one at a time, each to its own folder.": (
         "لعدة ملفات النتيجة نفسها؛ أرسلها واحدًا واحدًا، كلًّا إلى مجلد."
     ),
     "there is nothing to move: the database {path} does not exist": (
         "لا يوجد ما يُنقل: قاعدة البيانات {path} غير موجودة"
     ),
-    "DENOISE_DATABASE_URL names PostgreSQL already; move takes an installation with SQLite there": (
+    "DENOISE_DATABASE_URL names PostgreSQL already; move starts from an installation with SQLite": (
         "DENOISE_DATABASE_URL يسمّي PostgreSQL من قبل؛ ينقل move تثبيتًا فيه SQLite"
     ),
     "--to-database must be a PostgreSQL database, like postgresql://user@host/name": (
         "‎--to-database يجب أن تكون قاعدة بيانات PostgreSQL، مثل postgresql://user@host/name"
     ),
-    "--to-storage names the folder in which the recordings lie already": (
+    "--to-storage names the folder that the recordings are in already": (
         "‎--to-storage يسمّي المجلد الذي فيه التسجيلات من قبل"
     ),
     # what the router refuses

@@ -45,12 +45,14 @@ class Connector(PsycopgConnector):
     async def execute_query_one_async(self, query: Any, **arguments: Any) -> dict[str, Any]:
         """Raises TimeoutError, ConnectorException."""
         with anyio.fail_after(QUERY_S):
-            return await super().execute_query_one_async(query, **arguments)
+            row: dict[str, Any] = await super().execute_query_one_async(query, **arguments)
+            return row
 
     async def execute_query_all_async(self, query: Any, **arguments: Any) -> list[dict[str, Any]]:
         """Raises TimeoutError, ConnectorException."""
         with anyio.fail_after(QUERY_S):
-            return await super().execute_query_all_async(query, **arguments)
+            rows: list[dict[str, Any]] = await super().execute_query_all_async(query, **arguments)
+            return rows
 
     async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
         """Tell of entries for ever; a connection that breaks or falls silent is opened anew."""

@@ -9,11 +9,10 @@ import anyio
 import httpx2
 
 from munsit_denoise.errors import DenoiseError, ProcessingFailed
-from munsit_denoise.names import file_name, parameters
-from munsit_denoise.records import extension_of
+from munsit_denoise.names import extension_of, file_name, parameters
 from munsit_denoise.remote.client import RefusedAddress
 from munsit_denoise.remote.coding import BrokenCoding, Decoder, UnknownCoding
-from munsit_denoise.remote.transfer import CHUNK_BYTES, REFUSED, Patience, name_in
+from munsit_denoise.remote.transfer import CHUNK_BYTES, REFUSED, TransferLimits, name_in
 
 RESUME_PAUSE_S = 1.0  # before a download that was cut off goes on
 MAX_FRUITLESS = 2  # times in a row that going on brings nothing
@@ -29,14 +28,16 @@ class Fetched:
     file_name: str
 
 
-async def fetch(client: httpx2.AsyncClient, url: str, path: Path, patience: Patience, too_large: TooLarge) -> Fetched:
+async def fetch(
+    client: httpx2.AsyncClient, url: str, path: Path, limits: TransferLimits, too_large: TooLarge
+) -> Fetched:
     """Write what a URL holds to a path.
 
     Raises ProcessingFailed with a sentence, and what `too_large` makes of a size.
     """
     try:
-        with anyio.fail_after(patience.total_s):
-            return await _Download(client, url, path, patience.max_bytes, too_large).run()
+        with anyio.fail_after(limits.total_s):
+            return await _Download(client, url, path, limits.max_bytes, too_large).run()
     except RefusedAddress:
         raise ProcessingFailed(REFUSED) from None
     except (TimeoutError, httpx2.TimeoutException):

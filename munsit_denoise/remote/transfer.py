@@ -20,7 +20,7 @@ REFUSED = "The URL leads to an address that this server does not connect to."
 
 
 @dataclass(frozen=True)
-class Patience:
+class TransferLimits:
     """How much a transfer may take; None is no limit."""
 
     total_s: float
@@ -32,7 +32,7 @@ def check_url(url: str) -> str:
     try:
         parsed = httpx2.URL(url)
     except (httpx2.InvalidURL, TypeError):
-        raise InvalidOption("The URL cannot be read.") from None
+        raise InvalidOption("The URL cannot be parsed.") from None
     if parsed.scheme not in SCHEMES or not parsed.host or len(url) > MAX_URL_LENGTH:
         raise InvalidOption("The URL must begin with http:// or https:// and name a host.")
     return url
@@ -43,11 +43,13 @@ def name_in(url: str) -> str:
     return last_component(unquote(httpx2.URL(url).path))
 
 
-async def deliver(client: httpx2.AsyncClient, path: Path, url: str, media_type: str, patience: Patience) -> str | None:
+async def deliver(
+    client: httpx2.AsyncClient, path: Path, url: str, media_type: str, limits: TransferLimits
+) -> str | None:
     """PUT a file to a URL, again after a while when that fails; return None, or why it failed for good."""
     reason: str | None = None
     try:
-        with anyio.fail_after(patience.total_s):
+        with anyio.fail_after(limits.total_s):
             for pause_s in (*RETRY_PAUSES_S, None):
                 reason, again = await _put(client, path, url, media_type)
                 if reason is None or not again or pause_s is None:

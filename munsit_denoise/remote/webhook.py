@@ -25,35 +25,35 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Answer:
+class DeliveryOutcome:
     """How a try went: the status that was answered, and why it is no success; None where it is one."""
 
     status: int | None
     error: str | None = None
 
 
-async def post(client: httpx2.AsyncClient, url: str, message: Message) -> Answer:
+async def post(client: httpx2.AsyncClient, url: str, message: Message) -> DeliveryOutcome:
     """Tell a server something; a redirect is not followed, and is no success."""
     try:
         with anyio.fail_after(TIMEOUT_S):
             return await _post(client, url, message)
     except (TimeoutError, httpx2.TimeoutException):
-        return Answer(None, f"The server took longer than {TIMEOUT_S:g} s.")
+        return DeliveryOutcome(None, f"The server took longer than {TIMEOUT_S:g} s.")
     except RefusedAddress:
-        return Answer(None, REFUSED)
+        return DeliveryOutcome(None, REFUSED)
     except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError):
-        return Answer(None, "The server could not be reached.")
+        return DeliveryOutcome(None, "The server could not be reached.")
 
 
-async def _post(client: httpx2.AsyncClient, url: str, message: Message) -> Answer:
+async def _post(client: httpx2.AsyncClient, url: str, message: Message) -> DeliveryOutcome:
     headers = _headers(message, datetime.now(UTC))
     async with client.stream("POST", url, content=message.body, headers=headers, follow_redirects=False) as answer:
         status = answer.status_code
         await _hear_out(answer)
     if 200 <= status < 300:
-        return Answer(status)
+        return DeliveryOutcome(status)
     redirect = " Redirects are not followed." if 300 <= status < 400 else ""
-    return Answer(status, f"The server answered {status}.{redirect}")
+    return DeliveryOutcome(status, f"The server answered {status}.{redirect}")
 
 
 async def _hear_out(answer: httpx2.Response) -> None:

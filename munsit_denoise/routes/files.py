@@ -78,7 +78,7 @@ async def send_file(
         return not_found()
     if services_of(request).settings.downloads == "presigned" and (link := await file.link()) is not None:
         return RedirectResponse(link, status_code=307, headers={"Referrer-Policy": "no-referrer"})
-    return _Download(
+    return _StoredFile(
         file,
         headers=HEADERS,
         media_type=media_type(asked, has_picture=_has_picture(record)),
@@ -92,7 +92,7 @@ def _has_picture(record: DenoiseRecord) -> bool:
     return track is None or track.has_picture
 
 
-class _Download(FileResponse):
+class _StoredFile(FileResponse):
     """The library's answer with ranges, of a file whose path is not known here."""
 
     chunk_size = READ_BYTES

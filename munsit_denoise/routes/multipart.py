@@ -60,7 +60,7 @@ class FormReader:
         """Return the part whose headers stand in the buffer, None when they are not complete."""
         end = re.match(rb"\r?\n", self._buffer) or BLANK_LINE.search(self._buffer)
         if (end.start() if end else len(self._buffer)) > MAX_HEADER_BYTES:
-            raise BrokenForm("The headers of a part of the form are too long.")
+            raise BrokenForm("The headers of a form part are too long.")
         if end is None:
             return None
         lines, self._buffer = self._buffer[: end.start()], self._buffer[end.end() :]
@@ -102,6 +102,6 @@ def _read_headers(lines: bytes) -> dict[str, bytes]:
     for line in re.split(rb"\r?\n", unfolded) if unfolded else []:
         name, colon, value = line.partition(b":")
         if not colon or not name.strip():
-            raise BrokenForm("A part of the form has a header that cannot be read.")
+            raise BrokenForm("A form part has a header that cannot be parsed.")
         headers.setdefault(name.strip().decode("latin-1").lower(), value.strip())
     return headers

@@ -11,7 +11,7 @@ from anyio import to_thread
 from starlette.requests import Request
 
 from munsit_denoise.errors import InvalidOption, InvalidUpload, MissingFile
-from munsit_denoise.jobs.intake import Limits, Received
+from munsit_denoise.jobs.intake import Received, UploadLimits
 from munsit_denoise.media.types import extension_for_type
 from munsit_denoise.names import file_name, parameters
 from munsit_denoise.routes.bodies import body_of
@@ -21,13 +21,11 @@ FORM_OVERHEAD_BYTES = 64 * 1024  # boundaries, headers and fields beside the fil
 MAX_FIELD_BYTES = 16 * 1024  # of a text field that is looked at
 MAX_BOUNDARY = 200  # bytes; the standard has 70
 WRITE_BYTES = 2**20  # what is collected before a write to the disk
-NO_BOUNDARY = (
-    "The Content-Type of the form names no boundary. Please leave this header to your HTTP client, which adds one."
-)
-LONG_BOUNDARY = f"The boundary that the Content-Type of the form names is longer than {MAX_BOUNDARY} bytes."
-NO_PART = "The body does not contain the boundary that its Content-Type names. Please send a multipart form."
+NO_BOUNDARY = "The Content-Type of the form has no boundary. Please let your HTTP client set this header."
+LONG_BOUNDARY = f"The boundary in the Content-Type of the form is longer than {MAX_BOUNDARY} bytes."
+NO_PART = "The body does not contain the boundary of its Content-Type. Please send a multipart form."
 CUT_OFF = "The upload was cut off before the end of the form. Please send it again."
-TOO_MUCH = "The form holds too much beside the file. Please send the file and short fields only."
+TOO_MUCH = "The form contains too much data besides the file. Please send the file and short fields only."
 NO_FILES = ("text/", "application/json", "application/x-www-form-urlencoded")  # types of fields that are no file
 
 
@@ -37,7 +35,7 @@ def announced_bytes(request: Request) -> int | None:
     return int(value) if re.fullmatch(r"\d{1,18}", value, re.ASCII) else None
 
 
-def expected_bytes(request: Request, limits: Limits) -> int:
+def expected_bytes(request: Request, limits: UploadLimits) -> int:
     """Return how much a form may bring, by its headers alone. Raises FileTooLarge, MissingFile, InvalidUpload."""
     size_bytes, most_bytes = announced_bytes(request), limits.upload_bytes
     if most_bytes and size_bytes and size_bytes > most_bytes + FORM_OVERHEAD_BYTES:
@@ -75,7 +73,7 @@ class Shape:
 class _Form:
     """Picks the file and the texts out of a form and counts everything else."""
 
-    def __init__(self, boundary: bytes, shape: Shape, limits: Limits) -> None:
+    def __init__(self, boundary: bytes, shape: Shape, limits: UploadLimits) -> None:
         self._reader, self._shape, self._limits = FormReader(boundary), shape, limits
         self._in_file = self._in_other_file = False
         self._text, self._text_field = bytearray(), ""  # of the text field that is being read
@@ -179,7 +177,7 @@ class Digest(Protocol):
 class FormBody:
     """The form of a request as it comes in: read to its file first, then to its end."""
 
-    def __init__(self, request: Request, shape: Shape, limits: Limits) -> None:
+    def __init__(self, request: Request, shape: Shape, limits: UploadLimits) -> None:
         """Begin to read a form. Raises MissingFile, InvalidUpload, for what is none."""
         self._form = _Form(boundary_of(request), shape, limits)
         self._announced = announced_bytes(request) or 0
@@ -226,7 +224,7 @@ class FormBody:
         return Received(self._form.check_end(), self._form.file_bytes)
 
 
-async def receive_file(request: Request, path: Path, fields: Sequence[str], limits: Limits) -> Received:
+async def receive_file(request: Request, path: Path, fields: Sequence[str], limits: UploadLimits) -> Received:
     """Write the first file in one of these form fields to a path.
 
     Raises MissingFile, FileTooLarge as soon as the limit is passed, InvalidUpload for a broken form, and what

@@ -28,7 +28,7 @@ class LocalStorage:
         """Raises CannotGoOn, OSError."""
         self.root, self._named = root.absolute(), False
         if self.root.resolve() == Path(self.root.anchor):
-            raise CannotGoOn("The recordings cannot lie in / itself. Give DENOISE_STORAGE_URL a folder of its own.")
+            raise CannotGoOn("Recordings cannot be stored in / itself. Give DENOISE_STORAGE_URL a folder of its own.")
         folders.make_folder(self.root)
 
     def path(self, key: str) -> Path:

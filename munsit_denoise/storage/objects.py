@@ -26,7 +26,7 @@ def told() -> Iterator[None]:
     except (NotFoundError, FileNotFoundError) as error:
         raise FileNotFoundError from error
     except (BaseError, TimeoutError, ConnectionError) as error:
-        log.warning("the object store does not answer as it should: %s", type(error).__name__)
+        log.warning("the object store gave an unexpected answer: %s", type(error).__name__)
         raise StorageBroken from error
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -19,11 +20,9 @@ from audoai.noise_removal import NoiseRemovalClient, WavAudioResult
 from tests.audio import write_noisy
 from tests.live import Live, run_live
 from tests.peers import Peer, run_peer
+from tests.published import AUDO_OLDEST, AUDO_SUITE, published
 
 Updates = list[dict[str, Any]]
-# Versions and hashes as PyPI has them.
-SUITE = "audoai-noise-removal==1.3.0 --hash=sha256:edfd79fcc434f934e3c2149fdd6b0842d19cefebbd06077a03424b4fcd52d4e9"
-OLDEST = "audoai-noise-removal==0.2.2 --hash=sha256:ce5dbbdb4752abcef359913f67a0d57c49191963bfc5596f2883bf5492270d30"
 PUBLIC_URL = "http://dl5.webmfiles.org/big-buck-bunny_trailer.webm"
 
 
@@ -171,30 +170,13 @@ def test_the_references_curl_and_socket(server: Live, base: str, tmp_path: Path)
     assert streams(tmp_path / "out.mp3") == ["mp3"]
 
 
-def pip(*arguments: str | Path) -> None:
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", *map(str, arguments)]
-    subprocess.run(command, check=True)
-
-
 def environment(server: Live, **extra: str) -> dict[str, str]:
     return os.environ | {"AUDO_API_KEY": server.key, "AUDO_BASE_URL": server.url + "/v1"} | extra
 
 
 def test_the_clients_own_test_suite(server: Live, peer: Peer, tmp_path: Path) -> None:
     """As it is in the source archive of 1.3.0, but for the address of its video, which is on the internet."""
-    (tmp_path / "suite.txt").write_text(SUITE)
-    pip(
-        "download",
-        "--no-deps",
-        "--no-binary",
-        ":all:",
-        "--no-build-isolation",
-        "-r",
-        tmp_path / "suite.txt",
-        "-d",
-        tmp_path,
-    )
-    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
+    with tarfile.open(next(published(AUDO_SUITE).glob("*.tar.gz"))) as archive:
         archive.extractall(tmp_path, filter="data")
     suite = next(tmp_path.glob("*/test/test_noise_removal_client.py"))
     text = suite.read_text()
@@ -207,8 +189,7 @@ def test_the_clients_own_test_suite(server: Live, peer: Peer, tmp_path: Path) ->
 
 
 def test_the_oldest_client(server: Live, wav: Path, tmp_path: Path) -> None:
-    (tmp_path / "oldest.txt").write_text(OLDEST)
-    pip("install", "--no-deps", "--no-build-isolation", "-r", tmp_path / "oldest.txt", "--target", tmp_path / "old")
+    old = shutil.copytree(published(AUDO_OLDEST), tmp_path / "old")
     code = f"""
 import os
 from audoai.noise_removal import noise_removal_client
@@ -218,9 +199,7 @@ assert "/v1dl/artifacts/clean/" in result.url, result.url
 result.save({str(tmp_path / "out.mp3")!r})
 """
     # Its package lies before the newest one's; what it shares with it comes from there.
-    link = tmp_path / "old" / "audoai" / "common"
+    link = old / "audoai" / "common"
     link.symlink_to(Path(sys.modules["audoai.common"].__file__ or "").parent)
-    subprocess.run(
-        [sys.executable, "-c", code], env=environment(server, PYTHONPATH=str(tmp_path / "old")), check=True, timeout=60
-    )
+    subprocess.run([sys.executable, "-c", code], env=environment(server, PYTHONPATH=str(old)), check=True, timeout=60)
     assert streams(tmp_path / "out.mp3") == ["mp3"]

@@ -18,6 +18,10 @@ from tests.live import Live, run_live
 
 CONTAINERS = ("wav", "mp3", "m4a", "flac", "ogg", "webm", "mkv", "mp4", "aac", "avi")
 NAMES = ("wav", "mp3", "mp4")  # of what is in no container at all
+HOPELESS = ("zeros", "empty", "text", "html", "playlist", "script")  # in which nobody finds a sound
+NEARLY_WHOLE = tuple(
+    f"truncated-0.999.{extension}" for extension in ("wav", "mp3", "flac", "ogg", "webm", "mkv", "aac", "avi")
+)
 PATHS = r"/(tmp|home|usr|root|var)|0x[0-9a-f]{4}|\.py\b"
 FORBIDDEN = re.compile(PATHS + "|Traceback|Errno|ffmpeg|ffprobe|sqlite", re.IGNORECASE)
 UPLOADS_AT_ONCE = 4
@@ -84,6 +88,12 @@ def test_broken_inputs_are_refused_or_fail_with_a_sentence(server: Live, tmp_pat
     for body in refused:
         check_sentence(body["errorMessage"])
     ends = [server.events(job_id)[-1] for job_id in accepted]
+    becomes = {name: answer.status_code for name, answer in answers}
+    assert {status for name, status in becomes.items() if name.startswith(HOPELESS)} == {400}
+    stages = dict(
+        zip((n for n, answer in answers if answer.status_code == 200), (e["stage"] for e in ends), strict=True)
+    )
+    assert {name: stages.get(name) for name in NEARLY_WHOLE} == dict.fromkeys(NEARLY_WHOLE, "done")
     for end in ends:
         assert end["stage"] in ("done", "error")
         if end["stage"] == "error":

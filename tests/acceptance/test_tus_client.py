@@ -7,7 +7,6 @@ import shutil
 import socket
 import struct
 import subprocess
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -18,9 +17,8 @@ import pytest
 
 from tests.audio import write_noisy
 from tests.live import ServerProcess, create_key
+from tests.published import TUS, published
 
-PACKAGE = "tus-js-client@4.3.1"
-MODULES = Path("build") / PACKAGE
 SCRIPT = """
 const fs = require("fs");
 const tus = require("tus-js-client");
@@ -44,17 +42,9 @@ RESET = struct.pack("ii", 1, 0)  # closing then loses what is on its way, as a b
 @pytest.fixture(scope="module")
 def modules() -> Path:
     """Return a folder of node modules that holds the client."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("node or npm is missing")
-    if not MODULES.exists():
-        MODULES.parent.mkdir(exist_ok=True)
-        folder = tempfile.mkdtemp(dir=MODULES.parent)
-        command = ["npm", "install", "--silent", "--no-save", "--prefix", folder, PACKAGE]
-        if subprocess.run(command, check=False, timeout=120).returncode:
-            pytest.skip("npm cannot install the client here")
-        with suppress(OSError):  # another worker was faster
-            Path(folder).rename(MODULES)
-    return (MODULES / "node_modules").absolute()
+    if not shutil.which("node"):
+        pytest.skip("node is missing")
+    return published(TUS) / "node_modules"
 
 
 class Cutter:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from munsit_denoise.commands.sending import Errand, UsageError, plan
+from munsit_denoise.batch.order import UsageError
+from munsit_denoise.commands.sending import Errand, plan
 from tests.audio import write_noisy
 from tests.live import Live
 
@@ -81,7 +82,7 @@ def test_the_plan_says_where_results_lie(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "output", "options", "sentence"),
     [
-        (["a.wav", "b.wav"], "y.wav", {}, "one is needed for several files"),
+        (["a.wav", "b.wav"], "y.wav", {}, "Results of several files need one"),
         (["a.wav"], "y.ogg", {"output_format": "mp3"}, "ends in .ogg, but --format says mp3"),
         (["a.wav"], "a.wav", {}, "OUT is FILE"),
         (["a.wav", "a.mp3"], "", {}, "the same result"),

@@ -8,7 +8,7 @@ from sqlalchemy import select, text
 
 from munsit_denoise.db.balance import Balances
 from munsit_denoise.db.engine import Database
-from munsit_denoise.db.records import Records, Result
+from munsit_denoise.db.records import Records, RunResult
 from munsit_denoise.db.tables import transactions
 from munsit_denoise.errors import InsufficientBalance, NotFound
 from munsit_denoise.records import DenoiseRecord
@@ -62,7 +62,7 @@ async def test_parallel_submissions_never_pass_the_balance(database: Database, u
 
 async def _end(records: Records, record: DenoiseRecord, number: int) -> None:
     if number == 0 and (lease := await records.claim(record.id)):
-        await records.succeed(lease, Result("key"))
+        await records.succeed(lease, RunResult("key"))
     if number == 0:
         await records.delete_files(record.user_id, record.id)  # what succeeded is paid for
     if number == 1 and (lease := await records.claim(record.id)):

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from munsit_denoise.db.engine import Database, open_database
 from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.migrate import downgrade, upgrade
-from munsit_denoise.db.records import Records, Result
+from munsit_denoise.db.records import Records, RunResult
 from munsit_denoise.errors import DatabaseBroken, DatabaseBusy, InvalidKey, JobNotFound
 from munsit_denoise.records import DenoiseRecord, Options, Origin, SourceType, Status
 
@@ -70,9 +70,9 @@ async def test_a_job_ends_once_and_a_late_attempt_changes_nothing(database: Data
     late, current = await records.claim(make_record(user_id).id), await records.claim(make_record(user_id).id)
     assert late
     assert current
-    assert await records.succeed(late, Result("late")) is None
+    assert await records.succeed(late, RunResult("late")) is None
     assert await records.fail(late, "late") is None
-    ended = await records.succeed(current, Result("current", '{"notes": []}'))
+    ended = await records.succeed(current, RunResult("current", '{"notes": []}'))
     assert ended
     assert (ended.status, ended.result_key, ended.report) == (Status.SUCCESS, "current", '{"notes": []}')
     assert ended.updated_at_us > ended.created_at_us

@@ -8,10 +8,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from munsit_denoise.db.deliveries import Deliveries, Due
+from munsit_denoise.db.deliveries import Deliveries, WebhookDelivery
 from munsit_denoise.db.engine import Database
 from munsit_denoise.db.migrate import downgrade, upgrade
-from munsit_denoise.db.records import Beat, Records, Result
+from munsit_denoise.db.records import Beat, Records, RunResult
 from munsit_denoise.errors import DatabaseBroken, DatabaseBusy
 from munsit_denoise.records import Options
 from tests.db.test_records import database, make_record, user_id
@@ -56,7 +56,7 @@ async def test_the_end_and_what_is_told_of_it_are_one_transaction(database: Data
     assert await due_now(deliveries) == []
     for _ in range(2):  # once, however often it ends
         if end == "succeed":
-            await records.succeed(lease, Result("key"))
+            await records.succeed(lease, RunResult("key"))
         elif end == "fail":
             await records.fail(lease, "why")
         elif end == "delete":
@@ -72,7 +72,7 @@ async def test_the_end_and_what_is_told_of_it_are_one_transaction(database: Data
     assert await due_now(deliveries) == []
 
 
-async def due_now(deliveries: Deliveries) -> list[Due]:
+async def due_now(deliveries: Deliveries) -> list[WebhookDelivery]:
     """Return what is to be told by now."""
     found = [await deliveries.get(ready.id) for ready in await deliveries.ready([], [], 10)]
     return [due for due in found if due is not None]
@@ -142,8 +142,10 @@ async def test_state_in_the_row_comes_and_goes_with_the_rows_kept(tmp_path: Path
         connection.execute("INSERT INTO uploads VALUES ('p', 'u', 'a.wav', 'wav', 1, 1, 'p/original', 1)")
         connection.commit()
         upgrade(f"sqlite:///{path}")
-        row = connection.execute("SELECT percent, audio_track, result_bytes, track FROM denoise_records").fetchall()
-        assert row == [(0, 0, 0, None)]
+        row = connection.execute(
+            "SELECT percent, audio_track, result_bytes, tiles_bytes, track FROM denoise_records"
+        ).fetchall()
+        assert row == [(0, 0, 0, 0, None)]
         downgrade(f"sqlite:///{path}", "0002")
         assert connection.execute("SELECT count(*) FROM denoise_records, uploads").fetchone() == (1,)
         columns = [column[1] for column in connection.execute("PRAGMA table_info(denoise_records)")]

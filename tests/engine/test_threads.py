@@ -9,11 +9,12 @@ ASKING = """
 import os, sys, threading
 import numpy
 from munsit_denoise.engine.open import open_engine
+from munsit_denoise.treatment import Treatment
 make = open_engine("cpu", 2, concurrency=int(sys.argv[1]))
 sound = numpy.full((3 * 8_000, 1), 0.1, numpy.float32)
 asked, may_end = threading.Barrier(4), threading.Event()
 def ask():
-    denoiser = make(8_000, 1, 1.0)
+    denoiser = make(8_000, 1, Treatment())
     denoiser.feed(sound)
     assert len(denoiser.flush()) == len(sound)
     asked.wait()

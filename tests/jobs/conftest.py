@@ -21,7 +21,7 @@ from munsit_denoise.events.memory import MemoryBell
 from munsit_denoise.jobs.admission import Admission
 from munsit_denoise.jobs.deletion import Deletion
 from munsit_denoise.jobs.fetcher import Download, Fetcher
-from munsit_denoise.jobs.intake import Examiner, Limits
+from munsit_denoise.jobs.intake import Examiner, UploadLimits
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.progress import Board
 from munsit_denoise.jobs.runner import Runner
@@ -65,7 +65,7 @@ class House:
     send_file: Send = no_delivery
 
     def __post_init__(self) -> None:
-        parts, limits = self.parts, Limits(200, 15, 1000, 100, 0)
+        parts, limits = self.parts, UploadLimits(200, 15, 1000, 100, 0)
         self.records, self.queue, self.bell = parts.records, parts.queue, parts.bell
         self.settlement, self.examiner, self.deletion = Settlement(parts), Examiner(limits), Deletion(parts)
         self.admission = Admission(limits, parts.storage, parts.uploads, parts.records, (parts.queue, parts.inbox))

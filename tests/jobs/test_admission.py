@@ -18,7 +18,7 @@ from munsit_denoise.errors import (
     TooMuchWaiting,
 )
 from munsit_denoise.jobs.admission import Admission
-from munsit_denoise.jobs.intake import Limits
+from munsit_denoise.jobs.intake import UploadLimits
 from munsit_denoise.queue.local import LocalQueue
 
 pytestmark = pytest.mark.anyio
@@ -47,7 +47,7 @@ def admission(held: Held | None = None, free_bytes: int = 10**12, **limits: int)
     given: dict[str, Any] = {"upload_mb": 200, "duration_minutes": 0, "pending_jobs": 0, "pending_jobs_per_user": 0}
     storage: Any = SimpleNamespace(free_bytes=lambda: free_bytes)
     uploads: Any = held or Held()
-    given_limits = Limits(**(given | {"disk_reserve_mb": 0} | limits))
+    given_limits = UploadLimits(**(given | {"disk_reserve_mb": 0} | limits))
     return Admission(given_limits, storage, uploads, Reckoned(), (LocalQueue(), LocalQueue()))  # type: ignore[arg-type]
 
 

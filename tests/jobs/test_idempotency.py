@@ -10,24 +10,25 @@ from munsit_denoise.errors import KeyInUse, KeyReused
 from munsit_denoise.jobs import idempotency
 from munsit_denoise.jobs.idempotency import Idempotency, fingerprint
 from munsit_denoise.records import Options, Origin
+from munsit_denoise.treatment import Quality
 from tests.jobs.conftest import House
 
 pytestmark = pytest.mark.anyio
 WAV = Options(extension="wav")
 
 
-async def submit(house: House, turns: Idempotency, source: str, key: str | None = "k") -> str:
+async def submit(house: House, server: Idempotency, source: str, key: str | None = "k") -> str:
     """Submit a URL with a key; return the job's id."""
-    async with turns.turn(house.record.user_id, key) as turn:
-        turn.wants(source, WAV)
-        if turn.first is not None:
-            return turn.first.job_id
+    async with server.submission(house.record.user_id, key) as keyed:
+        keyed.wants(source, WAV)
+        if keyed.first is not None:
+            return keyed.first.job_id
         await anyio.sleep(0)  # others come in between
-        record = await house.submission.submit_url(house.record.user_id, source, WAV, Origin.MUNSIT, turn.beside)
+        record = await house.submission.submit_url(house.record.user_id, source, WAV, Origin.MUNSIT, keyed.beside)
         return record.id
 
 
-def turns_of(house: House) -> Idempotency:
+def idempotency_of(house: House) -> Idempotency:
     return Idempotency(IdempotencyKeys(house.database))
 
 
@@ -36,48 +37,48 @@ async def jobs(house: House) -> int:
 
 
 async def test_the_second_with_a_key_is_the_first(house: House) -> None:
-    first = await submit(house, turns_of(house), "http://h/a")
-    assert await submit(house, turns_of(house), "http://h/a") == first  # by a server that was started anew
+    first = await submit(house, idempotency_of(house), "http://h/a")
+    assert await submit(house, idempotency_of(house), "http://h/a") == first  # by a server that was started anew
     assert await jobs(house) == 1
 
 
 async def test_another_source_or_option_under_a_key_is_refused(house: House) -> None:
-    turns = turns_of(house)
-    await submit(house, turns, "http://h/a")
+    server = idempotency_of(house)
+    await submit(house, server, "http://h/a")
     with pytest.raises(KeyReused):
-        await submit(house, turns, "http://h/b")
-    async with turns.turn(house.record.user_id, "k") as turn:
+        await submit(house, server, "http://h/b")
+    async with server.submission(house.record.user_id, "k") as keyed:
         with pytest.raises(KeyReused):
-            turn.wants("http://h/a", replace(WAV, strength=0.5))
+            keyed.wants("http://h/a", replace(WAV, strength=0.5))
     assert await jobs(house) == 1
 
 
 async def test_without_a_key_and_with_others_there_are_as_many_jobs(house: House) -> None:
-    turns = turns_of(house)
+    server = idempotency_of(house)
     for key in (None, None, "a", "b"):
-        await submit(house, turns, "http://h/a", key)
+        await submit(house, server, "http://h/a", key)
     assert await jobs(house) == 4
 
 
 async def test_while_the_first_comes_in_the_others_are_told_so_and_a_failure_frees_the_key(house: House) -> None:
-    turns = turns_of(house)
+    server = idempotency_of(house)
     with pytest.raises(ValueError, match="broken"):
-        async with turns.turn(house.record.user_id, "k"):
+        async with server.submission(house.record.user_id, "k"):
             with pytest.raises(KeyInUse):
-                await submit(house, turns, "http://h/a")
-            assert await submit(house, turns, "http://h/a", "another")
+                await submit(house, server, "http://h/a")
+            assert await submit(house, server, "http://h/a", "another")
             raise ValueError("broken")
-    assert await submit(house, turns, "http://h/a")
+    assert await submit(house, server, "http://h/a")
     assert await jobs(house) == 2
 
 
 async def test_many_at_once_are_one_job(house: House) -> None:
-    turns, told = turns_of(house), []
+    server, told = idempotency_of(house), []
 
     async def one() -> None:
         while True:
             try:
-                told.append(await submit(house, turns, "http://h/a"))
+                told.append(await submit(house, server, "http://h/a"))
             except KeyInUse:
                 await anyio.sleep(0.01)
             else:
@@ -91,24 +92,24 @@ async def test_many_at_once_are_one_job(house: House) -> None:
 
 async def test_of_two_servers_one_accepts_and_the_other_keeps_nothing(house: House) -> None:
     """What one process does not know of the other, the transaction that accepts the job does."""
-    one, other = turns_of(house), turns_of(house)
-    async with one.turn(house.record.user_id, "k") as turn:
-        turn.wants("http://h/a", WAV)
+    one, other = idempotency_of(house), idempotency_of(house)
+    async with one.submission(house.record.user_id, "k") as keyed:
+        keyed.wants("http://h/a", WAV)
         first = await submit(house, other, "http://h/a")
         with pytest.raises(KeyInUse):
-            await house.submission.submit_url(house.record.user_id, "http://h/a", WAV, Origin.MUNSIT, turn.beside)
+            await house.submission.submit_url(house.record.user_id, "http://h/a", WAV, Origin.MUNSIT, keyed.beside)
     assert await submit(house, one, "http://h/a") == first
     assert await jobs(house) == 1
 
 
 async def test_a_key_is_free_again_after_a_day(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    turns, keys = turns_of(house), IdempotencyKeys(house.database)
-    first = await submit(house, turns, "http://h/a")
+    server, keys = idempotency_of(house), IdempotencyKeys(house.database)
+    first = await submit(house, server, "http://h/a")
     monkeypatch.setattr(idempotency, "LIFETIME_US", 0)  # its day is over
-    second = await submit(house, turns, "http://h/b")
+    second = await submit(house, server, "http://h/b")
     assert second != first
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(turns.expire_forever)
+        tasks.start_soon(server.expire_forever)
         while await keys.find(house.record.user_id, "k", 0) is not None:
             await anyio.sleep(0.01)
         tasks.cancel_scope.cancel()
@@ -124,6 +125,7 @@ def test_what_a_digest_is_of() -> None:
         {"level_lufs": -16.0},
         {"audio_track": 1},
         {"webhook_url": "http://h"},
+        {"quality": Quality.BEST},
     ]
     digests = {fingerprint("file:1", replace(WAV, **other)) for other in others}  # type: ignore[arg-type]
-    assert len(digests | {usual, fingerprint("url:1", WAV), fingerprint("file:2", WAV)}) == 8
+    assert len(digests | {usual, fingerprint("url:1", WAV), fingerprint("file:2", WAV)}) == 9

@@ -4,7 +4,7 @@ import pytest
 
 from munsit_denoise.jobs.intake import format_of
 from munsit_denoise.media.probe import AudioTrack
-from munsit_denoise.records import extension_of
+from munsit_denoise.names import extension_of
 
 
 @pytest.mark.parametrize(

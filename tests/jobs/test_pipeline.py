@@ -9,7 +9,7 @@ import pytest
 from anyio import to_thread
 
 from munsit_denoise.jobs import pipeline
-from munsit_denoise.jobs.pipeline import EXTRACTED_PERCENT, EXTRACTING, REDUCED_PERCENT, REDUCING, SAVING, Work
+from munsit_denoise.jobs.pipeline import EXTRACTED_PERCENT, EXTRACTING, REDUCED_PERCENT, REDUCING, SAVING, PipelineTask
 from munsit_denoise.media.probe import probe
 from tests.audio import write_silence
 from tests.jobs.conftest import Passthrough
@@ -22,7 +22,7 @@ async def reports(folder: Path) -> list[tuple[int, str]]:
     """Run a job of several blocks and return what it told."""
     source = write_silence(folder / "a.wav", SECONDS)
     told: list[tuple[int, str]] = []
-    work = Work(source, folder / "b.wav", await probe(source), "wav")
+    work = PipelineTask(source, folder / "b.wav", await probe(source), "wav")
     await pipeline.enhance_file(work, Passthrough(), lambda percent, message: told.append((percent, message)))
     return told
 
@@ -61,7 +61,7 @@ class Endless(Passthrough):
 
 async def test_a_job_that_is_cancelled_leaves_its_window(tmp_path: Path) -> None:
     source, denoiser = write_silence(tmp_path / "a.wav", 1), Endless()
-    work = Work(source, tmp_path / "b.wav", await probe(source), "wav")
+    work = PipelineTask(source, tmp_path / "b.wav", await probe(source), "wav")
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(pipeline.enhance_file, work, denoiser, lambda percent, message: None)
         await to_thread.run_sync(denoiser.began.wait)

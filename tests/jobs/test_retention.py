@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from munsit_denoise.db.engine import now_us
-from munsit_denoise.db.history import History, Wanted
+from munsit_denoise.db.history import RecordFilter, RecordPages
 from munsit_denoise.db.retention import ORIGINAL, RESULT, Retention
 from munsit_denoise.db.tables import deliveries
 from munsit_denoise.errors import Gone, StorageBroken
@@ -55,7 +55,7 @@ async def test_originals_and_results_go_and_the_record_says_so(house: House) -> 
     record = await house.now()
     assert record.original_gone_at_us
     assert terminal_event(record) == Failed(NOT_KEPT)
-    rows = await History(house.database).page(Wanted(record.user_id), 0, 9, list)
+    rows = await RecordPages(house.database).page(RecordFilter(record.user_id), 0, 9, list)
     assert row_of(record) in rows
     assert all(row[HISTORY_COLUMNS.index("deleted_at")] for row in rows if row[0] == record.id)
     assert not await keep.sweep(now_us() + 2 * LATER_US)

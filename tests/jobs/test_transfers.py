@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from munsit_denoise.db.records import Result
+from munsit_denoise.db.records import RunResult
 from munsit_denoise.errors import DatabaseBusy, Interrupted, StorageFull, UploadNotFound
 from munsit_denoise.jobs.fair import FairLimiter
 from munsit_denoise.jobs.intake import Received
@@ -19,9 +19,9 @@ from munsit_denoise.jobs.sweeper import expire_uploads
 from munsit_denoise.queue.local import LocalQueue
 from munsit_denoise.records import (
     DELETED,
-    Delivery,
     DenoiseRecord,
     Options,
+    ResultDelivery,
     Status,
 )
 from tests.audio import write_noisy
@@ -52,7 +52,7 @@ async def test_a_result_is_sent_before_the_job_ends_and_the_next_one_need_not_wa
         assert found.status is Status.PENDING
         sent.set()
         found = await ended(house, record.id)
-    assert (found.status, found.delivery) == (Status.SUCCESS, Delivery.DELIVERED)
+    assert (found.status, found.delivery) == (Status.SUCCESS, ResultDelivery.DELIVERED)
 
 
 @pytest.mark.parametrize("failure", ["its server answered 500", ValueError("a bug")])
@@ -66,7 +66,7 @@ async def test_a_result_that_cannot_be_sent_is_a_result(house: House, failure: s
     with anyio.fail_after(10):
         await house.runner().run(record.id)
         found = await ended(house, record.id)
-    assert (found.status, found.delivery) == (Status.SUCCESS, Delivery.FAILED)
+    assert (found.status, found.delivery) == (Status.SUCCESS, ResultDelivery.FAILED)
 
 
 async def test_deleting_stops_a_delivery(house: House) -> None:
@@ -227,10 +227,10 @@ async def test_slow_receivers_of_one_user_delay_nobody_elses_results(house: Hous
     assert lease
     async with anyio.create_task_group() as tasks:
         for _ in range(5):
-            tasks.start_soon(sending.send, lease, Result(lease.record.original_key), "https://example.org/slow")
+            tasks.start_soon(sending.send, lease, RunResult(lease.record.original_key), "https://example.org/slow")
         await anyio.wait_all_tasks_blocked()
         other = replace(lease, record=replace(lease.record, user_id="another"))
         with anyio.fail_after(5):
-            await sending.send(other, Result(lease.record.original_key), "https://example.net/fast")
+            await sending.send(other, RunResult(lease.record.original_key), "https://example.net/fast")
         tasks.cancel_scope.cancel()
     assert sent == ["https://example.net/fast"]

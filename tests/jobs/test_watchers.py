@@ -11,8 +11,8 @@ import pytest
 from munsit_denoise.errors import DatabaseBusy, InvalidKey
 from munsit_denoise.events.memory import MemoryBell
 from munsit_denoise.jobs.listeners import Listener
-from munsit_denoise.jobs.watch import Patience
-from munsit_denoise.jobs.watchers import Sources, Watchers
+from munsit_denoise.jobs.watch import WatchTimes
+from munsit_denoise.jobs.watchers import Watchers, WatchSources
 from munsit_denoise.records import (
     DELETED,
     DenoiseRecord,
@@ -27,8 +27,8 @@ from munsit_denoise.records import (
 from tests.db.test_records import make_record
 
 pytestmark = pytest.mark.anyio
-PATIENT = Patience(30, 30)
-HASTY = Patience(recheck_s=0.05, idle_s=30)
+PATIENT = WatchTimes(30, 30)
+HASTY = WatchTimes(recheck_s=0.05, idle_s=30)
 
 
 class World:
@@ -54,8 +54,8 @@ class World:
         self.places_asked += 1
         return self.place
 
-    def sources(self) -> Sources:
-        return Sources(
+    def sources(self) -> WatchSources:
+        return WatchSources(
             read=lambda job_id: self.read(job_id),
             bell=self.bell,
             progress=lambda _: self.running,
@@ -79,7 +79,7 @@ class World:
         return Failed(change["error"]) if "error" in change else Done(self.record)
 
     @asynccontextmanager
-    async def watched(self, patience: Patience = PATIENT) -> AsyncIterator[Watchers]:
+    async def watched(self, patience: WatchTimes = PATIENT) -> AsyncIterator[Watchers]:
         watchers = Watchers(self.sources(), patience)
         with anyio.fail_after(10):
             async with anyio.create_task_group() as tasks:
@@ -208,7 +208,7 @@ async def test_a_second_attempt_never_falls_back_in_an_open_stream(world: World)
 
 
 async def test_without_an_event_the_stream_ends_and_signs_of_life_do_not_count(world: World) -> None:
-    async with world.watched(Patience(recheck_s=0.05, idle_s=0.4, quiet_s=0.1)) as watchers:
+    async with world.watched(WatchTimes(recheck_s=0.05, idle_s=0.4, quiet_s=0.1)) as watchers:
         began = anyio.current_time()
         with watchers.listen(world.job_id, "key") as listener:
             heard = [told and told.event async for told in listener]
@@ -280,7 +280,7 @@ async def test_a_waiting_job_tells_how_it_comes_forward_when_the_queue_moves_and
     world: World,
 ) -> None:
     world.place = Queued(3)
-    async with world.watched(Patience(30, 30, queue_s=0.01)) as watchers, anyio.create_task_group() as tasks:
+    async with world.watched(WatchTimes(30, 30, queue_s=0.01)) as watchers, anyio.create_task_group() as tasks:
         seen: list[Event] = []
         with watchers.listen(world.job_id, "key") as listener:
             tasks.start_soon(events_of, listener, seen)

@@ -14,14 +14,14 @@ import pytest
 from munsit_denoise.db.deliveries import Deliveries, Logged
 from munsit_denoise.db.engine import Database, open_database
 from munsit_denoise.db.keys import Keys
-from munsit_denoise.db.records import Records, Result
+from munsit_denoise.db.records import Records, RunResult
 from munsit_denoise.db.webhook_secrets import WebhookSecrets
 from munsit_denoise.errors import NotFound
 from munsit_denoise.jobs import webhooks
 from munsit_denoise.jobs.delivery_log import DeliveryLog
 from munsit_denoise.jobs.webhooks import PAUSES_S, TRIES, Outgoing, Webhooks, pause_s
 from munsit_denoise.records import Options
-from munsit_denoise.remote.webhook import Answer, Message
+from munsit_denoise.remote.webhook import DeliveryOutcome, Message
 from munsit_denoise.routes.munsit.message import message
 from tests.db.test_records import make_record
 from tests.jobs.conftest import House
@@ -51,7 +51,7 @@ async def ended(database: Database, user_id: str, url: str, number: int, error: 
     await records.insert(replace(make_record(user_id, number), options=options))
     lease = await records.claim(make_record(user_id, number).id)
     assert lease
-    await (records.fail(lease, error) if error else records.succeed(lease, Result(f"{number}/denoised-1.wav")))
+    await (records.fail(lease, error) if error else records.succeed(lease, RunResult(f"{number}/denoised-1.wav")))
 
 
 async def log_of(database: Database, user_id: str) -> list[Logged]:
@@ -249,11 +249,11 @@ async def test_what_breaks_here_is_tried_again_and_others_go_on(house: House) ->
     for number in (1, 2):
         await ended(house.database, user_id, f"http://127.0.0.1/{number}", number)
 
-    async def break_once(url: str, told: Message) -> Answer:
+    async def break_once(url: str, told: Message) -> DeliveryOutcome:
         tried.append(told.id)
         if len(tried) == 1:
             raise ValueError(url)
-        return Answer(200)
+        return DeliveryOutcome(200)
 
     deliveries, secrets = Deliveries(house.database), WebhookSecrets(house.database)
     loop = Webhooks(Outgoing(deliveries=deliveries, secrets=secrets, write=message, post=break_once))

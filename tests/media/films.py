@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from munsit_denoise.jobs.pipeline import Outcome, Report, Work, enhance_file
+from munsit_denoise.jobs.pipeline import Outcome, PipelineTask, Report, enhance_file
 from munsit_denoise.media.probe import probe
 
 RATE_HZ = 48_000
@@ -29,7 +29,7 @@ class Passthrough:
 
 async def convert(source: Path, target: Path, level_lufs: float | None = None, report: Report | None = None) -> Outcome:
     """Run a job that leaves the sound alone."""
-    work = Work(source, target, await probe(source), target.suffix[1:], level_lufs)
+    work = PipelineTask(source, target, await probe(source), target.suffix[1:], level_lufs)
     return await enhance_file(work, Passthrough(), report or (lambda _, __: None))
 
 

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from munsit_denoise.jobs.pipeline import Work, enhance_file
+from munsit_denoise.jobs.pipeline import PipelineTask, enhance_file
 from munsit_denoise.media.probe import AudioTrack, probe
 from tests.media.test_formats import Passthrough, ffmpeg
 
@@ -20,7 +20,7 @@ CASES = Path(__file__).parents[1] / "cases"
 async def as_wav(source: Path, folder: Path) -> tuple[AudioTrack, NDArray[np.float64], bytes]:
     """Return what a file is, and its samples and header when nothing is done to it but becoming a WAV."""
     track = await probe(source)
-    await enhance_file(Work(source, folder / "o.wav", track, "wav"), Passthrough(), lambda _, __: None)
+    await enhance_file(PipelineTask(source, folder / "o.wav", track, "wav"), Passthrough(), lambda _, __: None)
     samples, rate_hz = soundfile.read(folder / "o.wav", always_2d=True)
     assert rate_hz == track.sample_rate_hz
     assert track.duration_s == pytest.approx(len(samples) / rate_hz, abs=0.06)

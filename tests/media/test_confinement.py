@@ -14,7 +14,7 @@ from munsit_denoise.errors import InvalidOption, NotMedia, ProcessingFailed
 from munsit_denoise.media.confinement import Confinement, confinement
 from munsit_denoise.media.decode import decoding
 from munsit_denoise.media.demuxers import ALLOWED, LEFT_OUT
-from munsit_denoise.media.ffmpeg import Limits, running
+from munsit_denoise.media.ffmpeg import ProgramLimits, running
 from munsit_denoise.media.probe import AudioTrack, probe
 from tests.audio import write_noisy
 from tests.media.test_media import ffmpeg, watch_opens
@@ -109,10 +109,10 @@ async def test_a_program_dies_with_a_server_that_is_killed(tmp_path: Path) -> No
         pytest.skip("this system has no setpriv")
     code = """
 import sys, anyio
-from munsit_denoise.media.ffmpeg import Limits, running
+from munsit_denoise.media.ffmpeg import ProgramLimits, running
 async def work():
     arguments = ["-v", "quiet", "-re", "-f", "lavfi", "-i", "sine", "-f", "null", sys.argv[1]]
-    async with running("ffmpeg", arguments, Limits()):
+    async with running("ffmpeg", arguments, ProgramLimits()):
         print("on", flush=True)
         await anyio.sleep_forever()
 anyio.run(work)
@@ -137,7 +137,7 @@ async def count(words: str) -> int:
 
 
 async def test_programs_have_no_network_and_no_rights() -> None:
-    async with running("ffmpeg", ["-re", "-f", "lavfi", "-i", "sine", "-f", "null", "-"], Limits()) as process:
+    async with running("ffmpeg", ["-re", "-f", "lavfi", "-i", "sine", "-f", "null", "-"], ProgramLimits()) as process:
         await anyio.sleep(0.3)
         status = Path(f"/proc/{process.pid}/status").read_text()
         if confinement().rights:

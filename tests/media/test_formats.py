@@ -9,7 +9,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from munsit_denoise.errors import InvalidOption
-from munsit_denoise.jobs.pipeline import Work, enhance_file
+from munsit_denoise.jobs.pipeline import PipelineTask, enhance_file
 from munsit_denoise.media.ffmpeg import program
 from munsit_denoise.media.formats import FORMATS, MUXER_OPTIONS, WITH_PICTURE, encoding_for, result_extension
 from munsit_denoise.media.loudness import measure_loudness
@@ -38,7 +38,7 @@ class Passthrough:
 
 
 async def convert(source: Path, target: Path, level_lufs: float | None = None, track: AudioTrack | None = None) -> None:
-    work = Work(source, target, track or await probe(source), target.suffix[1:], level_lufs)
+    work = PipelineTask(source, target, track or await probe(source), target.suffix[1:], level_lufs)
     await enhance_file(work, Passthrough(), lambda _, __: None)
 
 

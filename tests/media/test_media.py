@@ -18,7 +18,7 @@ from munsit_denoise.errors import NotMedia, ProcessingFailed, StorageFull
 from munsit_denoise.media import probe as probing
 from munsit_denoise.media.decode import decoding
 from munsit_denoise.media.encode import encoding_to
-from munsit_denoise.media.ffmpeg import Finished, Limits, finish, program, running
+from munsit_denoise.media.ffmpeg import Finished, ProgramLimits, finish, program, running
 from munsit_denoise.media.formats import Encoding, wav_encoding
 from munsit_denoise.media.probe import AudioTrack, probe
 from munsit_denoise.media.sample import write_sample
@@ -210,7 +210,10 @@ async def test_a_cancelled_decoder_is_gone(tmp_path: Path) -> None:
 async def test_a_program_that_hangs_is_ended(tmp_path: Path) -> None:
     with pytest.raises(ProcessingFailed):
         await finish(
-            "ffmpeg", ["-v", "quiet", "-re", "-f", "lavfi", "-i", "sine", "-f", "null", "-"], Limits(), timeout_s=0.5
+            "ffmpeg",
+            ["-v", "quiet", "-re", "-f", "lavfi", "-i", "sine", "-f", "null", "-"],
+            ProgramLimits(),
+            timeout_s=0.5,
         )
 
 
@@ -218,12 +221,12 @@ async def test_starting_a_program_leaves_the_memory_of_the_process_alone() -> No
     """A fork has the process fault in what it writes next; here 50,000 pages, after each of four starts."""
     code = """
 import resource, anyio
-from munsit_denoise.media.ffmpeg import Limits, finish
+from munsit_denoise.media.ffmpeg import ProgramLimits, finish
 async def work():
     memory = bytearray(200 << 20)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(4):
-        await finish("ffprobe", ["-version"], Limits(), timeout_s=20)
+        await finish("ffprobe", ["-version"], ProgramLimits(), timeout_s=20)
         memory[::4096] = bytes(len(memory) // 4096)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 anyio.run(work, backend_options={"use_uvloop": True})
@@ -235,7 +238,7 @@ anyio.run(work, backend_options={"use_uvloop": True})
 async def test_limits_reach_the_program() -> None:
     arguments = ["-v", "quiet", "-f", "lavfi", "-i", "sine", "-f", "null", "-"]
     with anyio.fail_after(20):
-        async with running("ffmpeg", arguments, Limits(cpu_s=1)) as process:
+        async with running("ffmpeg", arguments, ProgramLimits(cpu_s=1)) as process:
             assert await process.wait() < 0
 
 

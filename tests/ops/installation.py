@@ -11,7 +11,7 @@ from munsit_denoise.db.engine import open_database
 from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.migrate import upgrade
 from munsit_denoise.db.partial import PartialUploads
-from munsit_denoise.db.records import Records, Result
+from munsit_denoise.db.records import Records, RunResult
 from munsit_denoise.leaves import open_leaves
 from munsit_denoise.records import PartialUpload
 from munsit_denoise.settings import Settings
@@ -52,7 +52,7 @@ async def add_job(settings: Settings, number: int, *, ends: bool = True, created
             lease = await Records(database).claim(own)
             assert lease
             await put(storage, f"{own}/denoised-1.wav", b"result %d" % number)
-            await Records(database).succeed(lease, Result(f"{own}/denoised-1.wav", size_bytes=8))
+            await Records(database).succeed(lease, RunResult(f"{own}/denoised-1.wav", size_bytes=8))
     finally:
         await database.close()
     return own

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from munsit_denoise.backup import saving
-from munsit_denoise.backup.manifest import Content, read_manifest
+from munsit_denoise.backup.manifest import FileDigest, read_manifest
 from munsit_denoise.backup.restoring import check_backup, restore
 from munsit_denoise.backup.saving import save
 from munsit_denoise.cli import app
@@ -79,7 +79,7 @@ async def test_a_backup_that_is_not_what_it_was_changes_nothing(tmp_path: Path, 
         case _:
             (folder / "manifest.json").unlink()
     there = make_settings(tmp_path / "there", port=0)
-    with pytest.raises(CannotGoOn, match=r"damaged|no complete backup"):
+    with pytest.raises(CannotGoOn, match=r"damaged|not a complete backup"):
         await restore(there, folder, overwrite=False)
     assert not there.database_path.exists()
     assert files_of(there.storage_root) == {}
@@ -91,7 +91,7 @@ async def test_what_is_deleted_while_it_is_copied_is_deleted_in_the_backup(
     settings = await make_installation(tmp_path / "here", jobs=3)
     copy, victim = saving.copy_file, job_id(2)
 
-    async def copy_while_one_goes(source: Storage, target: Storage, key: str) -> Content:
+    async def copy_while_one_goes(source: Storage, target: Storage, key: str) -> FileDigest:
         if (settings.storage_root / victim[:2] / victim).exists():
             with sql(settings) as connection:
                 connection.execute("UPDATE denoise_records SET deleted_at = 1 WHERE id = ?", (victim,))
@@ -118,7 +118,7 @@ async def test_an_interrupted_backup_goes_on(tmp_path: Path, monkeypatch: pytest
     settings = await make_installation(tmp_path / "here", jobs=3)
     copy, copied = saving.copy_file, 0
 
-    async def break_off(source: Storage, target: Storage, key: str) -> Content:
+    async def break_off(source: Storage, target: Storage, key: str) -> FileDigest:
         nonlocal copied
         copied += 1
         if copied == 3:
@@ -128,7 +128,7 @@ async def test_an_interrupted_backup_goes_on(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(saving, "copy_file", break_off)
     with pytest.raises(KeyboardInterrupt):
         await save(settings, tmp_path / "saved", link=False)
-    with pytest.raises(CannotGoOn, match="no complete backup"):
+    with pytest.raises(CannotGoOn, match="not a complete backup"):
         check_backup(tmp_path / "saved")
     monkeypatch.undo()
     await LocalStorage(settings.storage_root).delete_job(job_id(0))  # copied already, and deleted since
@@ -137,7 +137,7 @@ async def test_an_interrupted_backup_goes_on(tmp_path: Path, monkeypatch: pytest
     made = await save(settings, tmp_path / "saved", link=False)
     assert len(made.files) == 4
     assert set(files_of(tmp_path / "saved/files")) == set(made.files)
-    with pytest.raises(CannotGoOn, match="holds something already"):
+    with pytest.raises(CannotGoOn, match="is not empty"):
         await save(settings, tmp_path / "saved", link=False)
 
 
@@ -170,14 +170,14 @@ def test_commands_tell_what_they_did_and_what_keeps_them_from_it(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DENOISE_DATA_DIR", str(tmp_path / "here"))
     run = CliRunner().invoke
-    assert "among the recordings" in run(app, ["backup", "here/files/saved"]).output
+    assert "inside the folder of the recordings" in run(app, ["backup", "here/files/saved"]).output
     assert "saved: 2 files" in run(app, ["backup", "saved"]).output
     assert "saved: 2 files" in run(app, ["backup", "--link", "linked"]).output
     assert "all is well: 2 files" in run(app, ["restore", "saved", "--check"]).output
     with only_server(settings):
         assert "Another server is already running" in run(app, ["restore", "saved", "--overwrite"]).output
     done = run(app, ["restore", "saved", "--overwrite"])
-    assert (done.exit_code, done.output.count("put aside: ")) == (0, 1)
+    assert (done.exit_code, done.output.count("set aside: ")) == (0, 1)
     monkeypatch.setenv("DENOISE_DATA_DIR", str(tmp_path / "nowhere"))
     done = run(app, ["backup", "other"])
     assert (done.exit_code, "Check DENOISE_DATA_DIR" in done.output) == (1, True)

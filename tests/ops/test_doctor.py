@@ -126,7 +126,7 @@ def record_of_tomorrow(here: Settings) -> None:
         (no_database, "database", "There is no database", "DENOISE_DATA_DIR"),
         (damaged, "database", "is no SQLite database, or damaged", "the right file"),
         (older_schema, "schema", "The schema is 0004, and this version needs", "munsit-denoise db upgrade"),
-        (newer_schema, "schema", "9999 is a newer version's", "restore a backup"),
+        (newer_schema, "schema", "9999 is a newer version's", "restore an older backup"),
         (no_storage, "storage", "There is no folder", "mounted"),
         (storage_is_a_file, "storage", "There is no folder", "DENOISE_STORAGE_URL"),
         (unreadable_recording, "storage", "cannot be used: Input/output error", "DENOISE_STORAGE_URL"),
@@ -346,7 +346,7 @@ def test_a_database_that_is_not_reached_or_has_no_schema_is_found(cluster: Setti
 def test_a_bucket_that_is_not_there_is_found(cluster: Settings) -> None:
     finding = found(cluster.model_copy(update={"storage_url": "s3://no-such-bucket/x"}), "storage")
     assert "The bucket of s3://no-such-bucket/x is not there" in finding.message
-    assert "Make the bucket" in str(finding.remedy)
+    assert "Create the bucket" in str(finding.remedy)
 
 
 def test_what_is_silent_holds_nobody_up() -> None:

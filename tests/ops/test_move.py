@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from munsit_denoise.backup import moving
-from munsit_denoise.backup.manifest import Content
+from munsit_denoise.backup.manifest import FileDigest
 from munsit_denoise.backup.moving import move
 from munsit_denoise.cli import app
 from munsit_denoise.db.checkup import installation_id
@@ -64,7 +64,7 @@ async def test_an_interrupted_move_goes_on_and_all_arrives(
         copy(source, target)  # committed, and then the machine goes down
         raise KeyboardInterrupt
 
-    async def store_breaks(source: Storage, target: Storage, key: str) -> Content:
+    async def store_breaks(source: Storage, target: Storage, key: str) -> FileDigest:
         if key.startswith(job_id(2)):
             raise KeyboardInterrupt
         return await moving_copy(source, target, key)
@@ -98,11 +98,11 @@ async def test_a_place_of_another_installation_is_refused_and_stays_as_it_is(tmp
         await move(here, cluster, scratch, nobody)
     await there.delete_job(job_id(5))
     await there.name_installation("another")
-    with pytest.raises(CannotGoOn, match="storage to move to is another"):
+    with pytest.raises(CannotGoOn, match="target storage belongs to another"):
         await move(here, cluster, scratch, nobody)
     assert is_empty(cluster.database)
     await anyio.to_thread.run_sync(copy_rows, other.database, cluster.database)
-    with pytest.raises(CannotGoOn, match="database to move to is another"):
+    with pytest.raises(CannotGoOn, match="target database belongs to another"):
         await move(here, cluster, scratch, nobody)
     assert compare_rows(other.database, cluster.database)
 

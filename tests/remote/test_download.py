@@ -12,15 +12,15 @@ import httpx2
 import pytest
 
 from munsit_denoise.errors import FileTooLarge, ProcessingFailed
-from munsit_denoise.jobs.intake import Limits
+from munsit_denoise.jobs.intake import UploadLimits
 from munsit_denoise.remote import download
 from munsit_denoise.remote.client import open_client
 from munsit_denoise.remote.download import Fetched, fetch
 from munsit_denoise.remote.guard import AddressPolicy
-from munsit_denoise.remote.transfer import Patience
+from munsit_denoise.remote.transfer import TransferLimits
 
 pytestmark = pytest.mark.anyio
-LIMITS = Limits(1, 15, 0, 0, 0)
+LIMITS = UploadLimits(1, 15, 0, 0, 0)
 CONTENT = bytes(range(256)) * 2000
 
 
@@ -81,7 +81,7 @@ async def client() -> AsyncIterator[httpx2.AsyncClient]:
 
 
 async def bring(client: httpx2.AsyncClient, source: Source, path: Path) -> tuple[Fetched, bytes]:
-    found = await fetch(client, source.url, path / "file", Patience(20, LIMITS.upload_bytes), LIMITS.too_large)
+    found = await fetch(client, source.url, path / "file", TransferLimits(20, LIMITS.upload_bytes), LIMITS.too_large)
     return found, (path / "file").read_bytes()
 
 

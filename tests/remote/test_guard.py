@@ -9,17 +9,17 @@ import anyio
 import pytest
 
 from munsit_denoise.errors import InvalidOption, ProcessingFailed
-from munsit_denoise.jobs.intake import Limits
+from munsit_denoise.jobs.intake import UploadLimits
 from munsit_denoise.remote import guard
 from munsit_denoise.remote.client import open_client
 from munsit_denoise.remote.download import fetch
 from munsit_denoise.remote.guard import AddressPolicy
-from munsit_denoise.remote.transfer import REFUSED, Patience, check_url
+from munsit_denoise.remote.transfer import REFUSED, TransferLimits, check_url
 from tests.peers import run_peer
 
 pytestmark = pytest.mark.anyio
-LIMITS = Limits(1, 15, 0, 0, 0)
-PATIENCE = Patience(20, 2**20)
+LIMITS = UploadLimits(1, 15, 0, 0, 0)
+PATIENCE = TransferLimits(20, 2**20)
 
 PRIVATE = [
     "127.0.0.1",

@@ -8,16 +8,16 @@ import httpx2
 import pytest
 
 from munsit_denoise.errors import FileTooLarge, ProcessingFailed
-from munsit_denoise.jobs.intake import Limits
+from munsit_denoise.jobs.intake import UploadLimits
 from munsit_denoise.remote import download, transfer
 from munsit_denoise.remote.client import open_client
 from munsit_denoise.remote.download import Fetched, fetch
 from munsit_denoise.remote.guard import AddressPolicy
-from munsit_denoise.remote.transfer import Patience, deliver, name_in
+from munsit_denoise.remote.transfer import TransferLimits, deliver, name_in
 from tests.peers import Peer, run_peer
 
 pytestmark = pytest.mark.anyio
-LIMITS = Limits(1, 15, 0, 0, 0)
+LIMITS = UploadLimits(1, 15, 0, 0, 0)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def peer(tmp_path: Path) -> Iterator[Peer]:
 
 
 async def bring(client: httpx2.AsyncClient, url: str, path: Path, total_s: float = 20) -> Fetched:
-    return await fetch(client, url, path, Patience(total_s, LIMITS.upload_bytes), LIMITS.too_large)
+    return await fetch(client, url, path, TransferLimits(total_s, LIMITS.upload_bytes), LIMITS.too_large)
 
 
 async def test_a_file_comes_whole_also_over_redirects(client: httpx2.AsyncClient, peer: Peer, tmp_path: Path) -> None:
@@ -87,10 +87,12 @@ async def test_a_result_is_sent_again_until_it_arrives(
     monkeypatch.setattr(transfer, "RETRY_PAUSES_S", (0.0, 0.0, 0.0))
     (tmp_path / "a.mp3").write_bytes(b"sound" * 100_000)
     peer.answers = [503, 500]
-    assert await deliver(client, tmp_path / "a.mp3", f"{peer.url}/put/a?sig=1", "audio/mpeg", Patience(20)) is None
+    assert (
+        await deliver(client, tmp_path / "a.mp3", f"{peer.url}/put/a?sig=1", "audio/mpeg", TransferLimits(20)) is None
+    )
     assert peer.received == [("/put/a?sig=1", "audio/mpeg", b"sound" * 100_000)] * 3
     peer.answers = [500] * 4
-    reason = await deliver(client, tmp_path / "a.mp3", f"{peer.url}/b", "audio/mpeg", Patience(20))
+    reason = await deliver(client, tmp_path / "a.mp3", f"{peer.url}/b", "audio/mpeg", TransferLimits(20))
     assert reason == "its server answered 500"
     assert len(peer.received) == 7
 
@@ -98,7 +100,7 @@ async def test_a_result_is_sent_again_until_it_arrives(
 async def test_a_refused_result_is_not_sent_again(client: httpx2.AsyncClient, peer: Peer, tmp_path: Path) -> None:
     (tmp_path / "a.mp3").write_bytes(b"sound")
     peer.answers = [403]
-    reason = await deliver(client, tmp_path / "a.mp3", f"{peer.url}/a", "audio/mpeg", Patience(20))
+    reason = await deliver(client, tmp_path / "a.mp3", f"{peer.url}/a", "audio/mpeg", TransferLimits(20))
     assert reason == "its server answered 403"
     assert len(peer.received) == 1
 

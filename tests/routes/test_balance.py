@@ -86,14 +86,21 @@ def test_success_is_paid_and_what_parallel_clients_send_is_bounded(paid: Live, w
         with closing(sqlite3.connect(paid.settings.database_path)) as connection:
             rows = dict(connection.execute("SELECT id, job_id FROM transactions WHERE kind = 'reservation'"))
         assert {rows[record["transaction_id"]] for record in records.values()} == set(job_ids)
-        results = sum(len(httpx.get(records[job_id]["audio_url"]).content) for job_id in job_ids[:-1])
+        kept = [path for path in paid.files() if path.parent.name in job_ids]
+        assert sorted(path.name.partition("-")[0] for path in kept) == [
+            "denoised",
+            "denoised",
+            *["original"] * 3,
+            "tiles",
+            "tiles",
+        ]
         told = used(client)
         assert told.pop("user_id") == records[job_ids[0]]["user_id"]
         assert told == {
             "jobs": {"pending": 0, "success": 2, "failed": 1},
             "minutes_processed": 2 * MINUTES,
             "minutes_available": MINUTES,
-            "bytes_stored": 3 * len(body) + results,
+            "bytes_stored": sum(path.stat().st_size for path in kept),
         }
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from munsit_denoise.errors import FileTooLarge, InvalidUpload, MissingFile
-from munsit_denoise.jobs.intake import Limits, Received
+from munsit_denoise.jobs.intake import Received, UploadLimits
 from munsit_denoise.routes.multipart import FormReader, Part
 from munsit_denoise.routes.uploads import CUT_OFF, NO_PART, TOO_MUCH, receive_file
 
@@ -41,7 +41,7 @@ def receive(
     headers = [(b"content-type", content_type.encode("latin-1"))]
     request = Request({"type": "http", "headers": headers, "state": {"services": SERVICES}}, next_message)
     path = folder / "received"
-    received = anyio.run(receive_file, request, path, ("audio", "file"), Limits(1, 0, 0, 0, 0))
+    received = anyio.run(receive_file, request, path, ("audio", "file"), UploadLimits(1, 0, 0, 0, 0))
     return received, path.read_bytes()
 
 
@@ -160,8 +160,8 @@ def test_the_pieces_that_a_body_comes_in_make_no_difference(sizes: list[int], da
         (form(DISPOSITION + b"\r\nRIFF")[:-12], CUT_OFF),
         (form(DISPOSITION + b"\r\nRIFF")[:20], CUT_OFF),
         (form(DISPOSITION + b"\r\nRIFF")[:-4], CUT_OFF),
-        (form(b"broken header\r\n\r\nx"), "A part of the form has a header that cannot be read."),
-        (b"--bound\r\nx: " + b"y" * 30_000, "The headers of a part of the form are too long."),
+        (form(b"broken header\r\n\r\nx"), "A form part has a header that cannot be parsed."),
+        (b"--bound\r\nx: " + b"y" * 30_000, "The headers of a form part are too long."),
         (b"--bound\r\n\r\nx\r\n" * 200, "The form has more than 100 parts."),
         (b"x" * 100_000 + form(DISPOSITION + b"\r\nRIFF"), TOO_MUCH),
         (form(DISPOSITION + b"\r\nRIFF") + b"x" * 100_000, TOO_MUCH),

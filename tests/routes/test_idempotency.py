@@ -118,6 +118,29 @@ def test_json_has_keys_as_well(client: httpx.Client, peer: Peer, server: Live, w
     assert jobs(client) == 2
 
 
+def test_uploads_count_by_their_bytes_not_by_their_ids(client: httpx.Client, server: Live, wav: bytes) -> None:
+    def upload(data: bytes) -> dict[str, str]:
+        headers = {"Tus-Resumable": "1.0.0", "Upload-Length": str(len(data))}
+        headers["Content-Type"] = "application/offset+octet-stream"
+        return {"upload_id": client.post("/uploads", content=data, headers=headers).headers["location"][-36:]}
+
+    def submit(body: dict[str, str], key: str = "a-key") -> httpx.Response:
+        return client.post("/denoise", json=body, headers={"Idempotency-Key": key})
+
+    first, other = upload(wav), upload(wav[:-2] + b"\1\2")
+    answer = submit(first)
+    assert (answer.status_code, "idempotent-replayed" in answer.headers) == (200, False)
+    for again in (submit(first), submit(upload(wav)), send(client, wav)):  # a form is another way for the same bytes
+        assert (again.content, again.headers["idempotent-replayed"]) == (answer.content, "true")
+    for changed in (other, first | {"strength": "0.5"}, {"upload_id": other["upload_id"], "output_format": "mp3"}):
+        assert (submit(changed).status_code, submit(changed).json()["errorCode"]) == (422, "42201")
+    assert submit({"upload_id": str(uuid.uuid4())}, "a-free-key").status_code == 404
+    assert jobs(client) == 1
+    by_form = send(client, wav, "another")
+    assert submit(upload(wav), "another").content == by_form.content
+    assert jobs(client) == 2
+
+
 def test_while_the_first_is_coming_in_others_are_a_409_and_one_that_is_cut_off_frees_the_key(
     server: Live, client: httpx.Client, wav: bytes
 ) -> None:

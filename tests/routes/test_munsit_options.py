@@ -13,8 +13,10 @@ import pytest
 import soundfile
 
 from munsit_denoise.errors import InvalidOption, MissingFile
+from munsit_denoise.jobs.qualities import Qualities
 from munsit_denoise.records import Options
 from munsit_denoise.routes.munsit.options import Fields, read_json
+from munsit_denoise.treatment import Quality
 from tests.audio import write_noisy
 from tests.live import Live
 from tests.peers import Peer
@@ -24,6 +26,7 @@ MISSING = "audio is required and must be a file"
 WRONG = [
     *(("strength", text) for text in ("-0.1", "1.1", "nan", "inf", "1e999", "1,5", "0x1", "1_0", "٠", "full", "--1")),
     *(("loudness", text) for text in ("-70.5", "0.1", "-inf", "quiet", "NaN", "-16 LUFS")),
+    *(("quality", text) for text in ("better", "Best", "1", "standard,best")),
     *(("audio_track", text) for text in ("-1", "1.5", "1e0", "first", "1000000", "9" * 400, "+1", "²")),
     *(("output_format", text) for text in ("exe", "wav mp3", "../wav", "x" * 500)),
     *(
@@ -42,6 +45,9 @@ RIGHT = [
     ("output_format", "FLAC", {"extension": "flac"}),
     ("output_format", ".mp3", {"extension": "mp3"}),
     ("output_format", "original", {"extension": None}),
+    ("quality", "best", {"quality": Quality.BEST}),
+    ("quality", "standard", {}),
+    ("quality", "", {}),
     ("audio_track", "0", {}),
     ("audio_track", "7", {"audio_track": 7}),
     ("webhook_url", "http://u:p@h:8080/a?b#c", {"webhook_url": "http://u:p@h:8080/a?b#c", "webhook_base": BASE}),
@@ -63,6 +69,21 @@ class TestWords:
         fields = Fields()
         fields.take(name, text)
         assert fields.options(BASE) == Options(**{"extension": "wav"} | wanted)
+
+    def test_the_usual_quality_is_what_a_job_gets_that_asks_for_none(self) -> None:
+        best_is_usual = Qualities(usual=Quality.BEST)
+        for text, wanted in (("", Quality.BEST), ("best", Quality.BEST), ("standard", Quality.STANDARD)):
+            fields = Fields(best_is_usual)
+            fields.take("quality", text)
+            assert best_is_usual.settled(fields.options(BASE)).quality is wanted
+
+    def test_best_is_refused_where_it_is_not_installed_with_what_to_install(self) -> None:
+        for take in (
+            lambda: Fields(Qualities(has_best=False)).take("quality", "best"),
+            lambda: read_json(b'{"quality": "best"}', Qualities(has_best=False)),
+        ):
+            with pytest.raises(InvalidOption, match=r"^quality.* pip install 'munsit-denoise\[best\]'"):
+                take()
 
     @pytest.mark.parametrize(
         ("value", "strength"), [(0.25, 0.25), ("0.25", 0.25), (1, 1.0), (0, 0.0), (None, 1.0), ("", 1.0)]

@@ -26,6 +26,8 @@ def test_files_that_went_answer_410(tmp_path: Path, noisy_wav: Path, kind: str) 
         looks = {name: server.client.get(f"/denoise/{job_id}/{name}").status_code for name in LOOKS}
         assert looks == {"report": 200 if kind == "originals" else 410, "residual": 410, "tiles": 410}
         assert not [path for path in server.files() if path.name.startswith("tiles")]
+        kept = sum(path.stat().st_size for path in server.files() if job_id in str(path))
+        assert server.client.get("/usage").json()["bytes_stored"] == kept
         if kind == "originals":
             assert httpx.get(record["audio_url"]).status_code == 200
             assert server.events(job_id) == [end]

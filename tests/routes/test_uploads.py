@@ -49,8 +49,8 @@ def test_what_is_no_form_has_no_file(server: Live, content_type: str) -> None:
 @pytest.mark.parametrize(
     ("boundary", "sentence"),
     [
-        ("", "names no boundary"),
-        ("; boundary=", "names no boundary"),
+        ("", "has no boundary"),
+        ("; boundary=", "has no boundary"),
         (f"; boundary={'x' * 300}", "is longer than 200 bytes"),
         ("; boundary=other", "does not contain the boundary"),
     ],

@@ -17,6 +17,7 @@ class Options(TypedDict, total=False):
     loudness: float  # LUFS, -70 to 0
     audio_track: int  # which audio track of the file, 0 is the first
     webhook_url: str  # where the job's end is told
+    quality: Literal["standard", "best"]  # best: two models together, better and slower
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from munsit_denoise.routes.audo.models import (
     Queued,
     Succeeded,
 )
-from munsit_denoise.routes.audo.wire import AUTHORISED, DELETED
+from munsit_denoise.routes.audo.wire import AUTHORISED, DELETED_BODY
 from munsit_denoise.routes.reference.operation import (
     KEYED,
     SUBMITTING,
@@ -86,7 +86,7 @@ OPERATIONS: dict[str, Operation] = {
     "POST /remove-noise/{job_id}/delete-results": Operation(
         "Delete a job's files",
         "audo",
-        (Answer("They are gone.", (Content(AudoSuccess, DELETED),)),),
+        (Answer("They are gone.", (Content(AudoSuccess, DELETED_BODY),)),),
         errors=(*KEYED, JobNotFound, errors.StorageBroken),
     ),
     "GET /apiKey/test": Operation(

@@ -13,11 +13,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from munsit_denoise.errors import InvalidOption
 from munsit_denoise.jobs.intake import Received
 from munsit_denoise.media.formats import result_extension
-from munsit_denoise.records import DenoiseRecord, Options, Origin, extension_of
+from munsit_denoise.names import extension_of
+from munsit_denoise.records import DenoiseRecord, Options, Origin
 from munsit_denoise.remote.transfer import check_url
 from munsit_denoise.routes.audo.errors import handlers
 from munsit_denoise.routes.audo.socket import status_socket
-from munsit_denoise.routes.audo.wire import AUTHORISED, DELETED, is_url, read_job, state_json
+from munsit_denoise.routes.audo.wire import AUTHORISED, DELETED_BODY, is_url, read_job, state_json
 from munsit_denoise.routes.auth import authenticate
 from munsit_denoise.routes.bodies import small_body
 from munsit_denoise.routes.files import not_found, send_file, stem_of
@@ -100,7 +101,7 @@ async def delete_results(request: Request) -> Response:
     """POST /remove-noise/{job_id}/delete-results: remove a job's files at once."""
     user_id = await authenticate(request)
     await services_of(request).deletion.delete_files(user_id, request.path_params["job_id"])
-    return JSONResponse(DELETED)
+    return JSONResponse(DELETED_BODY)
 
 
 async def test_key(request: Request) -> Response:

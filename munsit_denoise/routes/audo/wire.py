@@ -21,7 +21,7 @@ from munsit_denoise.records import (
 from munsit_denoise.remote.transfer import check_url
 
 AUTHORISED = {"status": "success", "detail": "Successfully authorized with api key"}
-DELETED = {"status": "success", "detail": "The files of this job were deleted"}
+DELETED_BODY = {"status": "success", "detail": "The files of this job were deleted"}
 FULL_AMOUNT = 100
 NORMAL_LUFS = -16.0
 

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from munsit_denoise.errors import InvalidOption
-from munsit_denoise.jobs.admin import Admin, KeyInfo, QueuedJob, User, Wanted
+from munsit_denoise.jobs.admin import Admin, KeyInfo, KeyRequest, QueuedJob, User
 from munsit_denoise.records import Scope
 from munsit_denoise.routes.auth import authenticate
 from munsit_denoise.routes.bodies import small_body
@@ -87,7 +87,7 @@ async def keys(request: Request, admin: Admin) -> Response:
 async def add_key(request: Request, admin: Admin) -> Response:
     """POST /admin/users/{id}/keys: a new key, shown once."""
     wanted = await _read(request, NewKey)
-    made = Wanted(wanted.name, wanted.scope, wanted.expires)
+    made = KeyRequest(wanted.name, wanted.scope, wanted.expires)
     key, info = await admin.add_key(request.path_params["user_id"], made)
     return JSONResponse(_key(info) | {"key": key}, status_code=201)
 

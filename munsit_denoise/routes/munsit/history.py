@@ -7,7 +7,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from munsit_denoise.errors import InvalidPage
-from munsit_denoise.jobs.history import Wanted
+from munsit_denoise.jobs.history import RecordFilter
 from munsit_denoise.records import Status
 from munsit_denoise.routes.auth import authenticate
 from munsit_denoise.routes.etags import json_unless_known, tagged
@@ -42,14 +42,14 @@ async def history(request: Request) -> Response:
     return StreamingResponse(joined(first, batches), headers=headers, media_type="application/json")
 
 
-def _wanted(request: Request, user_id: str) -> Wanted:
+def _wanted(request: Request, user_id: str) -> RecordFilter:
     """Return which records are asked for. Raises InvalidPage."""
     status, words = request.query_params.get("status"), request.query_params.get("q", "")
     if status is not None and status not in list(Status):
         raise InvalidPage("status must be pending, success or failed")
     if len(words) > LONGEST_WORDS:
         raise InvalidPage(f"q must have at most {LONGEST_WORDS} characters")
-    return Wanted(user_id, Status(status) if status is not None else None, words)
+    return RecordFilter(user_id, Status(status) if status is not None else None, words)
 
 
 def _links(request: Request, base: str, page: tuple[int, int], *, is_more: bool) -> dict[str, str]:

@@ -94,6 +94,9 @@ class SubmissionOptions(Model):
     loudness: float | None = Field(None, ge=-70, le=0, description="LUFS; never above -1 dBTP")
     audio_track: int | None = Field(None, ge=0, description="Which audio track of the file; 0 is the first")
     webhook_url: Url | None = Field(None, description="Where the job's end is told")
+    quality: Literal["standard", "best"] | None = Field(
+        None, description="`best`: two models together, better and slower, where the server has them"
+    )
 
 
 class UrlSubmission(SubmissionOptions):
@@ -141,6 +144,7 @@ class ReportOptions(Model):
     output_format: str | None
     loudness: float | None
     audio_track: int
+    quality: Literal["best"] | None = Field(None, description="Left out where it is `standard`")
 
 
 class ReportDigests(Model):
@@ -163,6 +167,7 @@ class Report(Model):
     removed_energy_db: float | None
     speech_level_change_db: float | None
     model: ReportModel
+    second_model: ReportModel | None = Field(None, description="With `quality=best` alone")
     options: ReportOptions
     sha256: ReportDigests
 

@@ -7,19 +7,22 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from munsit_denoise.errors import InvalidOption, MissingFile, UploadNotFound
+from munsit_denoise.jobs.qualities import Qualities
 from munsit_denoise.media.formats import FORMATS, result_extension
 from munsit_denoise.records import LEVELS_LUFS, STRENGTHS, TRACKS, Options
 from munsit_denoise.remote.transfer import MAX_URL_LENGTH, check_url
+from munsit_denoise.treatment import Quality
 
 ORIGINAL = "original"
 USUAL_EXTENSION = "wav"
+EVERY_QUALITY = Qualities()
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 WHOLE_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 VISIBLE = re.compile(r"[!-~]+")
 BLANKS = b"\xef\xbb\xbf \t\r\n"  # before an object: a byte order mark among them
-NO_JSON = "The body is no JSON object. Please send one with url or upload_id."
+NO_JSON = "The body is not a JSON object. Please send one with url or upload_id."
 TWO_SOURCES = "url and {} were both given. Please send one of them."
-NO_SOURCE = "url or upload_id is required: one of them says what is to be denoised."
+NO_SOURCE = "url or upload_id is required: it says which recording to denoise."
 
 
 class _Literal(str):
@@ -58,6 +61,13 @@ def _output_format(text: str) -> str | None:
         raise InvalidOption(f"output_format must be {ORIGINAL} or one of {known}.") from None
 
 
+def _quality(text: str) -> Quality:
+    try:
+        return Quality(text)
+    except ValueError:
+        raise InvalidOption("quality must be standard or best.") from None
+
+
 def _url(text: str) -> str:
     return _address("url", text)
 
@@ -91,6 +101,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "loudness": _loudness,
     "audio_track": _audio_track,
     "webhook_url": _webhook_url,
+    "quality": _quality,
     "url": _url,
     "upload_id": _upload_id,
 }
@@ -102,8 +113,9 @@ WORDS = {"extension": "output_format"}  # of the core's names of options
 class Fields:
     """The fields of one submission, each looked at as soon as it is there."""
 
-    def __init__(self) -> None:
+    def __init__(self, qualities: Qualities = EVERY_QUALITY) -> None:
         self._values: dict[str, Any] = {}
+        self._qualities = qualities
         self._beside_file = False
 
     def take(self, name: str, text: str) -> None:
@@ -114,6 +126,8 @@ class Fields:
         if name in self._values:
             raise InvalidOption(f"{name} must be given once.")
         self._values[name] = READERS[name](text)
+        if name == "quality":
+            self._qualities.check(self._values[name])
         self._check_sources()
 
     @property
@@ -151,10 +165,11 @@ class Fields:
             audio_track=given.get("audio_track", 0),
             webhook_url=webhook_url,
             webhook_base=base if webhook_url else None,
+            quality=self._qualities.asked(given.get("quality")),
         )
 
 
-def read_json(body: bytes) -> Fields:
+def read_json(body: bytes, qualities: Qualities = EVERY_QUALITY) -> Fields:
     """Return the fields of a JSON object, with either a URL or the id of an upload.
 
     Raises InvalidOption, UploadNotFound, and MissingFile for what has nothing to do with these fields.
@@ -167,7 +182,7 @@ def read_json(body: bytes) -> Fields:
         )
     except (ValueError, RecursionError):
         raise InvalidOption(NO_JSON) from None
-    fields = Fields()
+    fields = Fields(qualities)
     for name, value in pairs:
         if name in READERS and value is not None:
             fields.take(name, _text(name, value))

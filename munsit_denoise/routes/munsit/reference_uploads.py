@@ -7,7 +7,7 @@ BYTES = {"type": "integer", "minimum": 0}
 VERSION = header("Tus-Resumable", {"const": "1.0.0"}, "The version of the protocol.", "1.0.0", required=True)
 TELLS = ("Tus-Resumable", "Upload-Offset", "Upload-Expires")
 BODY = Content({"type": "string", "format": "binary"}, None, "application/offset+octet-stream")
-NO_VERSION = (412, "The header Tus-Resumable must be 1.0.0, the version of the protocol that is spoken here.")
+NO_VERSION = (412, "The header Tus-Resumable must be 1.0.0, the protocol version of this server.")
 NO_TYPE = (415, "The Content-Type must be application/offset+octet-stream.")
 TOO_LONG = (413, "The body is longer than Upload-Length.")
 

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from munsit_denoise.errors import InvalidOption, MissingFile
-from munsit_denoise.jobs.idempotency import Turn
+from munsit_denoise.jobs.idempotency import KeyedSubmission
 from munsit_denoise.jobs.intake import Received
 from munsit_denoise.names import parameters
 from munsit_denoise.records import Options, Origin
@@ -34,14 +34,14 @@ async def submit(request: Request) -> Response:
     user_id = await authenticate(request)
     kind, _ = parameters(request.headers.get("content-type", "").encode("latin-1"))
     try:
-        async with services_of(request).idempotency.turn(user_id, _key_of(request)) as turn:
-            submission = _Submission(request, user_id, turn)
+        async with services_of(request).idempotency.submission(user_id, _key_of(request)) as keyed:
+            submission = _Submission(request, user_id, keyed)
             job_id = await (submission.take_json() if kind == "application/json" else submission.take_form())
     except ClientDisconnect:
         return Response(status_code=400)  # nobody is there to read it
     except InvalidOption as error:
         raise in_words(error) from None
-    return JSONResponse(accepted(job_id), headers=REPLAYED if turn.first else None)
+    return JSONResponse(accepted(job_id), headers=REPLAYED if keyed.first else None)
 
 
 def _key_of(request: Request) -> str | None:
@@ -57,8 +57,8 @@ def _key_of(request: Request) -> str | None:
 class _Submission:
     """One request: whose it is, and whether it is the first one with its key."""
 
-    def __init__(self, request: Request, user_id: str, turn: Turn) -> None:
-        self._request, self._user_id, self._turn = request, user_id, turn
+    def __init__(self, request: Request, user_id: str, keyed: KeyedSubmission) -> None:
+        self._request, self._user_id, self._keyed = request, user_id, keyed
         services = services_of(request)
         self._admission, self._jobs = services.admission, services.submission
         self._base = base_url(request)
@@ -66,19 +66,14 @@ class _Submission:
     async def take_json(self) -> str:
         """Take an object that names a URL or an upload; return the job's id. Raises what `Submission` does."""
         with self._place():
-            fields = read_json(await small_body(self._request, MAX_JSON_BYTES))
+            fields = read_json(await small_body(self._request, MAX_JSON_BYTES), self._jobs.qualities)
             if fields.upload_id is None:
                 return await self._take_url(fields)
-            options = fields.options(self._base)
-            self._turn.wants(f"upload:{fields.upload_id}", options)
-            if self._turn.first is not None:
-                return self._turn.first.job_id
-            beside = self._turn.beside
-            return (await self._jobs.submit_upload(self._user_id, fields.upload_id, options, MUNSIT, beside)).id
+            return await self._take_upload(fields.upload_id, fields.options(self._base))
 
     async def take_form(self) -> str:
         """Take a form with a file or a URL; return the job's id. Raises what `Submission` does."""
-        limits, fields = self._jobs.limits, Fields()
+        limits, fields = self._jobs.limits, Fields(self._jobs.qualities)
         expected = expected_bytes(self._request, limits)
         form = FormBody(self._request, Shape(FILES, FORM_FIELDS, fields.take), limits)
         with self._place(expected):
@@ -91,15 +86,24 @@ class _Submission:
 
     def _place(self, expected_bytes: int = 0) -> AbstractContextManager[None]:
         """Hold a place for a new job; what is only said again needs none."""
-        return nullcontext() if self._turn.first else self._admission.job(self._user_id, expected_bytes)
+        return nullcontext() if self._keyed.first else self._admission.job(self._user_id, expected_bytes)
 
     async def _take_url(self, fields: Fields) -> str:
         assert fields.url is not None  # whoever calls has looked
         options = fields.options(self._base)
-        self._turn.wants(f"url:{fields.url}", options)
-        if self._turn.first is not None:
-            return self._turn.first.job_id
-        return (await self._jobs.submit_url(self._user_id, fields.url, options, MUNSIT, self._turn.beside)).id
+        self._keyed.wants(f"url:{fields.url}", options)
+        if self._keyed.first is not None:
+            return self._keyed.first.job_id
+        return (await self._jobs.submit_url(self._user_id, fields.url, options, MUNSIT, self._keyed.beside)).id
+
+    async def _take_upload(self, upload_id: str, options: Options) -> str:
+        named = f"upload:{upload_id}"
+        if self._keyed.has_key and not self._keyed.repeats(named, options):
+            digest = await self._jobs.upload_digest(self._user_id, upload_id)
+            self._keyed.wants(f"file:{digest}", options, named)
+        if self._keyed.first is not None:
+            return self._keyed.first.job_id
+        return (await self._jobs.submit_upload(self._user_id, upload_id, options, MUNSIT, self._keyed.beside)).id
 
     async def _take_file(self, form: FormBody, fields: Fields) -> str:
         digest = hashlib.sha256()
@@ -107,18 +111,18 @@ class _Submission:
         def options() -> Options:
             """Return what the whole form asks for."""
             asked = fields.options(self._base)
-            self._turn.wants(f"file:{digest.hexdigest()}", asked)
+            self._keyed.wants(f"file:{digest.hexdigest()}", asked)
             return asked
 
         async def receive(path: Path) -> Received:
-            received = await form.store(path, digest if self._turn.has_key else None)
+            received = await form.store(path, digest if self._keyed.has_key else None)
             return replace(received, options=options())
 
-        if self._turn.first is not None:
+        if self._keyed.first is not None:
             await form.consume(digest)
             options()
-            return self._turn.first.job_id
-        record = await self._jobs.submit(self._user_id, MUNSIT, Options(), receive, self._turn.beside)
+            return self._keyed.first.job_id
+        record = await self._jobs.submit(self._user_id, MUNSIT, Options(), receive, self._keyed.beside)
         return record.id
 
 

@@ -91,7 +91,7 @@ async def _user(request: Request) -> str:
     """Return whose request it is. Raises InvalidKey, and 412 for another version of the protocol."""
     user_id = await authenticate(request)
     if request.headers.get("tus-resumable") != VERSION:
-        sentence = f"The header Tus-Resumable must be {VERSION}, the version of the protocol that is spoken here."
+        sentence = f"The header Tus-Resumable must be {VERSION}, the protocol version of this server."
         raise HTTPException(412, sentence, headers={"Tus-Version": VERSION})
     return user_id
 

@@ -17,7 +17,7 @@ TAGS = {
     "uploads": "Uploads that can be interrupted: tus 1.0.0.",
     "webhooks": "The end of jobs, told to another server, and the log of it.",
     "usage": "What a user has used.",
-    "admin": "Users, keys, balances and the server's work, for keys with the scope `admin`.",
+    "admin": "Users, keys, balances and the server's work, for keys with the scope admin.",
     "audo": "The dialect of Audo's clients, both forms of it.",
     "files": "Recordings and results, for whoever knows their path.",
     "server": "Whether the server works, and what describes it.",

@@ -6,16 +6,17 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 import numpy as np
 
 from munsit_denoise.batch.order import Levels
-from munsit_denoise.jobs.pipeline import Block, Denoiser
+from munsit_denoise.jobs.pipeline import Denoiser
+from munsit_denoise.media.decode import Block
 
 LOOK_S = 0.1  # how often a running window is asked whether the command stops
 
 
-class Stopped(Exception):
+class CommandStopped(Exception):
     """The command stops; a window of the model may still be at work in its thread."""
 
 
-class Meter:
+class LevelMeter:
     """RMS and peak of blocks [frames, channels], over all channels."""
 
     def __init__(self) -> None:
@@ -48,16 +49,16 @@ class MeteredDenoiser:
 
     def __init__(self, inner: Denoiser, stop: threading.Event) -> None:
         self._inner, self._stop = inner, stop
-        self._before, self._after = Meter(), Meter()
+        self._before, self._after = LevelMeter(), LevelMeter()
         self._thread = ThreadPoolExecutor(1, "denoiser")
 
     def feed(self, block: Block) -> Block:
-        """Take frames, return those that are ready. Raises Stopped."""
+        """Take frames, return those that are ready. Raises CommandStopped."""
         self._before.add(block)
         return self._measured(self._thread.submit(self._inner.feed, block))
 
     def flush(self) -> Block:
-        """Return the rest. Raises Stopped."""
+        """Return the rest. Raises CommandStopped."""
         return self._measured(self._thread.submit(self._inner.flush))
 
     def levels(self) -> Levels:
@@ -72,7 +73,7 @@ class MeteredDenoiser:
     def _measured(self, future: Future[Block]) -> Block:
         while not wait([future], LOOK_S).done:
             if self._stop.is_set():
-                raise Stopped
+                raise CommandStopped
         block = future.result()
         self._after.add(block)
         return block

@@ -12,7 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from munsit_denoise.logs import configure_logging
 from munsit_denoise.metrics import Metrics
-from munsit_denoise.routes.access import AccessLog
+from munsit_denoise.routes.access_log import AccessLog
 from munsit_denoise.routes.names import RouteNames
 
 pytestmark = pytest.mark.anyio

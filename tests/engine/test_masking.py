@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from munsit_denoise.engine.enhancer import MAX_BATCH_CHANNELS, Enhancer
 from munsit_denoise.engine.filter import Filter
-from munsit_denoise.engine.kinship import MAX_CHANNELS as MOST_TOGETHER
-from munsit_denoise.engine.kinship import STEP_FRAMES
+from munsit_denoise.engine.filter_sharing import MAX_CHANNELS as MOST_TOGETHER
+from munsit_denoise.engine.filter_sharing import STEP_FRAMES
+from munsit_denoise.engine.masking import MAX_BATCH_CHANNELS, MaskEnhancer
 from munsit_denoise.engine.model import MaskNetwork, ModelSize
 from munsit_denoise.engine.stft import HOP_LENGTH, SAMPLE_RATE_HZ
 from munsit_denoise.engine.stop import Stopped
@@ -22,8 +22,8 @@ from munsit_denoise.engine.stream import (
     WINDOW_CHANNEL_S,
     WINDOW_SAMPLES,
     Block,
-    Denoiser,
     StreamFormat,
+    WindowedDenoiser,
 )
 from munsit_denoise.engine.weights import load_network
 from munsit_denoise.media.probe import MAX_CHANNELS, MAX_SAMPLES_A_SECOND, RATES_HZ
@@ -34,8 +34,8 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def enhancer() -> Enhancer:
-    return Enhancer(load_network(CPU), CPU)
+def enhancer() -> MaskEnhancer:
+    return MaskEnhancer(load_network(CPU), CPU)
 
 
 def window(channels: int, seconds: int = 5, seed: int = 0) -> torch.Tensor:
@@ -43,7 +43,7 @@ def window(channels: int, seconds: int = 5, seed: int = 0) -> torch.Tensor:
     return torch.from_numpy(np.stack(noisy))
 
 
-def test_windows_of_several_recordings_are_shown_to_the_network_together(enhancer: Enhancer) -> None:
+def test_windows_of_several_recordings_are_shown_to_the_network_together(enhancer: MaskEnhancer) -> None:
     windows = [window(1), window(2, seed=5)]
     prepared = [enhancer.prepare(w, RATE_HZ) for w in windows]
     found = enhancer.find_filters(torch.cat([p.spectrogram for p in prepared]))
@@ -54,20 +54,20 @@ def test_windows_of_several_recordings_are_shown_to_the_network_together(enhance
         assert alone.abs().max() > 0.01
 
 
-def test_more_channels_than_can_be_one_image_are_each_processed_alone(enhancer: Enhancer) -> None:
+def test_more_channels_than_can_be_one_image_are_each_processed_alone(enhancer: MaskEnhancer) -> None:
     x = window(9)
     found = enhancer.enhance(x, RATE_HZ, 1.0)
     assert torch.equal(found[[0, 8]], torch.cat([enhancer.enhance(x[[c]], RATE_HZ, 1.0) for c in (0, 8)]))
 
 
-def test_what_lies_above_the_model_stays_with_its_channel(enhancer: Enhancer) -> None:
+def test_what_lies_above_the_model_stays_with_its_channel(enhancer: MaskEnhancer) -> None:
     t = torch.arange(5 * 64_000) / 64_000
     x = torch.stack([torch.sin(2 * torch.pi * hz * t) for hz in (26_000, 30_000)]) * 0.1
     found = torch.fft.rfft(enhancer.enhance(x, 64_000, 0.5)).abs()
     assert found.argmax(dim=1).tolist() == [26_000 * 5, 30_000 * 5]
 
 
-def test_a_stop_is_heard_before_the_next_channels(enhancer: Enhancer) -> None:
+def test_a_stop_is_heard_before_the_next_channels(enhancer: MaskEnhancer) -> None:
     asked: list[int] = []
 
     def stop_soon() -> bool:
@@ -96,7 +96,7 @@ class Endless:
 
 def test_a_denoiser_that_is_stopped_leaves_its_window() -> None:
     began, ended = threading.Event(), []
-    denoiser = Denoiser(Endless(began), StreamFormat(RATE_HZ, 1))
+    denoiser = WindowedDenoiser(Endless(began), StreamFormat(RATE_HZ, 1))
     denoiser.feed(np.zeros((RATE_HZ, 1), np.float32))
 
     def flush() -> None:
@@ -135,14 +135,14 @@ class ShortWindows(StreamFormat):
         return LEAST_CORE_S
 
 
-def enhancer_in(precision: torch.dtype) -> Enhancer:
+def enhancer_in(precision: torch.dtype) -> MaskEnhancer:
     """Return the enhancer in single precision; in another one a small one, as most processors only imitate that."""
     if precision == torch.float32:
-        return Enhancer(load_network(CPU), CPU)
+        return MaskEnhancer(load_network(CPU), CPU)
     torch.manual_seed(1)
     network = MaskNetwork(ModelSize(8)).eval()
     network.fuse(winograd=False)
-    return Enhancer(network, CPU, precision)
+    return MaskEnhancer(network, CPU, precision)
 
 
 @pytest.mark.parametrize(("precision", "channels", "seams_db"), [(torch.float32, 2, -60), (torch.bfloat16, 1, -50)])
@@ -154,6 +154,6 @@ def test_short_windows_give_the_same(precision: torch.dtype, channels: int, seam
     assert np.array_equal(short, again)
 
 
-def run(enhancer: Enhancer, stream: StreamFormat, x: Block) -> Block:
-    denoiser = Denoiser(enhancer, stream)
+def run(enhancer: MaskEnhancer, stream: StreamFormat, x: Block) -> Block:
+    denoiser = WindowedDenoiser(enhancer, stream)
     return np.concatenate([denoiser.feed(x), denoiser.flush()])

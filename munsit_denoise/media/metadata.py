@@ -9,7 +9,7 @@ from anyio import to_thread
 
 from munsit_denoise.media import riff
 from munsit_denoise.media.contents import IMAGES, Contents, Stream
-from munsit_denoise.media.ffmpeg import Limits, finish, input_options
+from munsit_denoise.media.ffmpeg import ProgramLimits, finish, input_options
 from munsit_denoise.media.formats import Encoding
 from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.media.scratch import Scratch
@@ -18,7 +18,7 @@ from munsit_denoise.media.tags import APPLE_PREFIX, broadcast_tags, kept_tags, m
 TAGGING = Path(__file__).with_name("tagging.py")
 TAGGING_S = 60  # a large file may have to be moved by the size of its tags
 MAX_COVERS = 16
-COVER_LIMITS = Limits(file_bytes=64 * 2**20, open_files=128)
+COVER_LIMITS = ProgramLimits(file_bytes=64 * 2**20, open_files=128)
 PICTURE_TYPES = (  # of ID3v2, as ffmpeg calls them, in the order of their numbers
     "Other",
     "32x32 pixels 'file icon'",
@@ -62,7 +62,7 @@ class Cover:
 
 
 @dataclass(frozen=True)
-class Belongings:
+class Metadata:
     """What goes along from a source into a result."""
 
     source: Path
@@ -132,14 +132,14 @@ class Belongings:
         return is_same_kind and not (kind == "mp4" and self._has_apple_keys)
 
 
-async def gather(source: Path, contents: Contents, track: AudioTrack, scratch: Scratch, *, is_film: bool) -> Belongings:
+async def gather(source: Path, contents: Contents, track: AudioTrack, scratch: Scratch, *, is_film: bool) -> Metadata:
     """Return what belongs to a recording; its parts lie in scratch files. Raises Interrupted."""
     tags = kept_tags(contents, track.index)
     shift_s = shift_of(contents.start_s if is_film else track.origin_s)
     metadata = scratch.path("tags")
     text = metadata_text(tags, contents.chapters, shift_s)
     await to_thread.run_sync(lambda: metadata.write_text(text, encoding="utf-8", errors="replace"))
-    return Belongings(
+    return Metadata(
         source,
         contents.container,
         tags,
@@ -172,17 +172,17 @@ def _cover(stream: Stream, path: Path) -> Cover:
     return Cover(path, IMAGES[stream.codec], kind, stream.tags.get("title", ""))
 
 
-async def finish_tags(target: Path, belongings: Belongings, encoding: Encoding) -> tuple[str, ...]:
+async def finish_tags(target: Path, metadata: Metadata, encoding: Encoding) -> tuple[str, ...]:
     """Put into a written result what ffmpeg did not write; return what there is to say. Raises Interrupted."""
-    if encoding.muxer == "wav" and belongings.source_container == "wav":
-        await to_thread.run_sync(riff.copy_chunks, belongings.source, target)
-    kind = belongings.tagging_kind(encoding)
+    if encoding.muxer == "wav" and metadata.source_container == "wav":
+        await to_thread.run_sync(riff.copy_chunks, metadata.source, target)
+    kind = metadata.tagging_kind(encoding)
     if kind is None:
-        is_lost = belongings.covers and encoding.muxer not in ("matroska", "wav")
+        is_lost = metadata.covers and encoding.muxer not in ("matroska", "wav")
         return ("The cover is left out: the result's format has no place for it.",) if is_lost else ()
-    covers = [{**vars(cover), "path": str(cover.path)} for cover in belongings.covers]
-    order: dict[str, Any] = {"source": str(belongings.source), "target": str(target), "kind": kind, "covers": covers}
-    order |= {"chapters": belongings.chapters, "copies": belongings.copies(kind)}
-    limits = Limits(cpu_s=TAGGING_S, memory_bytes=2**30)
+    covers = [{**vars(cover), "path": str(cover.path)} for cover in metadata.covers]
+    order: dict[str, Any] = {"source": str(metadata.source), "target": str(target), "kind": kind, "covers": covers}
+    order |= {"chapters": metadata.chapters, "copies": metadata.copies(kind)}
+    limits = ProgramLimits(cpu_s=TAGGING_S, memory_bytes=2**30)
     done = await finish("python", ["-P", str(TAGGING), json.dumps(order)], limits, timeout_s=2 * TAGGING_S)
     return () if done.code == 0 else ("Some of the recording's tags, or its cover, could not be kept.",)

@@ -26,7 +26,7 @@ LEANING = 0.3  # how far a far microphone follows a near one
 MAX_CHANNELS = 8  # more are microphones, each for itself
 
 
-def kinship(spectrogram: Tensor) -> Tensor:
+def filter_sharing(spectrogram: Tensor) -> Tensor:
     """Return how far each channel shares each other one's filter, from 0 to 1: [channels, channels, frames].
 
     The spectrogram is complex, [channels, frames, bins]. A moment's figure depends on the frames within

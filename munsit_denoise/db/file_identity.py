@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 
-class Place:
+class FileIdentity:
     """The file under a path, as it was when it was first asked for."""
 
     def __init__(self, path: Path) -> None:

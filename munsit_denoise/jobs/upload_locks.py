@@ -11,7 +11,7 @@ from munsit_denoise.storage.base import Appender
 SILENT_S = 5.0  # a body that brought nothing for so long is of a connection that may be dead
 
 
-class Turn:
+class UploadLock:
     """The right to work on an upload; while a body is read, it can be taken away."""
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Turn:
 
     @contextmanager
     def reading(self, file: Appender) -> Iterator[None]:
-        """Read a body into a file while the block lasts. Raises UploadInUse when the turn is taken away."""
+        """Read a body into a file while the block lasts. Raises UploadInUse when the lock is taken away."""
         self._reading, self._scope = file, anyio.CancelScope()
         self.heard()
         self.move()
@@ -36,7 +36,7 @@ class Turn:
             self.move()
 
     def move(self) -> None:
-        """Tell who waits that the turn goes on to something else, or has ended."""
+        """Tell who waits that the lock goes on to something else, or has ended."""
         self._moved.set()
         self._moved = anyio.Event()
 
@@ -60,18 +60,18 @@ class Turn:
             self._scope.cancel()
 
 
-class Turns:
+class UploadLocks:
     """Who works on which upload."""
 
     def __init__(self) -> None:
-        self._held: dict[str, Turn] = {}
+        self._held: dict[str, UploadLock] = {}
 
-    def holder(self, upload_id: str) -> Turn | None:
+    def holder(self, upload_id: str) -> UploadLock | None:
         """Return who works on an upload."""
         return self._held.get(upload_id)
 
     @asynccontextmanager
-    async def take(self, upload_id: str, patience_s: float = SILENT_S) -> AsyncIterator[Turn]:
+    async def take(self, upload_id: str, patience_s: float = SILENT_S) -> AsyncIterator[UploadLock]:
         """Hold an upload while the block lasts, once nobody else does.
 
         A body that is being read is not waited for: it is stopped if it was silent for so long.
@@ -80,9 +80,9 @@ class Turns:
         while (holder := self._held.get(upload_id)) is not None:
             holder.yield_up(patience_s)
             await holder.moved()
-        turn = self._held[upload_id] = Turn()
+        lock = self._held[upload_id] = UploadLock()
         try:
-            yield turn
+            yield lock
         finally:
             del self._held[upload_id]
-            turn.move()
+            lock.move()

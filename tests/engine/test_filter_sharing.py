@@ -6,7 +6,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.signal import fftconvolve
 
-from munsit_denoise.engine.kinship import AROUND_FRAMES, kinship
+from munsit_denoise.engine.filter_sharing import AROUND_FRAMES, filter_sharing
 from munsit_denoise.engine.stft import HOP_LENGTH, SAMPLE_RATE_HZ, Stft
 from tests.audio import hiss, voice
 
@@ -16,7 +16,7 @@ Channels = list[NDArray[np.float32]]
 
 
 def figures(channels: Channels) -> torch.Tensor:
-    return kinship(Stft().analyse(torch.from_numpy(np.stack(channels).astype(np.float32))))
+    return filter_sharing(Stft().analyse(torch.from_numpy(np.stack(channels).astype(np.float32))))
 
 
 def ambience(level: float = 0.005) -> Channels:
@@ -89,5 +89,5 @@ def test_a_moment_depends_on_its_own_neighbourhood_alone() -> None:
     start = 50  # frames: two moments
     part = whole[:, start:]
     inside = slice(AROUND_FRAMES, part.shape[1] - AROUND_FRAMES)
-    assert torch.allclose(kinship(part)[..., inside], kinship(whole)[..., start:][..., inside], atol=1e-5)
+    assert torch.allclose(filter_sharing(part)[..., inside], filter_sharing(whole)[..., start:][..., inside], atol=1e-5)
     assert start * HOP_LENGTH < SAMPLES

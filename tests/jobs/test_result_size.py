@@ -3,8 +3,8 @@
 import pytest
 
 from munsit_denoise.errors import ResultTooLarge
-from munsit_denoise.jobs.intake import Limits, Received
-from munsit_denoise.jobs.reckoning import needed_bytes
+from munsit_denoise.jobs.intake import Received, UploadLimits
+from munsit_denoise.jobs.result_size import needed_bytes
 from munsit_denoise.jobs.submit import Submission
 from munsit_denoise.media.formats import FORMATS
 from munsit_denoise.media.probe import AudioTrack
@@ -40,7 +40,7 @@ def test_what_lies_beside_a_result_until_its_last_step_counts() -> None:
 
 @pytest.mark.anyio
 async def test_a_result_over_the_bound_is_refused_before_its_job_is_accepted(house: House) -> None:
-    limits = Limits(200, 15, 0, 0, 0, result_mb_per_user=1)
+    limits = UploadLimits(200, 15, 0, 0, 0, result_mb_per_user=1)
     house.admission._limits = limits
     submission = Submission(house.parts, house.admission, house.examiner, limits)
 

@@ -4,10 +4,10 @@ import json
 import sys
 from dataclasses import asdict
 
-from munsit_denoise.batch.order import PIPE, Result
+from munsit_denoise.batch.order import PIPE, FileResult
 
 
-def print_json(result: Result) -> None:
+def print_json(result: FileResult) -> None:
     """Print what became of a file on standard output. Raises BrokenPipeError."""
     fields = {
         "input": _name(str(result.source), "/dev/stdin"),

@@ -7,7 +7,7 @@ from munsit_denoise.storage.trouble import told
 SCARCE = ("can't start new thread", "can't allocate memory", "out of memory")  # in what PyTorch and Python say
 
 
-def no_verdict(error: BaseException) -> Unavailable | None:
+def machine_trouble(error: BaseException) -> Unavailable | None:
     """Return the trouble of the machine that an error comes from, None when it comes from the file or from us."""
     error = first_of(error)
     if isinstance(error, Unavailable):

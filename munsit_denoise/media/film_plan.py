@@ -63,7 +63,7 @@ class Film:
 
 
 @dataclass(frozen=True)
-class Plan:
+class FilmPlan:
     """The options that choose streams, of ffmpeg's inputs 0 (new sound), 1 (the film), 3 (a new picture)."""
 
     options: tuple[str, ...]
@@ -95,7 +95,7 @@ class _Chosen:
         self.notes.append(f"The {name} {verb} left out: .{self.film.extension} files do not hold it.")
 
 
-def plan(film: Film, modesty: Modesty, *, new_picture: bool) -> Plan:
+def plan(film: Film, modesty: Modesty, *, new_picture: bool) -> FilmPlan:
     """Return what becomes of a film's streams, in the order that they have."""
     chosen = _Chosen(film, modesty)
     sounds = film.contents.of_kind("a")
@@ -114,7 +114,7 @@ def plan(film: Film, modesty: Modesty, *, new_picture: bool) -> Plan:
         else:
             _add_extra(chosen, stream)
     counts = chosen.counts
-    return Plan(tuple(chosen.options), counts["a"], chosen.sound_index, counts["t"], tuple(chosen.notes))
+    return FilmPlan(tuple(chosen.options), counts["a"], chosen.sound_index, counts["t"], tuple(chosen.notes))
 
 
 def _add_picture(chosen: _Chosen, stream: Stream, *, new_picture: bool) -> None:
@@ -190,7 +190,7 @@ def _disposition(stream: Stream) -> str:
     return "+".join(stream.dispositions) or "0"
 
 
-def plans(film: Film, *, new_picture: bool) -> Iterator[Plan]:
+def plans(film: Film, *, new_picture: bool) -> Iterator[FilmPlan]:
     """Yield the plans for a film, the most faithful first, each once."""
     seen: set[tuple[str, ...]] = set()
     for modesty in Modesty:

@@ -11,7 +11,7 @@ from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.tables import metadata, partial_uploads, users
 from munsit_denoise.db.users import Users
 from munsit_denoise.errors import InvalidKey, NotFound
-from munsit_denoise.jobs.farewell import delete_user
+from munsit_denoise.jobs.user_removal import delete_user
 from munsit_denoise.records import Options, Upload
 from tests.db.test_records import make_record
 from tests.jobs.conftest import House

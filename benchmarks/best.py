@@ -1,0 +1,88 @@
+"""`make bench-best`: what `quality=best` gains and costs beside the standard quality, on the development pairs.
+
+The mean of two models is linear, so every share is reckoned from one run of each.
+"""
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from benchmarks.quality import Rows, mean, score, standard_error
+from munsit_denoise.engine.catalogue import DEEPFILTERNET3, OWN
+from munsit_denoise.engine.open import MakeDenoiser, open_engine
+from munsit_denoise.treatment import Quality, Treatment
+
+SHARES = (0.5, 0.6, 0.7)  # of the own model
+METRICS = ("pesq_wb", "estoi", "si_sdr", "dns_ovrl")
+LONG_S = 120  # of the recording that is timed
+Waveform = NDArray[np.float32]  # [frames, channels]
+
+
+def main() -> None:
+    """Print the scores of each model and of their means, and the time that each takes."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.best", description=__doc__)
+    parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument("--peers", default=".venv-bench/bin/python", help="Python with the scores")
+    parser.add_argument("--pairs", type=Path, help="folder with noisy and clean (default: development)")
+    parser.add_argument("--work", type=Path, default=Path("build/best"), help="folder for the results")
+    arguments = parser.parse_args()
+    os.environ.setdefault("DNSMOS_HOPS", "1")
+    pairs = arguments.pairs or arguments.shared / "audio" / "dev"
+    engines = {name: open_engine("cpu", 0, "float32", 1, name) for name in (OWN, DEEPFILTERNET3)}
+    for path in sorted((pairs / "noisy").iterdir()):
+        noisy, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+        own, other = (denoised(make, noisy, rate_hz) for make in engines.values())
+        results = {OWN: own, DEEPFILTERNET3: other}
+        results |= {f"{share:g} of ours": share * own + (1 - share) * other for share in SHARES}
+        for name, result in results.items():
+            assert result.shape == noisy.shape
+            write(arguments.work / name / f"{path.stem}.wav", result, rate_hz)
+    names = (OWN, DEEPFILTERNET3, *(f"{share:g} of ours" for share in SHARES))
+    print_table({name: score(arguments, pairs / "clean", arguments.work / name) for name in names})
+    print_cost(engines[OWN], pairs)
+
+
+def denoised(make: MakeDenoiser, noisy: Waveform, rate_hz: int, quality: Quality = Quality.STANDARD) -> Waveform:
+    """Return a recording without its noise."""
+    denoiser = make(rate_hz, noisy.shape[1], Treatment(quality=quality))
+    return np.concatenate([denoiser.feed(noisy), denoiser.flush()])
+
+
+def write(path: Path, samples: Waveform, rate_hz: int) -> None:
+    """Write a WAV of floats, and the folder that it lies in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, samples, rate_hz, subtype="FLOAT")
+
+
+def print_table(scores: dict[str, Rows]) -> None:
+    """Print means, and the distance to the own model with its standard error."""
+    print(f"\n{len(scores[OWN])} pairs; DNSMOS_HOPS={os.environ['DNSMOS_HOPS']}")
+    print(f"{'':16}" + "".join(f"{metric:>22}" for metric in METRICS))
+    for name, rows in scores.items():
+        cells = []
+        for metric in METRICS:
+            gain = mean(rows, metric) - mean(scores[OWN], metric)
+            cells.append(f"{mean(rows, metric):8.3f} {gain:+6.3f} +-{standard_error(rows, scores[OWN], metric):.3f}")
+        print(f"{name:16}" + "".join(f"{cell:>22}" for cell in cells))
+
+
+def print_cost(make: MakeDenoiser, pairs: Path) -> None:
+    """Print what a second of sound takes in each quality, in the same run."""
+    noisy, rate_hz = soundfile.read(sorted((pairs / "noisy").iterdir())[0], dtype="float32", always_2d=True)
+    long = np.tile(noisy, (-(-LONG_S * rate_hz // len(noisy)), 1))[: LONG_S * rate_hz]
+    print(f"\nseconds for a second of sound ({LONG_S} s, {rate_hz} Hz, one channel), processor and wall")
+    for quality in Quality:
+        denoised(make, long[: 8 * rate_hz], rate_hz, quality)
+        cpu_s, wall_s = time.process_time(), time.perf_counter()
+        denoised(make, long, rate_hz, quality)
+        cpu_s, wall_s = time.process_time() - cpu_s, time.perf_counter() - wall_s
+        print(f"  {quality:10}{cpu_s / LONG_S:8.4f}{wall_s / LONG_S:8.4f}")
+
+
+if __name__ == "__main__":
+    main()

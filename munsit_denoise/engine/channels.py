@@ -1,0 +1,155 @@
+"""A network that hears channels at one rate, made an enhancer of recordings of any rate and any number of channels.
+
+The network hears each group of channels as one stream, as a recurrent network must. What is common to all networks is
+done around it: rates, sizes of samples, a stereo image that stays, what lies above the network's band, strength.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from munsit_denoise.engine.catalogue import Model
+from munsit_denoise.engine.filter_sharing import MAX_CHANNELS
+from munsit_denoise.engine.image import with_shared_filters
+from munsit_denoise.engine.range import restored, tamed
+from munsit_denoise.engine.resample import resample_window
+from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
+from munsit_denoise.engine.stop import Stopped
+from munsit_denoise.engine.stream import CONTEXT_S, StreamFormat, WindowedDenoiser
+from munsit_denoise.engine.top import above_the_band
+
+Channels = NDArray[np.float32]  # [channels, samples], full scale is 1
+PIECE_S = 2  # what a network is fed at a time; a recording that is not wanted any more ends between two of them
+AHEAD_S = 1  # of the context, what is fed behind a window's core, and in front of the recording's beginning
+LAG_S = 0.5  # how far a network may be behind
+RIM_S = 0.5  # of the context, what is known of the result on either side of the core
+FADE_S = 0.016  # at the ends of that
+GROUP = 2  # channels that are fed together: bounds memory
+
+
+class Listener(Protocol):
+    """Some channels of one recording, as one stream."""
+
+    def feed(self, samples: Channels) -> Channels:
+        """Take [channels, samples], whole seconds; return what is ready, sample for sample, at most LAG_S behind."""
+        ...
+
+
+class ChannelNetwork(Protocol):
+    """A network that hears each channel for itself."""
+
+    @property
+    def model(self) -> Model:
+        """Which model it is."""
+        ...
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """At which it hears."""
+        ...
+
+    def listen(self, channels: int) -> Listener:
+        """Begin a recording, or some of its channels: GROUP at the most."""
+        ...
+
+
+class ChannelEnhancer:
+    """An enhancer made of a network that hears channels."""
+
+    def __init__(self, network: ChannelNetwork) -> None:
+        self._network = network
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """Which model it is."""
+        return (self._network.model,)
+
+    def begin(self, stream: StreamFormat, strength: float) -> WindowedDenoiser:
+        """Return a denoiser for one recording."""
+        return WindowedDenoiser(_ChannelWindows(self._network, stream), stream, strength)
+
+
+class _ChannelWindows:
+    """The windows of one recording, which overlap; the network hears each second of them once."""
+
+    def __init__(self, network: ChannelNetwork, stream: StreamFormat) -> None:
+        self._name, self._rate_hz = network.model.name, network.sample_rate_hz
+        self._core_s = stream.core_s
+        groups = [min(GROUP, stream.channels - first) for first in range(0, stream.channels, GROUP)]
+        self._listeners = [network.listen(channels) for channels in groups]
+        self._heard_s = CONTEXT_S - AHEAD_S  # of the next window, what has been heard or is not to be
+        self._results: list[Tensor] = [torch.zeros(channels, 0) for channels in groups]  # from `heard_s` or before
+        self._from_s = float(self._heard_s)  # where in the next window the results begin
+
+    @torch.inference_mode()
+    def enhance(self, window: Tensor, sample_rate_hz: int, strength: float, should_stop: Callable[[], bool]) -> Tensor:
+        """Return the next window [channels, samples] of whole seconds without its noise; its ends come out silent."""
+        near, exponents = tamed(window)
+        samples, seconds = window.shape[-1], window.shape[-1] // sample_rate_hz
+        own = _resampled(near, seconds * self._rate_hz)
+        clean = self._clean(own, seconds, should_stop)
+        if 1 < len(window) <= MAX_CHANNELS:
+            wide = seconds * SAMPLE_RATE_HZ
+            clean = with_shared_filters(_resampled(clean, wide), _resampled(near, wide))
+        out = _resampled(clean, samples)
+        if sample_rate_hz > self._rate_hz:
+            out += above_the_band(near, own, _resampled(clean, own.shape[-1]), self._rate_hz)
+        return restored(near + strength * (out - near), exponents)
+
+    def _clean(self, own: Tensor, seconds: int, should_stop: Callable[[], bool]) -> Tensor:
+        """Return what the network makes of a window at its rate, silent where it is not known."""
+        rate_hz, rim = self._rate_hz, round((CONTEXT_S - RIM_S) * self._rate_hz)
+        first = 0
+        for number, listener in enumerate(self._listeners):
+            kept = self._results[number]
+            group = own[first : first + len(kept)]
+            pieces = self._pieces(
+                listener, group[:, self._heard_s * rate_hz : (seconds - AHEAD_S) * rate_hz], should_stop
+            )
+            self._results[number] = torch.cat([kept, *pieces], dim=1)
+            first += len(group)
+        joined = torch.cat(self._results)
+        skipped = rim - round(self._from_s * rate_hz)  # of the results, what lies before
+        wanted = seconds * rate_hz - 2 * rim
+        if joined.shape[1] < skipped + wanted:
+            raise RuntimeError(f"{self._name} is more than {LAG_S:g} s behind what it is fed")
+        clean = torch.zeros_like(own)
+        clean[:, rim : rim + wanted] = _faded(joined[:, skipped : skipped + wanted], round(FADE_S * rate_hz))
+        self._move_on(seconds)
+        return clean
+
+    def _pieces(self, listener: Listener, samples: Tensor, should_stop: Callable[[], bool]) -> list[Tensor]:
+        found = []
+        for piece in torch.split(samples, PIECE_S * self._rate_hz, dim=1):
+            if should_stop():
+                raise Stopped
+            found.append(torch.from_numpy(listener.feed(np.ascontiguousarray(piece.numpy()))))
+        return found
+
+    def _move_on(self, seconds: int) -> None:
+        """Count from the beginning of the next window, and forget what is not needed of the results."""
+        self._heard_s = seconds - AHEAD_S - self._core_s
+        next_from_s = CONTEXT_S - RIM_S
+        done = round((self._core_s + next_from_s - self._from_s) * self._rate_hz)
+        self._results = [result[:, done:].clone() for result in self._results]
+        self._from_s = next_from_s
+
+
+def _resampled(waveform: Tensor, samples: int) -> Tensor:
+    """Return [channels, samples] that span the same time, a few channels at a time."""
+    if waveform.shape[-1] == samples:
+        return waveform
+    return torch.cat([resample_window(part, samples) for part in torch.split(waveform, GROUP)])
+
+
+def _faded(waveform: Tensor, length: int) -> Tensor:
+    """Return [channels, samples] that rise and fall, as an edge would ring far in the resampler."""
+    rise = torch.hann_window(2 * length)[:length]
+    waveform = waveform.clone()
+    waveform[:, :length] *= rise
+    waveform[:, -length:] *= rise.flip(0)
+    return waveform

@@ -1,0 +1,33 @@
+"""Which qualities a server has, and which one a job gets that asks for none."""
+
+from dataclasses import dataclass, replace
+
+from munsit_denoise.errors import InvalidOption
+from munsit_denoise.records import Options
+from munsit_denoise.treatment import Quality
+
+NOT_HERE = (
+    "quality: best is not installed on this server. Please ask for standard, or have its operator run: "
+    "pip install 'munsit-denoise[best]'"
+)
+
+
+@dataclass(frozen=True)
+class Qualities:
+    """What may be asked for here."""
+
+    usual: Quality = Quality.STANDARD
+    has_best: bool = True
+
+    def check(self, asked: Quality) -> None:
+        """Raise InvalidOption for a quality that is not installed here."""
+        if asked is Quality.BEST and not self.has_best:
+            raise InvalidOption(NOT_HERE)
+
+    def asked(self, quality: Quality | None) -> Quality | None:
+        """Return what an option says: None for the usual one, whether it was named or not."""
+        return None if quality is self.usual else quality
+
+    def settled(self, options: Options) -> Options:
+        """Return options that say which quality it is."""
+        return options if options.quality else replace(options, quality=self.usual)
