@@ -32,7 +32,8 @@ DenoiseError
 │   ├── TooManyUploads
 │   ├── TooMuchWaiting       the results of this user's jobs would be too large
 │   ├── DatabaseBusy
-│   │   └── DatabaseBroken
+│   │   ├── DatabaseBroken
+│   │   └── OutcomeUnknown   a change may have been made
 │   ├── StorageFull
 │   ├── StorageBroken
 │   ├── OutOfResources       no descriptor, no memory, no process
@@ -277,6 +278,10 @@ class DatabaseBusy(Unavailable):
 
     message = "The server is busy. Please try again in a moment."
     retry_after_s = 5
+
+
+class OutcomeUnknown(DatabaseBusy):
+    """The connection broke while a change was committed: it may hold, whole, or not at all."""
 
 
 class DatabaseBroken(DatabaseBusy):

@@ -1,6 +1,7 @@
 """How a process learns of jobs and tells of them: alone, or through a database that many processes share."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +9,7 @@ import anyio
 
 from munsit_denoise.db.engine import Database
 from munsit_denoise.db.records import Beside
+from munsit_denoise.errors import Unavailable
 from munsit_denoise.events.base import Bell
 from munsit_denoise.events.memory import MemoryBell
 from munsit_denoise.jobs.parts import FETCHES_PER_USER
@@ -46,8 +48,10 @@ def _alone(settings: Settings) -> Exchange:
 
 
 def _shared(settings: Settings, database: Database) -> Exchange:
-    from munsit_denoise.db.turns import Turns  # the extra `cluster`, which a process of its own does without
+    from munsit_denoise.db.entries import Entries
+    from munsit_denoise.db.turns import Turns
     from munsit_denoise.events.postgres import PostgresBell
+    from munsit_denoise.queue.line import Line  # the extra `cluster`, which a process of its own does without
     from munsit_denoise.queue.postgres import PostgresQueue
 
     url, lease_s, listens = settings.database, settings.lease_s, settings.database_listen
@@ -56,7 +60,8 @@ def _shared(settings: Settings, database: Database) -> Exchange:
     def queue_of(name: str, places: int) -> tuple[PostgresQueue, Turns]:
         fetches = name == "fetches"
         turns = Turns(database, fetches=fetches, lease_s=lease_s, retry_delay_s=settings.job_retry_delay_s)
-        return PostgresQueue(url, name, turns, places=places, lease_s=lease_s, listens=listens), turns
+        line = Line(url, name, turns, Entries(database, name), listens)
+        return PostgresQueue(line, places=places, lease_s=lease_s), turns
 
     works = settings.job_concurrency > 0
     queue, turns = queue_of("jobs", settings.job_concurrency)
@@ -69,8 +74,9 @@ def _shared(settings: Settings, database: Database) -> Exchange:
     async def sweep_forever() -> None:
         while True:
             await anyio.sleep(lease_s / 3)
-            await queue.sweep()
-            await inbox.sweep()
+            with suppress(Unavailable):  # the next round sweeps as much
+                await queue.sweep()
+                await inbox.sweep()
 
     loops: dict[str, Loop] = {
         "events": bell.run_forever,

@@ -25,6 +25,8 @@ ALONE = (
 NO_PLACE = "DENOISE_JOB_CONCURRENCY is 0, so this worker would run nothing. Set it to 1 or more for workers."
 SILENCES = 3  # leases without an answer of the database, after which only a new process helps
 SHORTEST_SILENCE_S = 60.0
+WATCH_S = 1.0
+STILL_S = 5.0
 STOP_S = 50.0  # for running jobs to be given back
 HUNG = 75  # exit code of a worker that its supervisor should start again (EX_TEMPFAIL)
 
@@ -91,7 +93,10 @@ class _Worker:
         """End the process when the database has been silent for long: its connections may hang for hours."""
         longest_s = max(SILENCES * self._settings.lease_s, SHORTEST_SILENCE_S)
         while True:
-            await anyio.sleep(1)
+            asleep_at_s = time.monotonic()
+            await anyio.sleep(WATCH_S)
+            if time.monotonic() - asleep_at_s > STILL_S:
+                self._answered()  # this process stood still itself, and has asked nothing meanwhile
             if time.monotonic() - self._answered_at_s > longest_s:
                 log.error("the database does not answer; the worker exits to be started again", seconds=longest_s)
                 os._exit(HUNG)

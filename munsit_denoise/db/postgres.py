@@ -14,11 +14,12 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from munsit_denoise.db.readers import Query, Questions, Row
-from munsit_denoise.errors import DatabaseBusy
+from munsit_denoise.errors import DatabaseBusy, OutcomeUnknown
 
 log = logging.getLogger(__name__)
 CONNECTIONS = 10
 DEADLINE_S = 12.0  # of one transaction, from asking for a connection to its commit
+IDLE_S = 8.0  # after which the server ends a transaction whose client is silent, and others get what it held
 CONNECT_S = 5
 LARGE_ROWS = 200  # of an answer that is digested in a thread
 KEEPALIVE = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
@@ -37,29 +38,41 @@ class PostgresDatabase:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Yield a connection that sees one state of the database. Raises DatabaseBusy."""
-        with self._translated(), self._deadline():
-            async with self._engine.connect() as connection:
+        with self._translated():
+            async with self._deadline(), self._engine.connect() as connection:
                 yield connection
                 self.answered_at_s = time.monotonic()
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """Yield a connection whose changes are durable when the block ends. Raises DatabaseBusy."""
-        with self._translated(), self._deadline():
-            async with self._engine.begin() as connection:
-                yield connection
-            self.answered_at_s = time.monotonic()
+        """Yield a connection whose changes are durable when the block ends.
+
+        Raises DatabaseBusy, and OutcomeUnknown where they may be although nobody said so.
+        """
+        committing = False
+        try:
+            with self._translated():
+                async with self._deadline(), self._engine.begin() as connection:
+                    yield connection
+                    committing = True
+        except DatabaseBusy as error:
+            if committing:
+                raise OutcomeUnknown from error
+            raise
+        self.answered_at_s = time.monotonic()
 
     async def close(self) -> None:
-        """Give all connections back."""
+        """Give all connections back; whoever asks later gets others."""
         with anyio.move_on_after(CONNECT_S, shield=True):
             await self._engine.dispose()
 
-    @contextmanager
-    def _deadline(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def _deadline(self) -> AsyncIterator[None]:
+        """End what takes too long, and open other connections then: those that there are may lead nowhere."""
         with anyio.move_on_after(DEADLINE_S, shield=True) as scope:
             yield
         if scope.cancelled_caught:
+            await self.close()
             raise DatabaseBusy
 
     @contextmanager
@@ -108,8 +121,18 @@ def open_postgres(url: str) -> PostgresDatabase:
         hide_parameters=True,
         connect_args={"connect_timeout": CONNECT_S, "application_name": "munsit-denoise", **KEEPALIVE},
     )
+    event.listen(engine.sync_engine, "connect", _bound)
     event.listen(engine.sync_engine, "before_cursor_execute", _without_nul, retval=True)
     return PostgresDatabase(engine)
+
+
+def _bound(connection: Any, _: Any) -> None:
+    """Let the server end what nobody waits for any more, as its own clock tells; PgBouncer takes no options for it."""
+    cursor = connection.cursor()
+    cursor.execute(f"SET statement_timeout = '{DEADLINE_S:g}s'")
+    cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_S:g}s'")
+    cursor.close()
+    connection.commit()
 
 
 def _without_nul(*call: Any) -> tuple[str, Any]:

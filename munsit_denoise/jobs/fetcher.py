@@ -65,13 +65,18 @@ class Fetcher:
         most_mb = self.limits.result_mb_per_user
         if 0 < most_mb * 2**20 < found.result_bytes:
             raise ResultTooLarge(most_mb, found.result_bytes)
-        if not await persist(lambda: self.parts.records.fetched(found)):
+        if not await persist(lambda: self.parts.records.fetched(found)) and not await self._has_come_in(record.id):
             await self._remove(record.id)
             return
         self.pause.over()
         self.parts.journal.fetched(found, time.monotonic() - began_s)
         await self.parts.queue.put(record.user_id, record.id)
         self.parts.bell.ring(record.id)
+
+    async def _has_come_in(self, job_id: str) -> bool:
+        """Say whether a job has its original: by a commit whose answer was lost, or from another worker."""
+        record = await persist(lambda: self.parts.records.get(job_id))
+        return record is not None and record.source_url is None
 
     async def _fetched(self, record: DenoiseRecord, url: str) -> DenoiseRecord:
         """Return the record that knows its original, which lies in storage then."""
@@ -97,8 +102,9 @@ class Fetcher:
             return
         if not isinstance(error, DenoiseError):
             log.exception("download broke", exc_info=error)
-        await self._remove(record.id)
         await self.settlement.fail_fetch(record.id, error.message if isinstance(error, DenoiseError) else BROKE)
+        if not await self._has_come_in(record.id):
+            await self._remove(record.id)
 
     async def _remove(self, job_id: str) -> None:
         try:

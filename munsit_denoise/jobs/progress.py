@@ -50,6 +50,13 @@ class Board:
         """No run of a job goes on."""
         self._runs.pop(job_id, None)
 
+    def end_run(self, lease: Lease) -> bool:
+        """A run goes on no more, whoever runs the job now; say whether it was known here."""
+        known = self.lease_of(lease.record.id) == lease.number
+        if known:
+            self.end(lease.record.id)
+        return known
+
     def lease_of(self, job_id: str) -> int | None:
         """Return the number of the lease under which a job runs in this process."""
         run = self._runs.get(job_id)

@@ -42,12 +42,16 @@ class Settlement:
         """End a job well; a late run's result goes."""
         ended = await persist(lambda: self._parts.records.succeed(lease, result, delivery))
         if ended is None:
-            await self.remove(*result.keys)
-        self.tell(ended)
+            found = await persist(lambda: self._parts.records.get(lease.record.id))
+            if found is not None and found.result_key == result.key:
+                ended = found  # it was written before, by a commit whose answer was lost
+            else:
+                await self.remove(*result.keys)
+        self._tell_run(lease, ended)
 
     async def fail(self, lease: Lease, message: str) -> None:
         """End a job with a sentence."""
-        self.tell(await persist(lambda: self._parts.records.fail(lease, message)))
+        self._tell_run(lease, await persist(lambda: self._parts.records.fail(lease, message)))
 
     async def fail_fetch(self, job_id: str, message: str) -> None:
         """End a job whose original cannot be had."""
@@ -56,14 +60,14 @@ class Settlement:
     async def give_back(self, lease: Lease) -> None:
         """Note that a run was no attempt."""
         await persist(lambda: self._parts.records.give_back(lease))
-        self._parts.board.end(lease.record.id)
+        self._parts.board.end_run(lease)
 
     async def give_back_at_stop(self, lease: Lease, keys: Sequence[str], reason: str) -> None:
         """Note that a run was no attempt, and remove its files, while the caller is being cancelled."""
         with anyio.CancelScope(shield=True):
             with anyio.move_on_after(STOP_PATIENCE_S):
                 await self.give_back(lease)
-            self._parts.board.end(lease.record.id)
+            self._parts.board.end_run(lease)
             await self.remove(*keys)
         self._parts.journal.interrupted(lease.record, reason)
 
@@ -81,3 +85,10 @@ class Settlement:
             self._parts.board.end(ended.id)
             self._parts.journal.ended(ended)
             self._parts.bell.ring(ended.id)
+
+    def _tell_run(self, lease: Lease, ended: DenoiseRecord | None) -> None:
+        """Ring for a job that a run has ended, or for one that was ended meanwhile: whoever listens here reads it."""
+        self.tell(ended)
+        if ended is None and self._parts.board.end_run(lease):
+            self._parts.journal.forget(lease.record.id)
+            self._parts.bell.ring(lease.record.id)

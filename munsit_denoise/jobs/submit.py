@@ -3,7 +3,7 @@
 import secrets
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,15 @@ from anyio import to_thread
 
 from munsit_denoise.db.engine import now_us
 from munsit_denoise.db.records import Beside
-from munsit_denoise.errors import Interrupted, ShuttingDown, StorageBroken, Unavailable, UploadNotFound
+from munsit_denoise.errors import (
+    DatabaseBusy,
+    Interrupted,
+    OutcomeUnknown,
+    ShuttingDown,
+    StorageBroken,
+    Unavailable,
+    UploadNotFound,
+)
 from munsit_denoise.jobs.admission import Admission
 from munsit_denoise.jobs.intake import Examiner, Receive, UploadLimits, described, format_of, track_json, track_of
 from munsit_denoise.jobs.parts import Parts
@@ -170,22 +178,36 @@ class Submission:
 
     async def _accept(self, record: DenoiseRecord, beside: Sequence[Beside]) -> DenoiseRecord:
         with anyio.CancelScope(shield=True):  # committed and queued, or neither
-            record = await self._parts.records.insert(record, beside)
+            record = await self._inserted(record, beside)
             self._parts.journal.accepted(record)
             await self._parts.put(record.user_id, record.id, record.source_url)
         return record
+
+    async def _inserted(self, record: DenoiseRecord, beside: Sequence[Beside]) -> DenoiseRecord:
+        """Commit a record; where the database did not say whether it has it, it is asked. Raises OutcomeUnknown."""
+        try:
+            return await self._parts.records.insert(record, beside)
+        except OutcomeUnknown:
+            with suppress(DatabaseBusy):
+                found = await self._parts.records.get(record.id)
+                if found is not None:
+                    return found
+            raise
 
     @asynccontextmanager
     async def _all_or_nothing(self, job_id: str) -> AsyncIterator[None]:
         """Remove what was taken in for a job unless its record is committed when the block ends.
 
-        Until then the job's folder carries a mark, by which a later start tells what may be removed.
+        Until then the job's folder carries a mark, by which a later start tells what may be removed. So does the
+        sweep, where nobody knows whether the record is committed: a job that comes of it is a whole one.
         """
         storage, mark = self._parts.storage, f"{job_id}/{UNANSWERED}"
         self._parts.coming.add(job_id)
         try:
             await storage.mark(mark)
             yield
+        except OutcomeUnknown:
+            raise
         except BaseException:
             await self._remove(storage.delete_job(job_id))
             raise

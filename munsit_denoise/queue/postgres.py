@@ -6,14 +6,17 @@ found by the sweep.
 """
 
 import asyncio
-import json
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import anyio
-from procrastinate import App, PsycopgConnector
+from procrastinate import App
+
+from munsit_denoise.errors import Unavailable
+from munsit_denoise.queue.connector import Connector
+from munsit_denoise.queue.line import Line, Turn
 
 log = logging.getLogger(__name__)
 TASK = "denoise"
@@ -22,63 +25,7 @@ LINE = 5000  # places that are told exactly
 FOUND_AT_ONCE = 500
 STOP_S = 4.0  # for entries that are held to be settled
 POLL_S = 5.0  # where a notification was lost
-DEFER = """
-INSERT INTO procrastinate_jobs (queue_name, task_name, args)
-SELECT CAST(%(queue)s AS text), %(task)s, CAST(%(args)s AS jsonb)
-WHERE NOT EXISTS (
-    SELECT 1 FROM procrastinate_jobs
-    WHERE status = 'todo' AND queue_name = CAST(%(queue)s AS text) AND args->>'record_id' = %(id)s
-)
-"""
-FORGET = "DELETE FROM procrastinate_jobs WHERE status = 'todo' AND args->>'record_id' = %(id)s"
-DEAD = """
-DELETE FROM procrastinate_jobs AS job WHERE job.status NOT IN ('todo', 'doing') OR job.status = 'doing' AND NOT EXISTS (
-    SELECT 1 FROM procrastinate_workers AS worker
-    WHERE worker.id = job.worker_id AND worker.last_heartbeat > now() - make_interval(secs => %(silent_s)s)
-)
-"""
-
-
-class Turn(Protocol):
-    """A job that was taken."""
-
-    @property
-    def job_id(self) -> str:
-        """Which."""
-        ...
-
-    @property
-    def user_id(self) -> str:
-        """Whose."""
-        ...
-
-
-class Turns(Protocol):
-    """What is asked of the records."""
-
-    async def take(self) -> Turn | None:
-        """Take the next job."""
-        ...
-
-    async def keep(self, job_ids: Sequence[str]) -> None:
-        """Give a sign of life for jobs that were taken."""
-        ...
-
-    async def release(self, job_id: str) -> None:
-        """Let another worker take a job."""
-        ...
-
-    async def line(self, limit: int) -> Sequence[Turn]:
-        """Return the jobs that wait, in order."""
-        ...
-
-    async def counts(self) -> dict[str, int]:
-        """Return how many jobs of each user have not ended."""
-        ...
-
-    async def unannounced(self, limit: int) -> Sequence[str]:
-        """Return free jobs that no waiting entry names."""
-        ...
+AGAIN_S = 1.0  # after which what broke is tried again
 
 
 class PostgresQueue:
@@ -87,10 +34,9 @@ class PostgresQueue:
     `places` is how many this process takes at a time; 0 takes none. Waiting and positions are as of a second ago.
     """
 
-    def __init__(self, url: str, name: str, turns: Turns, *, places: int, lease_s: float, listens: bool = True) -> None:
-        self._name, self._turns, self._places, self._lease_s, self._listens = name, turns, places, lease_s, listens
-        self._app = App(connector=PsycopgConnector(conninfo=url, min_size=1, max_size=4, timeout=POLL_S))
-        self._app.task(name=TASK, queue=name)(self._offer)
+    def __init__(self, line: Line, *, places: int, lease_s: float) -> None:
+        self._line, self._turns, self._entries = line, line.turns, line.entries
+        self._places, self._lease_s = places, lease_s
         self._offers: deque[anyio.Event] = deque()  # entries that this process holds, as what ends them
         self._offered = anyio.Semaphore(0)
         self._taken: dict[str, anyio.Event] = {}  # jobs that are worked on, to what ends their entry
@@ -116,13 +62,16 @@ class PostgresQueue:
 
     async def announce(self, connection: Any, job_id: str) -> None:
         """Put a job's entry into the queue, in the transaction of a connection that accepts the job."""
-        await connection.exec_driver_sql(DEFER, self._entry(job_id))
+        await self._entries.announce(connection, job_id)
 
     async def put(self, user_id: str, job_id: str) -> None:
-        """Let a job be taken, by whichever worker has a place; one that waits already keeps its entry."""
+        """Let a job be taken, by whichever worker has a place; one that waits already keeps its entry.
+
+        While the database cannot be asked, the sweep will do it.
+        """
         if job_id in self._taken:
-            await self._turns.release(job_id)
-        await self._execute(DEFER, **self._entry(job_id))
+            await _tried(lambda: self._turns.release(job_id))
+        await _tried(lambda: self._entries.add(job_id))
 
     async def take(self) -> str:
         """Return the next job, waiting for one; it is this process's until it is `done`."""
@@ -130,7 +79,7 @@ class PostgresQueue:
             await self._offered.acquire()
             offer = self._offers.popleft()
             try:
-                turn = await self._turns.take()
+                turn = await self._take_turn()
             except BaseException:
                 offer.set()
                 raise
@@ -147,31 +96,48 @@ class PostgresQueue:
             offer.set()
 
     async def run_forever(self) -> None:
-        """Look at who waits; with places, take entries of the queue and send heartbeats for what is worked on."""
-        async with self._app.open_async(), anyio.create_task_group() as tasks:
+        """Look at who waits; with places, take entries of the queue and give signs of life for what is worked on."""
+        async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._refresh_forever)
             if self._places:
                 tasks.start_soon(self._keep_forever)
-                await self._work()
+                await self._work_forever()
 
     async def sweep(self) -> int:
-        """Announce free jobs that no entry names, and remove entries whose worker died; return how many were found."""
-        await self._execute(DEAD, silent_s=2 * self._lease_s)
+        """Announce free jobs that no entry names, and remove entries that nobody holds; return how many were found."""
+        if not await self._entries.is_my_turn():
+            return 0
+        await self._entries.tidy(2 * self._lease_s)
         found = await self._turns.unannounced(FOUND_AT_ONCE)
         for job_id in found:
-            await self._execute(DEFER, **self._entry(job_id))
+            await self._entries.add(job_id)
         return len(found)
 
-    async def _work(self) -> None:
-        """Take entries until this is cancelled; what is held then is settled while the connections are still there."""
+    async def _work_forever(self) -> None:
+        """Take entries, with connections that are opened anew whenever they broke."""
+        while True:
+            try:
+                app = App(connector=Connector(self._line.url))
+                app.task(name=TASK, queue=self._line.name)(self._offer)
+                async with app.open_async():
+                    await self._work(app)
+            except Exception as error:  # a boundary: whatever broke, the next worker of Procrastinate begins anew
+                log.warning("the queue broke, and is opened anew: %s", type(error).__name__)
+            await anyio.sleep(AGAIN_S)
+
+    async def _work(self, app: App) -> None:
+        """Take entries until this is cancelled, or something of Procrastinate's broke, which may end it in order.
+
+        What is held then is settled while the connections are still there.
+        """
         worker = asyncio.ensure_future(
-            self._app.run_worker_async(
-                queues=[self._name],
-                name=self._name,
+            app.run_worker_async(
+                queues=[self._line.name],
+                name=self._line.name,
                 concurrency=self._places,
                 install_signal_handlers=False,
                 delete_jobs="always",
-                listen_notify=self._listens,
+                listen_notify=self._line.listens,
                 fetch_job_polling_interval=POLL_S,
                 update_heartbeat_interval=self._lease_s / 3,
                 stalled_worker_timeout=2 * self._lease_s,
@@ -180,12 +146,22 @@ class PostgresQueue:
         )
         try:
             await asyncio.shield(worker)
-        finally:
+        except asyncio.CancelledError:
             for offer in (*self._offers, *self._taken.values()):
                 offer.set()
+            raise
+        finally:
             worker.cancel()  # which it takes for a request to stop in order
             with anyio.move_on_after(STOP_S, shield=True):
                 await asyncio.wait({worker})
+
+    async def _take_turn(self) -> Turn | None:
+        """Ask whose job is next, until the database answers."""
+        while True:
+            try:
+                return await self._turns.take()
+            except Unavailable:
+                await anyio.sleep(AGAIN_S)
 
     async def _offer(self, record_id: str) -> None:
         """Hold an entry of the queue until the job that it led to is done here."""
@@ -208,7 +184,7 @@ class PostgresQueue:
     async def _refresh(self) -> None:
         while self._forgotten:
             job_id = next(iter(self._forgotten))
-            await self._execute(FORGET, id=job_id)
+            await self._entries.withdraw(job_id)
             self._forgotten.discard(job_id)
         self._counts = await self._turns.counts()
         ahead = {turn.job_id: place for place, turn in enumerate(await self._turns.line(LINE))} if self._counts else {}
@@ -216,14 +192,8 @@ class PostgresQueue:
             self._ahead = ahead
             self.changes += 1
 
-    def _entry(self, job_id: str) -> dict[str, object]:
-        return {"queue": self._name, "task": TASK, "args": json.dumps({"record_id": job_id}), "id": job_id}
 
-    async def _execute(self, query: str, **values: object) -> None:
-        await self._app.connector.execute_query_async(query, **values)
-
-
-async def _tried(act: Callable[[], Awaitable[None]]) -> None:
+async def _tried(act: Callable[[], Awaitable[object]]) -> None:
     """Do something that will be done again soon anyway."""
     try:
         await act()

@@ -47,6 +47,7 @@ STATUS: dict[type[DenoiseError], int] = {
     errors.TooManyUploads: 429,
     errors.TooMuchWaiting: 429,
     errors.DatabaseBusy: 503,
+    errors.OutcomeUnknown: 503,
     errors.DatabaseBroken: 503,
     errors.StorageFull: 503,
     errors.StorageBroken: 503,

@@ -48,6 +48,7 @@ STATUS_AND_CODE: dict[type[DenoiseError], tuple[int, str]] = {
     errors.TooManyUploads: (429, "42901"),
     errors.TooMuchWaiting: (429, "42901"),
     errors.DatabaseBusy: (503, "50301"),
+    errors.OutcomeUnknown: (503, "50301"),
     errors.DatabaseBroken: (503, "50301"),
     errors.StorageFull: (503, "50301"),
     errors.StorageBroken: (503, "50301"),

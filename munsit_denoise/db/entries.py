@@ -1,0 +1,81 @@
+"""Entries of Procrastinate's queue, which wake a worker: written with the records, removed with those that end.
+
+An entry is held by a worker while it works on a job, not always the one that it names. One that is lost costs time
+until the sweep, and so does one that is left over.
+"""
+
+import json
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from munsit_denoise.db.engine import Database
+
+TASK = "denoise"
+SWEEPS = 3  # a round of all processes together, about, however many they are
+ADD = text("""
+INSERT INTO procrastinate_jobs (queue_name, task_name, args)
+SELECT CAST(:queue AS text), :task, CAST(:args AS jsonb)
+WHERE NOT EXISTS (
+    SELECT 1 FROM procrastinate_jobs
+    WHERE status = 'todo' AND queue_name = CAST(:queue AS text) AND args->>'record_id' = :id
+)
+""")
+WITHDRAW = text("DELETE FROM procrastinate_jobs WHERE status = 'todo' AND args->>'record_id' = :id")
+TIDY = text("""
+DELETE FROM procrastinate_jobs AS job WHERE job.queue_name = CAST(:queue AS text) AND (
+    job.status NOT IN ('todo', 'doing')
+    OR job.status = 'doing' AND NOT EXISTS (
+        SELECT 1 FROM procrastinate_workers AS worker
+        WHERE worker.id = job.worker_id AND worker.last_heartbeat > now() - make_interval(secs => :silent_s)
+    )
+    OR NOT EXISTS (
+        SELECT 1 FROM denoise_records AS record WHERE record.id = job.args->>'record_id' AND record.status = 'pending'
+    )
+)
+""")
+FORGET_WORKERS = text(
+    "DELETE FROM procrastinate_workers WHERE last_heartbeat < now() - make_interval(secs => :silent_s)"
+)
+WORKERS = text("SELECT count(*) FROM procrastinate_workers")
+
+
+class Entries:
+    """The entries of one queue. Every method may raise DatabaseBusy."""
+
+    def __init__(self, database: Database, queue: str) -> None:
+        self._database, self.queue = database, queue
+
+    async def announce(self, connection: AsyncConnection, job_id: str) -> None:
+        """Add an entry for a job, in the transaction of a connection that accepts the job."""
+        await connection.execute(ADD, self._entry(job_id))
+
+    async def add(self, job_id: str) -> None:
+        """Add an entry for a job, unless one waits already."""
+        await self._write(ADD, self._entry(job_id))
+
+    async def withdraw(self, job_id: str) -> None:
+        """Remove the entries of a job that wait."""
+        await self._write(WITHDRAW, {"id": job_id})
+
+    async def tidy(self, silent_s: float) -> None:
+        """Remove entries whose worker was silent for so long, and those of jobs that have ended."""
+        async with self._database.write() as connection:
+            await connection.execute(FORGET_WORKERS, {"silent_s": silent_s})
+            await connection.execute(TIDY, {"queue": self.queue, "silent_s": silent_s})
+
+    async def is_my_turn(self) -> bool:
+        """Say whether this process should sweep in this round: with many of them, each does so seldom."""
+        async with self._database.read() as connection:
+            workers = await connection.scalar(WORKERS) or 0
+        return random.random() * workers < 2 * SWEEPS  # noqa: S311 - a process has a worker for each of two queues
+
+    def _entry(self, job_id: str) -> Mapping[str, Any]:
+        return {"queue": self.queue, "task": TASK, "args": json.dumps({"record_id": job_id}), "id": job_id}
+
+    async def _write(self, statement: TextClause, values: Mapping[str, Any]) -> None:
+        async with self._database.write() as connection:
+            await connection.execute(statement, values)
