@@ -5,7 +5,7 @@ from munsit_denoise.engine.catalogue import has_best
 from munsit_denoise.errors import CannotGoOn
 from munsit_denoise.jobs.intake import UploadLimits
 from munsit_denoise.jobs.qualities import Qualities
-from munsit_denoise.jobs.retention import Keep
+from munsit_denoise.jobs.retention import RetentionTimes
 from munsit_denoise.settings import Settings
 from munsit_denoise.treatment import Quality
 
@@ -16,9 +16,9 @@ NO_BEST = (
 )
 
 
-def keep_of(settings: Settings) -> Keep:
+def keep_of(settings: Settings) -> RetentionTimes:
     """Return for how long files and records are kept."""
-    return Keep(settings.keep_originals_days, settings.keep_results_days, settings.keep_records_days)
+    return RetentionTimes(settings.keep_originals_days, settings.keep_results_days, settings.keep_records_days)
 
 
 def limits_of(settings: Settings) -> UploadLimits:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from munsit_denoise.engine.deepfilternet.features import HOP, Spectra
-from munsit_denoise.engine.deepfilternet.stream import LAG, Stream
+from munsit_denoise.engine.deepfilternet.stream import LAG, RecurrentStream
 from munsit_denoise.engine.deepfilternet.weights import load_network
 from munsit_denoise.engine.stft import Stft
 
@@ -37,7 +37,7 @@ class Teacher(nn.Module):
         before = noisy[:, :WARM_UP].flip(1)
         heard = torch.cat([before, noisy], dim=1).cpu()
         whole = functional.pad(heard, (0, LAG + -heard.shape[1] % HOP))
-        found = [Stream(self.network, self.spectra).feed(one) for one in torch.split(whole, 1)]
+        found = [RecurrentStream(self.network, self.spectra).feed(one) for one in torch.split(whole, 1)]
         start = before.shape[1]
         return torch.cat(found)[:, start : start + noisy.shape[1]].clone().to(noisy.device)
 

@@ -24,7 +24,7 @@ SELECT count(*) FROM procrastinate_jobs AS job WHERE job.status = 'doing' AND NO
 
 
 @dataclass(frozen=True)
-class Line:
+class QueueState:
     """The jobs that have not ended."""
 
     waiting: int
@@ -66,17 +66,17 @@ def installation_id(url: str) -> str | None:
     return found
 
 
-def line(url: str, lease_s: float) -> Line:
+def line(url: str, lease_s: float) -> QueueState:
     """Return how many jobs wait, and who would take them; a worker's sign of life lasts two leases."""
     with connected(url) as connection:
         if connection.dialect.name == "sqlite":
-            return Line(*_jobs(connection, now_us(), HUNG_S), 0, None)
+            return QueueState(*_jobs(connection, now_us(), HUNG_S), 0, None)
         now = int(connection.execute(text("SELECT extract(epoch FROM clock_timestamp()) * 1000000")).scalar_one())
         waiting, silent = _jobs(connection, now, SILENT_LEASES * lease_s)
         silent_s = {"silent_s": 2 * lease_s}
         orphans = connection.scalar(text(ORPHANS), silent_s) or 0
         counts = connection.scalar(text(ENTRIES)) or 0, connection.scalar(text(WORKERS), silent_s)
-    return Line(waiting, max(silent, orphans), *counts)
+    return QueueState(waiting, max(silent, orphans), *counts)
 
 
 def _jobs(connection: Connection, now: int, silent_s: float) -> tuple[int, int]:

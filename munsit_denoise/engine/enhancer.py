@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from munsit_denoise.engine.catalogue import Model
+from munsit_denoise.engine.catalogue import ModelInfo
 from munsit_denoise.engine.stream import Block, StreamFormat
 
 
@@ -26,7 +26,7 @@ class Enhancer(Protocol):
     """A model that takes noise out of recordings, loaded once; several recordings may be in work at a time."""
 
     @property
-    def models(self) -> tuple[Model, ...]:
+    def models(self) -> tuple[ModelInfo, ...]:
         """Which models it is made of."""
         ...
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from munsit_denoise.engine.catalogue import OWN, Model
+from munsit_denoise.engine.catalogue import OWN, ModelInfo
 from munsit_denoise.engine.filter import Filter, joined
 from munsit_denoise.engine.filter_sharing import MAX_CHANNELS, filter_sharing
 from munsit_denoise.engine.model import LEVEL_FRAMES, MaskNetwork
@@ -47,9 +47,9 @@ class MaskEnhancer(nn.Module):
         self.unheard = MARGIN_FRAMES + self.rim_frames  # frames at either end that are given no filter
 
     @property
-    def models(self) -> tuple[Model, ...]:
+    def models(self) -> tuple[ModelInfo, ...]:
         """Which model it is."""
-        return (Model(OWN),)
+        return (ModelInfo(OWN),)
 
     def begin(self, stream: StreamFormat, strength: float) -> WindowedDenoiser:
         """Return a denoiser for one recording."""

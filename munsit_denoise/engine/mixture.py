@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from munsit_denoise.engine.catalogue import Model
+from munsit_denoise.engine.catalogue import ModelInfo
 from munsit_denoise.engine.enhancer import Denoiser, Enhancer
 from munsit_denoise.engine.stream import Block, StreamFormat
 
@@ -17,7 +17,7 @@ class Mixture:
         self._parts = parts
 
     @property
-    def models(self) -> tuple[Model, ...]:
+    def models(self) -> tuple[ModelInfo, ...]:
         """Which models it is made of."""
         return tuple(model for enhancer, _ in self._parts for model in enhancer.models)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from munsit_denoise.engine.allocator import Rest
 
 if TYPE_CHECKING:
-    from munsit_denoise.engine.catalogue import Model
+    from munsit_denoise.engine.catalogue import ModelInfo
     from munsit_denoise.engine.enhancer import Denoiser
     from munsit_denoise.engine.stream import Block
 
@@ -36,7 +36,7 @@ class Pool:
 class PooledDenoiser:
     """A denoiser whose work is done in the threads of a pool."""
 
-    def __init__(self, inner: "Denoiser", models: "tuple[Model, ...]", pool: Pool) -> None:
+    def __init__(self, inner: "Denoiser", models: "tuple[ModelInfo, ...]", pool: Pool) -> None:
         self._inner, self._pool, self.models = inner, pool, models
 
     def feed(self, block: "Block") -> "Block":

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from munsit_denoise import __version__
-from munsit_denoise.engine.catalogue import OWN, Model
+from munsit_denoise.engine.catalogue import OWN, ModelInfo
 from munsit_denoise.errors import Gone, JobNotFound
 from munsit_denoise.jobs.intake import track_of
 from munsit_denoise.jobs.parts import Parts
@@ -37,7 +37,7 @@ LEAST_SHARE = 1e-9  # of the energy, below which what was removed is rounding
 class Named(Protocol):
     """A denoiser that says which models it is made of."""
 
-    models: tuple[Model, ...]
+    models: tuple[ModelInfo, ...]
 
 
 @dataclass

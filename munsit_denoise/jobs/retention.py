@@ -21,7 +21,7 @@ LOOKS = 10  # in the shortest time that something is kept for
 
 
 @dataclass(frozen=True)
-class Keep:
+class RetentionTimes:
     """For how many days after a job's end something is kept; 0 is for ever."""
 
     originals_days: float = 0
@@ -41,7 +41,7 @@ class Keeper:
 
     retention: Retention
     storage: Storage
-    keep: Keep
+    keep: RetentionTimes
 
     async def sweep_forever(self) -> None:
         """Sweep at the start, and again now and then."""

@@ -15,7 +15,7 @@ from munsit_denoise.engine.catalogue import BEST_PACKAGE, has_best
 from munsit_denoise.engine.deepfilternet import weights
 from munsit_denoise.engine.deepfilternet.features import HOP, N_FFT, Spectra
 from munsit_denoise.engine.deepfilternet.network import Memory, Network
-from munsit_denoise.engine.deepfilternet.stream import LAG, Stream
+from munsit_denoise.engine.deepfilternet.stream import LAG, RecurrentStream
 from munsit_denoise.engine.weights import BrokenWeights
 from tests.audio import hiss, voice
 
@@ -76,7 +76,7 @@ def test_its_transforms_give_back_what_they_take() -> None:
 def test_a_stream_is_behind_by_its_lag_and_no_more(network: Network) -> None:
     clean = torch.from_numpy(voice(1.0, RATE_HZ))
     noisy = (clean + 0.3 * torch.from_numpy(hiss(RATE_HZ, 0.1)))[None]
-    stream = Stream(network, Spectra())
+    stream = RecurrentStream(network, Spectra())
     found = torch.cat([stream.feed(piece) for piece in torch.split(noisy, 20 * HOP, dim=1)], dim=1)[0]
     assert len(found) == RATE_HZ - LAG
     bent, edges = clean[: len(found)].diff(n=2)[100:-100], found.diff(n=2)  # the low sounds are right over many lags

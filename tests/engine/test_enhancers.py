@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from munsit_denoise.engine.catalogue import DEEPFILTERNET3, OWN, Model, NoSuchEnhancer, has_best
+from munsit_denoise.engine.catalogue import DEEPFILTERNET3, OWN, ModelInfo, NoSuchEnhancer, has_best
 from munsit_denoise.engine.channels import ChannelEnhancer, Channels
 from munsit_denoise.engine.conformance import EnhancerContract, contract_tests, main
 from munsit_denoise.engine.enhancer import Enhancer
@@ -43,7 +43,7 @@ class TestDeepFilterNet3(EnhancerContract):
 class Halved:
     """A network that hears at 16 kHz, halves what it hears and is a tenth of a second behind."""
 
-    model = Model("halved", "1")
+    model = ModelInfo("halved", "1")
     sample_rate_hz = 16_000
     behind = 1_600
 

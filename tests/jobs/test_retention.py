@@ -14,7 +14,7 @@ from munsit_denoise.jobs.history import row_of
 from munsit_denoise.jobs.removal import Removal
 from munsit_denoise.jobs.report import Reports
 from munsit_denoise.jobs.residual import Residuals
-from munsit_denoise.jobs.retention import US_PER_DAY, Keep, Keeper
+from munsit_denoise.jobs.retention import US_PER_DAY, Keeper, RetentionTimes
 from munsit_denoise.jobs.sweeper import sweep
 from munsit_denoise.jobs.tiles import Tiles
 from munsit_denoise.records import HISTORY_COLUMNS, NOT_KEPT, Failed, Options, terminal_event
@@ -26,7 +26,7 @@ LATER_US = 3 * US_PER_DAY
 
 
 def keeper(house: House, **days: float) -> Keeper:
-    return Keeper(Retention(house.database), house.storage, Keep(**days))
+    return Keeper(Retention(house.database), house.storage, RetentionTimes(**days))
 
 
 async def failed(house: House) -> str:
@@ -141,7 +141,7 @@ async def test_more_than_a_batch_goes_in_one_sweep(house: House, monkeypatch: py
 
 
 def test_a_sweep_comes_often_enough() -> None:
-    assert Keep().pause_s is None
-    assert Keep(results_days=1e-6).pause_s == 1
-    assert Keep(originals_days=365, records_days=0.01).pause_s == pytest.approx(86.4)
-    assert Keep(originals_days=365).pause_s == 600
+    assert RetentionTimes().pause_s is None
+    assert RetentionTimes(results_days=1e-6).pause_s == 1
+    assert RetentionTimes(originals_days=365, records_days=0.01).pause_s == pytest.approx(86.4)
+    assert RetentionTimes(originals_days=365).pause_s == 600

@@ -2,17 +2,17 @@
 
 import torch
 
-from munsit_denoise.engine.catalogue import Model
+from munsit_denoise.engine.catalogue import ModelInfo
 from munsit_denoise.engine.channels import Channels
 from munsit_denoise.engine.deepfilternet.features import SAMPLE_RATE_HZ, Spectra
-from munsit_denoise.engine.deepfilternet.stream import Stream
+from munsit_denoise.engine.deepfilternet.stream import RecurrentStream
 from munsit_denoise.engine.deepfilternet.weights import SHA256, VERSION, load_network
 
 
 class DeepFilterNet3:
     """The network on a device."""
 
-    model = Model("DeepFilterNet3", VERSION, SHA256)
+    model = ModelInfo("DeepFilterNet3", VERSION, SHA256)
     sample_rate_hz = SAMPLE_RATE_HZ
 
     def __init__(self, device: torch.device) -> None:
@@ -22,11 +22,11 @@ class DeepFilterNet3:
 
     def listen(self, channels: int) -> "_Channels":
         """Begin a recording, or some of its channels, however many these are."""
-        return _Channels(Stream(self._network, self._spectra), self._device)
+        return _Channels(RecurrentStream(self._network, self._spectra), self._device)
 
 
 class _Channels:
-    def __init__(self, stream: Stream, device: torch.device) -> None:
+    def __init__(self, stream: RecurrentStream, device: torch.device) -> None:
         self._stream, self._device = stream, device
 
     def feed(self, samples: Channels) -> Channels:

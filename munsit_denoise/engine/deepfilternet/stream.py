@@ -18,7 +18,7 @@ from munsit_denoise.engine.deepfilternet.network import Memory, Network
 LAG = (LOOKAHEAD + 1) * HOP  # samples that the stream's output is behind
 
 
-class Stream:
+class RecurrentStream:
     """Some channels that begin together. Whole hops in, and out what can be told of them."""
 
     def __init__(self, network: Network, spectra: Spectra) -> None:
