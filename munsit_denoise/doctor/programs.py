@@ -4,14 +4,16 @@ import anyio
 import numpy as np
 
 from munsit_denoise.doctor.findings import Finding, doubtful, fine, wrong
+from munsit_denoise.engine.catalogue import OWN, NoSuchEnhancer
 from munsit_denoise.errors import DenoiseError
 from munsit_denoise.media.checkup import Unable, try_programs, unconfined
 from munsit_denoise.media.ffmpeg import MissingProgram
 from munsit_denoise.settings import Settings
-from munsit_denoise.treatment import Treatment
+from munsit_denoise.treatment import Quality, Treatment
 
 INSTALL_FFMPEG = "Install FFmpeg, on Debian with: apt-get install ffmpeg; and see that it comes first in PATH."
 INSTALL_AGAIN = "Install munsit-denoise again, and its packages with it."
+INSTALL_ENHANCER = "docs/enhancers.md tells how a package brings a model."
 INSTALL_TORCH = "Install torch and torchaudio of one build; docs/quick-start.md shows how."
 CHOOSE_DEVICE = "Set DENOISE_DEVICE=auto or cpu, or install the GPU's driver and a build of PyTorch that fits it."
 ELSEWHERE = "Not needed here: DENOISE_JOB_CONCURRENCY is 0, other machines run the jobs."
@@ -36,10 +38,12 @@ def look_at_model(settings: Settings) -> Finding:
     if not settings.job_concurrency:
         return fine(ELSEWHERE)
     try:
-        from munsit_denoise.engine.device import choose_device
-        from munsit_denoise.engine.weights import load_network
+        from munsit_denoise.engine.open import load_enhancer
 
-        load_network(choose_device("cpu"))
+        for name in dict.fromkeys((OWN, settings.enhancer, *((Quality.BEST,) if settings.quality == "best" else ()))):
+            load_enhancer(name)
+    except NoSuchEnhancer as error:
+        return wrong(str(error), INSTALL_ENHANCER)
     except ImportError as error:
         return wrong(f"PyTorch cannot be loaded: {' '.join(str(error).split())}.", INSTALL_TORCH)
     except OSError as error:  # of the weights, or of a library of PyTorch's

@@ -88,7 +88,7 @@ class EnhancerContract:
         sound = _noisy(rate_hz, rate_hz)
         none, half, full = (self._run(sound, rate_hz, strength) for strength in (0.0, 0.5, 1.0))
         assert np.array_equal(none, sound), "a strength of 0 changes the sound"
-        _assert_alike(half, (sound + full) / 2, "at a strength of 0.5")
+        _assert_alike(half, np.float32(0.5) * (sound + full), "at a strength of 0.5")
 
     def test_an_image_stays(self) -> None:
         """One sound in both channels, louder in one, stays where it is."""

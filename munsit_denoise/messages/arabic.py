@@ -113,6 +113,9 @@ ARABIC: dict[str, str] = {
         "quality: القيمة best غير مثبتة على هذا الخادم. يرجى طلب standard، أو أن ينفّذ مشغّله: "
         "pip install 'munsit-denoise[best]'"
     ),
+    "The model for this quality is missing where the job was to run. Please ask for standard.": (
+        "نموذج هذه الجودة غير موجود حيث كان يُفترض تشغيل المهمة. يرجى طلب standard."
+    ),
     "--quality best is not installed here. Run: pip install 'munsit-denoise[best]'": (
         "الخيار --quality best غير مثبت هنا. نفّذ: pip install 'munsit-denoise[best]'"
     ),

@@ -265,6 +265,12 @@ def test_damaged_weights_are_found(here: Settings, monkeypatch: pytest.MonkeyPat
     assert both["device"].state is State.SKIPPED
 
 
+def test_a_model_that_no_package_brings_is_found(here: Settings) -> None:
+    finding = found(here.model_copy(update={"enhancer": "other"}), "model")
+    assert "DENOISE_ENHANCER is other" in finding.message
+    assert "docs/enhancers.md" in str(finding.remedy)
+
+
 def test_a_device_that_is_not_there_is_found(here: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     finding = found(here.model_copy(update={"device": "cuda"}), "device")
