@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, Json
+from pydantic.json_schema import SkipJsonSchema
 
 from munsit_denoise.routes.reference.operation import Model
 
@@ -111,9 +112,11 @@ class UploadSubmission(SubmissionOptions):
 class FormSubmission(SubmissionOptions):
     """A form with a file, or with `url` in its place; `file` is another name for `audio`."""
 
-    audio: str | None = Field(None, description="The file", json_schema_extra={"format": "binary"})
-    file: str | None = Field(None, description="The same", json_schema_extra={"format": "binary"})
-    url: Url | None = Field(None, description="In place of the file: where the server fetches it")
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": [name]} for name in ("audio", "file", "url")]})
+
+    audio: str | SkipJsonSchema[None] = Field(None, description="The file", json_schema_extra={"format": "binary"})
+    file: str | SkipJsonSchema[None] = Field(None, description="The same", json_schema_extra={"format": "binary"})
+    url: Url | SkipJsonSchema[None] = Field(None, description="In place of the file: where the server fetches it")
 
 
 class Reading(Model):
