@@ -109,14 +109,24 @@ class UploadSubmission(SubmissionOptions):
     upload_id: str = Field(min_length=1, description="Of an upload that is complete")
 
 
+def _absent() -> None:
+    """Return what stands for a field that is not there; as a default it would have to be of the field's type."""
+
+
 class FormSubmission(SubmissionOptions):
     """A form with a file, or with `url` in its place; `file` is another name for `audio`."""
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": [name]} for name in ("audio", "file", "url")]})
 
-    audio: str | SkipJsonSchema[None] = Field(None, description="The file", json_schema_extra={"format": "binary"})
-    file: str | SkipJsonSchema[None] = Field(None, description="The same", json_schema_extra={"format": "binary"})
-    url: Url | SkipJsonSchema[None] = Field(None, description="In place of the file: where the server fetches it")
+    audio: str | SkipJsonSchema[None] = Field(
+        default_factory=_absent, description="The file", json_schema_extra={"format": "binary"}
+    )
+    file: str | SkipJsonSchema[None] = Field(
+        default_factory=_absent, description="The same", json_schema_extra={"format": "binary"}
+    )
+    url: Url | SkipJsonSchema[None] = Field(
+        default_factory=_absent, description="In place of the file: where the server fetches it"
+    )
 
 
 class Reading(Model):
