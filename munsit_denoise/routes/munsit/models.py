@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, Json
+from pydantic.json_schema import SkipJsonSchema
 
 from munsit_denoise.routes.reference.operation import Model
 
@@ -116,12 +117,24 @@ class UploadSubmission(SubmissionOptions):
     upload_id: str = Field(min_length=1, description="Id of a complete upload")
 
 
+def _absent() -> None:
+    """Return what stands for a field that is not there; as a default it would have to be of the field's type."""
+
+
 class FormSubmission(SubmissionOptions):
     """A form with a file, or with `url` in its place; `file` is another name for `audio`."""
 
-    audio: str | None = Field(None, description="The file", json_schema_extra={"format": "binary"})
-    file: str | None = Field(None, description="Another name for `audio`", json_schema_extra={"format": "binary"})
-    url: Url | None = Field(None, description="Instead of a file: the server fetches the recording from here")
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": [name]} for name in ("audio", "file", "url")]})
+
+    audio: str | SkipJsonSchema[None] = Field(
+        default_factory=_absent, description="The file", json_schema_extra={"format": "binary"}
+    )
+    file: str | SkipJsonSchema[None] = Field(
+        default_factory=_absent, description="Another name for `audio`", json_schema_extra={"format": "binary"}
+    )
+    url: Url | SkipJsonSchema[None] = Field(
+        default_factory=_absent, description="Instead of a file: the server fetches the recording from here"
+    )
 
 
 class Reading(Model):

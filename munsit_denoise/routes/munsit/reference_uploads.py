@@ -13,7 +13,9 @@ TOO_LONG = (413, "The body is longer than Upload-Length.")
 
 
 def _length(*, required: bool) -> Parameter:
-    return header("Upload-Length", BYTES, "The size of the file, bytes.", 10_485_760, required=required)
+    return header(
+        "Upload-Length", BYTES | {"minimum": 1}, "The size of the file, bytes.", 10_485_760, required=required
+    )
 
 
 UPLOADS: dict[str, Operation] = {
