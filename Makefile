@@ -13,6 +13,7 @@ TYPESCRIPT := typescript@5.9.3
 TSC := build/tsc/node_modules/typescript/bin/tsc
 FAST := $(addprefix tests/,batch db events jobs queue remote storage) $(addprefix tests/test_,architecture.py \
 	files.py lock.py names.py settings.py) tests/routes/test_munsit_wire.py tests/routes/test_errors.py tests/messages tests/test_docs.py
+PROGRAMS := curl curl node nodejs npm npm chromium chromium pg_ctlcluster postgresql # that tests need, and their packages
 
 CONTRACT := $(addprefix tests/routes/test_,munsit_contract.py audo_contract.py audo_jobs.py)
 
@@ -33,11 +34,7 @@ serve: install ## Migrate, create a first key, serve on 127.0.0.1:8000
 	@$(BIN)/munsit-denoise serve
 
 test: install lint types ## Lint, types, all tests
-	@sh scripts/system.sh node nodejs || echo "node is missing: the JavaScript snippets are skipped"
-	@sh scripts/system.sh npm npm || echo "npm is missing: the test of the tus client is skipped"
-	@sh scripts/system.sh chromium chromium || echo "chromium is missing: the tests of the console are skipped"
-	@sh scripts/system.sh curl curl
-	@sh scripts/system.sh pg_ctlcluster postgresql || echo "PostgreSQL is missing: the tests of a cluster are skipped"
+	@sh scripts/system.sh $(PROGRAMS) || echo "The tests that need what is missing are skipped, but for those that need curl"
 	@$(BIN)/python -m tests.published
 # OpenMP teams of several workers on the same cores would spin in each other's way
 	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_FLAGS)

@@ -2,8 +2,11 @@
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+import httpx
+import httpx2
 import pytest
 
 from munsit_denoise.logs import configure_logging
@@ -26,6 +29,16 @@ def _log() -> Iterator[None]:
         configure_logging("info", "json", nowhere)
         yield
         configure_logging("error")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _certificates() -> Iterator[None]:
+    """Read the authorities' certificates once: it takes a twentieth of a second, and each `httpx.get` does it anew."""
+    with pytest.MonkeyPatch.context() as patch:
+        for library in (httpx, httpx2):
+            module = library._transports.default
+            patch.setattr(module, "create_ssl_context", cache(module.create_ssl_context))
+        yield
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
