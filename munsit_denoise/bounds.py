@@ -1,4 +1,4 @@
-"""What the settings bound, as `jobs/` takes it."""
+"""Limits and retention from the settings, as `jobs/` takes them."""
 
 from munsit_denoise.jobs.intake import UploadLimits
 from munsit_denoise.jobs.retention import Keep
