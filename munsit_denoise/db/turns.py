@@ -1,6 +1,7 @@
 """The queue's order in PostgreSQL: users in turn, each job with one worker at a time.
 
-A job is free while it has no heartbeat (`heartbeat_at`), or none within the time of a lease. Times are the database's own: the clocks of workers may differ.
+A job is free while it has no heartbeat (`heartbeat_at`), or none within the time of a lease. Times are the database's
+own: the clocks of workers may differ.
 """
 
 from collections.abc import Collection, Sequence
