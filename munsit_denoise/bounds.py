@@ -1,4 +1,4 @@
-"""What the settings bound, as `jobs/` and `db/` take it."""
+"""Limits and retention from the settings, as `jobs/` and `db/` take them."""
 
 from munsit_denoise.db.bounds import JobBounds, UploadBounds
 from munsit_denoise.engine.catalogue import has_best

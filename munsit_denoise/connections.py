@@ -1,4 +1,4 @@
-"""Connections that ask for nothing at present, those that take nothing, and the descriptors that all of them need."""
+"""Idle connections, connections whose reader has stopped reading, and the descriptors that all of them need."""
 
 import asyncio
 import resource

@@ -1,4 +1,4 @@
-"""How a process learns of jobs and tells of them: alone, or through a database that many processes share."""
+"""How a process announces jobs and hears of them: alone, or through a database that many processes share."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""What a server keeps: the database and the storage, opened by the schemes of their URLs."""
+"""Opens the database and the storage of a server, by the schemes of their URLs."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

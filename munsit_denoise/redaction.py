@@ -1,4 +1,4 @@
-"""What must not stand in a log is taken out of it: keys, download secrets, and all of a URL but its host."""
+"""Removes what must not be logged: keys, download secrets, and all of a URL but its host."""
 
 import math
 import re

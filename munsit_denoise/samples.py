@@ -1,4 +1,4 @@
-"""Samples as programs keep them, brought to float32 with a full scale of 1."""
+"""Samples of any common type, converted to float32 with a full scale of 1."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What `munsit-denoise serve` does: take the data, the port and the schema, then serve and greet."""
+"""`munsit-denoise serve`: lock the data, bind the port, migrate the schema, then serve and print how to use it."""
 
 import errno
 import logging

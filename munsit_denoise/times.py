@@ -1,4 +1,4 @@
-"""Times as people write them: `30d` from now, a day, or a moment."""
+"""Times as people write them: `30d` from now, a date, or a moment."""
 
 import re
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What goes on behind the requests: every loop of a server, until it is stopped."""
+"""The background loops of a server, run until it stops."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

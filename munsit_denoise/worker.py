@@ -1,4 +1,4 @@
-"""What `munsit-denoise worker` does: run jobs of a queue that many processes share, until a signal ends it."""
+"""`munsit-denoise worker`: runs jobs of a queue that many processes share, until a signal ends it."""
 
 import os
 import signal

@@ -1,1 +1,1 @@
-"""All that an installation keeps, in another place: a backup, one that is put back, a move into a cluster."""
+"""Backup, restore, and the move of an installation into a cluster."""

@@ -1,4 +1,4 @@
-"""A backup that is put back: read through before anything is touched; the database comes last."""
+"""Restores a backup: all of it is checked before anything changes, and the database is replaced last."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a person sees while it runs, on standard error: bars on a terminal, plain lines anywhere else."""
+"""What `enhance` shows on standard error: bars on a terminal, plain lines anywhere else."""
 
 import sys
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""PyTorch and the model, loaded when the first recording turns out to be one."""
+"""PyTorch and the model, loaded when the first recording is to be denoised."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""The engine as the command uses it: measured while blocks pass, and left at once when the command stops."""
+"""A denoiser that measures its blocks, and that stops at once when the command stops."""
 
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor, wait

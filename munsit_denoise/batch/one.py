@@ -1,4 +1,4 @@
-"""One file: looked at, denoised, put into its place."""
+"""One file: probed, denoised, put into its place."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""What a person asked for."""
+"""What the command line asked for."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which file becomes which: decided before anything is written."""
+"""Which input becomes which output, decided before anything is written."""
 
 import os
 import sys

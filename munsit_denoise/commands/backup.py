@@ -1,4 +1,4 @@
-"""Backups: made while a server runs, put back while none does."""
+"""`backup` and `restore`."""
 
 from collections.abc import Sequence
 from pathlib import Path

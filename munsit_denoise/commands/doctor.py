@@ -1,4 +1,4 @@
-"""What is wrong with this installation, and what to do about it."""
+"""`doctor`: what is wrong with this installation, and what to do about it."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""From one machine into a cluster."""
+"""`move`: from one machine into a cluster."""
 
 import tempfile
 import time

@@ -1,4 +1,4 @@
-"""What whoever runs a server asks of it: users, balances, the jobs that have not ended, and how much it does."""
+"""What administrators ask: users, balances, the jobs that have not ended, and the rate of work."""
 
 import uuid
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The minutes of users, in milliseconds of sound: given, reserved by jobs, settled or returned once each."""
+"""Minutes of users, in milliseconds of sound: credited, reserved by jobs, and settled or returned once each."""
 
 import uuid
 from collections.abc import Sequence

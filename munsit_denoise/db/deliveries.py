@@ -1,4 +1,4 @@
-"""What has to be told to other people's servers: noted in the transaction that ends a job, so that none is lost."""
+"""The outbox of webhooks: a row is inserted in the transaction that ends a job, so that none is lost."""
 
 import json
 import uuid

@@ -1,4 +1,4 @@
-"""What the end of a job does besides, in the transaction that ends it."""
+"""What happens beside the end of a job, in the transaction that ends it."""
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 

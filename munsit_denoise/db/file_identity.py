@@ -1,4 +1,4 @@
-"""Whether a database still lies where it was opened: what is written to a file without a name is lost at the end."""
+"""Whether a database file is still where it was opened: what is written to a file without a name is lost."""
 
 import os
 from pathlib import Path

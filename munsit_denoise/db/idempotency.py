@@ -1,7 +1,7 @@
-"""Submissions that their client may repeat: a key of its own choice, what came with it, and the job of it.
+"""Idempotency keys: what came with each one first, and the job that it became.
 
-A row comes in the transaction that accepts its job, so a submission that ended otherwise leaves its key free, and a
-crash leaves no key that nobody works on.
+A row is inserted in the transaction that accepts its job, so a submission that fails, or is lost in a crash, leaves
+its key free.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The keys that there are and were: made, listed, revoked and replaced; who is let in by one is for `keys`."""
+"""API keys: created, listed, revoked and replaced. `keys` decides whom one lets in."""
 
 import uuid
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Who is let in by an API key; what a key looks like says `key_form`, what is kept of one `key_book`."""
+"""Checks API keys. `key_form` has their form, `key_book` their rows."""
 
 import asyncio
 import hmac

@@ -1,4 +1,4 @@
-"""Uploads that come in parts, until all of them are there and they are uploads like others."""
+"""Uploads that come in parts, until they are complete."""
 
 from typing import Any
 

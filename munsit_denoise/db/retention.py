@@ -1,4 +1,4 @@
-"""What has been kept for long enough: first the row says that it goes, then it goes."""
+"""Finds files and records whose retention period is over: first the row says that they go, then they go."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a user's word changes in a row: it ends a job that has not ended, and leaves the end of one that has."""
+"""How a row changes when its user cancels, deletes or removes a job: a pending job ends, an ended one keeps its end."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""Whose job is next, where many workers ask: users in turn, each job worked on by one worker at a time.
+"""The queue's order in PostgreSQL: users in turn, each job with one worker at a time.
 
-A job is free while nobody has given a sign of life for it (`heartbeat_at`), or whoever did fell silent for longer
-than a lease. Times are the database's own: the clocks of workers may differ.
+A job is free while it has no heartbeat (`heartbeat_at`), or none within the time of a lease. Times are the database's
+own: the clocks of workers may differ.
 """
 
 from collections.abc import Collection, Sequence

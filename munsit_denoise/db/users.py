@@ -1,4 +1,4 @@
-"""Users who go: first their keys, then what is theirs, then themselves."""
+"""Deleting users: first their keys, then their data, then themselves."""
 
 from collections.abc import Collection, Sequence
 

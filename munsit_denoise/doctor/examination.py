@@ -1,4 +1,4 @@
-"""All checks beside each other, each with a deadline: a database or a disk that is silent holds nobody up."""
+"""Runs all checks at once, each with a deadline, so that a silent database or disk delays no other check."""
 
 import threading
 import time

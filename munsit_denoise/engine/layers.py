@@ -1,4 +1,4 @@
-"""What the mask network is built of.
+"""Layers of the mask network.
 
 Dilated residual convolutions follow Bai, Kolter and Koltun, "An empirical evaluation of generic convolutional
 and recurrent networks for sequence modeling" (2018).

@@ -1,4 +1,4 @@
-"""Samples of any finite size through a network that squares them in single precision."""
+"""Keeps samples of any finite size within what the network can square in single precision."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""How a recording that is no longer wanted is left. Needs no PyTorch."""
+"""The exception with which a recording is abandoned. Needs no PyTorch."""
 
 
 class Stopped(Exception):

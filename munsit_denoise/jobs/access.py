@@ -1,4 +1,4 @@
-"""Whose request it is."""
+"""Which user a request belongs to."""
 
 from contextlib import suppress
 

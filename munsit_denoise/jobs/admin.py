@@ -1,4 +1,4 @@
-"""What whoever runs the server may do and see: everybody's users, keys, balances and jobs."""
+"""What administrators may do and see: users, keys, balances and jobs of everybody."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

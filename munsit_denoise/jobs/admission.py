@@ -1,4 +1,4 @@
-"""Who may come in: what waits, and what has been let in and is neither accepted nor refused yet, counts together."""
+"""Limits on what may come in: waiting jobs, and uploads that are neither accepted nor refused yet, count together."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager

@@ -1,4 +1,4 @@
-"""Jobs that their user wants no more: whoever works on one ends, its original stays."""
+"""Cancels jobs: whoever works on one stops, and its original stays."""
 
 import anyio
 

@@ -1,4 +1,4 @@
-"""A job's files go at once, the record stays; what cannot be removed now is tried again until it is gone."""
+"""Deletes a job's files at once and keeps its record; what cannot be removed now is tried again."""
 
 import anyio
 

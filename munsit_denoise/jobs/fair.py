@@ -1,4 +1,4 @@
-"""Places that users take in turn."""
+"""A limiter whose places users take in turn."""
 
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator

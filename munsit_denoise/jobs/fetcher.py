@@ -1,4 +1,4 @@
-"""Originals that a URL stands for: fetched beside the jobs that run, then queued as any other."""
+"""Downloads originals from their URLs, beside the jobs that run, then queues them like any other."""
 
 import time
 from collections.abc import Awaitable, Callable

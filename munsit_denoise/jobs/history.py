@@ -1,4 +1,4 @@
-"""What there is of a user: records, pages of them, and the files of one."""
+"""A user's records, pages of them, and the files of one."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager

@@ -1,4 +1,4 @@
-"""Submissions that their client may repeat without getting a second job."""
+"""Idempotency keys: a repeated submission gets no second job."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""A database and a storage that belong together carry one id; what does not belong together is not started."""
+"""Database and storage carry one installation id; a pair that does not match is not started."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""What comes in: how much may, and what it turns out to be."""
+"""Limits on an upload, and its examination: what the file turns out to be."""
 
 import json
 from collections.abc import Awaitable, Callable

@@ -1,6 +1,6 @@
-"""What becomes of each job, told to the log and counted for the metrics in one place.
+"""Logs and counts what becomes of each job, in one place.
 
-What is kept of a job until it ends is in memory alone: after a restart its lines have no `request_id`.
+Its notes about a job are in memory alone: after a restart the job's lines have no `request_id`.
 """
 
 import time

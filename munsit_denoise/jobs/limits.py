@@ -1,4 +1,4 @@
-"""How often a key may ask and an address may be wrong: counted in this process, or where all servers count."""
+"""Rate limits by key, and of wrong keys by address: counted in this process, or where all servers count."""
 
 import math
 import time

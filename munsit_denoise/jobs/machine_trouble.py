@@ -1,4 +1,4 @@
-"""What an error says of a file: nothing, when the machine had no room, no descriptor or no memory for the job."""
+"""Tells trouble of the machine (no disk space, descriptor or memory) from an error that a file causes."""
 
 from munsit_denoise.errors import OutOfResources, Unavailable
 from munsit_denoise.jobs.intake import first_of

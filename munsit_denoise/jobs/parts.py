@@ -1,4 +1,4 @@
-"""What everything that is done with jobs stands on."""
+"""What the work on jobs needs: the leaves, and the tables of what runs."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""A pause of those who work, while the machine has no room for it."""
+"""Pauses the runners while the machine lacks disk space, memory or descriptors."""
 
 import anyio
 

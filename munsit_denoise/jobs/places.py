@@ -1,4 +1,4 @@
-"""Where jobs run: so many places at the model, and some for last steps, which need it no more."""
+"""Limits how many jobs run: places at the model, and places for last steps, which do not need it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

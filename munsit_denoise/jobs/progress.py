@@ -1,4 +1,4 @@
-"""What the jobs that run do at present: here at once, in their rows soon after."""
+"""Progress of running jobs: told here at once, written to their rows soon after."""
 
 from collections.abc import Callable
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Jobs that were deleted, cancelled or given to another worker elsewhere: whoever runs them here is stopped."""
+"""Stops runs here of jobs that were deleted, cancelled or given to another worker elsewhere."""
 
 from collections.abc import Callable, Collection
 from typing import Protocol

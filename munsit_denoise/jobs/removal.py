@@ -1,4 +1,4 @@
-"""Records that go with all that is theirs: first nobody sees them, then their files go, then their row.
+"""Removes records with all their data: first nobody sees them, then their files go, then their row.
 
 The row is marked until the files are gone, so what a crash or a broken disk leaves is finished later.
 """

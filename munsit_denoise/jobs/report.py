@@ -1,4 +1,4 @@
-"""What there is to say of a result beside its file, measured while the blocks of a job pass by."""
+"""The report of a result, measured while the blocks of its job pass."""
 
 import hashlib
 import json

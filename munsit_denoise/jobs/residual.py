@@ -1,4 +1,4 @@
-"""What a job took out of a sound, computed when it is asked for and never kept."""
+"""The residual of a job: original minus result, computed on request and never stored."""
 
 import hashlib
 from collections import OrderedDict

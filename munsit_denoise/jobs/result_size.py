@@ -1,4 +1,4 @@
-"""How much room a result needs, reckoned before its job is accepted."""
+"""How much disk space a result needs, estimated before its job is accepted."""
 
 import re
 from math import ceil

@@ -1,4 +1,4 @@
-"""The jobs that are being worked on in this process, so that one can be stopped."""
+"""The jobs that run in this process, so that one can be stopped."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""A result that is wanted at a URL is sent before its job ends: well, however the sending goes."""
+"""Sends a result to its URL before the job ends; the job succeeds even if the sending fails."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field

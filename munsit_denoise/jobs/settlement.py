@@ -1,4 +1,4 @@
-"""The one way to write down what became of a job: until the database takes it, and then it is told."""
+"""The one way to write the end of a job: retried until the database takes it, then announced."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar

@@ -1,4 +1,4 @@
-"""Every background loop under one eye: what breaks is told and begins anew; what cannot go on stops the server."""
+"""Supervises every background loop: a broken one is logged and restarted; what cannot continue stops the server."""
 
 import time
 from collections.abc import Awaitable, Callable

@@ -1,7 +1,7 @@
-"""What no record names goes: uploads that were never answered, results that were never committed, parts.
+"""Removes what no record names: uploads without an answer, results without a commit, parts.
 
-Recordings of which the database has never heard stay: it may be one that was restored from an older backup. They
-are set aside. An upload that was never answered is told from them by its mark (`storage.base.UNANSWERED`).
+Recordings that the database never knew are set aside, not deleted: it may be restored from an older backup. Uploads
+without an answer are recognised by their mark (`storage.base.UNANSWERED`).
 """
 
 import time

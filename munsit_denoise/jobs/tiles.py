@@ -1,4 +1,4 @@
-"""The pictures of a job's two sounds, read part by part from the file that its run has made."""
+"""The tiles of a job's original and result, read one by one from the file that its run has written."""
 
 import json
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""A user goes with all that is theirs, also while a server runs. After a crash the same again finishes it."""
+"""Deletes a user with all data, also while a server runs; run again after a crash, it finishes."""
 
 import anyio
 

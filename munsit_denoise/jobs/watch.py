@@ -1,4 +1,4 @@
-"""What a job tells, in order and never backwards: one reading of its record for all who listen."""
+"""The events of a job, in order and never backwards: one reading of its record for all listeners."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace

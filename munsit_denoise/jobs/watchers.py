@@ -1,4 +1,4 @@
-"""One watcher a job, however many listen; one clock, and one look at each key, for all of them."""
+"""One watcher for each job, however many listen; one clock and one check of each key for all of them."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator

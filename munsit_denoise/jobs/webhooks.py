@@ -1,7 +1,6 @@
-"""Tells users' servers that jobs have ended: at least once, until one hears it or it is given up.
+"""Delivers webhooks: at least once, until the receiver accepts one or it is given up.
 
-What is to be told stands in the database, so a crash loses nothing; what was told and not noted is told again, under
-the same id.
+Deliveries are rows, so a crash loses none; one that arrived and was not noted is sent again, under the same id.
 """
 
 import random

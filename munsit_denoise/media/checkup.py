@@ -1,4 +1,4 @@
-"""Whether ffmpeg and ffprobe do what the service needs of them, tried out on the recording in the package."""
+"""Checks that ffmpeg and ffprobe can do what the service needs, on the packaged recording."""
 
 from munsit_denoise.media.confinement import confinement
 from munsit_denoise.media.ffmpeg import ProgramLimits, finish, input_options, program

@@ -1,4 +1,4 @@
-"""What holds a program that reads strangers' files: bounds, an end with the server, no new rights, no network."""
+"""Confines a program that reads strangers' files: limits, an end with the server, no new rights, no network."""
 
 import shutil
 import subprocess

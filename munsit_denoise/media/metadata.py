@@ -1,4 +1,4 @@
-"""What belongs to a recording beside its sound goes along: tags, covers, chapters, a WAV's chunks."""
+"""Metadata that a result keeps from its original: tags, covers, chapters, a WAV's chunks."""
 
 import json
 from dataclasses import dataclass, replace

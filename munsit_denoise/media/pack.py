@@ -1,4 +1,4 @@
-"""The pictures of both sounds of a job as one file, of which each part can be read alone."""
+"""The tiles of both sounds of a job as one file, of which each part can be read alone."""
 
 import json
 import struct

@@ -1,4 +1,4 @@
-"""What was taken out of a sound: the original minus the result, sample by sample, as a WAV of 32-bit float.
+"""Subtracts one sound from another, sample by sample, as a WAV of 32-bit float.
 
 RF64 as EBU Tech 3306 has it, where an ordinary WAV has no room for the length.
 """

@@ -1,4 +1,4 @@
-"""One try to tell another server something: a POST, signed as Standard Webhooks 1.0."""
+"""One attempt to deliver a webhook: a POST, signed as Standard Webhooks 1.0."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime

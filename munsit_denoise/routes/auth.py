@@ -1,4 +1,4 @@
-"""Who asks, and whether they may: the key in the header, and nothing else, says."""
+"""Authentication: the key in the header says who asks and what they may do."""
 
 from starlette.requests import HTTPConnection
 

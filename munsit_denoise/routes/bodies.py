@@ -1,4 +1,4 @@
-"""The body of a request as it comes in: never for longer than is fair, and not past the server's stop."""
+"""Reads the body of a request: not slower than the minimum rate, and not past the server's stop."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Limits at the edge: whose address it is, and how a refusal tells when to come back."""
+"""Limits at the edge: which address a request comes from, and the headers of a refusal."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_address
 

@@ -1,4 +1,4 @@
-"""What a path is called where no two ids may be told apart: the route's own pattern, or `other`."""
+"""A bounded name for a path, without ids: the route's own pattern, or `other`."""
 
 import re
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""How a request reaches the services that the lifespan opened."""
+"""How a request reaches the services that the lifespan has opened."""
 
 from functools import lru_cache
 

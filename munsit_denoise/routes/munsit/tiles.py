@@ -1,4 +1,4 @@
-"""Pictures of a job's two sounds, for who draws them: `docs/tiles.md` has the format."""
+"""Tiles of a job's two sounds; `docs/tiles.md` has the format."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The log of webhooks: what was told, what was not, and another try."""
+"""The log of webhook deliveries, and retries."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
