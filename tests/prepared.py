@@ -28,7 +28,8 @@ from pathlib import Path
 from typing import IO, Any
 
 OURS = "munsit_denoise"
-LATE = ("DENOISE_", "AWS_", "PYTEST_", "HYPOTHESIS_", "TEST_")  # variables that are read when they are needed
+# Variables that are read when they are needed:
+LATE = ("DENOISE_", "AWS_", "PYTEST_", "HYPOTHESIS_", "TEST_", "RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_")
 SAME = ("GOMP_SPINCOUNT",)  # that a start sets in each process of ours
 LAZY = ("anyio._backends._asyncio", "aiosqlite", "uvloop", "uvicorn.lifespan.on")  # what others import late
 AT_FIRST = dict(os.environ)  # before any test changes it
