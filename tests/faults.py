@@ -5,6 +5,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -32,13 +33,21 @@ def small_disk(folder: Path, size_mb: int) -> Iterator[bool]:
 
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
-    """Let a folder be read-only for everybody while the block lasts; root alone can."""
-    assert _run("mount", "--bind", str(folder), str(folder))
-    try:
-        assert _run("mount", "-o", "remount,bind,ro", str(folder))
-        yield
-    finally:
-        _run("umount", "-l", str(folder))
+    """Let a folder be read-only for everybody while the block lasts; root alone can.
+
+    It becomes so at another place first: where a server works already, a file that it has just opened would forbid it.
+    """
+    with tempfile.TemporaryDirectory() as aside:
+        try:
+            assert _run("mount", "--bind", str(folder), aside)
+            assert _run("mount", "-o", "remount,bind,ro", aside)
+            assert _run("mount", "--bind", aside, str(folder))
+            try:
+                yield
+            finally:
+                _run("umount", "-l", str(folder))
+        finally:
+            _run("umount", "-l", aside)
 
 
 @contextmanager

@@ -28,8 +28,9 @@ from pathlib import Path
 from typing import IO, Any
 
 OURS = "munsit_denoise"
-LATE = ("DENOISE_", "AWS_", "PYTEST_", "HYPOTHESIS_", "TEST_")  # variables that are read when they are needed
-SAME = ("GOMP_SPINCOUNT",)  # that a start sets in each process of ours
+# Variables that are read when they are needed:
+LATE = ("DENOISE_", "AWS_", "PYTEST_", "HYPOTHESIS_", "TEST_", "RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_")
+SAME = ("GOMP_SPINCOUNT", "TORCHINDUCTOR_CACHE_DIR")  # that a process of ours, or its PyTorch, sets itself
 LAZY = ("anyio._backends._asyncio", "aiosqlite", "uvloop", "uvicorn.lifespan.on")  # what others import late
 AT_FIRST = dict(os.environ)  # before any test changes it
 CLIENT = Path(__file__).parents[1] / "clients/python"  # a part of the installed package

@@ -96,7 +96,7 @@ def check_everything(live: Live, promised: dict[str, Path], folder: Path) -> Non
 def test_sigterm_with_open_streams_is_quick_and_loses_nothing(
     server: ServerProcess, live: Live, tmp_path: Path
 ) -> None:
-    job_ids = [live.upload(write_silence(tmp_path / f"{seconds}.wav", seconds)) for seconds in (150, 1)]
+    job_ids = [live.upload(write_silence(tmp_path / f"{seconds}.wav", seconds)) for seconds in (90, 1)]
     live.client.close()
     limits, headers = httpx.Limits(max_connections=100), {"x-api-key": live.key}
     live.client = httpx.Client(base_url=live.url + "/api/v1", headers=headers, timeout=60, limits=limits)

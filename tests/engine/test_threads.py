@@ -6,7 +6,7 @@ import sys
 import pytest
 
 ASKING = """
-import os, sys, threading
+import os, sys, threading, time
 import numpy
 from munsit_denoise.engine.open import open_engine
 from munsit_denoise.treatment import Treatment
@@ -26,7 +26,11 @@ asking = [threading.Thread(target=ask) for _ in range(3)]
 for thread in asking:
     thread.start()
 asked.wait()
-print(threads() - before - len(asking))
+end, found = time.monotonic() + 5, []
+while time.monotonic() < end and (not found or found[-1] > int(sys.argv[2])):  # a timer that was put off goes at once
+    time.sleep(0.02)
+    found.append(threads() - before - len(asking))
+print(found[-1])
 may_end.set()
 """
 
@@ -34,6 +38,6 @@ may_end.set()
 @pytest.mark.skipif(sys.platform != "linux", reason="counts the threads in /proc")
 @pytest.mark.parametrize(("concurrency", "most"), [(1, 1), (2, 3)])
 def test_denoisers_in_many_threads_share_the_engines_own(concurrency: int, most: int) -> None:
-    command = [sys.executable, "-c", ASKING, str(concurrency)]
+    command = [sys.executable, "-c", ASKING, str(concurrency), str(most)]
     done = subprocess.run(command, capture_output=True, check=True, text=True)
     assert int(done.stdout) <= most

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,9 @@ def codecs(path: Path) -> list[str]:
     return [stream.get("codec_name", "unknown") for stream in shown(path)["streams"]]
 
 
-def tags(path: Path) -> dict[str, str]:
-    """Return a file's tags by their lower-case names, wherever they stand."""
-    found = shown(path)
+def tags(path: Path, everything: dict[str, Any] | None = None) -> dict[str, str]:
+    """Return a file's tags by their lower-case names, wherever they stand, unless `everything` has been shown."""
+    found = everything or shown(path)
     each = [stream.get("tags", {}) for stream in found["streams"] if stream["codec_type"] == "audio"]
     return {key.lower(): value for some in (*each, found["format"].get("tags", {})) for key, value in some.items()}
 
@@ -65,11 +66,15 @@ def frames(path: Path) -> list[str]:
 def heard(path: Path) -> Heard:
     raw = ffmpeg("-i", path, "-map", "0:a:0", "-ac", "1", "-ar", str(RATE_HZ), "-f", "f32le", "-")
     picture = ("-map", "0:V:0", "-fps_mode", "passthrough", "-enc_time_base", "-1", "-frames:v", "5")
-    return np.frombuffer(raw, "<f4"), _first_s(path, "-map", "0:a:0", "-frames:a", "5") - _first_s(path, *picture)
+    with tempfile.TemporaryDirectory() as folder:
+        sounds, pictures = Path(folder) / "sounds", Path(folder) / "pictures"
+        outputs = ("-map", "0:a:0", "-frames:a", "5", "-f", "framemd5", sounds, *picture, "-f", "framemd5", pictures)
+        ffmpeg("-copyts", "-i", path, *outputs)
+        return np.frombuffer(raw, "<f4"), _first_s(sounds.read_text()) - _first_s(pictures.read_text())
 
 
-def _first_s(path: Path, *chosen: str) -> float:
-    told = ffmpeg("-copyts", "-i", path, *chosen, "-f", "framemd5", "-").decode().splitlines()
+def _first_s(framemd5: str) -> float:
+    told = framemd5.splitlines()
     above, _, below = next(line for line in told if line.startswith("#tb")).split(": ")[1].partition("/")
     first = next(line for line in told if not line.startswith("#"))
     return int(first.split(",")[2]) * int(above) / int(below)

@@ -44,6 +44,6 @@ def api(server: Live) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="session")
 def mp3(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("mp3")
-    source, target = write_noisy(folder / "a.wav", 1.5, 44_100, 2), folder / "مقابلة 1.mp3"
+    source, target = write_noisy(folder / "a.wav", 0.5), folder / "مقابلة 1.mp3"
     subprocess.run(["ffmpeg", "-v", "error", "-i", source, target], check=True)
     return target

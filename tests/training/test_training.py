@@ -5,8 +5,6 @@ import json
 import os
 import re
 import socket
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from munsit_denoise.engine.filter import Filter
 from munsit_denoise.engine.model import MaskNetwork, ModelSize
 from munsit_denoise.engine.weights import load_network
 from tests.audio import hiss, voice
+from tests.prepared import start
 from training import train
 from training.evaluate import evaluate, summary
 from training.losses.denoising import LossShares
@@ -79,11 +78,16 @@ def test_two_processes_train_one_network(pack: Path, tmp_path: Path) -> None:
     (tmp_path / "two.toml").write_text(RECIPE_OF_TWO.format(pack=pack, out=tmp_path / "out"))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
-    torchrun = {"OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
-    command = [sys.executable, "-m", "training.train", tmp_path / "two.toml"]
-    processes = [
-        subprocess.Popen(command, env=os.environ | torchrun | {"RANK": rank, "LOCAL_RANK": rank}) for rank in "01"
-    ]
+    torchrun = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
+    with (tmp_path / "told").open("wb") as told:
+        processes = [
+            start(
+                ["training.train", tmp_path / "two.toml"],
+                os.environ | torchrun | {"RANK": rank, "LOCAL_RANK": rank},
+                told,
+            )
+            for rank in "01"
+        ]
     try:
         assert [process.wait(timeout=120) for process in processes] == [0, 0]
     finally:
