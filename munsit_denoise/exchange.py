@@ -8,6 +8,7 @@ import anyio
 
 from munsit_denoise.db.engine import Database
 from munsit_denoise.db.records import Beside
+from munsit_denoise.db.users import Users
 from munsit_denoise.events.base import Bell
 from munsit_denoise.events.memory import MemoryBell
 from munsit_denoise.jobs.parts import FETCHES_PER_USER
@@ -38,11 +39,12 @@ class Exchange:
 
 def open_exchange(settings: Settings, database: Database) -> Exchange:
     """Return what fits the database."""
-    return _shared(settings, database) if settings.is_cluster else _alone(settings)
+    return _shared(settings, database) if settings.is_cluster else _alone(settings, Users(database))
 
 
-def _alone(settings: Settings) -> Exchange:
-    return Exchange(MemoryBell(), LocalQueue(settings.job_concurrency + LAST_STEPS), LocalQueue(FETCHES_PER_USER))
+def _alone(settings: Settings, users: Users) -> Exchange:
+    queue = LocalQueue(settings.job_concurrency + LAST_STEPS, users.priorities)
+    return Exchange(MemoryBell(), queue, LocalQueue(FETCHES_PER_USER, users.priorities))
 
 
 def _shared(settings: Settings, database: Database) -> Exchange:

@@ -26,6 +26,7 @@ class User:
     name: str
     created_at_us: int
     available_ms: int  # of their balance
+    priority: int = 0
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class Overview:
 
 def _users() -> Select[Any]:
     available = func.coalesce(balances.c.available_ms, 0)
-    return select(users.c.id, users.c.name, users.c.created_at, available).outerjoin(balances)
+    return select(users.c.id, users.c.name, users.c.created_at, available, users.c.priority).outerjoin(balances)
 
 
 def _sum(column: Any) -> Any:

@@ -95,6 +95,13 @@ class Admin:
         log.info("minutes credited", to=user.name, minutes=amount_ms / 60_000)
         return await self._overview.user(user_id)
 
+    async def set_priority(self, user_id: str, priority: int) -> User:
+        """Let a user's jobs run before those of users with a lower priority; return the user. Raises NotFound."""
+        await self._leaves.users.set_priority(user_id, priority)
+        user = await self._overview.user(user_id)
+        log.info("priority set", to=user.name, priority=priority)
+        return user
+
     async def delete_user(self, user_id: str) -> None:
         """Remove a user with all that is theirs, stopping their jobs. Raises NotFound, StorageBroken."""
         user = await self._overview.user(user_id)
