@@ -35,6 +35,7 @@ class Exchange:
     pending: Callable[[], int] | None = None  # how many jobs have not ended, where others run some of them
     leases: LeaseSource | None = None  # who knows what became of jobs elsewhere; None where this process knows all
     loops: dict[str, Loop] = field(default_factory=dict)
+    tell_moves_to: Callable[[Callable[[], None]], None] | None = None  # calls what it is given when jobs moved anywhere
 
 
 def open_exchange(settings: Settings, database: Database) -> Exchange:
@@ -50,19 +51,19 @@ def _alone(settings: Settings, users: Users) -> Exchange:
 def _shared(settings: Settings, database: Database) -> Exchange:
     from munsit_denoise.db.turns import Turns  # the extra `cluster`, which a process of its own does without
     from munsit_denoise.events.postgres import PostgresBell
-    from munsit_denoise.queue.postgres import PostgresQueue
+    from munsit_denoise.queue.postgres import FETCHES, JOBS, PostgresQueue
 
     url, lease_s, listens = settings.database, settings.lease_s, settings.database_listen
     bell = PostgresBell(url, listens=listens)
 
     def queue_of(name: str, places: int) -> tuple[PostgresQueue, Turns]:
-        fetches = name == "fetches"
+        fetches = name == FETCHES
         turns = Turns(database, fetches=fetches, lease_s=lease_s, retry_delay_s=settings.job_retry_delay_s)
         return PostgresQueue(url, name, turns, places=places, lease_s=lease_s, listens=listens), turns
 
     works = settings.job_concurrency > 0
-    queue, turns = queue_of("jobs", settings.job_concurrency)
-    inbox, _ = queue_of("fetches", FETCHERS if works else 0)
+    queue, turns = queue_of(JOBS, settings.job_concurrency)
+    inbox, _ = queue_of(FETCHES, FETCHERS if works else 0)
 
     async def announce(connection: Any, record: DenoiseRecord) -> DenoiseRecord:
         await (inbox if record.source_url else queue).announce(connection, record.id)
@@ -80,4 +81,6 @@ def _shared(settings: Settings, database: Database) -> Exchange:
         "inbox": inbox.run_forever,
         "stalled jobs": sweep_forever,
     }
-    return Exchange(bell, queue, inbox, announce, lambda: len(queue) + len(inbox), turns, loops)
+    for each in (queue, inbox):
+        bell.tell_moves_to(each.stir)
+    return Exchange(bell, queue, inbox, announce, lambda: len(queue) + len(inbox), turns, loops, bell.tell_moves_to)

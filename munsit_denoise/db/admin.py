@@ -40,6 +40,7 @@ class OpenJob:
     percent: int  # as it was noted last
     attempts: int
     created_at_us: int
+    heartbeat_at_us: int | None = None  # when whoever runs it was last heard of
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,9 @@ class Overview:
     async def open_jobs(self, offset: int, limit: int) -> Sequence[OpenJob]:
         """Return a part of the jobs that have not ended, oldest first."""
         columns = (t.c.id, t.c.user_id, users.c.name, t.c.source_url, t.c.percent, t.c.attempts, t.c.created_at)
-        query = select(*columns).join(users).where(t.c.status == Status.PENDING, t.c.removed_at.is_(None))
+        query = (
+            select(*columns, t.c.heartbeat_at).join(users).where(t.c.status == Status.PENDING, t.c.removed_at.is_(None))
+        )
         query = query.order_by(t.c.created_at, t.c.id).offset(offset).limit(limit)
         return [OpenJob(*row) for row in await self._rows(query)]
 
