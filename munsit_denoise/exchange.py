@@ -9,6 +9,7 @@ import anyio
 
 from munsit_denoise.db.engine import Database
 from munsit_denoise.db.records import Beside
+from munsit_denoise.db.users import Users
 from munsit_denoise.errors import Unavailable
 from munsit_denoise.events.base import Bell
 from munsit_denoise.events.memory import MemoryBell
@@ -36,15 +37,17 @@ class Exchange:
     pending: Callable[[], int] | None = None  # how many jobs have not ended, where others run some of them
     leases: LeaseSource | None = None  # who knows what became of jobs elsewhere; None where this process knows all
     loops: dict[str, Loop] = field(default_factory=dict)
+    tell_moves_to: Callable[[Callable[[], None]], None] | None = None  # calls what it is given when jobs moved anywhere
 
 
 def open_exchange(settings: Settings, database: Database) -> Exchange:
     """Return what fits the database."""
-    return _shared(settings, database) if settings.is_cluster else _alone(settings)
+    return _shared(settings, database) if settings.is_cluster else _alone(settings, Users(database))
 
 
-def _alone(settings: Settings) -> Exchange:
-    return Exchange(MemoryBell(), LocalQueue(settings.job_concurrency + LAST_STEPS), LocalQueue(FETCHES_PER_USER))
+def _alone(settings: Settings, users: Users) -> Exchange:
+    queue = LocalQueue(settings.job_concurrency + LAST_STEPS, users.priorities)
+    return Exchange(MemoryBell(), queue, LocalQueue(FETCHES_PER_USER, users.priorities))
 
 
 def _shared(settings: Settings, database: Database) -> Exchange:
@@ -52,20 +55,20 @@ def _shared(settings: Settings, database: Database) -> Exchange:
     from munsit_denoise.db.turns import Turns
     from munsit_denoise.events.postgres import PostgresBell
     from munsit_denoise.queue.line import Line  # the extra `cluster`, which a process of its own does without
-    from munsit_denoise.queue.postgres import PostgresQueue
+    from munsit_denoise.queue.postgres import FETCHES, JOBS, PostgresQueue
 
     url, lease_s, listens = settings.database, settings.lease_s, settings.database_listen
     bell = PostgresBell(url, listens=listens)
 
     def queue_of(name: str, places: int) -> tuple[PostgresQueue, Turns]:
-        fetches = name == "fetches"
+        fetches = name == FETCHES
         turns = Turns(database, fetches=fetches, lease_s=lease_s, retry_delay_s=settings.job_retry_delay_s)
         line = Line(url, name, turns, Entries(database, name), listens)
         return PostgresQueue(line, places=places, lease_s=lease_s), turns
 
     works = settings.job_concurrency > 0
-    queue, turns = queue_of("jobs", settings.job_concurrency)
-    inbox, _ = queue_of("fetches", FETCHERS if works else 0)
+    queue, turns = queue_of(JOBS, settings.job_concurrency)
+    inbox, _ = queue_of(FETCHES, FETCHERS if works else 0)
 
     async def announce(connection: Any, record: DenoiseRecord) -> DenoiseRecord:
         await (inbox if record.source_url else queue).announce(connection, record.id)
@@ -84,4 +87,6 @@ def _shared(settings: Settings, database: Database) -> Exchange:
         "inbox": inbox.run_forever,
         "stalled jobs": sweep_forever,
     }
-    return Exchange(bell, queue, inbox, announce, lambda: len(queue) + len(inbox), turns, loops)
+    for each in (queue, inbox):
+        bell.tell_moves_to(each.stir)
+    return Exchange(bell, queue, inbox, announce, lambda: len(queue) + len(inbox), turns, loops, bell.tell_moves_to)

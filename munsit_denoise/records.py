@@ -10,6 +10,7 @@ DELETED = "The recording was deleted."
 CANCELLED = "The job was cancelled."
 STRENGTHS = (0.0, 1.0)
 LEVELS_LUFS = (-70.0, 0.0)
+PRIORITIES = (-100, 100)
 TRACKS = (0, 999_999)  # numbers that can be asked for
 NOT_KEPT = "The result is not kept any more."
 

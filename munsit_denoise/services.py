@@ -165,6 +165,8 @@ def _assemble(
     idempotency = Idempotency(leaves.idempotency_keys, holdings)
     webhooks = _webhooks(leaves, beside, write_webhook)
     parts.journal.tell_ends_to(lambda *_: webhooks.ring())
+    if leaves.exchange.tell_moves_to:
+        leaves.exchange.tell_moves_to(webhooks.stir)
     work = Work(
         settings=settings,
         parts=parts,
@@ -191,7 +193,7 @@ def _assemble(
     services = Services(
         settings=settings,
         access=Access(leaves.keys),
-        admin=_admin(parts, leaves),
+        admin=_admin(settings, parts, leaves),
         limits=leaves.limits,
         usage=leaves.usage,
         admission=admission,
@@ -225,8 +227,9 @@ def _webhooks(leaves: Leaves, beside: Beside, write: Write) -> Webhooks:
     return Webhooks(outgoing)
 
 
-def _admin(parts: Parts, leaves: Leaves) -> Admin:
-    return Admin(parts, leaves.keys, AdminLeaves(leaves.overview, leaves.balances, leaves.users))
+def _admin(settings: Settings, parts: Parts, leaves: Leaves) -> Admin:
+    lease_s = settings.lease_s if settings.is_cluster else None
+    return Admin(parts, leaves.keys, AdminLeaves(leaves.overview, leaves.balances, leaves.users, lease_s))
 
 
 def _watchers(settings: Settings, parts: Parts, keys: Keys) -> Watchers:

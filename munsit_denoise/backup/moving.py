@@ -16,6 +16,7 @@ from munsit_denoise.db.installation import Installation
 from munsit_denoise.db.named_files import NamedFile, named_files
 from munsit_denoise.db.transfer import compare_rows, copy_rows, is_empty, prepare_target
 from munsit_denoise.errors import CannotGoOn
+from munsit_denoise.queue.moving import announcement
 from munsit_denoise.settings import Settings
 from munsit_denoise.storage.base import Storage
 from munsit_denoise.storages import open_storage
@@ -48,7 +49,7 @@ async def move(source: Settings, target: Settings, scratch: Path, tell: Tell) ->
     if installation_id(target.database) == own:  # all rows came in one transaction, of an earlier move
         moved.rows = compare_rows(source.database, target.database)
     else:
-        moved.rows = copy_rows(source.database, target.database)
+        moved.rows = copy_rows(source.database, target.database, announcement())
     return moved
 
 

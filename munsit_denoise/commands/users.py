@@ -1,4 +1,4 @@
-"""Users: list, credit minutes, delete."""
+"""Users: list, credit minutes, set a priority, delete."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -21,9 +21,10 @@ from munsit_denoise.help import PlainCommand
 from munsit_denoise.jobs.balance import credit_ms, minutes_of
 from munsit_denoise.jobs.user_removal import STOP_S, delete_user
 from munsit_denoise.private import private_files
+from munsit_denoise.records import PRIORITIES
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The user, as `users list` shows them.")]
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Users: list, credit minutes, delete.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Users: list, credit, rank, delete.")
 
 
 @app.command("list", cls=PlainCommand)
@@ -44,6 +45,25 @@ def credit(
         amount_ms = credit_ms(minutes)
     available_ms = use_database(lambda database: Balances(database).credit(name, amount_ms))
     typer.echo(f"{name} has {minutes_of(available_ms):.15g} minutes")
+
+
+@app.command("priority", cls=PlainCommand, context_settings={"ignore_unknown_options": True})  # -5 is no option
+def priority(
+    name: Name,
+    number: Annotated[
+        int | None, typer.Argument(metavar="[NUMBER]", min=PRIORITIES[0], max=PRIORITIES[1], help="0 is the usual one.")
+    ] = None,
+) -> None:
+    """Show or set a user's priority: jobs of users with a higher one run first, whatever waits behind them."""
+
+    async def act(database: Database) -> int:
+        users = Users(database)
+        user_id = await users.find(name)
+        if number is not None:
+            await users.set_priority(user_id, number)
+        return (await users.priorities()).get(user_id, 0)
+
+    typer.echo(f"{name} has the priority {use_database(act)}")
 
 
 @app.command("delete", cls=PlainCommand)

@@ -26,6 +26,7 @@ class User:
     name: str
     created_at_us: int
     available_ms: int  # of their balance
+    priority: int = 0
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class OpenJob:
     percent: int  # as it was noted last
     attempts: int
     created_at_us: int
+    heartbeat_at_us: int | None = None  # when whoever runs it was last heard of
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,9 @@ class Overview:
     async def open_jobs(self, offset: int, limit: int) -> Sequence[OpenJob]:
         """Return a part of the jobs that have not ended, oldest first."""
         columns = (t.c.id, t.c.user_id, users.c.name, t.c.source_url, t.c.percent, t.c.attempts, t.c.created_at)
-        query = select(*columns).join(users).where(t.c.status == Status.PENDING, t.c.removed_at.is_(None))
+        query = (
+            select(*columns, t.c.heartbeat_at).join(users).where(t.c.status == Status.PENDING, t.c.removed_at.is_(None))
+        )
         query = query.order_by(t.c.created_at, t.c.id).offset(offset).limit(limit)
         return [OpenJob(*row) for row in await self._rows(query)]
 
@@ -123,7 +127,7 @@ class Overview:
 
 def _users() -> Select[Any]:
     available = func.coalesce(balances.c.available_ms, 0)
-    return select(users.c.id, users.c.name, users.c.created_at, available).outerjoin(balances)
+    return select(users.c.id, users.c.name, users.c.created_at, available, users.c.priority).outerjoin(balances)
 
 
 def _sum(column: Any) -> Any:

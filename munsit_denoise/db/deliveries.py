@@ -82,6 +82,12 @@ class Deliveries:
         async with self._database.read() as connection:
             return [DueDelivery(*row) for row in await connection.execute(query)]
 
+    async def next_due_in_s(self, after_us: int) -> float | None:
+        """Return in how many seconds something is to be told that was not at a time; None where there is nothing."""
+        async with self._database.read() as connection:
+            due_at = await connection.scalar(select(func.min(t.c.due_at)).where(*OPEN, t.c.due_at > after_us))
+        return None if due_at is None else (due_at - now_us()) / 1e6
+
     async def get(self, delivery_id: str) -> WebhookDelivery | None:
         """Return what is to be told, None when that is over, or another process is about to tell it."""
         if self._shared and not await self._claim(delivery_id):

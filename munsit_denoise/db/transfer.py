@@ -28,10 +28,11 @@ def prepare_target(url: str) -> None:
         )
 
 
-def copy_rows(source_url: str, target_url: str) -> int:
+def copy_rows(source_url: str, target_url: str, *after: str) -> int:
     """Copy all rows into an empty database, and compare them; return how many. All of them arrive, or none.
 
-    Raises UnusableDatabase also when they are not the same there.
+    The statements that come `after` are part of the same transaction. Raises UnusableDatabase also when the rows are
+    not the same there.
     """
     with connected(source_url) as source, connected(target_url, writes=True) as target:
         if target.dialect.name == "postgresql":
@@ -41,6 +42,8 @@ def copy_rows(source_url: str, target_url: str) -> int:
         for table in _tables():
             for rows in _batches(source, table):
                 _insert(target, table, rows)
+        for statement in after:
+            target.execute(text(statement))
         return _compare(source, target)
 
 

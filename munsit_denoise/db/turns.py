@@ -1,4 +1,4 @@
-"""The queue's order in PostgreSQL: users in turn, each job with one worker at a time.
+"""The queue's order in PostgreSQL: users in turn by priority, each job with one worker at a time.
 
 A job is free while it has no heartbeat (`heartbeat_at`), or none within the time of a lease. Times are the database's
 own: the clocks of workers may differ.
@@ -38,7 +38,10 @@ class Turns:
         self._kind = t.c.source_url.is_not(None) if fetches else t.c.source_url.is_(None)
 
     async def take(self) -> Turn | None:
-        """Take the next job: the oldest of the user whose last turn is the longest ago; None when none is free."""
+        """Take the next job, None when none is free.
+
+        It is the oldest of the user whose last turn is the longest ago, of those with the highest priority.
+        """
         async with self._database.write() as connection:
             row = (await connection.execute(self._next())).one_or_none()
             if row is None:
@@ -68,11 +71,10 @@ class Turns:
     async def line(self, limit: int) -> list[Turn]:
         """Return the jobs that wait, in the order in which they will be taken if nobody else comes."""
         rank = func.row_number().over(partition_by=t.c.user_id, order_by=(t.c.created_at, t.c.id)).label("rank")
-        waiting = select(t.c.id, t.c.user_id, t.c.created_at, users.c.turn_at, rank).join(users).where(self._free())
-        inner = waiting.subquery()
-        query = select(inner.c.id, inner.c.user_id).order_by(
-            inner.c.rank, inner.c.turn_at.asc().nulls_first(), inner.c.created_at, inner.c.id
-        )
+        columns = (t.c.id, t.c.user_id, t.c.created_at, users.c.turn_at, users.c.priority, rank)
+        inner = select(*columns).join(users).where(self._free()).subquery()
+        order = (inner.c.priority.desc(), inner.c.rank, inner.c.turn_at.asc().nulls_first())
+        query = select(inner.c.id, inner.c.user_id).order_by(*order, inner.c.created_at, inner.c.id)
         async with self._database.read() as connection:
             return [Turn(*row) for row in await connection.execute(query.limit(limit))]
 
@@ -96,7 +98,8 @@ class Turns:
 
     def _next(self) -> Select[tuple[str, str]]:
         query = select(t.c.id, t.c.user_id).join(users).where(self._free())
-        query = query.order_by(users.c.turn_at.asc().nulls_first(), t.c.created_at, t.c.id).limit(1)
+        turn = (users.c.priority.desc(), users.c.turn_at.asc().nulls_first())
+        query = query.order_by(*turn, t.c.created_at, t.c.id).limit(1)
         return query.with_for_update(of=t, skip_locked=True)
 
     def _free(self) -> ColumnElement[bool]:

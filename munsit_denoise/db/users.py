@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Table, delete, func, select, update
+from sqlalchemy import Table, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from munsit_denoise.db.engine import Database, now_us
+from munsit_denoise.db.readers import Query
 from munsit_denoise.db.row_changes import removing
 from munsit_denoise.db.tables import (
     api_keys,
@@ -23,6 +24,7 @@ from munsit_denoise.records import Status
 
 WITH_FILES = (denoise_records, uploads, partial_uploads)
 WITHOUT_FILES = (deliveries, idempotency_keys, transactions, balances, api_keys)
+RAISED = Query(select(users.c.id, users.c.priority).where(text("priority <> 0")))  # as the index has it
 AT_A_TIME = 500  # ids in one statement
 
 
@@ -39,6 +41,17 @@ class Users:
         if user_id is None:
             raise NotFound(f"There is no user {name}. `munsit-denoise users list` tells which there are.")
         return str(user_id)
+
+    async def priorities(self) -> dict[str, int]:
+        """Return the priorities of the users, by their ids, who have another one than 0."""
+        return dict(await self._database.readers.ask(RAISED, {}, list))
+
+    async def set_priority(self, user_id: str, priority: int) -> None:
+        """Give a user a priority: their jobs run before those of users with a lower one. Raises NotFound."""
+        async with self._database.write() as connection:
+            change = update(users).where(users.c.id == user_id).values(priority=priority)
+            if not (await connection.execute(change)).rowcount:
+                raise NotFound("There is no such user.")
 
     async def shut_out(self, user_id: str) -> int:
         """Revoke a user's keys, and let nobody see their records; return how many jobs end by that."""

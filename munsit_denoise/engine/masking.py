@@ -43,6 +43,7 @@ class MaskEnhancer(nn.Module):
         super().__init__()
         self.network, self.device, self.precision = network, device, precision
         self.stft = Stft().to(device)
+        self.batch_channels = MAX_BATCH_CHANNELS
         self.rim_frames = network.size.rim_frames
         self.unheard = MARGIN_FRAMES + self.rim_frames  # frames at either end that are given no filter
 
@@ -90,7 +91,7 @@ class MaskEnhancer(nn.Module):
         """
         found = []
         with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-            for part in torch.split(spectrogram, MAX_BATCH_CHANNELS):
+            for part in torch.split(spectrogram, self.batch_channels):
                 if should_stop():
                     raise Stopped
                 found.append(self.network(part, MARGIN_FRAMES, self.rim_frames))

@@ -32,7 +32,7 @@ def open_engine(
     from munsit_denoise.engine.keeping import KeepingDenoiser
     from munsit_denoise.engine.stream import StreamFormat
 
-    models = _Models(device_name, threads, precision)
+    models = _Models(device_name, threads, precision, batches=concurrency > 1)
     pool = Pool(concurrency)
     usual = pool.do(lambda: models.named(enhancer_name))
     give_memory_back()
@@ -51,18 +51,19 @@ def open_engine(
 def load_enhancer(name: str, device_name: str = "cpu", precision: str = "auto") -> "Enhancer":
     """Return a model by its name: `best`, or what DENOISE_ENHANCER can be. Raises what `open_engine` does."""
     wait_briefly()
-    models = _Models(device_name, 0, precision)
+    models = _Models(device_name, 0, precision, batches=False)
     return models.best() if name == Quality.BEST else models.named(name)
 
 
 class _Models:
     """The models of a process, each loaded when it is first asked for."""
 
-    def __init__(self, device_name: str, threads: int, precision: str) -> None:
+    def __init__(self, device_name: str, threads: int, precision: str, *, batches: bool) -> None:
         from munsit_denoise.engine.device import choose_device, use_threads
 
         use_threads(threads)
         self._device, self._precision = choose_device(device_name), precision
+        self._batches = batches and self._device.type == "cuda"  # on a CPU it is no faster
         self.named, self.best = cache(self._named), cache(self._best)
 
     def _named(self, name: str) -> "Enhancer":
@@ -83,9 +84,11 @@ class _Models:
         return Mixture([(self.named(OWN), OWN_SHARE), (self.named(DEEPFILTERNET3), 1 - OWN_SHARE)])
 
     def _own(self) -> "Enhancer":
+        from munsit_denoise.engine.batch import BatchingEnhancer
         from munsit_denoise.engine.device import choose_precision
         from munsit_denoise.engine.masking import MaskEnhancer
         from munsit_denoise.engine.weights import load_network
 
         dtype = choose_precision(self._precision, self._device)
-        return MaskEnhancer(load_network(self._device, precision=dtype), self._device, dtype)
+        kind = BatchingEnhancer if self._batches else MaskEnhancer
+        return kind(load_network(self._device, precision=dtype), self._device, dtype)

@@ -3,7 +3,7 @@
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
@@ -33,12 +33,22 @@ class PostgresBell(MemoryBell):
         self._moved: dict[str, None] = {}  # jobs that moved and were not told of yet, in their order
         self._waiting = anyio.Event()
         self.heard_at_s = time.monotonic()
+        self._told: list[Callable[[], None]] = []
+
+    def tell_moves_to(self, hear: Callable[[], None]) -> None:
+        """Call something whenever jobs moved, here or elsewhere; it must be quick."""
+        self._told.append(hear)
+
+    def _tell_moves(self) -> None:
+        for hear in self._told:
+            hear()
 
     def ring(self, job_id: str) -> None:
         """Tell that a job moved; never waits for a listener."""
         super().ring(job_id)
         self._moved[job_id] = None
         self._waiting.set()
+        self._tell_moves()
 
     async def run_forever(self) -> None:
         """Tell the others, and listen to them; a connection that breaks or falls silent is opened anew."""
@@ -105,11 +115,14 @@ class PostgresBell(MemoryBell):
                     if sender != self._name:
                         for job_id in jobs:
                             MemoryBell.ring(self, job_id)
+                    if jobs and sender != self._name:
+                        self._tell_moves()
                     if not jobs:
                         break  # a sign of life: the deadline begins anew
         raise TimeoutError
 
     def _ring_all(self) -> None:
+        self._tell_moves()
         for job_id in list(self._ears):
             MemoryBell.ring(self, job_id)
 

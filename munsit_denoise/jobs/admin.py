@@ -66,6 +66,7 @@ class AdminLeaves:
     overview: Overview
     balances: Balances
     users: Users
+    lease_s: float | None = None  # how long a worker elsewhere may be silent; None where there are no others
 
 
 class Admin:
@@ -94,6 +95,13 @@ class Admin:
         await self._leaves.balances.credit(user.name, amount_ms)
         log.info("minutes credited", to=user.name, minutes=amount_ms / 60_000)
         return await self._overview.user(user_id)
+
+    async def set_priority(self, user_id: str, priority: int) -> User:
+        """Let a user's jobs run before those of users with a lower priority; return the user. Raises NotFound."""
+        await self._leaves.users.set_priority(user_id, priority)
+        user = await self._overview.user(user_id)
+        log.info("priority set", to=user.name, priority=priority)
+        return user
 
     async def delete_user(self, user_id: str) -> None:
         """Remove a user with all that is theirs, stopping their jobs. Raises NotFound, StorageBroken."""
@@ -142,9 +150,14 @@ class Admin:
 
     def _queued(self, job: OpenJob, now: int, at_work: set[str]) -> QueuedJob:
         doing = "downloading" if job.source_url else "running"
-        state = doing if job.id in at_work else "waiting"
+        state = doing if job.id in at_work or self._is_at_work_elsewhere(job, now) else "waiting"
         latest = self._parts.board.latest(job.id)
         return QueuedJob(job, state, latest.percent if latest else job.percent, max(0, now - job.created_at_us) / 1e6)
+
+    def _is_at_work_elsewhere(self, job: OpenJob, now: int) -> bool:
+        """Say whether a worker has given a sign of life for a job within its lease; clocks may differ by less."""
+        lease_s, heard_us = self._leaves.lease_s, job.heartbeat_at_us
+        return lease_s is not None and heard_us is not None and now - heard_us < lease_s * 1e6
 
 
 def _check(key_id: str) -> None:

@@ -39,3 +39,4 @@ class Parts:
     async def put(self, user_id: str, job_id: str, source_url: str | None) -> None:
         """Queue a job: to run, or to be fetched first."""
         await (self.inbox if source_url else self.queue).put(user_id, job_id)
+        self.bell.ring(job_id)  # those who wait on other servers have another place now

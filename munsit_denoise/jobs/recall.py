@@ -10,6 +10,7 @@ from munsit_denoise.jobs.progress import Board
 from munsit_denoise.jobs.running import RunningJobs
 
 INTERVAL_S = 1.0
+IDLE_S = 5.0  # between two questions of a worker on which nothing runs: whether the database is there
 
 
 class LeaseSource(Protocol):
@@ -22,9 +23,13 @@ class LeaseSource(Protocol):
 
 async def recall_forever(board: Board, running: RunningJobs, source: LeaseSource, beat: Callable[[], None]) -> None:
     """Ask about the jobs that run here, once a second; `beat` is told each time that the database answered."""
+    asked_at_s = float("-inf")
     while True:
         await anyio.sleep(INTERVAL_S)
         job_ids = running.ids()
+        if not job_ids and anyio.current_time() - asked_at_s < IDLE_S:
+            continue
+        asked_at_s = anyio.current_time()
         try:
             leases = await source.leases(job_ids)
         except Unavailable:

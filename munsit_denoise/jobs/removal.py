@@ -13,6 +13,7 @@ from munsit_denoise.records import DenoiseRecord
 
 log = get_logger()
 RETRY_PAUSE_S = 5.0
+LONGEST_PAUSE_S = 60.0  # until it is looked for what others have left: a command that broke off
 
 
 class Removal:
@@ -21,6 +22,7 @@ class Removal:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._unmarked: dict[str, str] = {}  # job ids to user ids, where no room was found for the mark
+        self._unfinished = anyio.Event()
 
     async def remove(self, user_id: str, job_id: str) -> None:
         """Remove a user's record and its files, stopping its job if that has not ended.
@@ -28,20 +30,23 @@ class Removal:
         Raises JobNotFound, and an Unavailable while something of it is left: it goes on trying by itself.
         """
         with anyio.CancelScope(shield=True):
-            record = await self._mark(user_id, job_id)
-            self._unmarked.pop(job_id, None)
-            await stop_work(self._parts, record)
-            self._parts.journal.files_deleted(record)
-            self._parts.bell.ring(job_id)
-            await self._finish(job_id)
+            try:
+                await self._remove(user_id, job_id)
+            except Unavailable:
+                self._unfinished.set()
+                raise
 
     async def finish_forever(self) -> None:
         """Go on with what could not be finished, of a server before this one as well."""
         while True:
+            self._unfinished = anyio.Event()
             try:
                 await self._go_on()
             except Unavailable as error:
+                self._unfinished.set()
                 log.warning("records cannot be removed yet", reason=error.message)
+            with anyio.move_on_after(LONGEST_PAUSE_S):
+                await self._unfinished.wait()
             await anyio.sleep(RETRY_PAUSE_S)
 
     async def _go_on(self) -> None:
@@ -52,6 +57,14 @@ class Removal:
                 self._unmarked.pop(job_id, None)
         for job_id in await self._parts.records.removed():
             await self._finish(job_id)
+
+    async def _remove(self, user_id: str, job_id: str) -> None:
+        record = await self._mark(user_id, job_id)
+        self._unmarked.pop(job_id, None)
+        await stop_work(self._parts, record)
+        self._parts.journal.files_deleted(record)
+        self._parts.bell.ring(job_id)
+        await self._finish(job_id)
 
     async def _mark(self, user_id: str, job_id: str) -> DenoiseRecord:
         """Let nobody see a record. On a full disk the files go first: they make the room that the mark needs."""

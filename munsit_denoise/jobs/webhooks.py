@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 
 from munsit_denoise.db.deliveries import Deliveries, DueDelivery, WebhookDelivery
+from munsit_denoise.db.engine import now_us
 from munsit_denoise.db.webhook_secrets import WebhookSecrets
 from munsit_denoise.errors import NotFound, Unavailable
 from munsit_denoise.jobs.settlement import persist
@@ -26,7 +27,8 @@ PAUSES_S = (5, 30, 120, 600, 1800, 3600, 3 * 3600, 7 * 3600, 12 * 3600)  # a day
 JITTER = 0.2  # of a pause, more or less: servers that come back are not met by all at once
 TRIES = len(PAUSES_S) + 1
 GONE = 410  # the server wants no more of these
-POLL_S = 2.0  # until the list is looked at again without a ring: what was put off, or noted by another process
+STIR_S = 0.5  # after a job moved elsewhere, until the list is looked at: a worker may have noted something
+LONGEST_S = 600.0  # until the list is looked at again in any case
 
 Write = Callable[[str, Sequence[Any], int], bytes]  # base, values of HISTORY_COLUMNS, when it ended: the body
 Post = Callable[[str, Message], Awaitable[DeliveryOutcome]]  # to a URL
@@ -49,23 +51,41 @@ class Webhooks:
     def __init__(self, outgoing: Outgoing) -> None:
         self._out = outgoing
         self._at_work: dict[str, DueDelivery] = {}
-        self._rung = anyio.Event()
+        self._rung, self._stirred = anyio.Event(), anyio.Event()
 
     def ring(self) -> None:
         """There is something new on the list."""
         self._rung.set()
 
+    def stir(self) -> None:
+        """There may be something new on the list, of another process; looked at soon, however often this is called."""
+        self._stirred.set()
+
     async def run_forever(self) -> None:
         """Tell what is to be told, users in turn."""
         async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._hear_others)
             while True:
-                self._rung = anyio.Event()
+                self._rung, looked_us = anyio.Event(), now_us()
                 for ready in await self._next():
                     self._at_work[ready.id] = ready
                     tasks.start_soon(self._work, ready)
                     self._rung.set()  # perhaps there is more, behind what was found
-                with anyio.move_on_after(POLL_S):
-                    await self._rung.wait()
+                if not self._rung.is_set():
+                    await self._wait(looked_us)
+
+    async def _wait(self, looked_us: int) -> None:
+        """Wait for a ring, or for what is to be told next; what was due at the last look waits for a place."""
+        due_in_s = await persist(lambda: self._out.deliveries.next_due_in_s(looked_us))
+        with anyio.move_on_after(LONGEST_S if due_in_s is None else min(max(due_in_s, 0), LONGEST_S)):
+            await self._rung.wait()
+
+    async def _hear_others(self) -> None:
+        while True:
+            await self._stirred.wait()
+            await anyio.sleep(STIR_S)
+            self._stirred = anyio.Event()
+            self.ring()
 
     async def _next(self) -> list[DueDelivery]:
         """Return what finds a place now."""

@@ -1,19 +1,27 @@
 """The queue of a server that runs its own jobs: in memory, rebuilt from the records at every start."""
 
 from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 
 import anyio
 
+from munsit_denoise.errors import Unavailable
+
+Priorities = Callable[[], Awaitable[Mapping[str, int]]]  # of users whose one is not 0; raises Unavailable's
+
 
 class LocalQueue:
-    """Job ids, first in first out for one user, users in turn.
+    """Job ids, first in first out for one user; users of a higher priority first, in turn where it is the same.
 
-    A user with a long queue of their own delays another one's next job by one job at the most. At most
-    `most_per_user` of their jobs are worked on at the same time, None for any number.
+    A user with a long queue of their own delays the next job of another one of their priority by one job at the most.
+    At most `most_per_user` of their jobs are worked on at the same time, None for any number. `priorities` are asked
+    for whenever a job comes or goes.
     """
 
-    def __init__(self, most_per_user: int | None = None) -> None:
-        self._most = most_per_user
+    def __init__(self, most_per_user: int | None = None, priorities: Priorities | None = None) -> None:
+        self._most, self._ask = most_per_user, priorities
+        self._priorities: Mapping[str, int] = {}
         self._taken: dict[str, str] = {}  # job ids that are worked on to user ids
         self._working: dict[str, int] = {}  # how many of a user's those are
         self._turns: OrderedDict[str, deque[str]] = OrderedDict()  # user id to job ids; the first user is next
@@ -33,11 +41,13 @@ class LocalQueue:
         jobs = self._turns.get(user_id, deque())
         if job_id not in jobs:
             return None
-        own, ahead, passed = jobs.index(job_id), 0, False
+        own, ahead, passed, priority = jobs.index(job_id), 0, False, self._priority(user_id)
         for other, waiting in self._turns.items():
             if other == user_id:
                 passed = True
                 ahead += own
+            elif self._priority(other) != priority:
+                ahead += len(waiting) if self._priority(other) > priority else 0
             else:
                 ahead += min(len(waiting), own if passed else own + 1)
         return ahead
@@ -54,6 +64,7 @@ class LocalQueue:
 
     async def put(self, user_id: str, job_id: str) -> None:
         """Add a job; one that waits already keeps its place."""
+        await self._learn()
         async with self._arrived:
             jobs = self._turns.setdefault(user_id, deque())
             if job_id in jobs:
@@ -65,19 +76,26 @@ class LocalQueue:
 
     async def take(self) -> str:
         """Remove and return the next job, waiting for one; it counts as its user's until it is `done`."""
-        async with self._arrived:
-            while (user_id := self._next_user()) is None:
-                await self._arrived.wait()
-            jobs = self._turns.pop(user_id)
-            job_id = jobs.popleft()
-            self._waiting -= 1
-            if job_id not in self._taken:  # a queue may hand a job out twice
-                self._taken[job_id] = user_id
-                self._working[user_id] = self._working.get(user_id, 0) + 1
-            self.changes += 1
-            if jobs:
-                self._turns[user_id] = jobs  # to the end of the line
-            return job_id
+        while True:
+            async with self._arrived:
+                while self._next_user() is None:
+                    await self._arrived.wait()
+            await self._learn()
+            user_id = self._next_user()
+            if user_id is not None:  # nobody else was quicker
+                return self._take_from(user_id)
+
+    def _take_from(self, user_id: str) -> str:
+        jobs = self._turns.pop(user_id)
+        job_id = jobs.popleft()
+        self._waiting -= 1
+        if job_id not in self._taken:  # a queue may hand a job out twice
+            self._taken[job_id] = user_id
+            self._working[user_id] = self._working.get(user_id, 0) + 1
+        self.changes += 1
+        if jobs:
+            self._turns[user_id] = jobs  # to the end of the line
+        return job_id
 
     async def done(self, job_id: str) -> None:
         """Note that a job which was taken is no longer worked on."""
@@ -91,8 +109,16 @@ class LocalQueue:
                     self._arrived.notify_all()
 
     def _next_user(self) -> str | None:
-        """Return the first user in turn who may have another job worked on."""
-        for user_id in self._turns:
-            if self._most is None or self._working.get(user_id, 0) < self._most:
-                return user_id
-        return None
+        """Return who may have another job worked on: of those of the highest priority, the first in turn."""
+        most = self._most
+        able = [user for user in self._turns if most is None or self._working.get(user, 0) < most]
+        return max(able, key=self._priority, default=None)
+
+    def _priority(self, user_id: str) -> int:
+        return self._priorities.get(user_id, 0)
+
+    async def _learn(self) -> None:
+        """Ask for the priorities; where nobody answers, those that were known count."""
+        if self._ask is not None:
+            with suppress(Unavailable):
+                self._priorities = await self._ask()

@@ -20,7 +20,9 @@ from munsit_denoise.queue.line import Line, Turn
 
 log = logging.getLogger(__name__)
 TASK = "denoise"
-REFRESH_S = 1.0  # between two looks at who waits
+JOBS, FETCHES = "jobs", "fetches"  # the queues: of jobs that can run, and of those whose original is fetched first
+REFRESH_S = 1.0  # between two looks at who waits, at least
+QUIET_S = 10.0  # and at most, where nobody tells that a job moved
 LINE = 5000  # places that are told exactly
 FOUND_AT_ONCE = 500
 STOP_S = 4.0  # for entries that are held to be settled
@@ -31,7 +33,8 @@ AGAIN_S = 1.0  # after which what broke is tried again
 class PostgresQueue:
     """The jobs of one kind that wait in the database, as one process sees them; works while `run_forever` runs.
 
-    `places` is how many this process takes at a time; 0 takes none. Waiting and positions are as of a second ago.
+    `places` is how many this process takes at a time; 0 takes none. Waiting and positions are as of a second ago,
+    where `stir` is called when jobs move.
     """
 
     def __init__(self, line: Line, *, places: int, lease_s: float) -> None:
@@ -43,22 +46,37 @@ class PostgresQueue:
         self._counts: dict[str, int] = {}
         self._ahead: dict[str, int] = {}
         self._forgotten: set[str] = set()
+        self._asked, self._stirred = False, anyio.Event()
         self.changes = 0  # grows whenever a place in the queue changes
 
     def __len__(self) -> int:
+        self._ask()
         return sum(self._counts.values())
 
     def waiting(self, user_id: str) -> int:
         """Return how many jobs of a user have not ended."""
+        self._ask()
         return self._counts.get(user_id, 0)
 
     def position(self, user_id: str, job_id: str) -> int | None:
         """Return how many jobs will be taken before one, None when it does not wait, or far behind."""
+        self._ask()
         return self._ahead.get(job_id)
 
     def discard(self, user_id: str, job_id: str) -> None:
         """Take a job out; one that does not wait here is fine."""
         self._forgotten.add(job_id)
+        self.stir()
+
+    def stir(self) -> None:
+        """Look at who waits soon: a job moved."""
+        self._stirred.set()
+
+    def _ask(self) -> None:
+        """Note that somebody wants to know who waits; a worker never does, and asks the database nothing."""
+        if not self._asked:
+            self._asked = True
+            self.stir()
 
     async def announce(self, connection: Any, job_id: str) -> None:
         """Put a job's entry into the queue, in the transaction of a connection that accepts the job."""
@@ -178,14 +196,19 @@ class PostgresQueue:
 
     async def _refresh_forever(self) -> None:
         while True:
+            self._stirred = anyio.Event()
             await _tried(self._refresh)
             await anyio.sleep(REFRESH_S)
+            with anyio.move_on_after(QUIET_S):
+                await self._stirred.wait()
 
     async def _refresh(self) -> None:
         while self._forgotten:
             job_id = next(iter(self._forgotten))
             await self._entries.withdraw(job_id)
             self._forgotten.discard(job_id)
+        if not self._asked:
+            return
         self._counts = await self._turns.counts()
         ahead = {turn.job_id: place for place, turn in enumerate(await self._turns.line(LINE))} if self._counts else {}
         if ahead != self._ahead:

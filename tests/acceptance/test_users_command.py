@@ -34,7 +34,15 @@ def test_users_are_credited_listed_and_deleted_beside_a_running_server(tmp_path:
     with run_live(tmp_path / "users", balance="on") as live, live.client_for("leaving one") as client:
         settings = live.settings
         assert command(settings, "credit", "leaving one", "6.5") == Said(0, "leaving one has 6.5 minutes\n", "")
-        for words in (("credit", "nobody", "1"), ("credit", "leaving one", "0"), ("credit", "leaving one", "nan")):
+        assert command(settings, "priority", "leaving one", "-5").out == "leaving one has the priority -5\n"
+        assert command(settings, "priority", "leaving one").out == "leaving one has the priority -5\n"
+        assert command(settings, "priority", "leaving one", "101").code == 2
+        for words in (
+            ("credit", "nobody", "1"),
+            ("priority", "nobody", "1"),
+            ("credit", "leaving one", "0"),
+            ("credit", "leaving one", "nan"),
+        ):
             refused = command(settings, *words)
             assert (refused.code, refused.out) == (1, "")
             assert refused.errors.startswith("munsit-denoise: ")

@@ -41,7 +41,6 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture(autouse=True)
 def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhooks, "PAUSES_S", (0.01,) * len(PAUSES_S))
-    monkeypatch.setattr(webhooks, "POLL_S", 0.02)
 
 
 async def ended(database: Database, user_id: str, url: str, number: int, error: str | None = None) -> None:
@@ -174,7 +173,6 @@ async def test_a_server_that_talks_for_ever_has_been_told(house: House, receiver
 async def test_a_ring_is_heard_without_a_look(
     house: House, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhooks, "POLL_S", 1000.0)
     async with telling(house.database) as loop:
         await anyio.sleep(0.05)
         await ended(house.database, house.record.user_id, f"{receiver.url}/200", 1)

@@ -60,8 +60,8 @@ async def test_an_interrupted_move_goes_on_and_all_arrives(
     LocalStorage(here.storage_root).path(lost).unlink()
     copy = moving.copy_rows
 
-    def break_off(source: str, target: str) -> int:
-        copy(source, target)  # committed, and then the machine goes down
+    def break_off(source: str, target: str, *after: str) -> int:
+        copy(source, target, *after)  # committed, and then the machine goes down
         raise KeyboardInterrupt
 
     async def store_breaks(source: Storage, target: Storage, key: str) -> FileDigest:
@@ -78,6 +78,9 @@ async def test_an_interrupted_move_goes_on_and_all_arrives(
 
     assert (moved.files, moved.missing) == (7, [lost])
     assert compare_rows(here.database, cluster.database) == moved.rows > 8
+    with connected(cluster.database) as connection:  # once, and the job that had not ended alone
+        entries = connection.exec_driver_sql("SELECT queue_name, args->>'record_id' FROM procrastinate_jobs").fetchall()
+    assert entries == [("jobs", job_id(7))]
     there = open_storage(cluster, tmp_path / "scratch")
     own = files_of(here.storage_root)
     assert await there.appended_bytes(growing) == 5

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from munsit_denoise.errors import DatabaseBusy
 from munsit_denoise.queue.local import LocalQueue
 
 pytestmark = pytest.mark.anyio
@@ -41,11 +42,18 @@ async def test_take_waits_and_each_job_goes_to_one_taker() -> None:
     assert sorted(taken) == list("0123456789")
 
 
-@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=12), st.integers(0, 12))
+@given(
+    st.lists(st.sampled_from("abc"), min_size=1, max_size=12),
+    st.integers(0, 12),
+    st.dictionaries(st.sampled_from("abc"), st.integers(-1, 1)),
+)
 @settings(deadline=None)
-def test_the_position_is_how_many_are_taken_before(users: list[str], gone: int) -> None:
+def test_the_position_is_how_many_are_taken_before(users: list[str], gone: int, priorities: dict[str, int]) -> None:
+    async def ask() -> dict[str, int]:
+        return priorities
+
     async def check() -> None:
-        queue = LocalQueue()
+        queue = LocalQueue(priorities=ask)
         jobs = {f"{user}{number}": user for number, user in enumerate(users)}
         for job, user in jobs.items():
             await queue.put(user, job)
@@ -94,6 +102,30 @@ async def test_a_user_has_only_so_many_jobs_worked_on_and_others_pass_by() -> No
         await queue.done("a1")
         await queue.done("a1")  # once is enough
     assert taken == ["a3"]
+
+
+async def test_a_priority_that_changes_while_jobs_wait_counts_for_the_next_one_and_a_busy_database_changes_none() -> (
+    None
+):
+    priorities, busy = {"bob": 1}, False
+
+    async def ask() -> dict[str, int]:
+        if busy:
+            raise DatabaseBusy
+        return dict(priorities)
+
+    queue = LocalQueue(most_per_user=2, priorities=ask)
+    for user in ("ann", "bob", "cid"):
+        for number in range(3):
+            await queue.put(user, f"{user}{number}")
+    assert [await queue.take(), await queue.take()] == ["bob0", "bob1"]
+    assert await queue.take() == "ann0"  # bob has as many at work as he may
+    priorities["cid"] = 2
+    assert await queue.take() == "cid0"
+    busy, priorities["cid"] = True, -1
+    assert await queue.take() == "cid1"
+    await queue.done("bob0")
+    assert [await queue.take(), await queue.take()] == ["bob2", "ann1"]
 
 
 async def test_a_job_that_waits_already_keeps_its_place() -> None:

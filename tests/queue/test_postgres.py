@@ -14,6 +14,7 @@ from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.migrate import upgrade
 from munsit_denoise.db.records import Records
 from munsit_denoise.db.turns import Turns
+from munsit_denoise.db.users import Users
 from munsit_denoise.queue.line import Line
 from munsit_denoise.queue.postgres import PostgresQueue
 from munsit_denoise.records import DenoiseRecord
@@ -112,6 +113,24 @@ async def test_workers_take_each_job_once_and_users_in_turn(url: str, database: 
         tasks.cancel_scope.cancel()
     assert len(taken) == len(set(taken)) == 21
     assert taken.index(others.id) <= 3  # two workers had one of ann's each, and each at most one more
+
+
+async def test_users_of_a_higher_priority_come_first_and_those_of_the_same_one_in_turn(
+    url: str, database: Database
+) -> None:
+    ann, bob, cid = [await user_of(database, name) for name in ("ann", "bob", "cid")]
+    web = queue_on(url, database)
+    records = [
+        await accept(database, web, user, 10 * row + number)
+        for row, user in enumerate((ann, bob, cid))
+        for number in range(2)
+    ]
+    await Users(database).set_priority(cid, 5)
+    turns = Turns(database, fetches=False, lease_s=LEASE_S, retry_delay_s=0)
+    line = [turn.job_id for turn in await turns.line(10)]
+    taken = [turn.job_id for turn in [await turns.take() for _ in range(6)] if turn]
+    wanted = [records[index].id for index in (4, 5, 0, 2, 1, 3)]
+    assert line == taken == wanted
 
 
 async def test_a_dead_workers_job_is_free_after_its_lease_and_is_found_by_the_sweep(

@@ -143,6 +143,9 @@ def test_users_and_keys_are_made_listed_replaced_and_revoked(house: Live, admin:
     assert user in admin.get("/admin/users", params={"limit": 5}).json()
     assert admin.post("/admin/users", json={"name": "Zoë"}).status_code == 409
 
+    raised = admin.patch(f"/admin/users/{user['id']}", json={"priority": 7})
+    assert (user["priority"], raised.json()) == (0, user | {"priority": 7})
+    assert admin.get(f"/admin/users/{user['id']}").json()["priority"] == 7
     answer = admin.post(f"/admin/users/{user['id']}/keys", json={"name": "CI", "scope": "read", "expires": "30d"})
     assert answer.status_code == 201
     key, info = answer.json()["key"], {name: value for name, value in answer.json().items() if name != "key"}
@@ -178,11 +181,15 @@ def works(live: Live, key: str) -> bool:
         ("/admin/users/{id}/keys", {"expires": "2001-01-01"}, "expires"),
         ("/admin/users/{id}/balance", {"minutes": 0}, "minutes"),
         ("/admin/users/{id}/balance", {"minutes": "many"}, "minutes"),
+        ("PATCH /admin/users/{id}", {"priority": 101}, "priority"),
+        ("PATCH /admin/users/{id}", {"priority": 1.5}, "priority"),
+        ("PATCH /admin/users/{id}", {}, "priority"),
     ],
 )
 def test_what_makes_no_sense_is_a_400_that_names_it(admin: httpx.Client, path: str, body: Any, field: str) -> None:
     user_id = admin.get("/admin/users").json()[0]["id"]
-    answer = admin.post(path.replace("{id}", user_id), json=body)
+    method, _, address = f"POST {path}".rpartition(" ")
+    answer = admin.request(method.split()[-1], address.replace("{id}", user_id), json=body)
     assert (answer.status_code, answer.json()["errorCode"]) == (400, "40001")
     assert answer.json()["errorMessage"].startswith(field)
 
@@ -193,6 +200,7 @@ def test_what_is_not_there_is_a_404(admin: httpx.Client) -> None:
         ("GET", f"users/{UNKNOWN}/keys", None),
         ("POST", f"users/{UNKNOWN}/keys", {}),
         ("POST", f"users/{UNKNOWN}/balance", {"minutes": 1}),
+        ("PATCH", f"users/{UNKNOWN}", {"priority": 1}),
         ("DELETE", "keys/mds_", None),
         ("POST", "keys/%25%25/rotate", None),
     ):

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from munsit_denoise.errors import InvalidOption
 from munsit_denoise.jobs.admin import Admin, KeyInfo, KeyRequest, QueuedJob, User
-from munsit_denoise.records import Scope
+from munsit_denoise.records import PRIORITIES, Scope
 from munsit_denoise.routes.auth import authenticate
 from munsit_denoise.routes.bodies import small_body
 from munsit_denoise.routes.munsit.paging import page_of
@@ -32,6 +32,12 @@ class NewUser(BaseModel):
     """A user to be."""
 
     name: Name
+
+
+class UserChange(BaseModel):
+    """What is to be another way with a user: jobs of users with a higher priority run first."""
+
+    priority: int = Field(ge=PRIORITIES[0], le=PRIORITIES[1], strict=True)
 
 
 class NewKey(BaseModel):
@@ -71,6 +77,12 @@ async def add_user(request: Request, admin: Admin) -> Response:
 async def user(request: Request, admin: Admin) -> Response:
     """GET /admin/users/{id}: one user."""
     return JSONResponse(_user(await admin.user(request.path_params["user_id"])))
+
+
+async def change_user(request: Request, admin: Admin) -> Response:
+    """PATCH /admin/users/{id}: give a user a priority."""
+    wanted = await _read(request, UserChange)
+    return JSONResponse(_user(await admin.set_priority(request.path_params["user_id"], wanted.priority)))
 
 
 async def delete_user(request: Request, admin: Admin) -> Response:
@@ -162,7 +174,8 @@ def _list(entries: Iterable[dict[str, Any]]) -> Response:
 
 
 def _user(found: User) -> dict[str, Any]:
-    return {"id": found.id, "name": found.name, "created_at": timestamp(found.created_at_us)}
+    about = {"id": found.id, "name": found.name, "created_at": timestamp(found.created_at_us)}
+    return about | {"priority": found.priority}
 
 
 def _balance(found: User) -> dict[str, Any]:
@@ -214,6 +227,7 @@ routes = [
     _route("/users", "GET", users),
     _route("/users", "POST", add_user),
     _route("/users/{user_id}", "GET", user),
+    _route("/users/{user_id}", "PATCH", change_user),
     _route("/users/{user_id}", "DELETE", delete_user),
     _route("/users/{user_id}/keys", "GET", keys),
     _route("/users/{user_id}/keys", "POST", add_key),

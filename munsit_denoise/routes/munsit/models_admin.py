@@ -14,6 +14,7 @@ class User(Model):
     id: Uuid
     name: str
     created_at: Time
+    priority: int = Field(description="Jobs of users with a higher one run first")
 
 
 class KeyInfo(Model):

@@ -4,7 +4,7 @@ from typing import Any
 
 from munsit_denoise import errors
 from munsit_denoise.routes.munsit import examples
-from munsit_denoise.routes.munsit.admin import Credit, NewKey, NewUser, Rotation
+from munsit_denoise.routes.munsit.admin import Credit, NewKey, NewUser, Rotation, UserChange
 from munsit_denoise.routes.munsit.models_admin import Balance, Disk, KeyInfo, NewKeyInfo, QueuedJob, Rates, User
 from munsit_denoise.routes.reference.operation import KEYED, Answer, Content, Errors, Operation, query
 
@@ -13,7 +13,7 @@ PAGE = (
     query("offset", COUNT, "Number of entries to skip; past the end the list is empty.", 0),
     query("limit", COUNT | {"minimum": 1}, "Largest number of entries; 1000 if absent.", 20),
 )
-USER = {"id": examples.USER, "name": "sara", "created_at": "2026-05-12T10:14:02.000Z"}
+USER = {"id": examples.USER, "name": "sara", "created_at": "2026-05-12T10:14:02.000Z", "priority": 0}
 BALANCE = {"user_id": examples.USER, "user": "sara", "minutes_available": 118.5}
 NEW_KEY = examples.KEY | {"key": "mds_4fT9aK2xQ7vWc1LpZ8sNd3RgHb6YtEoJ"}
 QUEUED = {
@@ -52,6 +52,13 @@ ADMIN: dict[str, Operation] = {
         "Create a user", User, USER, Content(NewUser, {"name": "sara"}), (*WRITING, errors.AlreadyThere)
     ),
     "GET /admin/users/{user_id}": _shown("Get a user", User, USER, ONE),
+    "PATCH /admin/users/{user_id}": Operation(
+        "Give a user's jobs a priority",
+        "admin",
+        (Answer("The user as they are now.", (Content(User, USER | {"priority": 10}),)),),
+        (*WRITING, errors.NotFound),
+        contents=(Content(UserChange, {"priority": 10}),),
+    ),
     "DELETE /admin/users/{user_id}": Operation(
         "Delete a user with keys, recordings and uploads",
         "admin",
