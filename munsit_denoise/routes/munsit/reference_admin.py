@@ -1,5 +1,6 @@
 """What is said of what keys of the scope `admin` may do."""
 
+from dataclasses import replace
 from typing import Any
 
 from munsit_denoise import errors
@@ -66,12 +67,15 @@ ADMIN: dict[str, Operation] = {
         (*ONE, errors.StorageBroken),
     ),
     "GET /admin/users/{user_id}/keys": _list("List a user's keys", KeyInfo, examples.KEY, (*PART, errors.NotFound)),
-    "POST /admin/users/{user_id}/keys": _made(
-        "Create a key; it is shown only in this answer",
-        NewKeyInfo,
-        NEW_KEY,
-        Content(NewKey, {"name": "laptop", "scope": "full", "expires": "30d"}),
-        (*WRITING, errors.NotFound),
+    "POST /admin/users/{user_id}/keys": replace(
+        _made(
+            "Create a key; it is shown only in this answer",
+            NewKeyInfo,
+            NEW_KEY,
+            Content(NewKey, {"name": "laptop", "scope": "full", "expires": "30d"}),
+            (*WRITING, errors.NotFound),
+        ),
+        needs_body=False,
     ),
     "GET /admin/users/{user_id}/balance": _shown("Get a user's balance", Balance, BALANCE, ONE),
     "POST /admin/users/{user_id}/balance": Operation(
@@ -85,12 +89,15 @@ ADMIN: dict[str, Operation] = {
     "DELETE /admin/keys/{key_id}": Operation(
         "Revoke a key", "admin", (Answer("Revoked.", status=204),), (*ONE, errors.InvalidOption)
     ),
-    "POST /admin/keys/{key_id}/rotate": _made(
-        "Replace a key; the new one is shown only in this answer",
-        NewKeyInfo,
-        NEW_KEY,
-        Content(Rotation, {"grace": "24h"}),
-        (*WRITING, errors.NotFound),
+    "POST /admin/keys/{key_id}/rotate": replace(
+        _made(
+            "Replace a key; the new one is shown only in this answer",
+            NewKeyInfo,
+            NEW_KEY,
+            Content(Rotation, {"grace": "24h"}),
+            (*WRITING, errors.NotFound),
+        ),
+        needs_body=False,
     ),
     "GET /admin/balances": _list("List the balances", Balance, BALANCE),
     "GET /admin/queue": _list("List the jobs that have not ended, oldest first", QueuedJob, QUEUED),

@@ -107,7 +107,7 @@ class _Builder:
         if said.description:
             operation["description"] = said.description
         if said.contents:
-            operation["requestBody"] = {"required": True, "content": self._contents(said.contents)}
+            operation["requestBody"] = {"required": said.needs_body, "content": self._contents(said.contents)}
         return operation
 
     def webhooks(self) -> dict[str, Any]:

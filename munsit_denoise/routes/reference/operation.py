@@ -112,6 +112,7 @@ class Operation:
     contents: tuple[Content, ...] = ()  # of the request's body
     description: str = ""
     needs_key: bool = True
+    needs_body: bool = True  # where it has contents
 
 
 @dataclass(frozen=True)
