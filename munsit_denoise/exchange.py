@@ -48,11 +48,11 @@ def _alone(settings: Settings) -> Exchange:
 
 
 def _shared(settings: Settings, database: Database) -> Exchange:
-    from munsit_denoise.db.entries import Entries
+    from munsit_denoise.db.entries import Entries  # the extra `cluster`, which a process of its own does without
     from munsit_denoise.db.turns import Turns
     from munsit_denoise.events.postgres import PostgresBell
-    from munsit_denoise.queue.line import Line  # the extra `cluster`, which a process of its own does without
     from munsit_denoise.queue.postgres import PostgresQueue
+    from munsit_denoise.queue.shared import SharedQueue
 
     url, lease_s, listens = settings.database, settings.lease_s, settings.database_listen
     bell = PostgresBell(url, listens=listens)
@@ -60,8 +60,8 @@ def _shared(settings: Settings, database: Database) -> Exchange:
     def queue_of(name: str, places: int) -> tuple[PostgresQueue, Turns]:
         fetches = name == "fetches"
         turns = Turns(database, fetches=fetches, lease_s=lease_s, retry_delay_s=settings.job_retry_delay_s)
-        line = Line(url, name, turns, Entries(database, name), listens)
-        return PostgresQueue(line, places=places, lease_s=lease_s), turns
+        shared = SharedQueue(url, name, turns, Entries(database, name), listens)
+        return PostgresQueue(shared, places=places, lease_s=lease_s), turns
 
     works = settings.job_concurrency > 0
     queue, turns = queue_of("jobs", settings.job_concurrency)

@@ -71,8 +71,9 @@ class Process:
     def has_ended(self) -> bool:
         return self._process.poll() is not None
 
-    def log(self) -> str:
-        return self._log.read_text()
+    def scratch(self) -> list[Path]:
+        """Return what is worked on at present."""
+        return list(self.folder.glob("scratch/*/*"))
 
 
 @contextmanager
@@ -164,6 +165,10 @@ class Ledger:
         """Follow a job in a thread, over as many streams as it takes."""
         self._followed.append(self._pool.submit(self._follow, url, key, job_id))
 
+    def has_ended(self) -> bool:
+        """Say whether nobody follows a job any more."""
+        return all(future.done() for future in self._followed)
+
     def wait(self) -> None:
         """Return when every job that is followed has ended."""
         for future in self._followed:
@@ -214,7 +219,7 @@ def left_over(database_url: str, storage: tuple[str, str], processes: list[Proce
     searches: list[tuple[str, Callable[[], list[Any]]]] = [
         ("in the queue", lambda: rows(database_url, "SELECT id, status, args FROM procrastinate_jobs")),
         ("in the bucket", lambda: _strays(database_url, *storage)),
-        ("in scratch", lambda: [path for process in processes for path in process.folder.glob("scratch/*/*")]),
+        ("in scratch", lambda: [path for process in processes for path in process.scratch()]),
     ]
     until = time.monotonic() + TIDY_S
     for place, search in searches:
