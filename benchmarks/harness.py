@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,8 +56,8 @@ def on_cores(count: int) -> Iterator[None]:
 
 
 @contextmanager
-def serving(**settings: Any) -> Iterator[Served]:
-    """Run `munsit-denoise serve` with these settings while the block lasts."""
+def serving(program: Sequence[str] = ("munsit_denoise",), **settings: Any) -> Iterator[Served]:
+    """Run `serve` of the command, or of a module with arguments, with these settings while the block lasts."""
     with tempfile.TemporaryDirectory() as folder:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
@@ -66,7 +66,7 @@ def serving(**settings: Any) -> Iterator[Served]:
         environment = os.environ | {f"DENOISE_{name.upper()}": str(value) for name, value in values.items()}
         log = Path(folder, "log")
         with log.open("wb") as file:
-            command = [sys.executable, "-m", "munsit_denoise", "serve"]
+            command = [sys.executable, "-m", *program, "serve"]
             process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
         try:
             url = f"http://127.0.0.1:{port}"

@@ -38,16 +38,16 @@ class Exchange:
     loops: dict[str, Loop] = field(default_factory=dict)
 
 
-def open_exchange(settings: Settings, database: Database) -> Exchange:
-    """Return what fits the database."""
-    return _shared(settings, database) if settings.is_cluster else _alone(settings)
+def open_exchange(settings: Settings, database: Database, *, serves: bool = True) -> Exchange:
+    """Return what fits the database; a process that serves nobody is told neither events nor who waits."""
+    return _shared(settings, database, serves=serves) if settings.is_cluster else _alone(settings)
 
 
 def _alone(settings: Settings) -> Exchange:
     return Exchange(MemoryBell(), LocalQueue(settings.job_concurrency + LAST_STEPS), LocalQueue(FETCHES_PER_USER))
 
 
-def _shared(settings: Settings, database: Database) -> Exchange:
+def _shared(settings: Settings, database: Database, *, serves: bool) -> Exchange:
     from munsit_denoise.db.entries import Entries  # the extra `cluster`, which a process of its own does without
     from munsit_denoise.db.turns import Turns
     from munsit_denoise.events.postgres import PostgresBell
@@ -55,13 +55,13 @@ def _shared(settings: Settings, database: Database) -> Exchange:
     from munsit_denoise.queue.shared import SharedQueue
 
     url, lease_s, listens = settings.database, settings.lease_s, settings.database_listen
-    bell = PostgresBell(url, listens=listens)
+    bell = PostgresBell(url, listens=listens) if serves else PostgresBell(url, hears=False)
 
     def queue_of(name: str, places: int) -> tuple[PostgresQueue, Turns]:
         fetches = name == "fetches"
         turns = Turns(database, fetches=fetches, lease_s=lease_s, retry_delay_s=settings.job_retry_delay_s)
         shared = SharedQueue(url, name, turns, Entries(database, name), listens)
-        return PostgresQueue(shared, places=places, lease_s=lease_s), turns
+        return PostgresQueue(shared, places=places, lease_s=lease_s, counts=serves), turns
 
     works = settings.job_concurrency > 0
     queue, turns = queue_of("jobs", settings.job_concurrency)

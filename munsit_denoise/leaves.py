@@ -53,10 +53,13 @@ class Leaves:
 
 
 @asynccontextmanager
-async def open_leaves(settings: Settings) -> AsyncIterator[Leaves]:
-    """Yield what stands on a database and a storage that belong together. Raises CannotGoOn, Unavailable's."""
+async def open_leaves(settings: Settings, *, serves: bool = True) -> AsyncIterator[Leaves]:
+    """Yield what stands on a database and a storage that belong together. Raises CannotGoOn, Unavailable's.
+
+    A process that serves nobody, and only runs jobs, asks the database less.
+    """
     database = open_database(settings.database)
-    exchange = open_exchange(settings, database)
+    exchange = open_exchange(settings, database, serves=serves)
     try:
         leaves = Leaves(
             storage=open_storage(settings),

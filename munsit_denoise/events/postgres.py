@@ -24,11 +24,14 @@ POLL_S = 1.0  # where nothing can be listened to
 
 
 class PostgresBell(MemoryBell):
-    """Rings here at once and elsewhere by NOTIFY, while `run_forever` runs; after a break it rings for everybody."""
+    """Rings here at once and elsewhere by NOTIFY, while `run_forever` runs; after a break it rings for everybody.
 
-    def __init__(self, url: str, *, listens: bool = True) -> None:
+    One that does not listen looks again and again; where nobody is told of anything it need not hear at all.
+    """
+
+    def __init__(self, url: str, *, listens: bool = True, hears: bool = True) -> None:
         super().__init__()
-        self._url, self._listens = url, listens
+        self._url, self._listens, self._hears = url, listens, hears
         self._name = secrets.token_hex(4)
         self._moved: dict[str, None] = {}  # jobs that moved and were not told of yet, in their order
         self._waiting = anyio.Event()
@@ -44,7 +47,8 @@ class PostgresBell(MemoryBell):
         """Tell the others, and listen to them; a connection that breaks or falls silent is opened anew."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._tell_forever)
-            tasks.start_soon(self._listen_forever if self._listens else self._poll_forever)
+            if self._hears:
+                tasks.start_soon(self._listen_forever if self._listens else self._poll_forever)
 
     async def _poll_forever(self) -> None:
         while True:
@@ -65,7 +69,7 @@ class PostgresBell(MemoryBell):
 
     async def _tell(self, connection: psycopg.AsyncConnection[tuple[object, ...]]) -> None:
         while True:
-            with anyio.move_on_after(SIGN_S):
+            with anyio.move_on_after(SIGN_S if self._hears else None):
                 await self._waiting.wait()
                 await anyio.sleep(BATCH_S)
             self._waiting = anyio.Event()

@@ -12,6 +12,7 @@ from tests.audio import write_noisy
 from tests.cluster import Ledger, cluster, count_ends, key_for, left_over, rows
 from tests.services import Postgres, new_bucket
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 JOBS = 12
 
 
@@ -23,7 +24,6 @@ def shared(postgres_server: Postgres, s3_endpoint: str) -> dict[str, str]:
     return {"DATABASE_URL": url, "STORAGE_URL": new_bucket(s3_endpoint), "S3_ENDPOINT": s3_endpoint}
 
 
-@pytest.mark.slow
 def test_whoever_is_killed_every_job_ends_once_and_is_told(tmp_path: Path, shared: dict[str, str]) -> None:
     database_url, storage = shared["DATABASE_URL"], (shared["S3_ENDPOINT"], shared["STORAGE_URL"])
     ledger, key, source = Ledger(), key_for(tmp_path / "key", database_url), write_noisy(tmp_path / "noisy.wav")
@@ -43,7 +43,6 @@ def test_whoever_is_killed_every_job_ends_once_and_is_told(tmp_path: Path, share
         assert [worker.stop() for worker in workers] == [0, 0]
 
 
-@pytest.mark.slow
 def test_a_job_that_is_cancelled_on_a_server_stops_on_its_worker(
     tmp_path: Path, shared: dict[str, str], noisy_wav: Path
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.site import FAULTS, Site, site
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 JOBS = 2
 
 

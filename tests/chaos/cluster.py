@@ -14,12 +14,15 @@ from tests.services import AWS, s3_server
 from tests.site import FAULTS, Site, site
 
 WORKERS = 3
-PAUSES_S = (3, 6)  # between two kills of a worker
+PAUSES_S = (3.0, 6.0)
 ENVIRONMENT = {"JOB_MAX_ATTEMPTS": "100", "MAX_PENDING_JOBS_PER_USER": "0"}
 
 
-def kill_processes(folder: Path, jobs: int) -> Books:
-    """Submit to one web and follow on the other, while workers, and one web once, are killed and started again."""
+def kill_processes(folder: Path, jobs: int, pauses_s: tuple[float, float] = PAUSES_S) -> Books:
+    """Submit to one web and follow on the other, while workers, and one web once, are killed and started again.
+
+    `pauses_s` are the shortest and the longest time between two kills.
+    """
     rng, ledger = random.Random(jobs), Ledger()
     with _here(folder) as found:
         submitted = threading.Event()
@@ -31,9 +34,9 @@ def kill_processes(folder: Path, jobs: int) -> Books:
 
         thread = threading.Thread(target=submit)
         thread.start()
-        web_at_s = time.monotonic() + 2 * PAUSES_S[1]
+        web_at_s = time.monotonic() + 2 * pauses_s[1]
         while not (submitted.is_set() and ledger.has_ended()):
-            time.sleep(rng.uniform(*PAUSES_S))
+            time.sleep(rng.uniform(*pauses_s))
             rng.choice(found.workers).kill()  # whoever has ended is started again
             if web_at_s and time.monotonic() > web_at_s:
                 found.webs[-1].kill()
