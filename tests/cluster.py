@@ -129,6 +129,7 @@ def count_ends(database_url: str) -> None:
 class Ledger:
     """What clients were told, and what was wrong with it."""
 
+    within_s: float = FOLLOWED_S
     accepted: list[str] = field(default_factory=list)
     refused: int = 0
     faults: list[str] = field(default_factory=list)
@@ -139,7 +140,7 @@ class Ledger:
 
     def submit(self, url: str, key: str, source: Path) -> str:
         """Submit until it is accepted; only a 503 that tells when to come back may come before."""
-        until = time.monotonic() + FOLLOWED_S
+        until = time.monotonic() + self.within_s
         while time.monotonic() < until:
             try:
                 answer = httpx.post(
@@ -176,7 +177,7 @@ class Ledger:
         self._followed.clear()
 
     def _follow(self, url: str, key: str, job_id: str) -> None:
-        path, until = f"{url}/api/v1/denoise/{job_id}/progress", time.monotonic() + FOLLOWED_S
+        path, until = f"{url}/api/v1/denoise/{job_id}/progress", time.monotonic() + self.within_s
         while time.monotonic() < until:
             events: list[dict[str, Any]] = []
             try:

@@ -15,6 +15,7 @@ from tests.site import FAULTS, Site, site
 
 WORKERS = 3
 PAUSES_S = (3.0, 6.0)
+WITHIN_S = 1800.0  # of a job's submission, until it must have been told its end
 ENVIRONMENT = {"JOB_MAX_ATTEMPTS": "100", "MAX_PENDING_JOBS_PER_USER": "0"}
 
 
@@ -23,19 +24,17 @@ def kill_processes(folder: Path, jobs: int, pauses_s: tuple[float, float] = PAUS
 
     `pauses_s` are the shortest and the longest time between two kills.
     """
-    rng, ledger = random.Random(jobs), Ledger()
+    rng, ledger = random.Random(jobs), Ledger(within_s=WITHIN_S)
     with _here(folder) as found:
-        submitted = threading.Event()
 
         def submit() -> None:
             for _ in range(jobs):
                 found.submit(ledger, found.short)
-            submitted.set()
 
         thread = threading.Thread(target=submit)
         thread.start()
         web_at_s = time.monotonic() + 2 * pauses_s[1]
-        while not (submitted.is_set() and ledger.has_ended()):
+        while thread.is_alive() or not ledger.has_ended():
             time.sleep(rng.uniform(*pauses_s))
             rng.choice(found.workers).kill()  # whoever has ended is started again
             if web_at_s and time.monotonic() > web_at_s:
