@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from munsit_denoise.db.records import Records
 from munsit_denoise.exchange import open_exchange
 from munsit_denoise.settings import Settings
 from tests.audio import write_noisy
+from tests.live import create_key
 from tests.services import AWS, Postgres, new_bucket, postgres, s3_server
 
 WORKERS = (1, 2, 4)
@@ -46,12 +47,10 @@ PLAIN, INSTANT, ENDLESS = ("munsit_denoise",), ("benchmarks.emptied", "instant")
 
 
 def main() -> None:
-    """Run every part."""
+    """Run every part, or those that are named."""
     with postgres() as server, tempfile.TemporaryDirectory() as folder:
-        bench_jobs(server, Path(folder))
-        bench_events(server, Path(folder))
-        bench_submissions(server, Path(folder))
-        bench_idle(server, Path(folder))
+        for name in sys.argv[1:] or PARTS:
+            PARTS[name](server, Path(folder))
 
 
 def bench_jobs(server: Postgres, folder: Path) -> None:
@@ -83,17 +82,14 @@ def bench_submissions(server: Postgres, folder: Path) -> None:
     source = write_noisy(folder / "short.wav", 0.3, 8_000)
     os.environ.update(AWS)
     with s3_server() as endpoint:
-        shared, stored = _settings(server, folder / "shared"), _settings(server, folder / "stored")
-        places: dict[str, dict[str, Any]] = {
-            "PostgreSQL and a folder": _as_web(shared),
-            "PostgreSQL and an S3 server": _as_web(stored)
-            | {"storage_url": new_bucket(endpoint), "s3_endpoint": endpoint},
-        }
+        stored = {"storage_url": new_bucket(endpoint), "s3_endpoint": endpoint}
+        places: dict[str, dict[str, Any]] = {"PostgreSQL and a folder": {}, "PostgreSQL and an S3 server": stored}
         with serving(ENDLESS, threads=1, **UNLIMITED) as alone:
             plain = _submit_many(alone, source)
         line("a submission, one machine", _cost(plain))
         for name, values in places.items():
-            with serving(PLAIN, threads=1, **UNLIMITED, **values) as web:
+            settings = _settings(server, folder / name)
+            with _web(settings, **UNLIMITED, **values) as web:
                 cost = _submit_many(web, source)
             ratio = f"{cost[0] / plain[0]:.1f} times the time, {cost[1] / plain[1]:.1f} times the server's CPU"
             line(f"a submission, {name}", f"{_cost(cost)}: {ratio}")
@@ -121,8 +117,11 @@ def _as_web(settings: Settings) -> dict[str, Any]:
     return {"database_url": settings.database_url, "storage_url": settings.storage_url, "job_concurrency": 0}
 
 
-def _web(settings: Settings) -> Any:
-    return serving(PLAIN, threads=1, **_as_web(settings))
+@contextmanager
+def _web(settings: Settings, **more: Any) -> Iterator[Served]:
+    """Run a web, with a key for it."""
+    with serving(PLAIN, threads=1, **_as_web(settings) | more) as web:
+        yield replace(web, key=create_key(settings, "bench"))
 
 
 def _execute(url: str, query: str, *values: object) -> Any:
@@ -222,6 +221,8 @@ def _cpu_s(pid: int) -> float:
 def _cost(cost: tuple[float, float]) -> str:
     return f"{cost[0] * 1000:.1f} ms, {cost[1] * 1000:.1f} ms of CPU"
 
+
+PARTS = {"jobs": bench_jobs, "events": bench_events, "submissions": bench_submissions, "idle": bench_idle}
 
 if __name__ == "__main__":
     main()

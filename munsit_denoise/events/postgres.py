@@ -39,7 +39,7 @@ class PostgresBell(MemoryBell):
 
     def ring(self, job_id: str) -> None:
         """Tell that a job moved; never waits for a listener."""
-        super().ring(job_id)
+        self.ring_here(job_id)
         self._moved[job_id] = None
         self._waiting.set()
 
@@ -108,14 +108,14 @@ class PostgresBell(MemoryBell):
                     sender, *jobs = notice.payload.split(" ")
                     if sender != self._name:
                         for job_id in jobs:
-                            MemoryBell.ring(self, job_id)
+                            self.ring_here(job_id)
                     if not jobs:
                         break  # a sign of life: the deadline begins anew
         raise TimeoutError
 
     def _ring_all(self) -> None:
         for job_id in list(self._ears):
-            MemoryBell.ring(self, job_id)
+            self.ring_here(job_id)
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[psycopg.AsyncConnection[tuple[object, ...]]]:
