@@ -39,7 +39,7 @@ class Exchange:
 
 
 def open_exchange(settings: Settings, database: Database, *, serves: bool = True) -> Exchange:
-    """Return what fits the database; a process that serves nobody is told neither events nor who waits."""
+    """Return what fits the database; a process that serves nobody hears no events."""
     return _shared(settings, database, serves=serves) if settings.is_cluster else _alone(settings)
 
 
@@ -61,7 +61,7 @@ def _shared(settings: Settings, database: Database, *, serves: bool) -> Exchange
         fetches = name == "fetches"
         turns = Turns(database, fetches=fetches, lease_s=lease_s, retry_delay_s=settings.job_retry_delay_s)
         shared = SharedQueue(url, name, turns, Entries(database, name), listens)
-        return PostgresQueue(shared, places=places, lease_s=lease_s, counts=serves), turns
+        return PostgresQueue(shared, places=places, lease_s=lease_s), turns
 
     works = settings.job_concurrency > 0
     queue, turns = queue_of("jobs", settings.job_concurrency)

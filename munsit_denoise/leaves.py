@@ -56,7 +56,7 @@ class Leaves:
 async def open_leaves(settings: Settings, *, serves: bool = True) -> AsyncIterator[Leaves]:
     """Yield what stands on a database and a storage that belong together. Raises CannotGoOn, Unavailable's.
 
-    A process that serves nobody, and only runs jobs, asks the database less.
+    A process that `serves` nobody, and only runs jobs, hears no events.
     """
     database = open_database(settings.database)
     exchange = open_exchange(settings, database, serves=serves)

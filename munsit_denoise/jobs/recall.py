@@ -1,7 +1,6 @@
 """Jobs that were deleted, cancelled or given to another worker elsewhere: whoever runs them here is stopped."""
 
 from collections.abc import Callable, Collection
-from itertools import count
 from typing import Protocol
 
 import anyio
@@ -11,7 +10,6 @@ from munsit_denoise.jobs.progress import Board
 from munsit_denoise.jobs.running import RunningJobs
 
 INTERVAL_S = 1.0
-IDLE_ROUNDS = 5  # without a job, between two questions that only tell whether the database is there
 
 
 class LeaseSource(Protocol):
@@ -24,11 +22,9 @@ class LeaseSource(Protocol):
 
 async def recall_forever(board: Board, running: RunningJobs, source: LeaseSource, beat: Callable[[], None]) -> None:
     """Ask about the jobs that run here, once a second; `beat` is told each time that the database answered."""
-    for rounds in count():
+    while True:
         await anyio.sleep(INTERVAL_S)
         job_ids = running.ids()
-        if not job_ids and rounds % IDLE_ROUNDS:
-            continue
         try:
             leases = await source.leases(job_ids)
         except Unavailable:

@@ -31,13 +31,12 @@ AGAIN_S = 1.0  # after which what broke is tried again
 class PostgresQueue:
     """The jobs of one kind that wait in the database, as one process sees them; works while `run_forever` runs.
 
-    `places` is how many this process takes at a time; 0 takes none. Waiting and positions are as of a second ago; a
-    process that tells nobody of them `counts` nothing.
+    `places` is how many this process takes at a time; 0 takes none. Waiting and positions are as of a second ago.
     """
 
-    def __init__(self, shared: SharedQueue, *, places: int, lease_s: float, counts: bool = True) -> None:
+    def __init__(self, shared: SharedQueue, *, places: int, lease_s: float) -> None:
         self._shared, self._turns, self._entries = shared, shared.turns, shared.entries
-        self._places, self._lease_s, self._is_counting = places, lease_s, counts
+        self._places, self._lease_s = places, lease_s
         self._offers: deque[anyio.Event] = deque()  # entries that this process holds, as what ends them
         self._offered = anyio.Semaphore(0)
         self._taken: dict[str, anyio.Event] = {}  # jobs that are worked on, to what ends their entry
@@ -97,10 +96,9 @@ class PostgresQueue:
             offer.set()
 
     async def run_forever(self) -> None:
-        """Count who waits; with places, take entries of the queue and give signs of life for what is worked on."""
+        """Look at who waits; with places, take entries of the queue and give signs of life for what is worked on."""
         async with anyio.create_task_group() as tasks:
-            if self._is_counting:
-                tasks.start_soon(self._refresh_forever)
+            tasks.start_soon(self._refresh_forever)
             if self._places:
                 tasks.start_soon(self._keep_forever)
                 await self._work_forever()
