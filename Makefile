@@ -19,7 +19,8 @@ CONTRACT := $(addprefix tests/routes/test_,munsit_contract.py audo_contract.py a
 
 .DEFAULT_GOAL := help
 .PHONY: help install serve test test-fast test-cluster chaos fuzz-api coverage lint types check format docs lock release clean \
-	bench-quality bench-heldout bench-hard bench-harm bench-speed bench-gpu bench-api bench-seams spectrograms train-smoke
+	bench-quality bench-heldout bench-hard bench-harm bench-speed bench-gpu bench-api bench-cluster \
+	bench-seams spectrograms train-smoke
 
 help: ## Explain the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -112,6 +113,9 @@ bench-seams: install ## Ten minutes in other windows; clicks at the joints
 
 bench-api: install ## A thousand listeners; pages of a long history
 	@$(BIN)/python -m benchmarks.api --shared $(SHARED)
+
+bench-cluster: install ## Jobs a second, events, submissions and idle processes of a cluster
+	@$(BIN)/python -m benchmarks.cluster
 
 train-smoke: install ## The four commands of training/README.md on two minutes of made sound
 	@rm -rf $(SMOKE)

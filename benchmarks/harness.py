@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,8 +56,11 @@ def on_cores(count: int) -> Iterator[None]:
 
 
 @contextmanager
-def serving(**settings: Any) -> Iterator[Served]:
-    """Run `munsit-denoise serve` with these settings while the block lasts."""
+def serving(program: Sequence[str] = ("munsit_denoise",), **settings: Any) -> Iterator[Served]:
+    """Run `serve` of the command, or of a module with arguments, with these settings while the block lasts.
+
+    A server of a cluster makes no key by itself.
+    """
     with tempfile.TemporaryDirectory() as folder:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
@@ -66,14 +69,14 @@ def serving(**settings: Any) -> Iterator[Served]:
         environment = os.environ | {f"DENOISE_{name.upper()}": str(value) for name, value in values.items()}
         log = Path(folder, "log")
         with log.open("wb") as file:
-            command = [sys.executable, "-m", "munsit_denoise", "serve"]
+            command = [sys.executable, "-m", *program, "serve"]
             process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_ready(url, process)
             found = re.search(r"mds_\w+", log.read_text())
-            assert found, log.read_text()
-            yield Served(url, found[0], process.pid, Path(folder, "data"))
+            assert found or "database_url" in settings, log.read_text()
+            yield Served(url, found[0] if found else "", process.pid, Path(folder, "data"))
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait()

@@ -40,9 +40,9 @@ class Exchange:
     tell_moves_to: Callable[[Callable[[], None]], None] | None = None  # calls what it is given when jobs moved anywhere
 
 
-def open_exchange(settings: Settings, database: Database) -> Exchange:
-    """Return what fits the database."""
-    return _shared(settings, database) if settings.is_cluster else _alone(settings, Users(database))
+def open_exchange(settings: Settings, database: Database, *, serves: bool = True) -> Exchange:
+    """Return what fits the database; a process that serves nobody hears no events."""
+    return _shared(settings, database, serves=serves) if settings.is_cluster else _alone(settings, Users(database))
 
 
 def _alone(settings: Settings, users: Users) -> Exchange:
@@ -50,21 +50,21 @@ def _alone(settings: Settings, users: Users) -> Exchange:
     return Exchange(MemoryBell(), queue, LocalQueue(FETCHES_PER_USER, users.priorities))
 
 
-def _shared(settings: Settings, database: Database) -> Exchange:
-    from munsit_denoise.db.entries import Entries
+def _shared(settings: Settings, database: Database, *, serves: bool) -> Exchange:
+    from munsit_denoise.db.entries import Entries  # the extra `cluster`, which a process of its own does without
     from munsit_denoise.db.turns import Turns
     from munsit_denoise.events.postgres import PostgresBell
-    from munsit_denoise.queue.line import Line  # the extra `cluster`, which a process of its own does without
     from munsit_denoise.queue.postgres import FETCHES, JOBS, PostgresQueue
+    from munsit_denoise.queue.shared import SharedQueue
 
     url, lease_s, listens = settings.database, settings.lease_s, settings.database_listen
-    bell = PostgresBell(url, listens=listens)
+    bell = PostgresBell(url, listens=listens) if serves else PostgresBell(url, hears=False)
 
     def queue_of(name: str, places: int) -> tuple[PostgresQueue, Turns]:
         fetches = name == FETCHES
         turns = Turns(database, fetches=fetches, lease_s=lease_s, retry_delay_s=settings.job_retry_delay_s)
-        line = Line(url, name, turns, Entries(database, name), listens)
-        return PostgresQueue(line, places=places, lease_s=lease_s), turns
+        shared = SharedQueue(url, name, turns, Entries(database, name), listens)
+        return PostgresQueue(shared, places=places, lease_s=lease_s), turns
 
     works = settings.job_concurrency > 0
     queue, turns = queue_of(JOBS, settings.job_concurrency)

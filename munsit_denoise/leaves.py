@@ -56,10 +56,13 @@ class Leaves:
 
 
 @asynccontextmanager
-async def open_leaves(settings: Settings) -> AsyncIterator[Leaves]:
-    """Yield what stands on a database and a storage that belong together. Raises CannotGoOn, Unavailable's."""
+async def open_leaves(settings: Settings, *, serves: bool = True) -> AsyncIterator[Leaves]:
+    """Yield what stands on a database and a storage that belong together. Raises CannotGoOn, Unavailable's.
+
+    A process that `serves` nobody, and only runs jobs, hears no events.
+    """
     database = open_database(settings.database)
-    exchange = open_exchange(settings, database)
+    exchange = open_exchange(settings, database, serves=serves)
     shared = settings.is_cluster  # one server alone knows who comes in, and asks before it lets a body in
     jobs, uploads = (job_bounds_of(settings), upload_bounds_of(settings).check) if shared else (None, None)
     try:

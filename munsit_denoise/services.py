@@ -96,7 +96,7 @@ async def open_services(
     Unavailable's.
     """
     with nullcontext() if locked else only_server(settings):
-        async with open_leaves(settings) as leaves:
+        async with open_leaves(settings, serves=answered is None) as leaves:
             parts = _parts(settings, leaves, metrics)
             await leaves.keys.learn_names()
             async with _beside(settings, metrics, give_up) as beside, anyio.create_task_group() as tasks:

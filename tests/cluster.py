@@ -4,8 +4,6 @@ import concurrent.futures
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +17,7 @@ import httpx
 import psycopg
 
 from tests.live import create_key, make_settings, wait_ready
+from tests.prepared import OURS, start
 from tests.services import free_port
 
 QUICK = {"HEARTBEAT_S": "1", "LEASE_S": "3", "SWEEP_INTERVAL_S": "3", "SWEEP_AGE_S": "5", "JOB_RETRY_DELAY_S": "0"}
@@ -43,7 +42,7 @@ class Process:
         self._log = folder.parent / f"{folder.name}.log"
         own = {"DATA_DIR": str(folder), "THREADS": "1", "DISK_RESERVE_MB": "0", **QUICK, **settings}
         self._environment = os.environ | {f"DENOISE_{name}": value for name, value in own.items()}
-        self._command = [sys.executable, "-m", "munsit_denoise", command]
+        self._command = [OURS, command]
         self.start()
 
     @property
@@ -52,9 +51,7 @@ class Process:
 
     def start(self) -> None:
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command, env=self._environment, stdout=log, stderr=log, start_new_session=True
-            )
+            self._process = start(self._command, self._environment, log)
 
     def send(self, number: signal.Signals) -> None:
         os.killpg(self._process.pid, number)
@@ -71,8 +68,9 @@ class Process:
     def has_ended(self) -> bool:
         return self._process.poll() is not None
 
-    def log(self) -> str:
-        return self._log.read_text()
+    def scratch(self) -> list[Path]:
+        """Return what is worked on at present."""
+        return list(self.folder.glob("scratch/*/*"))
 
 
 @contextmanager
@@ -128,6 +126,7 @@ def count_ends(database_url: str) -> None:
 class Ledger:
     """What clients were told, and what was wrong with it."""
 
+    within_s: float = FOLLOWED_S
     accepted: list[str] = field(default_factory=list)
     refused: int = 0
     faults: list[str] = field(default_factory=list)
@@ -138,7 +137,7 @@ class Ledger:
 
     def submit(self, url: str, key: str, source: Path) -> str:
         """Submit until it is accepted; only a 503 that tells when to come back may come before."""
-        until = time.monotonic() + FOLLOWED_S
+        until = time.monotonic() + self.within_s
         while time.monotonic() < until:
             try:
                 answer = httpx.post(
@@ -164,6 +163,10 @@ class Ledger:
         """Follow a job in a thread, over as many streams as it takes."""
         self._followed.append(self._pool.submit(self._follow, url, key, job_id))
 
+    def has_ended(self) -> bool:
+        """Say whether nobody follows a job any more."""
+        return all(future.done() for future in self._followed)
+
     def wait(self) -> None:
         """Return when every job that is followed has ended."""
         for future in self._followed:
@@ -171,7 +174,7 @@ class Ledger:
         self._followed.clear()
 
     def _follow(self, url: str, key: str, job_id: str) -> None:
-        path, until = f"{url}/api/v1/denoise/{job_id}/progress", time.monotonic() + FOLLOWED_S
+        path, until = f"{url}/api/v1/denoise/{job_id}/progress", time.monotonic() + self.within_s
         while time.monotonic() < until:
             events: list[dict[str, Any]] = []
             try:
@@ -214,7 +217,7 @@ def left_over(database_url: str, storage: tuple[str, str], processes: list[Proce
     searches: list[tuple[str, Callable[[], list[Any]]]] = [
         ("in the queue", lambda: rows(database_url, "SELECT id, status, args FROM procrastinate_jobs")),
         ("in the bucket", lambda: _strays(database_url, *storage)),
-        ("in scratch", lambda: [path for process in processes for path in process.folder.glob("scratch/*/*")]),
+        ("in scratch", lambda: [path for process in processes for path in process.scratch()]),
     ]
     until = time.monotonic() + TIDY_S
     for place, search in searches:

@@ -23,6 +23,10 @@ class Bell(Protocol):
         """Tell that a job moved; never waits for a listener."""
         ...
 
+    def ring_here(self, job_id: str) -> None:
+        """Tell the same to listeners of this process alone: others would find nothing new in the row."""
+        ...
+
     def listen(self, job_id: str) -> AbstractContextManager[Ear]:
         """Listen to a job from now on."""
         ...

@@ -41,6 +41,10 @@ class MemoryBell:
 
     def ring(self, job_id: str) -> None:
         """Tell that a job moved; never waits for a listener."""
+        self.ring_here(job_id)
+
+    def ring_here(self, job_id: str) -> None:
+        """Tell the same to listeners of this process, which are all that there are."""
         for ear in self._ears.get(job_id, ()):
             ear.ring()
 

@@ -24,11 +24,14 @@ POLL_S = 1.0  # where nothing can be listened to
 
 
 class PostgresBell(MemoryBell):
-    """Rings here at once and elsewhere by NOTIFY, while `run_forever` runs; after a break it rings for everybody."""
+    """Rings here at once and elsewhere by NOTIFY, while `run_forever` runs; after a break it rings for everybody.
 
-    def __init__(self, url: str, *, listens: bool = True) -> None:
+    One that does not listen looks again and again; where nobody is told of anything it need not hear at all.
+    """
+
+    def __init__(self, url: str, *, listens: bool = True, hears: bool = True) -> None:
         super().__init__()
-        self._url, self._listens = url, listens
+        self._url, self._listens, self._hears = url, listens, hears
         self._name = secrets.token_hex(4)
         self._moved: dict[str, None] = {}  # jobs that moved and were not told of yet, in their order
         self._waiting = anyio.Event()
@@ -45,7 +48,7 @@ class PostgresBell(MemoryBell):
 
     def ring(self, job_id: str) -> None:
         """Tell that a job moved; never waits for a listener."""
-        super().ring(job_id)
+        self.ring_here(job_id)
         self._moved[job_id] = None
         self._waiting.set()
         self._tell_moves()
@@ -54,7 +57,8 @@ class PostgresBell(MemoryBell):
         """Tell the others, and listen to them; a connection that breaks or falls silent is opened anew."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._tell_forever)
-            tasks.start_soon(self._listen_forever if self._listens else self._poll_forever)
+            if self._hears:
+                tasks.start_soon(self._listen_forever if self._listens else self._poll_forever)
 
     async def _poll_forever(self) -> None:
         while True:
@@ -75,7 +79,7 @@ class PostgresBell(MemoryBell):
 
     async def _tell(self, connection: psycopg.AsyncConnection[tuple[object, ...]]) -> None:
         while True:
-            with anyio.move_on_after(SIGN_S):
+            with anyio.move_on_after(SIGN_S if self._hears else None):
                 await self._waiting.wait()
                 await anyio.sleep(BATCH_S)
             self._waiting = anyio.Event()
@@ -114,7 +118,7 @@ class PostgresBell(MemoryBell):
                     sender, *jobs = notice.payload.split(" ")
                     if sender != self._name:
                         for job_id in jobs:
-                            MemoryBell.ring(self, job_id)
+                            self.ring_here(job_id)
                     if jobs and sender != self._name:
                         self._tell_moves()
                     if not jobs:
@@ -124,7 +128,7 @@ class PostgresBell(MemoryBell):
     def _ring_all(self) -> None:
         self._tell_moves()
         for job_id in list(self._ears):
-            MemoryBell.ring(self, job_id)
+            self.ring_here(job_id)
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[psycopg.AsyncConnection[tuple[object, ...]]]:

@@ -44,7 +44,7 @@ class Board:
         if run is None or run.lease.number != lease.number:
             return
         run.latest = Processing(max(percent, run.latest.percent), message)
-        self._bell.ring(lease.record.id)
+        self._bell.ring_here(lease.record.id)  # other processes look at the row
 
     def end(self, job_id: str) -> None:
         """No run of a job goes on."""

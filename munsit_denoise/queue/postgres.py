@@ -16,7 +16,7 @@ from procrastinate import App
 
 from munsit_denoise.errors import Unavailable
 from munsit_denoise.queue.connector import Connector
-from munsit_denoise.queue.line import Line, Turn
+from munsit_denoise.queue.shared import SharedQueue, Turn
 
 log = logging.getLogger(__name__)
 TASK = "denoise"
@@ -37,8 +37,8 @@ class PostgresQueue:
     where `stir` is called when jobs move.
     """
 
-    def __init__(self, line: Line, *, places: int, lease_s: float) -> None:
-        self._line, self._turns, self._entries = line, line.turns, line.entries
+    def __init__(self, shared: SharedQueue, *, places: int, lease_s: float) -> None:
+        self._shared, self._turns, self._entries = shared, shared.turns, shared.entries
         self._places, self._lease_s = places, lease_s
         self._offers: deque[anyio.Event] = deque()  # entries that this process holds, as what ends them
         self._offered = anyio.Semaphore(0)
@@ -135,8 +135,8 @@ class PostgresQueue:
         """Take entries, with connections that are opened anew whenever they broke."""
         while True:
             try:
-                app = App(connector=Connector(self._line.url))
-                app.task(name=TASK, queue=self._line.name)(self._offer)
+                app = App(connector=Connector(self._shared.url))
+                app.task(name=TASK, queue=self._shared.name)(self._offer)
                 async with app.open_async():
                     await self._work(app)
             except Exception as error:  # a boundary: whatever broke, the next worker of Procrastinate begins anew
@@ -150,12 +150,12 @@ class PostgresQueue:
         """
         worker = asyncio.ensure_future(
             app.run_worker_async(
-                queues=[self._line.name],
-                name=self._line.name,
+                queues=[self._shared.name],
+                name=self._shared.name,
                 concurrency=self._places,
                 install_signal_handlers=False,
                 delete_jobs="always",
-                listen_notify=self._line.listens,
+                listen_notify=self._shared.listens,
                 fetch_job_polling_interval=POLL_S,
                 update_heartbeat_interval=self._lease_s / 3,
                 stalled_worker_timeout=2 * self._lease_s,

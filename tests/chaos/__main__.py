@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.chaos.books import Books
+from tests.chaos.cluster import kill_processes, outlast_all
 from tests.chaos.crowd import crowd
 from tests.chaos.faults import outlast, stop_a_decoder
 from tests.chaos.hostile import send_broken_inputs
@@ -24,6 +25,8 @@ PARTS: dict[str, tuple[str, Callable[[Path], Books]]] = {
     ),
     "webhooks": ("kill -9 at 20 moments around the ends of jobs", lambda folder: kill_at_moments(folder, 20)),
     "hostile": ("some 120 broken inputs", send_broken_inputs),
+    "cluster": ("200 jobs while a cluster's workers and a web are killed", lambda folder: kill_processes(folder, 200)),
+    "cluster-faults": ("all that can befall a cluster", lambda folder: outlast_all(folder, 10)),
     "decoder": ("a decoder that stands still", stop_a_decoder),
 }
 

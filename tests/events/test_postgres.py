@@ -109,6 +109,12 @@ async def test_a_connection_that_falls_silent_is_opened_again(url: str, monkeypa
     await listener.aclose()
 
 
+async def test_a_bell_that_hears_nothing_rings_elsewhere(url: str) -> None:
+    here, there = PostgresBell(url, hears=False), PostgresBell(url)
+    async with running(here, there):
+        await heard(here, there)
+
+
 async def test_without_listening_it_is_looked_again_and_again(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres, "POLL_S", 0.05)
     bell = PostgresBell(url, listens=False)

@@ -15,8 +15,8 @@ from munsit_denoise.db.migrate import upgrade
 from munsit_denoise.db.records import Records
 from munsit_denoise.db.turns import Turns
 from munsit_denoise.db.users import Users
-from munsit_denoise.queue.line import Line
 from munsit_denoise.queue.postgres import PostgresQueue
+from munsit_denoise.queue.shared import SharedQueue
 from munsit_denoise.records import DenoiseRecord
 from tests.db.test_records import make_record
 from tests.services import Postgres
@@ -48,7 +48,7 @@ async def user_of(database: Database, name: str) -> str:
 
 def queue_on(url: str, database: Database, places: int = 0) -> PostgresQueue:
     turns = Turns(database, fetches=False, lease_s=LEASE_S, retry_delay_s=0)
-    return PostgresQueue(Line(url, "jobs", turns, Entries(database, "jobs")), places=places, lease_s=LEASE_S)
+    return PostgresQueue(SharedQueue(url, "jobs", turns, Entries(database, "jobs")), places=places, lease_s=LEASE_S)
 
 
 async def accept(database: Database, queue: PostgresQueue, user_id: str, number: int) -> DenoiseRecord:

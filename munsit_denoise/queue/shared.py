@@ -72,7 +72,7 @@ class Entries(Protocol):
 
 
 @dataclass(frozen=True)
-class Line:
+class SharedQueue:
     """One queue of the database: where, under which name, and what is asked of its records and entries."""
 
     url: str
