@@ -19,7 +19,7 @@ CONTRACT := $(addprefix tests/routes/test_,munsit_contract.py audo_contract.py a
 
 .DEFAULT_GOAL := help
 .PHONY: help install serve test test-fast test-cluster chaos fuzz-api coverage lint types check format docs lock release clean \
-	bench-quality bench-heldout bench-hard bench-harm bench-speed bench-gpu bench-api bench-cluster \
+	bench-quality bench-heldout bench-hard bench-harm bench-best bench-speed bench-gpu bench-api bench-cluster \
 	bench-seams spectrograms train-smoke
 
 help: ## Explain the targets
@@ -95,6 +95,9 @@ $(HELDOUT)/pairs.csv:
 spectrograms: install $(PEERS)/.installed ## Pictures for the model card, after bench-quality
 	@$(PEERS)/bin/python -m benchmarks.spectrograms $(SHARED)/audio/dev build/scored/ours \
 		munsit_denoise/engine/weights/spectrograms.png mix_025_en_16k mix_013_hu_48k vbd_p287_003 mix_004_he_48k
+
+bench-best: install $(PEERS)/.installed ## What quality=best gains and costs
+	@$(BIN)/python -m benchmarks.best --shared $(SHARED) --peers $(PEERS)/bin/python
 
 bench-harm: install $(PEERS)/.installed $(HELDOUT)/pairs.csv ## What is left of music and noise without speech
 	@$(BIN)/python -m benchmarks.harm --shared $(SHARED) --peers $(PEERS)/bin/python --pairs $(HELDOUT)

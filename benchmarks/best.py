@@ -10,11 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+import torch
 from numpy.typing import NDArray
 
 from benchmarks.quality import Rows, mean, score, standard_error
 from munsit_denoise.engine.catalogue import DEEPFILTERNET3, OWN
+from munsit_denoise.engine.channels import PIECE_S
+from munsit_denoise.engine.deepfilternet.enhancer import DeepFilterNet3
 from munsit_denoise.engine.open import MakeDenoiser, open_engine
+from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from munsit_denoise.treatment import Quality, Treatment
 
 SHARES = (0.5, 0.6, 0.7)  # of the own model
@@ -24,7 +28,7 @@ Waveform = NDArray[np.float32]  # [frames, channels]
 
 
 def main() -> None:
-    """Print the scores of each model and of their means, and the time that each takes."""
+    """Print the scores of each model and of their means, and what they take; and the seams."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.best", description=__doc__)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--peers", default=".venv-bench/bin/python", help="Python with the scores")
@@ -45,6 +49,7 @@ def main() -> None:
     names = (OWN, DEEPFILTERNET3, *(f"{share:g} of ours" for share in SHARES))
     print_table({name: score(arguments, pairs / "clean", arguments.work / name) for name in names})
     print_cost(engines[OWN], pairs)
+    print_seams(engines[DEEPFILTERNET3], pairs)
 
 
 def denoised(make: MakeDenoiser, noisy: Waveform, rate_hz: int, quality: Quality = Quality.STANDARD) -> Waveform:
@@ -73,8 +78,7 @@ def print_table(scores: dict[str, Rows]) -> None:
 
 def print_cost(make: MakeDenoiser, pairs: Path) -> None:
     """Print what a second of sound takes in each quality, in the same run."""
-    noisy, rate_hz = soundfile.read(sorted((pairs / "noisy").iterdir())[0], dtype="float32", always_2d=True)
-    long = np.tile(noisy, (-(-LONG_S * rate_hz // len(noisy)), 1))[: LONG_S * rate_hz]
+    long, rate_hz = long_recording(pairs)
     print(f"\nseconds for a second of sound ({LONG_S} s, {rate_hz} Hz, one channel), processor and wall")
     for quality in Quality:
         denoised(make, long[: 8 * rate_hz], rate_hz, quality)
@@ -82,6 +86,28 @@ def print_cost(make: MakeDenoiser, pairs: Path) -> None:
         denoised(make, long, rate_hz, quality)
         cpu_s, wall_s = time.process_time() - cpu_s, time.perf_counter() - wall_s
         print(f"  {quality:10}{cpu_s / LONG_S:8.4f}{wall_s / LONG_S:8.4f}")
+
+
+def print_seams(make: MakeDenoiser, pairs: Path) -> None:
+    """Print how far DeepFilterNet3 in windows is from a single stream, fed what the windows show it."""
+    sound, rate_hz = long_recording(pairs)
+    found = denoised(make, sound, rate_hz)[:, 0]
+    listener = DeepFilterNet3(torch.device("cpu")).listen(1)
+    mirrored = np.concatenate([sound[:rate_hz][::-1], sound, sound[-rate_hz:][::-1]])[:, 0][None]
+    piece = PIECE_S * rate_hz
+    parts = [listener.feed(mirrored[:, start : start + piece].copy()) for start in range(0, mirrored.shape[1], piece)]
+    stream = np.concatenate(parts, axis=1)[0, rate_hz:][: len(sound)]
+    level_db = 10 * np.log10(np.sum((found - stream) ** 2) / np.sum(stream**2))
+    print(f"\nDeepFilterNet3 in windows against one stream of {LONG_S} s: {level_db:.1f} dB")
+
+
+def long_recording(pairs: Path) -> tuple[Waveform, int]:
+    """Return the first recording at 48 kHz again and again, and its rate in hertz."""
+    for path in sorted((pairs / "noisy").iterdir()):
+        noisy, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+        if rate_hz == SAMPLE_RATE_HZ:
+            break
+    return np.tile(noisy, (-(-LONG_S * rate_hz // len(noisy)), 1))[: LONG_S * rate_hz, :1], rate_hz
 
 
 if __name__ == "__main__":

@@ -12,13 +12,10 @@ import torch
 from torch import Tensor
 
 from munsit_denoise.engine.catalogue import BEST_PACKAGE, has_best
-from munsit_denoise.engine.channels import PIECE_S, ChannelEnhancer
 from munsit_denoise.engine.deepfilternet import weights
-from munsit_denoise.engine.deepfilternet.enhancer import DeepFilterNet3
 from munsit_denoise.engine.deepfilternet.features import HOP, N_FFT, Spectra
 from munsit_denoise.engine.deepfilternet.network import Memory, Network
 from munsit_denoise.engine.deepfilternet.stream import LAG, RecurrentStream
-from munsit_denoise.engine.stream import LEAST_CORE_S, StreamFormat
 from munsit_denoise.engine.weights import BrokenWeights
 from tests.audio import hiss, voice
 
@@ -85,27 +82,6 @@ def test_a_stream_is_behind_by_its_lag_and_no_more(network: Network) -> None:
     bent, edges = clean[: len(found)].diff(n=2)[100:-100], found.diff(n=2)  # the low sounds are right over many lags
     products = [float(bent @ edges.roll(-lag)[100:-100]) for lag in range(-50, 51)]
     assert int(np.argmax(products)) == 50
-
-
-class ShortWindows(StreamFormat):
-    """A format whose windows are as short as those of the most channels."""
-
-    @property
-    def core_s(self) -> int:
-        return LEAST_CORE_S
-
-
-def test_a_recording_is_one_stream_whatever_its_windows() -> None:
-    """What is heard before its beginning and behind its end is the recording, mirrored."""
-    loaded = DeepFilterNet3(torch.device("cpu"))
-    sound = voice(9.0, RATE_HZ) + hiss(9 * RATE_HZ, 0.1)
-    denoiser = ChannelEnhancer(loaded).begin(ShortWindows(RATE_HZ, 1), 1.0)
-    found = np.concatenate([denoiser.feed(sound[:, None]), denoiser.flush()])[:, 0]
-    mirrored = np.concatenate([sound[:RATE_HZ][::-1], sound, sound[-RATE_HZ:][::-1]])[None]
-    stream, piece = loaded.listen(1), PIECE_S * RATE_HZ
-    pieces = [stream.feed(mirrored[:, start : start + piece].copy()) for start in range(0, mirrored.shape[1], piece)]
-    whole = np.concatenate(pieces, axis=1)[0, RATE_HZ:][: len(sound)]
-    assert 10 * np.log10(np.sum((found - whole) ** 2) / np.sum(whole**2)) < -100
 
 
 @pytest.mark.parametrize("harm", [b"", b"damaged"])

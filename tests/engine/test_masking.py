@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from munsit_denoise.engine.conformance import ShortWindows
 from munsit_denoise.engine.filter import Filter
 from munsit_denoise.engine.filter_sharing import MAX_CHANNELS as MOST_TOGETHER
 from munsit_denoise.engine.filter_sharing import STEP_FRAMES
@@ -125,14 +126,6 @@ def test_no_window_is_larger_than_memory_and_patience_allow(channels: int) -> No
         assert core_s >= LEAST_CORE_S
         assert core_s * SAMPLE_RATE_HZ % (HOP_LENGTH * STEP_FRAMES) == 0  # frames and moments lie where they lay
         assert core_s == CORE_S or channels > 2
-
-
-class ShortWindows(StreamFormat):
-    """A format whose windows are as short as those of the most channels."""
-
-    @property
-    def core_s(self) -> int:
-        return LEAST_CORE_S
 
 
 def enhancer_in(precision: torch.dtype) -> MaskEnhancer:
