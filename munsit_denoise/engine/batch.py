@@ -109,5 +109,6 @@ class BatchingEnhancer(MaskEnhancer):
                     self._settle([request])
             return
         sizes = [len(request.spectrogram) for request in batch]
-        for request, *parts in zip(batch, *(torch.split(part, sizes) for part in found), strict=True):
+        apart = (torch.split(part, sizes) for part in found)
+        for request, *parts in zip(batch, *apart, strict=True):
             request.filters = Filter(*parts)

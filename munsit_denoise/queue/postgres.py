@@ -21,8 +21,7 @@ from munsit_denoise.queue.shared import SharedQueue, Turn
 log = logging.getLogger(__name__)
 TASK = "denoise"
 JOBS, FETCHES = "jobs", "fetches"  # the queues: of jobs that can run, and of those whose original is fetched first
-REFRESH_S = 1.0  # between two looks at who waits, at least
-QUIET_S = 10.0  # and at most, where nobody tells that a job moved
+REFRESH_S, QUIET_S = 1.0, 10.0  # between two looks at who waits, at least, and at most where no job moves
 LINE = 5000  # places that are told exactly
 FOUND_AT_ONCE = 500
 STOP_S = 4.0  # for entries that are held to be settled
@@ -33,8 +32,7 @@ AGAIN_S = 1.0  # after which what broke is tried again
 class PostgresQueue:
     """The jobs of one kind that wait in the database, as one process sees them; works while `run_forever` runs.
 
-    `places` is how many this process takes at a time; 0 takes none. Waiting and positions are as of a second ago,
-    where `stir` is called when jobs move.
+    `places` is how many this process takes at a time; 0 takes none. Waiting is as of a second before the last `stir`.
     """
 
     def __init__(self, shared: SharedQueue, *, places: int, lease_s: float) -> None:
@@ -73,7 +71,7 @@ class PostgresQueue:
         self._stirred.set()
 
     def _ask(self) -> None:
-        """Note that somebody wants to know who waits; a worker never does, and asks the database nothing."""
+        """Note that somebody wants to know who waits; on a worker, nobody does."""
         if not self._asked:
             self._asked = True
             self.stir()
@@ -207,9 +205,7 @@ class PostgresQueue:
             job_id = next(iter(self._forgotten))
             await self._entries.withdraw(job_id)
             self._forgotten.discard(job_id)
-        if not self._asked:
-            return
-        self._counts = await self._turns.counts()
+        self._counts = await self._turns.counts() if self._asked else {}
         ahead = {turn.job_id: place for place, turn in enumerate(await self._turns.line(LINE))} if self._counts else {}
         if ahead != self._ahead:
             self._ahead = ahead
