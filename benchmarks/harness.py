@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-ANSWERS_WITHIN_S = 60
+ANSWERS_WITHIN_S = 180
 
 
 @dataclass
