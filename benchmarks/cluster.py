@@ -109,7 +109,11 @@ def _settings(server: Postgres, folder: Path) -> Settings:
     url = server.new_database()
     upgrade(url)
     return Settings(
-        _env_file=None, database_url=url, storage_url=f"file://{folder}/files", data_dir=folder, disk_reserve_mb=0
+        _env_file=None,  # type: ignore[call-arg] # of pydantic-settings
+        database_url=url,
+        storage_url=f"file://{folder}/files",
+        data_dir=folder,
+        disk_reserve_mb=0,
     )
 
 

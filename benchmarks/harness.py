@@ -56,7 +56,7 @@ def on_cores(count: int) -> Iterator[None]:
 
 
 @contextmanager
-def serving(program: Sequence[str] = ("munsit_denoise",), **settings: Any) -> Iterator[Served]:
+def serving(program: Sequence[str] = ("munsit_denoise",), /, **settings: Any) -> Iterator[Served]:
     """Run `serve` of the command, or of a module with arguments, with these settings while the block lasts.
 
     A server of a cluster makes no key by itself.

@@ -49,7 +49,8 @@ def pauses_db(wanted: Samples, noisy: Samples, enhanced: Samples, rate_hz: int) 
 
 def active(power: Samples) -> NDArray[np.bool_]:
     """Return which frames of speech count."""
-    return power > power.max() * 10 ** (ACTIVE_DB / 10)
+    counts: NDArray[np.bool_] = power > power.max() * 10 ** (ACTIVE_DB / 10)
+    return counts
 
 
 def worst_stretch_db(along: Samples, power: Samples) -> float:
