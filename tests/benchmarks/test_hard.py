@@ -1,6 +1,7 @@
 """What the hard list is made of is what it says, every time."""
 
 import csv
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
