@@ -34,7 +34,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = arguments.keep or Path(scratch)
         write(cases, folder / "noisy")
-        outputs = {name: enhanced(cases, keep) for name, keep in OURS.items()}
+        outputs: dict[str, Outputs] = {"untouched": {kind: [case.noisy for case in of] for kind, of in cases.items()}}
+        outputs |= {name: enhanced(cases, keep) for name, keep in OURS.items()}
         for name, peer in PEERS.items():
             run_peer(arguments, peer, folder / "noisy", folder / peer)
             outputs[name] = read(cases, folder / peer)

@@ -5,6 +5,7 @@ g * clean nearest to the output. Noise that stays changes g little, as it has no
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -17,7 +18,7 @@ LOST_DB = 6.0  # a frame that lost more counts as lost
 STRETCH_FRAMES = 15  # of half a frame each, 0.24 s: what the worst loss is measured over
 FLOOR_DB = -60.0  # a loss is never given as more than that
 LOWEST_HZ = 80.0  # no speech lies below
-Samples = NDArray[np.float64]
+Samples = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,7 @@ def pauses_db(wanted: Samples, noisy: Samples, enhanced: Samples, rate_hz: int) 
 
 def active(power: Samples) -> NDArray[np.bool_]:
     """Return which frames of speech count."""
-    counts: NDArray[np.bool_] = power > power.max() * 10 ** (ACTIVE_DB / 10)
-    return counts
+    return np.asarray(power > power.max() * 10 ** (ACTIVE_DB / 10))
 
 
 def worst_stretch_db(along: Samples, power: Samples) -> float:

@@ -71,6 +71,15 @@ def test_the_shape_stays(channels: int | None) -> None:
     assert np.array_equal(NOISY, voice(0.5, RATE_HZ) + hiss(RATE_HZ // 2))  # the caller's own stays as it was
 
 
+def test_music_stays_where_it_is_asked_for() -> None:
+    t = np.arange(3 * RATE_HZ) / RATE_HZ
+    tune = 0.1 * np.sin(2 * np.pi * np.cumsum(400.0 * 2 ** ((5 * t).astype(int) % 3 / 4)) / RATE_HZ)
+    noisy = tune + hiss(len(tune), rms=0.003)
+    kept = [float(tune @ enhance(noisy, RATE_HZ, keep=keep) / (tune @ tune)) for keep in ("voice", "voice+music")]
+    assert kept[0] < 0.5
+    assert kept[1] == pytest.approx(1, abs=0.1)
+
+
 def test_blocks_are_the_whole() -> None:
     denoiser = Denoiser(RATE_HZ, channels=1)
     parts = [denoiser.feed(block) for block in np.array_split(NOISY, 7)]
@@ -160,7 +169,7 @@ def test_files_that_cannot_be_are_refused(folder: Path) -> None:
         enhance_file("noisy.wav", "clean.xyz")
     with pytest.raises(DenoiseError):
         enhance_file("noisy.wav", "clean.wav", track=1)
-    for wrong in ({"strength": 2}, {"loudness": 1}, {"track": -1}):
+    for wrong in ({"strength": 2}, {"loudness": 1}, {"track": -1}, {"keep": "music"}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             enhance_file("noisy.wav", "clean.wav", **wrong)
     assert {path.name for path in folder.iterdir()} == {"noisy.wav", "text.wav", "link.wav"}
