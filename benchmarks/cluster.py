@@ -130,8 +130,9 @@ def _web(settings: Settings, **more: Any) -> Iterator[Served]:
 
 def _execute(url: str, query: str, *values: object) -> Any:
     with psycopg.connect(url) as connection:
-        found = connection.execute(query, values)  # type: ignore[call-overload]
-        return found.fetchone()[0] if found.description else None
+        found = connection.execute(query.encode(), values)
+        row = found.fetchone() if found.description else None
+        return row[0] if row else None
 
 
 def _transactions(url: str) -> float:
@@ -182,7 +183,7 @@ def _rate(commands: Sequence[list[str]], folder: Path, settings: Settings, load:
         began_s = time.monotonic()
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
-        while database.execute(load.left).fetchone() != (0,):  # type: ignore[call-overload]
+        while database.execute(load.left.encode()).fetchone() != (0,):
             time.sleep(PAUSE_S)
         return JOBS / (time.monotonic() - began_s)
 

@@ -32,6 +32,6 @@ async def _no_engine(_: Settings) -> MakeDenoiser:
 
 if __name__ == "__main__":
     kind = sys.argv.pop(1)
-    Runner._denoise = {"instant": _instant, "endless": _endless}[kind]  # type: ignore[method-assign]
-    work.load_engine = _no_engine
+    Runner._denoise = {"instant": _instant, "endless": _endless}[kind]  # type: ignore[method-assign,assignment]
+    work.load_engine = _no_engine  # type: ignore[assignment]
     __main__.main()

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from munsit_denoise.engine.background import foreground
 from munsit_denoise.engine.enhancer import Denoiser
-from munsit_denoise.engine.kinship import MAX_CHANNELS, kinship
+from munsit_denoise.engine.filter_sharing import MAX_CHANNELS, filter_sharing
 from munsit_denoise.engine.range import restored, tamed
 from munsit_denoise.engine.resample import resample_window
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ, Stft
@@ -84,5 +84,5 @@ def shared(gains: Tensor, spectrogram: Tensor) -> Tensor:
     """Return gains [channels, frames, bins] that channels of one image share: the highest."""
     if len(gains) == 1:
         return gains
-    kin = kinship(spectrogram)
-    return torch.stack([(of[..., None] * gains).amax(0) for of in kin])
+    sharing = filter_sharing(spectrogram)
+    return torch.stack([(of[..., None] * gains).amax(0) for of in sharing])
