@@ -132,9 +132,8 @@ def counted(heard: dict[str, dict[str, str]]) -> dict[str, dict[str, dict[str, f
     """Return, by treatment and ratio, the errors in per cent of the words and how far they are from no treatment."""
     out: dict[str, dict[str, dict[str, float]]] = {}
     for treatment, of in heard.items():
-        conditions = sorted({name.rpartition("_")[2].removesuffix(".wav") for name in of})
+        conditions = [CLEAN, *map(str, reversed(SNRS_DB)), "noisy"]
         out[treatment] = {condition: errors(heard[NONE], of, condition) for condition in conditions}
-        out[treatment]["all noisy"] = errors(heard[NONE], of, "noisy")
     return out
 
 

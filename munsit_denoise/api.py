@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from munsit_denoise.media.probe import MAX_CHANNELS, MAX_SAMPLES_A_SECOND, RATES_HZ
 from munsit_denoise.records import LEVELS_LUFS, STRENGTHS
 from munsit_denoise.samples import Samples, as_full_scale
-from munsit_denoise.treatment import Keep, Quality, Treatment
+from munsit_denoise.treatment import TRANSCRIPTION, TRANSCRIPTION_STRENGTH, Keep, Quality, Treatment
 
 if TYPE_CHECKING:
     from munsit_denoise.engine.open import MakeDenoiser
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 QualityName = Literal["standard", "best"]  # best: two models together, with the extra munsit-denoise[best]
+Strength = float | Literal["transcription"]
 KeepName = Literal["voice", "voice+music"]  # voice+music: whatever rises above the steady background stays too
 
 
@@ -54,7 +55,7 @@ class Denoiser:
         self,
         sample_rate_hz: int,
         channels: int,
-        strength: float = 1.0,
+        strength: Strength = 1.0,
         *,
         quality: QualityName = "standard",
         keep: KeepName = "voice",
@@ -95,7 +96,7 @@ class Denoiser:
 def enhance(
     array: NDArray[Any],
     sample_rate_hz: int,
-    strength: float = 1.0,
+    strength: Strength = 1.0,
     *,
     quality: QualityName = "standard",
     keep: KeepName = "voice",
@@ -121,7 +122,7 @@ def enhance_file(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
     *,
-    strength: float = 1.0,
+    strength: Strength = 1.0,
     loudness: float | None = None,
     track: int = 0,
     overwrite: bool = False,
@@ -157,7 +158,11 @@ def _denoiser_of(engine: EngineOptions, treatment: Treatment, rate_hz: int, chan
     return _opened(engine)(rate_hz, channels, treatment)
 
 
-def _treatment(strength: float, quality: str, keep: str) -> Treatment:
+def _treatment(strength: Strength, quality: str, keep: str) -> Treatment:
+    if isinstance(strength, str):
+        if strength != TRANSCRIPTION:
+            raise ValueError(f"strength is {strength!r}; it can be a number or transcription")
+        strength = TRANSCRIPTION_STRENGTH
     _check_within("strength", strength, STRENGTHS)
     if quality not in tuple(Quality):
         raise ValueError(f"quality is {quality!r}; it can be standard or best")

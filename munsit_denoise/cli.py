@@ -14,7 +14,7 @@ from munsit_denoise.commands.remote import remote
 from munsit_denoise.db.migrate import upgrade
 from munsit_denoise.help import PlainCommand
 from munsit_denoise.private import private_files
-from munsit_denoise.treatment import Keep, Quality
+from munsit_denoise.treatment import Keep, Quality, strength_of
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -68,7 +68,10 @@ def enhance(
     output: Annotated[
         str, typer.Argument(metavar="OUTPUT", help="A file, its format by extension; a folder; - is standard output.")
     ],
-    strength: Annotated[float, typer.Option(metavar="0..1", help="How much of the noise is removed.")] = 1.0,
+    strength: Annotated[
+        float,
+        typer.Option(parser=strength_of, metavar="0..1|transcription", help="How much of the noise is removed."),
+    ] = 1.0,
     quality: Annotated[
         Quality | None, typer.Option(help="best: two models together, better and slower.", show_choices=True)
     ] = None,

@@ -3,6 +3,14 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+TRANSCRIPTION = "transcription"  # a strength by its purpose
+TRANSCRIPTION_STRENGTH = 0.6  # recognisers hear noise better than what noise removal takes away: docs/quality.md
+
+
+def strength_of(text: str) -> float:
+    """Return the strength that a text names, a number or a purpose. Raises ValueError."""
+    return TRANSCRIPTION_STRENGTH if text == TRANSCRIPTION else float(text)
+
 
 class Quality(StrEnum):
     """How much work is put into a recording."""

@@ -169,7 +169,7 @@ def test_files_that_cannot_be_are_refused(folder: Path) -> None:
         enhance_file("noisy.wav", "clean.xyz")
     with pytest.raises(DenoiseError):
         enhance_file("noisy.wav", "clean.wav", track=1)
-    for wrong in ({"strength": 2}, {"loudness": 1}, {"track": -1}, {"keep": "music"}):
+    for wrong in ({"strength": 2}, {"strength": "full"}, {"loudness": 1}, {"track": -1}, {"keep": "music"}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             enhance_file("noisy.wav", "clean.wav", **wrong)
     assert {path.name for path in folder.iterdir()} == {"noisy.wav", "text.wav", "link.wav"}

@@ -1,7 +1,7 @@
 /** What is wanted of a result; what is left out is the server's default. */
 export interface Options {
   /** How much of the noise is removed, 0 to 1. */
-  strength?: number;
+  strength?: number | "transcription";
   /** An extension such as `flac`, or `original`: the source's own. */
   output_format?: string;
   /** LUFS, -70 to 0. */

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from munsit_denoise.treatment import Keep, Quality
+from munsit_denoise.treatment import Keep, Quality, strength_of
 
 
 def remote(
@@ -19,7 +19,10 @@ def remote(
         str,
         typer.Option("--output", "-o", metavar="OUT", help="A file, its format by extension; or a folder."),
     ] = "",
-    strength: Annotated[float | None, typer.Option(metavar="0..1", help="How much of the noise is removed.")] = None,
+    strength: Annotated[
+        float | None,
+        typer.Option(parser=strength_of, metavar="0..1|transcription", help="How much of the noise is removed."),
+    ] = None,
     quality: Annotated[
         Quality | None, typer.Option(help="best: two models together, better and slower.", show_choices=True)
     ] = None,

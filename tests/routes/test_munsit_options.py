@@ -16,7 +16,7 @@ from munsit_denoise.errors import InvalidOption, MissingFile
 from munsit_denoise.jobs.qualities import Qualities
 from munsit_denoise.records import Options
 from munsit_denoise.routes.munsit.options import Fields, read_json
-from munsit_denoise.treatment import Keep, Quality
+from munsit_denoise.treatment import TRANSCRIPTION_STRENGTH, Keep, Quality
 from tests.audio import write_noisy
 from tests.live import Live
 from tests.peers import Peer
@@ -40,6 +40,7 @@ RIGHT = [
     ("strength", "0", {"strength": 0.0}),
     ("strength", " .5 ", {"strength": 0.5}),
     ("strength", "5e-1", {"strength": 0.5}),
+    ("strength", "transcription", {"strength": TRANSCRIPTION_STRENGTH}),
     ("strength", "", {}),
     ("loudness", "-16", {"level_lufs": -16.0}),
     ("loudness", "-0", {"level_lufs": 0.0}),

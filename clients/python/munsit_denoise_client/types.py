@@ -12,7 +12,7 @@ T = TypeVar("T")
 class Options(TypedDict, total=False):
     """What is wanted of a result; what is left out is the server's default."""
 
-    strength: float  # 0 to 1: how much of the noise is removed
+    strength: float | Literal["transcription"]  # 0 to 1: how much of the noise is removed
     output_format: str  # an extension, or `original`
     loudness: float  # LUFS, -70 to 0
     audio_track: int  # which audio track of the file, 0 is the first

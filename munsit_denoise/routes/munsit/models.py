@@ -88,7 +88,10 @@ class SubmissionOptions(Model):
 
     model_config = ConfigDict(extra="allow")
 
-    strength: float | None = Field(None, ge=0, le=1, description="How much of the noise is removed; 1 is all")
+    strength: Annotated[float, Field(ge=0, le=1)] | Literal["transcription"] | None = Field(
+        None,
+        description="How much of the noise is removed; 1 is all, `transcription` what serves recognisers best",
+    )
     output_format: str | None = Field(
         None, description="An extension, or `original` for the source's own; `wav` if absent"
     )

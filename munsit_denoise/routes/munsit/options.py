@@ -11,7 +11,7 @@ from munsit_denoise.jobs.qualities import Qualities
 from munsit_denoise.media.formats import FORMATS, result_extension
 from munsit_denoise.records import LEVELS_LUFS, STRENGTHS, TRACKS, Options
 from munsit_denoise.remote.transfer import MAX_URL_LENGTH, check_url
-from munsit_denoise.treatment import Keep, Quality
+from munsit_denoise.treatment import TRANSCRIPTION, TRANSCRIPTION_STRENGTH, Keep, Quality
 
 ORIGINAL = "original"
 USUAL_EXTENSION = "wav"
@@ -37,7 +37,7 @@ def _within(name: str, text: str, bounds: tuple[float, float]) -> float:
 
 
 def _strength(text: str) -> float:
-    return _within("strength", text, STRENGTHS)
+    return TRANSCRIPTION_STRENGTH if text == TRANSCRIPTION else _within("strength", text, STRENGTHS)
 
 
 def _loudness(text: str) -> float:
