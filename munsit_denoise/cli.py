@@ -73,10 +73,10 @@ def enhance(
         typer.Option(parser=strength_of, metavar="0..1|transcription", help="How much of the noise is removed."),
     ] = 1.0,
     quality: Annotated[
-        Quality | None, typer.Option(help="best: two models together, better and slower.", show_choices=True)
+        Quality | None, typer.Option(metavar="standard|best", help="best: two models together, better and slower.")
     ] = None,
     keep: Annotated[
-        Keep, typer.Option(help="voice+music: only the steady background is removed.", show_choices=True)
+        Keep, typer.Option(metavar="voice|voice+music", help="voice+music removes only the steady background.")
     ] = Keep.VOICE,
     format_: Annotated[
         str | None, typer.Option("--format", metavar="EXT", help="Format of results: wav, flac, mp3 and so on.")

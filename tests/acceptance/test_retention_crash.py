@@ -15,7 +15,7 @@ import httpx
 from munsit_denoise.db.engine import now_us, open_database
 from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.migrate import upgrade
-from munsit_denoise.db.records import Records, Result
+from munsit_denoise.db.records import Records, RunResult
 from munsit_denoise.jobs.retention import US_PER_DAY
 from munsit_denoise.records import DenoiseRecord, Options
 from munsit_denoise.settings import Settings
@@ -47,7 +47,7 @@ async def fill(settings: Settings) -> str:
 
 
 async def _end(records: Records, storage: LocalStorage, record: DenoiseRecord) -> None:
-    result = Result(f"{record.id}/denoised-1.wav", None, f"{record.id}/tiles-1", 5, 5)
+    result = RunResult(f"{record.id}/denoised-1.wav", None, f"{record.id}/tiles-1", 5, 5)
     for key in (record.original_key, *result.keys):
         async with storage.new_file(key) as path:
             path.write_bytes(b"12345")

@@ -17,10 +17,10 @@ def work():
     for _ in range(2):
         block = b"x" * (40 << 20)
     del block
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    before = resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
     for _ in range(10):
         block = b"x" * (40 << 20)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    print(resource.getrusage(resource.RUSAGE_THREAD).ru_minflt - before)
 thread = threading.Thread(target=work)
 thread.start()
 thread.join()

@@ -207,7 +207,7 @@ async def test_a_file_that_tells_too_much_is_refused(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(programs, "MAX_TOLD_BYTES", 100)
     with pytest.raises(ProcessingFailed):
-        await programs.finish("ffprobe", ["-version"], programs.Limits(), timeout_s=20)
+        await programs.finish("ffprobe", ["-version"], programs.ProgramLimits(), timeout_s=20)
 
 
 async def test_an_encoder_that_is_ended_is_no_verdict(tmp_path: Path) -> None:
