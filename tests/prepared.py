@@ -159,24 +159,34 @@ def _load() -> None:
 
 def _serve(asked: socket.socket) -> list[str]:
     """Fork for each order, and tell exit codes; return the command, in the process that is to run it."""
+    codes: dict[int, int] = {}
     while True:
         message, files, *_ = socket.recv_fds(asked, MESSAGE_BYTES, 3)
         if not message:
             sys.exit()
         order = json.loads(message)
         if "pid" in order:
-            pid, status = os.waitpid(order["pid"], os.WNOHANG)
-            answer = os.waitstatus_to_exitcode(status) if pid else None
+            answer = _exit_code(order["pid"], codes)
         else:
             is_ready, ready = os.pipe()
             answer = os.fork()
             if not answer:
                 return _become(order, files)
+            codes.pop(answer, None)  # of a process before, which had this id
             for descriptor in (ready, *files):
                 os.close(descriptor)
             os.read(is_ready, 1)  # nothing: it is closed
             os.close(is_ready)
         asked.send(json.dumps(answer).encode())
+
+
+def _exit_code(pid: int, codes: dict[int, int]) -> int | None:
+    """Return the exit code of a process, however often it is asked for; None while it runs."""
+    if pid not in codes:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            codes[pid] = os.waitstatus_to_exitcode(status)
+    return codes.get(pid)
 
 
 def _become(order: dict[str, Any], files: list[int]) -> list[str]:

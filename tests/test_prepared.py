@@ -3,6 +3,8 @@
 import os
 import signal
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -39,3 +41,18 @@ def test_it_has_a_session_an_environment_and_files_of_its_own_and_ends_by_a_sign
 def test_what_is_read_when_a_process_begins_is_not_told_to_a_fork(name: str) -> None:
     assert prepared._can_be_forked(dict(os.environ))
     assert not prepared._can_be_forked(os.environ | {name: "other"})
+
+
+def test_many_threads_may_ask_for_one_exit_code(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as log:
+        program = start([prepared.OURS, "--version"], os.environ, log)
+    parent = prepared._parent()
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(wait_for, parent, program.pid) for _ in range(4)]
+        assert {future.result(30) for future in asked} == {0}
+
+
+def wait_for(parent: prepared._Parent, pid: int) -> int:
+    while (code := parent.ask({"pid": pid})) is None:
+        time.sleep(0.01)
+    return int(code)
