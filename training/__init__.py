@@ -1,1 +1,1 @@
-"""Training of the mask network: imports the engine, and is never imported by it."""
+"""Training of the mask network; it imports the engine, and the engine never imports it."""

@@ -1,7 +1,7 @@
-"""`python -m training.average OUT WEIGHTS WEIGHTS...`: the mean of weights, each as often as it is named.
+"""`python -m training.average OUT WEIGHTS WEIGHTS...`: the mean of weights; a file that is named twice counts twice.
 
-Weights along one run, and of runs that went on from one another, can lie in one valley; then their mean is often better
-than each (Izmailov et al., "Averaging weights leads to wider optima and better generalization", 2018).
+The mean of weights from one run, or from runs that continue each other, is often better than each of them (Izmailov et
+al., "Averaging weights leads to wider optima and better generalization", 2018).
 """
 
 import argparse
@@ -15,7 +15,7 @@ from munsit_denoise.engine.weights import save_weights
 
 
 def average(out: Path, weights: list[Path]) -> None:
-    """Write the mean; size and step are those of the last. Raises ValueError where the networks differ."""
+    """Write the mean, with the size and step of the last file. Raises ValueError if the networks differ."""
     states = [load_file(path) for path in weights]
     shapes = [{name: tensor.shape for name, tensor in state.items()} for state in states]
     if any(found != shapes[0] for found in shapes):
@@ -27,13 +27,13 @@ def average(out: Path, weights: list[Path]) -> None:
 
 
 def _mean(tensors: list[torch.Tensor]) -> torch.Tensor:
-    if not tensors[0].is_floating_point():  # counters
+    if not tensors[0].is_floating_point():  # counters are not averaged
         return tensors[-1].clone()
     return torch.stack(tensors).float().mean(dim=0)
 
 
 def main() -> None:
-    """Parse the command line."""
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m training.average", description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("weights", type=Path, nargs="+")

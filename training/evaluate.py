@@ -1,6 +1,6 @@
 """`python -m training.evaluate WEIGHTS PAIRS`: SI-SDR on aligned pairs, through the enhancer as it ships.
 
-A quick look during training; `make bench-quality` prints the perceptual scores beside other denoisers.
+A quick check during training; `make bench-quality` prints perceptual scores next to other denoisers.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from training.data.corpus import Waveform
 
 @dataclass(frozen=True)
 class Score:
-    """One pair: SI-SDR in dB of the input, of the output, and of clean speech sent through alone."""
+    """SI-SDR of one pair in dB: of the input, of the output, and of the clean speech processed by itself."""
 
     name: str
     noisy_db: float
@@ -62,7 +62,7 @@ def enhanced(enhancer: MaskEnhancer, x: Waveform, rate_hz: int) -> Waveform:
 
 
 def summary(scores: list[Score]) -> dict[str, float]:
-    """Return the means, and the least clean score: no recording should suffer."""
+    """Return the means, and the lowest score of clean speech, which no recording should fall below."""
     return {
         "dev_si_sdr_db": round(float(np.mean([s.enhanced_db for s in scores])), 2),
         "dev_clean_db": round(float(np.mean([s.clean_db for s in scores])), 2),
@@ -71,7 +71,7 @@ def summary(scores: list[Score]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Parse the command line and print a table."""
+    """Run the command and print a table."""
     parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__)
     parser.add_argument("weights", type=Path)
     parser.add_argument("pairs", type=Path)

@@ -1,9 +1,9 @@
-"""Muon for the network's matrices, AdamW for the rest.
+"""Muon for the network's matrices, AdamW for the other parameters.
 
-Muon steps along the nearest orthogonal matrix of the gradient's moving mean, so that rare directions are learned
-as fast as common ones (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024); steps are
-scaled to AdamW's (Liu et al., "Muon is scalable for LLM training", 2025). `torch.optim.Muon` takes two-dimensional
-parameters alone, and here most are kernels of convolutions.
+Muon steps along the nearest orthogonal matrix of the gradient's moving mean, so rare directions are learned as fast as
+common ones (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024). Steps are scaled to those
+of AdamW (Liu et al., "Muon is scalable for LLM training", 2025). `torch.optim.Muon` takes only two-dimensional
+parameters, but most parameters here are convolution kernels.
 """
 
 from typing import Any
@@ -14,15 +14,15 @@ from torch import Tensor, nn
 from munsit_denoise.engine.layers import ConvBlock, DenseBlock, Downsample, Upsample
 from munsit_denoise.engine.model import MaskNetwork
 
-COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic that pushes singular values towards one
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic polynomial that moves singular values towards one
 ITERATIONS = 5
-ADAMW_RMS = 0.2  # root mean square of an AdamW step at a rate of one, about
+ADAMW_RMS = 0.2  # approximate root mean square of an AdamW step at a learning rate of one
 WEIGHT_DECAY = 0.02
 ADAMW_WEIGHT_DECAY = 1e-3
 
 
 def matrices(network: MaskNetwork) -> list[Tensor]:
-    """Return the kernels and matrices between encoders and decoders: what Muon is for."""
+    """Return the kernels and matrices between encoders and decoders, which Muon optimises."""
     inner = (m for m in network.modules() if isinstance(m, ConvBlock | DenseBlock | Downsample | Upsample))
     layers = [
         layer for m in inner for layer in m.children() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)
@@ -31,9 +31,9 @@ def matrices(network: MaskNetwork) -> list[Tensor]:
 
 
 def orthogonalised(matrix: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
-    """Return a matrix with the same singular vectors and singular values near one, by Newton and Schulz.
+    """Return a matrix with the same singular vectors and singular values near one, by Newton-Schulz iteration.
 
-    Its products are in `precision`: bfloat16 is enough, and many times as fast where the processor has it.
+    Its products are in `precision`; bfloat16 is sufficient, and much faster where the processor supports it.
     """
     a, b, c = COEFFICIENTS
     tall = len(matrix) > matrix.shape[1]
@@ -46,7 +46,7 @@ def orthogonalised(matrix: Tensor, precision: torch.dtype = torch.float32) -> Te
 
 
 class MuonAdamW(torch.optim.AdamW):
-    """One optimiser with one learning rate for a whole network; Muon's products are in `precision`."""
+    """One optimiser with one learning rate for the whole network; Muon's products are in `precision`."""
 
     def __init__(self, network: MaskNetwork, learning_rate: float, precision: torch.dtype = torch.float32) -> None:
         self.matrices = matrices(network)
@@ -57,8 +57,8 @@ class MuonAdamW(torch.optim.AdamW):
         self.means = [torch.zeros_like(p) for p in self.matrices]
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]  # nothing here computes a loss anew
-        """Move all parameters by one step of the rate in the first group."""
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # there is no closure here
+        """Update all parameters with the learning rate of the first group."""
         super().step(closure)
         rate = float(self.param_groups[0]["lr"])
         for parameter, mean in zip(self.matrices, self.means, strict=True):
@@ -69,17 +69,17 @@ class MuonAdamW(torch.optim.AdamW):
                 parameter.mul_(1 - rate * WEIGHT_DECAY).sub_(rate * step.view_as(parameter))
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients of all parameters."""
+        """Clear the gradients of all parameters."""
         super().zero_grad(set_to_none)
         for parameter in self.matrices:
             parameter.grad = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return AdamW's state and the moving means."""
+        """Return AdamW's state and Muon's moving means."""
         return super().state_dict() | {"means": self.means}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up a state where it was left."""
+        """Restore a state that `state_dict` returned."""
         rest = dict(state_dict)
         self.means = [mean.clone() for mean in rest.pop("means")]
         super().load_state_dict(rest)

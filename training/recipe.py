@@ -1,4 +1,4 @@
-"""What a training run is made by: a TOML file whose every value is checked before the run begins."""
+"""The recipe of a training run: a TOML file whose values are all checked before the run begins."""
 
 import hashlib
 import tomllib
@@ -17,13 +17,13 @@ STRICT = ConfigDict(extra="forbid")
 
 @dataclass(frozen=True, config=STRICT)
 class Start:
-    """Weights that a run begins with; the SHA-256 says which ones, wherever the file lies."""
+    """The weights that a run starts from, identified by their SHA-256."""
 
     file: Path
     sha256: str
 
     def verified(self) -> Path:
-        """Return the file. Raises ValueError where it holds other weights than the recipe names."""
+        """Return the file. Raises ValueError if its SHA-256 is another one."""
         found = hashlib.sha256(self.file.read_bytes()).hexdigest()
         if found != self.sha256:
             raise ValueError(f"{self.file} has the SHA-256 {found}, and the recipe starts from {self.sha256}")
@@ -32,30 +32,30 @@ class Start:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Recipe:
-    """One run; every figure that its result depends on."""
+    """One run; everything that its result depends on."""
 
-    corpus: tuple[Path, ...]  # folders with a MANIFEST.csv, as `training.prepare` makes them
+    corpus: tuple[Path, ...]  # folders with a MANIFEST.csv, made by `training.prepare`
     cache: Path
     out: Path
     steps: PositiveInt
-    start: Start | None = None  # nothing: random weights
-    batch: PositiveInt = 12  # of all processes together
+    start: Start | None = None  # None: random weights
+    batch: PositiveInt = 12  # over all processes
     learning_rate: float = 1e-3
     warmup_steps: PositiveInt = 100
-    decay_share: float = 0.5  # the last part of the run, in which the rate falls to zero linearly
+    decay_share: float = 0.5  # the last part of the run, in which the learning rate falls linearly to zero
     ema_decay: float = 0.997
     clip_norm: float = 1.0
-    distances_from: float = 0.0  # share of the run after which PESQ, ESTOI and mel bands join the loss
-    teacher_share: float = 0.0  # of DeepFilterNet3's results in what is trained for (`training/teacher.py`)
+    distances_from: float = 0.0  # share of the run after which the PESQ, ESTOI and mel terms join the loss
+    teacher_share: float = 0.0  # of DeepFilterNet3's result in the target (`training/teacher.py`)
     validation_items: PositiveInt = 48
-    every_steps: PositiveInt = 250  # that the log and the checkpoint are written
-    pairs: Path | None = None  # to score the averaged weights on
+    every_steps: PositiveInt = 250  # between two log lines and checkpoints
+    pairs: Path | None = None  # for scoring the averaged weights
     pairs_every_steps: PositiveInt = 1000
     seed: int = 1
     threads: PositiveInt = 1
     workers: int = 1
     device: str = "cpu"
-    mixed_precision: bool = False  # the network's and Muon's products in bfloat16; transforms and loss stay in float32
+    mixed_precision: bool = False  # products of network and Muon in bfloat16; transforms and loss stay in float32
     model: ModelSize = field(default_factory=ModelSize)
     loss: LossShares = field(default_factory=LossShares)
     mix: MixConfig = field(default_factory=MixConfig)
@@ -67,6 +67,6 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
-    """Return the rate of a step: warm-up, constant, linear decay."""
+    """Return the learning rate of a step: warm-up, constant, linear decay."""
     left = 1 - step / recipe.steps
     return recipe.learning_rate * min(1.0, (step + 1) / recipe.warmup_steps, max(left / recipe.decay_share, 0.0))

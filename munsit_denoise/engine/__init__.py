@@ -1,1 +1,1 @@
-"""The enhancer: a spectral-mask network, its windows, its weights. Knows no files and no event loop."""
+"""Denoising models, their windows and their weights. Opens no recordings and runs no event loop."""

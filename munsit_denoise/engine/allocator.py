@@ -1,4 +1,4 @@
-"""What the C library does with memory that the network gave back, and what of it an idle process keeps."""
+"""Keeps freed memory in the process while the network works, and returns it to the system when it is idle."""
 
 import ctypes
 import re
@@ -6,20 +6,20 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of glibc's malloc.h
-LARGEST_BLOCK = 256 << 20  # bytes: every layer's output is far smaller
-KEPT = 512 << 20  # bytes at the top of the heap that stay with the process
-IDLE_S = 10.0  # without a window, after which memory goes back to the system
-MAPPINGS = Path("/proc/self/smaps")  # of Linux
-MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) r-[x-]p .* /")  # of a file, not to be written to
-MADV_DONTNEED = 4  # of mman.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # from glibc's malloc.h
+LARGEST_BLOCK = 256 << 20  # bytes; larger than the output of any layer
+KEPT = 512 << 20  # bytes; free memory at the top of the heap that is not returned to the system
+IDLE_S = 10.0  # after the last window, before memory is returned to the system
+MAPPINGS = Path("/proc/self/smaps")  # Linux only
+MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) r-[x-]p .* /")  # a mapped file that is not writable
+MADV_DONTNEED = 4  # from mman.h
 
 
 def keep_freed_memory() -> None:
-    """Keep what is freed instead of asking the system again, which hands out every page anew, zeroed, for each layer.
+    """Keep freed memory in the process; the system would zero every page again for each layer.
 
-    One arena serves all threads that begin later: glibc gives the others heaps of 64 MiB, too small for a window of
-    sound, so a server calls it first of all. Does nothing where the C library is another one.
+    All threads that start later share one arena, because glibc's per-thread heaps of 64 MiB are too small for a window.
+    Call it before any thread starts. Does nothing if the C library has no `mallopt`.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -29,10 +29,10 @@ def keep_freed_memory() -> None:
 
 
 def give_memory_back() -> None:
-    """Give the system what is free, and pages of programs and libraries that can be read again from their files.
+    """Return free memory to the system, and unmodified pages of programs and libraries, which can be read again.
 
-    Of a PyTorch for CUDA, most libraries are never used where there is no such device. Does nothing where the system
-    is another one.
+    Most libraries of a PyTorch built for CUDA are never used on a machine without CUDA. Does nothing where the system
+    or the C library has no such calls.
     """
     library = ctypes.CDLL(None)
     trim = getattr(library, "malloc_trim", None)
@@ -44,7 +44,7 @@ def give_memory_back() -> None:
 
 
 def _clean_pages(mappings: str) -> Iterator[tuple[int, int]]:
-    """Yield the addresses of mapped files' pages that are as they are in their files."""
+    """Yield the address ranges of file mappings whose pages were never modified."""
     bounds = None
     for line in mappings.splitlines():
         if found := MAPPING.match(line):
@@ -56,14 +56,14 @@ def _clean_pages(mappings: str) -> Iterator[tuple[int, int]]:
 
 
 class Rest:
-    """Gives memory back once nothing has been done in a while."""
+    """Returns memory to the system after a while without work."""
 
     def __init__(self, after_s: float = IDLE_S) -> None:
         self._after_s, self._lock = after_s, threading.Lock()
         self._timer: threading.Timer | None = None
 
     def put_off(self) -> None:
-        """Begin the wait anew."""
+        """Start the wait again."""
         with self._lock:
             if self._timer is not None:
                 self._timer.cancel()

@@ -1,8 +1,8 @@
-"""The frequency axis as the network sees it: single bins below 4 kHz, mel bands above.
+"""The frequency axis of the network: single bins below 4 kHz, mel bands above.
 
-Speech harmonics below 4 kHz need the full resolution of the transform, above it the ear's. Neighbouring
-bins or bands form groups; the network carries one feature vector a group and frame, as in band-split
-models (Luo and Yu, "Music Source Separation with Band-Split RNN", 2023).
+Below 4 kHz, the harmonics of speech need the full resolution of the transform; above it, the resolution of the ear is
+enough. Neighbouring bins or bands form groups. The network has one feature vector for each group and frame, as in
+band-split models (Luo and Yu, "Music Source Separation with Band-Split RNN", 2023).
 """
 
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from torch import Tensor
 
 from munsit_denoise.engine.stft import BIN_HZ, N_BINS, SAMPLE_RATE_HZ
 
-LOW_BINS = 128  # bins below 4 kHz, each with a complex filter of its own
+LOW_BINS = 128  # bins below 4 kHz, each with its own complex filter
 HIGH_BANDS = 32  # mel bands from 4 kHz to 24 kHz, each with a real gain
-NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1))  # frames and bins off a low bin: what its output is also made of
+NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1))  # offsets in frames and bins that the filter of a low bin also reads
 FILTER_TAPS = 1 + len(NEIGHBOURS)
 
 
 @dataclass(frozen=True)
 class Section:
-    """A run of equally wide groups on the band axis; each band is given a complex filter or a gain."""
+    """A run of groups of equal width on the band axis; each band has either a complex filter or a gain."""
 
     start: int
     groups: int
@@ -34,12 +34,12 @@ class Section:
 
     @property
     def features(self) -> int:
-        """Input features a group: compressed real, imaginary and magnitude, or the magnitude alone."""
+        """Input features of a group: compressed real part, imaginary part and magnitude, or only the magnitude."""
         return self.width * (3 if self.complex_filter else 1)
 
     @property
     def outputs(self) -> int:
-        """Values a group: a gain a band, or real and imaginary parts of each filter's taps and a gain for them all."""
+        """Values of a group: a gain for each band, or complex filter taps and one gain for all of them."""
         return self.width * 2 * FILTER_TAPS + 1 if self.complex_filter else self.width
 
 
@@ -52,10 +52,10 @@ N_GROUPS = sum(section.groups for section in SECTIONS)
 
 
 def high_band_matrix() -> Tensor:
-    """Return triangular mel bands over the bins from 4 kHz up, each bin's weights summing to one.
+    """Return triangular mel bands over the bins above 4 kHz; the weights of each bin add up to one.
 
-    Shape [N_BINS - LOW_BINS, HIGH_BANDS]. The first and the last band keep their full weight to the edge, so
-    that gains spread back over the bins with the transposed matrix leave no hole.
+    Shape [N_BINS - LOW_BINS, HIGH_BANDS]. The first and the last band keep full weight up to their edge, so the
+    transposed matrix spreads gains over all bins without gaps.
     """
     weights: Tensor = torchaudio.functional.melscale_fbanks(
         N_BINS, LOW_BINS * BIN_HZ, SAMPLE_RATE_HZ / 2, HIGH_BANDS, SAMPLE_RATE_HZ, norm=None, mel_scale="htk"

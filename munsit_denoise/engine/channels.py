@@ -1,7 +1,8 @@
-"""A network that hears channels at one rate, made an enhancer of recordings of any rate and any number of channels.
+"""Turns a network that processes channels at one rate into an enhancer for any rate and number of channels.
 
-The network hears each group of channels as one stream, as a recurrent network must. What is common to all networks is
-done around it: rates, sizes of samples, a stereo image that stays, what lies above the network's band, strength.
+The network gets each group of channels as one continuous stream, as recurrent networks need. Everything around it is
+the same for all networks: resampling, extreme sample values, the stereo image, the band above the network's rate,
+strength.
 """
 
 from collections.abc import Callable
@@ -23,49 +24,49 @@ from munsit_denoise.engine.stream import CONTEXT_S, StreamFormat, WindowedDenois
 from munsit_denoise.engine.top import above_the_band
 
 Channels = NDArray[np.float32]  # [channels, samples], full scale is 1
-PIECE_S = 2  # what a network is fed at a time; a recording that is not wanted any more ends between two of them
-AHEAD_S = 1  # of the context, what is fed behind a window's core, and in front of the recording's beginning
-LAG_S = 0.5  # how far a network may be behind
-RIM_S = 0.5  # of the context, what is known of the result on either side of the core
-FADE_S = 0.016  # at the ends of that
-GROUP = 2  # channels that are fed together: bounds memory
+PIECE_S = 2  # fed to the network at a time; a recording can be stopped between two pieces
+AHEAD_S = 1  # of the context: fed beyond the end of a window's core, and before the beginning of the recording
+LAG_S = 0.5  # the longest delay that a network may have
+RIM_S = 0.5  # of the context: the part of the result that is known on each side of the core
+FADE_S = 0.016  # the fade at the ends of that part
+GROUP = 2  # channels that are fed together: limits memory
 
 
 class Listener(Protocol):
-    """Some channels of one recording, as one stream."""
+    """One stream of a few channels of a recording."""
 
     def feed(self, samples: Channels) -> Channels:
-        """Take [channels, samples], whole seconds; return what is ready, sample for sample, at most LAG_S behind."""
+        """Take [channels, samples], whole seconds; return the samples that are ready, delayed by at most LAG_S."""
         ...
 
 
 class ChannelNetwork(Protocol):
-    """A network that hears each channel for itself."""
+    """A network that processes each channel independently."""
 
     @property
     def model(self) -> ModelInfo:
-        """Which model it is."""
+        """Name, version and weights of the network."""
         ...
 
     @property
     def sample_rate_hz(self) -> int:
-        """At which it hears."""
+        """The sample rate of the network."""
         ...
 
     def listen(self, channels: int) -> Listener:
-        """Begin a recording, or some of its channels: GROUP at the most."""
+        """Start a stream of at most GROUP channels of a recording."""
         ...
 
 
 class ChannelEnhancer:
-    """An enhancer made of a network that hears channels."""
+    """An enhancer built on a ChannelNetwork."""
 
     def __init__(self, network: ChannelNetwork) -> None:
         self._network = network
 
     @property
     def models(self) -> tuple[ModelInfo, ...]:
-        """Which model it is."""
+        """The one model that it uses."""
         return (self._network.model,)
 
     def begin(self, stream: StreamFormat, strength: float) -> WindowedDenoiser:
@@ -74,20 +75,20 @@ class ChannelEnhancer:
 
 
 class _ChannelWindows:
-    """The windows of one recording, which overlap; the network hears each second of them once."""
+    """The overlapping windows of one recording; the network gets each second once."""
 
     def __init__(self, network: ChannelNetwork, stream: StreamFormat) -> None:
         self._name, self._rate_hz = network.model.name, network.sample_rate_hz
         self._core_s = stream.core_s
         groups = [min(GROUP, stream.channels - first) for first in range(0, stream.channels, GROUP)]
         self._listeners = [network.listen(channels) for channels in groups]
-        self._heard_s = CONTEXT_S - AHEAD_S  # of the next window, what has been heard or is not to be
-        self._results: list[Tensor] = [torch.zeros(channels, 0) for channels in groups]  # from `heard_s` or before
-        self._from_s = float(self._heard_s)  # where in the next window the results begin
+        self._heard_s = CONTEXT_S - AHEAD_S  # in the next window: fed already, or to be skipped
+        self._results: list[Tensor] = [torch.zeros(channels, 0) for channels in groups]  # start at `_from_s`
+        self._from_s = float(self._heard_s)  # where the results begin in the next window
 
     @torch.inference_mode()
     def enhance(self, window: Tensor, sample_rate_hz: int, strength: float, should_stop: Callable[[], bool]) -> Tensor:
-        """Return the next window [channels, samples] of whole seconds without its noise; its ends come out silent."""
+        """Return the next window [channels, samples], whole seconds, without its noise; its ends are silent."""
         near, exponents = tamed(window)
         samples, seconds = window.shape[-1], window.shape[-1] // sample_rate_hz
         own = _resampled(near, seconds * self._rate_hz)
@@ -101,7 +102,7 @@ class _ChannelWindows:
         return restored(near + strength * (out - near), exponents)
 
     def _clean(self, own: Tensor, seconds: int, should_stop: Callable[[], bool]) -> Tensor:
-        """Return what the network makes of a window at its rate, silent where it is not known."""
+        """Return the network's result for a window at the network's rate, silent where there is none."""
         rate_hz, rim = self._rate_hz, round((CONTEXT_S - RIM_S) * self._rate_hz)
         first = 0
         for number, listener in enumerate(self._listeners):
@@ -113,7 +114,7 @@ class _ChannelWindows:
             self._results[number] = torch.cat([kept, *pieces], dim=1)
             first += len(group)
         joined = torch.cat(self._results)
-        skipped = rim - round(self._from_s * rate_hz)  # of the results, what lies before
+        skipped = rim - round(self._from_s * rate_hz)  # samples of the results that precede the window
         wanted = seconds * rate_hz - 2 * rim
         if joined.shape[1] < skipped + wanted:
             raise RuntimeError(f"{self._name} is more than {LAG_S:g} s behind what it is fed")
@@ -131,7 +132,7 @@ class _ChannelWindows:
         return found
 
     def _move_on(self, seconds: int) -> None:
-        """Count from the beginning of the next window, and forget what is not needed of the results."""
+        """Shift the positions to the next window, and drop results that are no longer needed."""
         self._heard_s = seconds - AHEAD_S - self._core_s
         next_from_s = CONTEXT_S - RIM_S
         done = round((self._core_s + next_from_s - self._from_s) * self._rate_hz)
@@ -140,14 +141,14 @@ class _ChannelWindows:
 
 
 def _resampled(waveform: Tensor, samples: int) -> Tensor:
-    """Return [channels, samples] that span the same time, a few channels at a time."""
+    """Return the waveform resampled to [channels, samples] for the same duration, a few channels at a time."""
     if waveform.shape[-1] == samples:
         return waveform
     return torch.cat([resample_window(part, samples) for part in torch.split(waveform, GROUP)])
 
 
 def _faded(waveform: Tensor, length: int) -> Tensor:
-    """Return [channels, samples] that rise and fall, as an edge would ring far in the resampler."""
+    """Return [channels, samples] faded in and out, because a hard edge would ring in the resampler."""
     rise = torch.hann_window(2 * length)[:length]
     waveform = waveform.clone()
     waveform[:, :length] *= rise

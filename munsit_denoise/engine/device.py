@@ -1,4 +1,4 @@
-"""Where the network runs, and in which numbers."""
+"""The device of the network, and the precision of its products."""
 
 from typing import TYPE_CHECKING
 
@@ -7,13 +7,13 @@ from munsit_denoise.engine.threads import wait_briefly
 if TYPE_CHECKING:
     import torch
 
-FAST_IN_BFLOAT16 = ("avx512_bf16", "amx_bf16")  # of a processor; others only imitate it
+FAST_IN_BFLOAT16 = ("avx512_bf16", "amx_bf16")  # flags of processors that compute in bfloat16; others emulate it
 
 
 def choose_device(name: str) -> "torch.device":
-    """Return the torch device for `auto`, `cpu` or `cuda`; `auto` takes CUDA where it is.
+    """Return the torch device for `auto`, `cpu` or `cuda`; `auto` takes CUDA if there is one.
 
-    Raises RuntimeError when CUDA is asked for and there is none.
+    Raises RuntimeError when `cuda` is asked for and there is none.
     """
     wait_briefly()
     import torch
@@ -46,7 +46,7 @@ def _computes_in_bfloat16(device: "torch.device") -> bool:
 
 
 def use_threads(threads: int) -> None:
-    """Let PyTorch use this many cores in this process; 0 leaves its own choice."""
+    """Let PyTorch use this many cores in this process; 0 leaves its default."""
     import torch
 
     if threads > 0:

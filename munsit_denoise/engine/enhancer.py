@@ -1,4 +1,4 @@
-"""What every model is to the rest of the program, and what a package of your own has to be: docs/enhancers.md."""
+"""The protocol of a model, also for models of other packages: docs/enhancers.md."""
 
 from typing import Protocol
 
@@ -7,32 +7,32 @@ from munsit_denoise.engine.stream import Block, StreamFormat
 
 
 class Denoiser(Protocol):
-    """One recording: what `feed` and `flush` return is together as long as what was fed, sample for sample."""
+    """One recording in progress; all that `feed` and `flush` return is as long as all that was fed."""
 
     def feed(self, block: Block) -> Block:
         """Take [frames, channels] and return the frames that are ready, often none. Raises Stopped."""
         ...
 
     def flush(self) -> Block:
-        """Return the rest; the recording ends here. Raises Stopped."""
+        """Return the remaining frames and end the recording. Raises Stopped."""
         ...
 
     def stop(self) -> None:
-        """Let every `feed` and `flush` raise Stopped; return when the one that another thread is in has ended."""
+        """Make `feed` and `flush` raise Stopped; return once a call in another thread has ended."""
         ...
 
 
 class Enhancer(Protocol):
-    """A model that takes noise out of recordings, loaded once; several recordings may be in work at a time."""
+    """A model that removes noise, loaded once; it can process several recordings at a time."""
 
     @property
     def models(self) -> tuple[ModelInfo, ...]:
-        """Which models it is made of."""
+        """The models that it uses."""
         ...
 
     def begin(self, stream: StreamFormat, strength: float) -> Denoiser:
-        """Return a denoiser for one recording; a `strength` of 0 leaves the sound as it is, 1 takes all noise out.
+        """Return a denoiser for one recording; a `strength` of 0 changes nothing, 1 removes all noise.
 
-        How the recording is cut into blocks changes no sample.
+        The division of the recording into blocks changes no sample.
         """
         ...

@@ -1,9 +1,8 @@
-"""What the network makes of a spectrogram: below 4 kHz a filter over each bin and its neighbours, gains above.
+"""The output of the network: below 4 kHz, a filter over each bin and its neighbours; above, gains.
 
-Frames overlap and so do the bins' main lobes, so that a bin's neighbours in time and frequency know of what is in it.
-With a tap on each of them, as in Mack and Habets, "Deep filtering: signal extraction and reconstruction using
-complex time-frequency filters" (2020), harmonics closer than a main lobe and sounds shorter than a frame can come
-apart.
+Frames overlap, and so do the main lobes of bins, so neighbours in time and frequency hold part of what is in a bin.
+With a tap on each neighbour, the network can separate harmonics closer than a main lobe and sounds shorter than a frame
+(Mack and Habets, "Deep filtering: signal extraction and reconstruction using complex time-frequency filters", 2020).
 """
 
 from typing import NamedTuple
@@ -26,7 +25,7 @@ class Filter(NamedTuple):
     gains: Tensor
 
     def apply(self, spectrogram: Tensor) -> Tensor:
-        """Return a filtered complex spectrogram [batch, frames, bins]."""
+        """Return the filtered complex spectrogram [batch, frames, bins]."""
         padded = functional.pad(spectrogram[..., : LOW_BINS + 1], (1, 0, 1, 1))
         frames = spectrogram.shape[1]
         low = spectrogram[..., :LOW_BINS] * self.mask
@@ -35,16 +34,16 @@ class Filter(NamedTuple):
         return torch.cat([low, spectrogram[..., LOW_BINS:] * self.gains], dim=-1)
 
     def mixed(self, strength: float) -> "Filter":
-        """Return the filter with a part of the input left in: 1 is the filter itself, 0 lets all pass."""
+        """Return the filter mixed with the input: 1 is the filter itself, 0 passes the input unchanged."""
         if strength == 1:
             return self
         return Filter(1 + strength * (self.mask - 1), strength * self.taps, 1 + strength * (self.gains - 1))
 
     def shared(self, spectrogram: Tensor, sharing: Tensor) -> "Filter":
-        """Return each channel's filter moved towards that of the channels it shares with, a mean weighted by energy.
+        """Return each channel's filter moved towards the filters it shares with, as an energy-weighted mean.
 
-        The spectrogram is [channels, frames, bins], the sharing [channels, channels, frames] from 0 (a filter of its
-        own) to 1 (one filter for both).
+        The spectrogram is [channels, frames, bins]; the sharing is [channels, channels, frames], from 0 (own filter) to
+        1 (one filter for both).
         """
         power = spectrogram.real.square() + spectrogram.imag.square() + 1e-20
         parts = [_shared(power, sharing, channel, self) for channel in range(len(power))]
@@ -52,9 +51,9 @@ class Filter(NamedTuple):
 
 
 def shares(power: Tensor, filter_sharing: Tensor, channel: int) -> Tensor:
-    """Return how much of each channel's filter a channel is given [channels, frames, bins]; together they are 1.
+    """Return the weight of each channel's filter in one channel's filter [channels, frames, bins]; they add up to 1.
 
-    Powers are [channels, frames, bins], the filter_sharing is [channels, channels, frames].
+    `power` is [channels, frames, bins], `filter_sharing` is [channels, channels, frames].
     """
     others = filter_sharing[channel].clone()  # [channels, frames]
     others[channel] = 0
@@ -68,14 +67,14 @@ def shares(power: Tensor, filter_sharing: Tensor, channel: int) -> Tensor:
 
 
 def _shared(power: Tensor, sharing: Tensor, channel: int, filters: Filter) -> Filter:
-    """Return one channel's filter, without a batch axis."""
+    """Return the shared filter of one channel, without a batch axis."""
     share = shares(power, sharing, channel)
     low, high = share[..., :LOW_BINS], share[..., LOW_BINS:]
     return Filter((low * filters.mask).sum(0), (low[..., None] * filters.taps).sum(0), (high * filters.gains).sum(0))
 
 
 def joined(filters: list[Filter]) -> Filter:
-    """Return the filters of all batches as one."""
+    """Return the filters of several batches as one."""
     if len(filters) == 1:
         return filters[0]
     return Filter(*(torch.cat(parts) for parts in zip(*filters, strict=True)))

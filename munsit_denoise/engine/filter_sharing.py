@@ -1,10 +1,10 @@
-"""How far two channels of a recording are one image: whether they may share a filter.
+"""How far two channels may share a filter, because they are one stereo image.
 
-In a stereo image both channels hear the same sources beside the same noise, and a filter of their own would move
-the sources. Two microphones, one near and one far or one a speaker, hear different noise or different speakers, and
-a shared filter lets each one's noise through where the other speaks. Three figures of the seconds around a moment
-tell them apart: the coherence of what is louder than the noise (Carter, "Coherence and time delay estimation",
-1987), the difference of the two noises' levels, and how far the levels differ from frame to frame.
+Both channels of a stereo image contain the same sources and the same noise; separate filters would move the sources.
+Separate microphones (one near and one far, or one for each speaker) contain different noise or speakers; a shared
+filter would let the noise of one through while the other speaks. Three figures of the seconds around a moment
+distinguish them: the coherence of what is louder than the noise (Carter, "Coherence and time delay estimation", 1987),
+the difference between the two noise levels, and the level difference from frame to frame.
 """
 
 from itertools import combinations
@@ -15,22 +15,21 @@ from torch.nn import functional
 
 from munsit_denoise.engine.bands import LOW_BINS
 
-STEP_FRAMES = 25  # between two moments that are looked at: .4 s
-AROUND_FRAMES = 125  # frames before and after a moment that count, 2 s: a window's context
-EVERY = 2  # of these frames one in so many is looked at: frames overlap by half
-FLOOR_SHARE = 0.15  # so many of the frames are no louder than the noise
-SPEECH_DB = 6.0  # what counts as louder than the noise
+STEP_FRAMES = 25  # between two moments that are analysed: 0.4 s
+AROUND_FRAMES = 125  # analysed each way around a moment: 2 s, a window's context
+EVERY = 2  # only each second of these frames is read, as frames overlap by half
+FLOOR_SHARE = 0.15  # the share of frames that counts as noise
+SPEECH_DB = 6.0  # above the noise: counts as speech
 BAND_BINS = 8  # bins that share one noise level
-LEAST_SHARE = 0.02  # of the power must be louder than the noise for the coherence to say anything
+LEAST_SHARE = 0.02  # of the power must be louder than the noise, or the coherence means nothing
 LEANING = 0.3  # how far a far microphone follows a near one
-MAX_CHANNELS = 8  # more are microphones, each for itself
+MAX_CHANNELS = 8  # with more, each is a microphone of its own
 
 
 def filter_sharing(spectrogram: Tensor) -> Tensor:
-    """Return how far each channel shares each other one's filter, from 0 to 1: [channels, channels, frames].
+    """Return how far each channel shares the filter of each other one, from 0 to 1: [channels, channels, frames].
 
-    The spectrogram is complex, [channels, frames, bins]. A moment's figure depends on the frames within
-    `AROUND_FRAMES` of it alone.
+    The spectrogram is complex, [channels, frames, bins]. A figure depends only on the `AROUND_FRAMES` frames each way.
     """
     channels, frames = spectrogram.shape[:2]
     out = torch.eye(channels, device=spectrogram.device)[..., None].repeat(1, 1, frames)
@@ -47,7 +46,7 @@ def filter_sharing(spectrogram: Tensor) -> Tensor:
 
 
 def _around(spectrogram: Tensor) -> Tensor:
-    """Return the frames around each moment; beyond the ends the last frames are mirrored."""
+    """Return the frames around each moment, mirrored at the ends of the recording."""
     channels, frames, bins = spectrogram.shape
     moments = range(0, frames, STEP_FRAMES)
     offsets = torch.arange(-AROUND_FRAMES, AROUND_FRAMES + 1, EVERY)
@@ -57,7 +56,7 @@ def _around(spectrogram: Tensor) -> Tensor:
 
 
 def _noise_floor(power: Tensor) -> Tensor:
-    """Return the level of the quietest frames in each band [channels, moments, bands], as power a bin."""
+    """Return the mean power of the quietest frames, per bin [channels, moments, bands]."""
     bands = power.view(*power.shape[:-1], -1, BAND_BINS).mean(-1)
     lowest = max(1, int(FLOOR_SHARE * bands.shape[2]))
     floor: Tensor = bands.topk(lowest, dim=2, largest=False).values.mean(2)
@@ -65,10 +64,10 @@ def _noise_floor(power: Tensor) -> Tensor:
 
 
 def _shared(seen: Tensor, power: Tensor, floor: Tensor) -> Tensor:
-    """Return how far either channel of a pair shares the other's filter [2, moments].
+    """Return how far each channel of a pair shares the other's filter [2, moments].
 
-    Spectra are [2, moments, frames, bins]. A far microphone still gains from a near one that hears the same speaker,
-    not the other way round.
+    Spectra are [2, moments, frames, bins]. A far microphone gains from the filter of a near one that records the same
+    speaker, but not the other way round.
     """
     noise = floor.repeat_interleave(BAND_BINS, -1)[:, :, None]  # [2, moments, 1, bins]
     loud = (power > noise * 10 ** (SPEECH_DB / 10)).any(0)  # [moments, frames, bins]
@@ -100,12 +99,12 @@ def _mean(values: Tensor, weights: Tensor) -> Tensor:
 
 
 def _ramp(values: Tensor, none: float, full: float) -> Tensor:
-    """Return 0 at `none`, 1 at `full`, straight in between."""
+    """Return 0 at `none`, 1 at `full`, linear in between."""
     return ((values - none) / (full - none)).clamp(0, 1)
 
 
 def _at_frames(moments: Tensor, frames: int) -> Tensor:
-    """Return values at each frame [channels, frames] of values at each moment [channels, moments]."""
+    """Return the values at each frame [channels, frames] of values at each moment [channels, moments]."""
     long = (moments.shape[-1] - 1) * STEP_FRAMES + 1
     each = functional.interpolate(moments[None], size=long, mode="linear", align_corners=True)
     return functional.pad(each, (0, max(frames - long, 0)), mode="replicate")[0, :, :frames]

@@ -1,4 +1,4 @@
-"""Channels that make one image keep it, whatever network each of them went through."""
+"""Keeps the stereo image when a network has processed each channel independently."""
 
 import torch
 from torch import Tensor
@@ -7,13 +7,14 @@ from munsit_denoise.engine.filter import shares
 from munsit_denoise.engine.filter_sharing import filter_sharing
 from munsit_denoise.engine.stft import Stft
 
-LARGEST = 2**0.5  # of a filter's value
+LARGEST = 2**0.5  # the largest magnitude of a filter value
 
 
 def with_shared_filters(clean: Tensor, noisy: Tensor) -> Tensor:
-    """Return results [channels, samples] at 48 kHz of which kin share one filter, as `filter_sharing` says.
+    """Return results [channels, samples] at 48 kHz in which the channels of one image share a filter.
 
-    A result's filter is the ratio of its spectrum to the original's. Where nothing is shared, results stay as they are.
+    The filter of a result is the ratio of its spectrum to the original's. `filter_sharing` says how far channels share
+    it; where they do not, the result is unchanged.
     """
     stft = Stft().to(noisy.device)
     before, after = stft.analyse(noisy), stft.analyse(clean)
@@ -32,13 +33,13 @@ def with_shared_filters(clean: Tensor, noisy: Tensor) -> Tensor:
 
 
 def _moved(near: Tensor, channel: int) -> Tensor:
-    """Return how far a channel shares with its nearest kin [frames]."""
+    """Return how far a channel shares with the channel that it shares most with [frames]."""
     others = near.clone()
     others[channel] = 0
     return others.amax(0)
 
 
 def _limited(filters: Tensor) -> Tensor:
-    """Return complex values whose magnitudes are at most LARGEST."""
+    """Return complex values whose magnitude is limited to LARGEST."""
     size = filters.abs()
     return torch.where(size > LARGEST, filters * (LARGEST / size.clamp_min(LARGEST)), filters)

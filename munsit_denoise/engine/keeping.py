@@ -1,7 +1,7 @@
-"""What a denoiser took away is put back where it rises above the steady background: music, calls, applause.
+"""Puts back what a denoiser removed where it rises above the steady background: music, calls, applause.
 
-Works on any denoiser's output beside its input, so it needs no training and no model: the two go through windows
-together, twice as many channels, and come out as one.
+It compares the output of any denoiser with its input, and needs neither training nor a model. Input and output pass
+through the windows together, as twice the number of channels.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ class KeepingDenoiser:
         self._inner, self._channels = inner, stream.channels
         pairs = StreamFormat(stream.sample_rate_hz, 2 * stream.channels)
         self._outer = WindowedDenoiser(Together(stream.channels), pairs, strength)
-        self._before: Block = np.zeros((0, stream.channels), np.float32)  # fed, and not yet come out of the inner one
+        self._before: Block = np.zeros((0, stream.channels), np.float32)  # fed, and not yet returned by the inner one
 
     def feed(self, block: Block) -> Block:
         """Take [frames, channels] and return the frames that are ready, often none. Raises Stopped."""
@@ -35,12 +35,12 @@ class KeepingDenoiser:
         return self._paired(self._inner.feed(block), self._outer.feed)
 
     def flush(self) -> Block:
-        """Return the rest; the recording ends here. Raises Stopped."""
+        """Return the remaining frames and end the recording. Raises Stopped."""
         last = self._paired(self._inner.flush(), self._outer.feed)
         return np.concatenate([last, self._outer.flush()[:, -self._channels :]])
 
     def stop(self) -> None:
-        """Let every `feed` and `flush` raise Stopped; return when the one that another thread is in has ended."""
+        """Make `feed` and `flush` raise Stopped; return once a call in another thread has ended."""
         self._inner.stop()
         self._outer.stop()
 
@@ -50,7 +50,7 @@ class KeepingDenoiser:
 
 
 class Together:
-    """Windows whose first channels are a recording, and the others what a denoiser made of it."""
+    """Windows whose first half of channels is a recording, and whose second half is a denoiser's result."""
 
     def __init__(self, channels: int) -> None:
         self._channels, self._stft = channels, Stft()
@@ -75,13 +75,13 @@ class Together:
 
 
 def lacking(noisy: Tensor, clean: Tensor, least: Tensor | float) -> Tensor:
-    """Return what gain the noisy spectrum must be added with, so that no bin passes with less than the least."""
+    """Return the gain with which to add the noisy spectrum, so that each bin passes with at least `least`."""
     passed = clean.abs() / noisy.abs().clamp_min(1e-12)
     return (least - passed).clamp_min(0)
 
 
 def shared(gains: Tensor, spectrogram: Tensor) -> Tensor:
-    """Return gains [channels, frames, bins] that channels of one image share: the highest."""
+    """Return gains [channels, frames, bins] in which channels of one image share the highest."""
     if len(gains) == 1:
         return gains
     sharing = filter_sharing(spectrogram)

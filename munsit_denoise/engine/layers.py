@@ -1,7 +1,7 @@
-"""Layers of the mask network.
+"""The layers of the mask network.
 
-Dilated residual convolutions follow Bai, Kolter and Koltun, "An empirical evaluation of generic convolutional
-and recurrent networks for sequence modeling" (2018).
+Dilated residual convolutions follow Bai, Kolter and Koltun, "An empirical evaluation of generic convolutional and
+recurrent networks for sequence modeling" (2018).
 """
 
 import torch
@@ -13,11 +13,11 @@ from munsit_denoise.engine.bands import FILTER_TAPS, Section
 from munsit_denoise.engine.winograd import NOT_PLAIN, WinogradConv2d
 
 TAPS = 3  # of every convolution over time
-OPEN_GATE = 4.0  # before its sigmoid, a gain of 0.98
+OPEN_GATE = 4.0  # before the sigmoid: a gain of 0.98
 
 
 class GroupLinear(nn.Module):
-    """A linear layer for each group of a section: [batch, frames, groups, in] to [..., out]."""
+    """A linear layer for each group of a section: [batch, frames, groups, in] to [batch, frames, groups, out]."""
 
     def __init__(self, groups: int, in_features: int, out_features: int) -> None:
         super().__init__()
@@ -26,15 +26,15 @@ class GroupLinear(nn.Module):
         self.conv: nn.Conv2d | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply each group's own matrix."""
+        """Apply the matrix of each group."""
         if self.conv is None:
             return torch.einsum("btgi,gio->btgo", x, self.weight) + self.bias
         batch, frames, groups, _ = x.shape
-        y: Tensor = self.conv(x.reshape(batch, 1, frames, -1).permute(0, 3, 1, 2))  # channels last, as they were
+        y: Tensor = self.conv(x.reshape(batch, 1, frames, -1).permute(0, 3, 1, 2))  # channels last, as before
         return y.permute(0, 2, 3, 1).reshape(batch, frames, groups, -1)
 
     def fuse(self) -> None:
-        """Make a convolution in groups of the matrices, for inference alone: twice as fast as their products."""
+        """Turn the matrices into one grouped convolution, for inference only: twice as fast as separate products."""
         groups, in_features, out_features = self.weight.shape
         self.conv = nn.Conv2d(groups * in_features, groups * out_features, 1, dilation=NOT_PLAIN, groups=groups)
         self.conv.weight = nn.Parameter(self.weight.detach().mT.reshape(-1, in_features, 1, 1))
@@ -42,7 +42,7 @@ class GroupLinear(nn.Module):
 
 
 class SectionEncoder(nn.Module):
-    """Features of one section to one vector a group."""
+    """Maps the features of a section to one vector for each group."""
 
     def __init__(self, section: Section, channels: int) -> None:
         super().__init__()
@@ -57,9 +57,9 @@ class SectionEncoder(nn.Module):
 
 
 class SectionDecoder(nn.Module):
-    """One vector a group to the filters or gains of its bands.
+    """Maps one vector for each group to the filters or gains of its bands.
 
-    The filters of a group share a gain: in a pause all their taps go to nothing at once, which none finds alone.
+    The filters of a group share a gain, which can close all taps at once in a pause.
     """
 
     def __init__(self, section: Section, channels: int) -> None:
@@ -74,10 +74,13 @@ class SectionDecoder(nn.Module):
                 self.out.bias[:, -1] = OPEN_GATE
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [batch, frames, groups, channels] to [batch, frames, bands, values a band]: within 1 of 0, or gains."""
+        """Map [batch, frames, groups, channels] to [batch, frames, bands, values].
+
+        The values are taps from -1 to 1, or gains from 0 to 1.
+        """
         y = self.out(functional.silu(self.hidden(x), inplace=not self.training)).float()
         if self.section.complex_filter:
-            y = (2 * (2 * y[..., :-1]).sigmoid() - 1) * y[..., -1:].sigmoid()  # tanh itself takes ten times as long
+            y = (2 * (2 * y[..., :-1]).sigmoid() - 1) * y[..., -1:].sigmoid()  # this is tanh, but ten times as fast
         else:
             y = y.sigmoid()
         batch, frames = y.shape[:2]
@@ -87,7 +90,7 @@ class SectionDecoder(nn.Module):
 
 
 class ConvBlock(nn.Module):
-    """A residual convolution over three groups and three frames `dilation` apart."""
+    """A residual convolution over three groups, and over three frames that are `dilation` apart."""
 
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
@@ -101,7 +104,7 @@ class ConvBlock(nn.Module):
         return functional.silu(self.norm(self.conv(x)), inplace=not self.training).add_(x)
 
     def fuse(self, *, winograd: bool) -> None:
-        """Fold the normalisation into the convolution, for inference alone."""
+        """Fold the normalisation into the convolution, for inference only."""
         assert isinstance(self.conv, nn.Conv2d)  # not fused yet
         assert isinstance(self.norm, nn.BatchNorm2d)
         conv = fuse_conv_bn_eval(self.conv.eval(), self.norm.eval())
@@ -109,9 +112,9 @@ class ConvBlock(nn.Module):
 
 
 class DenseBlock(nn.Module):
-    """A residual convolution over three frames `dilation` apart, dense in all features of a frame.
+    """A residual convolution over three frames that are `dilation` apart, dense in all features of a frame.
 
-    One product of the frames laid side by side: backwards it takes a third of a dilated convolution's time.
+    It is one product of the concatenated frames; its backward pass takes a third of that of a dilated convolution.
     """
 
     def __init__(self, features: int, dilation: int) -> None:
@@ -129,13 +132,13 @@ class DenseBlock(nn.Module):
         return functional.silu(self.norm(y.flatten(0, 1)).view_as(x), inplace=not self.training).add_(x)
 
     def fuse(self) -> None:
-        """Fold the normalisation into the product, for inference alone."""
+        """Fold the normalisation into the product, for inference only."""
         assert isinstance(self.norm, nn.BatchNorm1d)  # not fused yet
         self.linear, self.norm = fuse_linear_bn_eval(self.linear.eval(), self.norm.eval()), nn.Identity()
 
 
 class WinogradDenseBlock(nn.Module):
-    """A trained dense block by Winograd's filtering."""
+    """A trained dense block that uses Winograd's minimal filtering."""
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__()
@@ -154,7 +157,7 @@ class WinogradDenseBlock(nn.Module):
 
 
 class Pointwise(nn.Module):
-    """A trained linear layer over [batch, frames, features] as a convolution: in single precision it is faster."""
+    """A trained linear layer over [batch, frames, features] as a convolution, which is faster in single precision."""
 
     def __init__(self, linear: nn.Module) -> None:
         super().__init__()
@@ -173,7 +176,7 @@ def as_image(x: Tensor) -> Tensor:
 
 
 class Downsample(nn.Module):
-    """Groups two by two into one, told where on the frequency axis it lies."""
+    """Merges pairs of groups into one, and adds an embedding of the position on the frequency axis."""
 
     def __init__(self, channels: int, out_channels: int, groups: int) -> None:
         super().__init__()
@@ -187,7 +190,7 @@ class Downsample(nn.Module):
 
 
 class Upsample(nn.Module):
-    """One group into two."""
+    """Splits each group into two."""
 
     def __init__(self, channels: int, out_channels: int) -> None:
         super().__init__()
@@ -197,8 +200,8 @@ class Upsample(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map [batch, channels, frames, groups] to [batch, out channels, frames, 2 * groups].
 
-        One product a place: with channels last in memory the two that a group becomes lie side by side already, and
-        it takes a third of a transposed convolution's time.
+        It is one matrix product: with channels last, the two groups that a group becomes are adjacent in memory. It
+        takes a third of the time of a transposed convolution.
         """
         batch, _, frames, groups = x.shape
         weight = self.conv.weight.permute(3, 1, 0, 2).flatten(0, 1)[..., None]  # [2 * out channels, channels, 1, 1]

@@ -1,7 +1,7 @@
-"""What is done to one window of a recording, in three steps: prepared, shown to the network, finished.
+"""Processes one window of a recording in three steps: prepare, find filters, finish.
 
-The middle step takes channels of any windows that are equally long, so that windows of several recordings can go
-through the network together.
+The middle step takes channels of any windows of equal length, so windows of several recordings can go through the
+network together.
 """
 
 from collections.abc import Callable
@@ -21,23 +21,23 @@ from munsit_denoise.engine.stft import HOP_LENGTH, SAMPLE_RATE_HZ, Stft
 from munsit_denoise.engine.stop import Stopped, never
 from munsit_denoise.engine.stream import StreamFormat, WindowedDenoiser
 
-MARGIN_FRAMES = LEVEL_FRAMES // 2  # of the context: what is seen for the level alone, not by the network
-MAX_BATCH_CHANNELS = 2  # channels through the network or a resampler at a time: bounds memory
+MARGIN_FRAMES = LEVEL_FRAMES // 2  # of the context: used only to measure the level
+MAX_BATCH_CHANNELS = 2  # in one call of the network or the resampler: limits memory
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A window that the network can be shown: in range, at the model's rate, as a spectrogram."""
+    """A window as the network takes it: limited in range, at the model's rate, as a spectrogram."""
 
     sample_rate_hz: int
     window: Tensor  # [channels, samples], near full scale
-    exponents: Tensor  # [channels, 1], of the powers of two that the channels were divided by
+    exponents: Tensor  # [channels, 1]: powers of two that the channels were divided by
     inside: Tensor  # [channels, samples] at the model's rate
     spectrogram: Tensor  # [channels, frames, bins]
 
 
 class MaskEnhancer(nn.Module):
-    """Network and transforms on one device: a window in, the same window without noise out."""
+    """Network and transforms on one device; takes a window and returns it without noise."""
 
     def __init__(self, network: MaskNetwork, device: torch.device, precision: torch.dtype = torch.float32) -> None:
         super().__init__()
@@ -45,11 +45,11 @@ class MaskEnhancer(nn.Module):
         self.stft = Stft().to(device)
         self.batch_channels = MAX_BATCH_CHANNELS
         self.rim_frames = network.size.rim_frames
-        self.unheard = MARGIN_FRAMES + self.rim_frames  # frames at either end that are given no filter
+        self.unheard = MARGIN_FRAMES + self.rim_frames  # frames at each end that get no filter
 
     @property
     def models(self) -> tuple[ModelInfo, ...]:
-        """Which model it is."""
+        """The one model that it uses."""
         return (ModelInfo(OWN),)
 
     def begin(self, stream: StreamFormat, strength: float) -> WindowedDenoiser:
@@ -60,13 +60,13 @@ class MaskEnhancer(nn.Module):
     def enhance(
         self, window: Tensor, sample_rate_hz: int, strength: float, should_stop: Callable[[], bool] = never
     ) -> Tensor:
-        """Return a window [channels, samples] of whole seconds without its noise; its ends come out silent.
+        """Return a window [channels, samples], whole seconds, without its noise; its ends are silent.
 
-        `strength` mixes inside the mask domain, 0 leaving the window as it is.
-        Raises Stopped before the next channels are shown to the network once `should_stop` is true.
+        `strength` mixes filter and input; 0 leaves the window unchanged. Raises Stopped before the next call of the
+        network once `should_stop` returns true.
         """
         channels = len(window)
-        at_a_time = channels if channels <= MAX_CHANNELS else 1  # more have nothing to do with each other
+        at_a_time = channels if channels <= MAX_CHANNELS else 1  # with more, channels are independent
         finished = []
         for part in torch.split(window, at_a_time):
             prepared = self.prepare(part, sample_rate_hz)
@@ -76,7 +76,7 @@ class MaskEnhancer(nn.Module):
 
     @torch.inference_mode()
     def prepare(self, window: Tensor, sample_rate_hz: int) -> Prepared:
-        """Return what the other steps need of a window [channels, samples] of whole seconds."""
+        """Return a window [channels, samples], whole seconds, prepared for the other steps."""
         near, exponents = tamed(window)
         near = near.to(self.device)
         seconds = window.shape[-1] // sample_rate_hz
@@ -85,9 +85,9 @@ class MaskEnhancer(nn.Module):
 
     @torch.inference_mode()
     def find_filters(self, spectrogram: Tensor, should_stop: Callable[[], bool] = never) -> Filter:
-        """Return the filters of [channels, frames, bins] but for the `unheard` frames, each found from its own channel.
+        """Return the filters of [channels, frames, bins] without the `unheard` frames; each channel is independent.
 
-        The channels may be those of several windows. Raises Stopped between any two batches once `should_stop` is true.
+        The channels may belong to several windows. Raises Stopped between two batches once `should_stop` returns true.
         """
         found = []
         with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
@@ -101,8 +101,8 @@ class MaskEnhancer(nn.Module):
     def finish(self, prepared: Prepared, found: Filter, strength: float) -> Tensor:
         """Return a window [channels, samples] with its filters applied.
 
-        Channels that make one image share one filter, so that it stays; microphones of their own have their own (see
-        `filter_sharing`). What lies above the model's band follows the gain of the highest band.
+        The channels of one image share a filter, which keeps the image; separate microphones have their own (see
+        `filter_sharing`). The band above the model's rate gets the gain of the highest band.
         """
         unheard, samples = self.unheard, prepared.window.shape[-1]
         spectrogram = prepared.spectrogram[:, unheard:-unheard]
@@ -120,7 +120,7 @@ class MaskEnhancer(nn.Module):
 
 
 def _resampled(waveform: Tensor, samples: int) -> Tensor:
-    """Return [channels, samples] that span the same time, a few channels at a time."""
+    """Return the waveform resampled to [channels, samples] for the same duration, a few channels at a time."""
     if waveform.shape[-1] == samples:
         return waveform
     parts = [resample_window(part, samples) for part in torch.split(waveform, MAX_BATCH_CHANNELS)]
@@ -128,7 +128,7 @@ def _resampled(waveform: Tensor, samples: int) -> Tensor:
 
 
 def _faded(waveform: Tensor) -> Tensor:
-    """Return [channels, samples] with a hop of rise and one of fall, as an edge would ring far in the resampler."""
+    """Return [channels, samples] faded in and out over one hop, because a hard edge would ring in the resampler."""
     rise = torch.hann_window(2 * HOP_LENGTH, device=waveform.device)[:HOP_LENGTH]
     waveform[:, :HOP_LENGTH] *= rise
     waveform[:, -HOP_LENGTH:] *= rise.flip(0)

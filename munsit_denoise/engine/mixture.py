@@ -1,4 +1,4 @@
-"""Several models together: the mean of their results errs less than each of them, where they err differently."""
+"""Several models together: where their errors differ, the mean of their results has a smaller error than each."""
 
 from collections.abc import Sequence
 
@@ -10,21 +10,21 @@ from munsit_denoise.engine.stream import Block, StreamFormat
 
 
 class Mixture:
-    """An enhancer whose result is a weighted mean of others'."""
+    """An enhancer whose result is a weighted mean of the results of others."""
 
     def __init__(self, parts: Sequence[tuple[Enhancer, float]]) -> None:
-        """The weights together are 1."""
+        """The weights must add up to 1."""
         self._parts = parts
 
     @property
     def models(self) -> tuple[ModelInfo, ...]:
-        """Which models it is made of."""
+        """The models that it uses."""
         return tuple(model for enhancer, _ in self._parts for model in enhancer.models)
 
     def begin(self, stream: StreamFormat, strength: float) -> Denoiser:
         """Return a denoiser for one recording."""
         if strength == 0:
-            return self._parts[0][0].begin(stream, strength)  # no mean changes what none of them changes
+            return self._parts[0][0].begin(stream, strength)  # with a strength of 0 all results are the input
         return MixedDenoiser([(enhancer.begin(stream, strength), weight) for enhancer, weight in self._parts], stream)
 
 
@@ -37,15 +37,15 @@ class MixedDenoiser:
         self._waiting: list[Block] = [np.zeros((0, stream.channels), np.float32) for _ in parts]
 
     def feed(self, block: Block) -> Block:
-        """Take [frames, channels] and return the frames that all of them have ready. Raises Stopped."""
+        """Take [frames, channels] and return the frames that all denoisers have ready. Raises Stopped."""
         return self._mean([denoiser.feed(block) for denoiser in self._denoisers])
 
     def flush(self) -> Block:
-        """Return the rest; the recording ends here. Raises Stopped."""
+        """Return the remaining frames and end the recording. Raises Stopped."""
         return self._mean([denoiser.flush() for denoiser in self._denoisers])
 
     def stop(self) -> None:
-        """Let every `feed` and `flush` raise Stopped; return when the one that another thread is in has ended."""
+        """Make `feed` and `flush` raise Stopped; return once a call in another thread has ended."""
         for denoiser in self._denoisers:
             denoiser.stop()
 

@@ -1,11 +1,10 @@
-"""The mask network: band-split features, a U-shaped network over bands and time, a filter a bin or a gain a band.
+"""The mask network: band-split features, a U-shaped network over bands and time, a filter or gain for each bin.
 
-Groups of bands are merged two by two down to a dense middle that knows the whole spectrum, as voices and noises
-differ in it, and parted again, each scale beside what came in at it (Ronneberger, Fischer and Brox, "U-Net", 2015).
-It looks as far ahead as back (the service works on files), and no farther than its size says: what a window
-of the recording yields is the same wherever its neighbours begin, which a recurrent network cannot promise.
-Power-law compression follows Braun and Tashev, "Data augmentation and loss normalization for deep noise
-suppression" (2020).
+Groups of bands are merged in pairs, down to a dense middle that sees the whole spectrum, and split again with skip
+connections (Ronneberger, Fischer and Brox, "U-Net", 2015). The network looks ahead as far as back, because the service
+works on files, and its reach is finite. So the output at a moment does not depend on where windows begin; a recurrent
+network cannot guarantee that. Power-law compression follows Braun and Tashev, "Data augmentation and loss normalization
+for deep noise suppression" (2020).
 """
 
 from collections.abc import Mapping
@@ -31,37 +30,37 @@ from munsit_denoise.engine.layers import (
 )
 from munsit_denoise.engine.stft import BIN_HZ, N_BINS
 
-COMPRESSION = 0.3  # exponent on magnitudes, in features and loss
-LEVEL_FRAMES = 121  # frames of the moving average that the input is levelled with: 2 s
-APART_DB = (13.0, 17.0)  # a second so far below the mean around it is levelled by itself: not at all, wholly
-ALONE_DB = (8.0, 12.0)  # a frame so far above the second is no part of it: a lone sound in a pause
-PAUSE_DB = (6.0, 10.0)  # speech has a mean so far above its softest frames, a steady noise has not
-PAUSE_SHARE = 0.5  # of the frames are its softest
-LEVEL_FLOOR = 1e-12  # of a bin's power: far below 24-bit rounding, keeps digital silence finite
-FEATURE_FLOOR = 1e-8  # below the level by 80 dB: what resampling leaves in an empty band is no feature
-Dilations = tuple[tuple[int, ...], ...]  # of the blocks of each scale
+COMPRESSION = 0.3  # exponent of magnitudes, in features and loss
+LEVEL_FRAMES = 121  # in the moving average that normalises the input level: 2 s
+APART_DB = (13.0, 17.0)  # a second this far below the mean around it is levelled by itself: not at all, fully
+ALONE_DB = (8.0, 12.0)  # a frame this far above its second is not part of it, but a single sound in a pause
+PAUSE_DB = (6.0, 10.0)  # the mean of speech is this far above its quietest frames; that of steady noise is not
+PAUSE_SHARE = 0.5  # the share of frames that counts as quietest
+LEVEL_FLOOR = 1e-12  # power of a bin, far below 24-bit rounding: keeps digital silence finite
+FEATURE_FLOOR = 1e-8  # 80 dB below the level: ignores what resampling leaves in an empty band
+Dilations = tuple[tuple[int, ...], ...]  # for each block of each scale
 SCALES = 3  # all groups, pairs of them, pairs of pairs
-HIGH_GAIN_FLOOR = 0.015  # a trace of the room, 36 dB down, sounds more natural than nothing at all
-FLOOR_FROM_HZ = 8_000  # below, where voices are, noise may go altogether
+HIGH_GAIN_FLOOR = 0.015  # 36 dB down: a trace of the room sounds more natural than silence
+FLOOR_FROM_HZ = 8_000  # below it, in the range of voices, noise is removed completely
 
 
 @dataclass(frozen=True)
 class ModelSize:
-    """What a checkpoint must say for the network to be built again."""
+    """The dimensions of the network, as a checkpoint stores them."""
 
-    channels: int = 48  # a group
+    channels: int = 48  # for each group
     dilations_in: Dilations = ((1,), (2,), (1, 4))  # of each scale's blocks before the middle, in frames
-    dilations_out: Dilations = ((1,), (2,), (1,))  # and behind it
+    dilations_out: Dilations = ((1,), (2,), (1,))  # and after it
     dense_dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 8, 4, 2)
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> "ModelSize":
-        """Return the size that a checkpoint or a recipe describes, in which tuples are lists."""
+        """Return the size in a checkpoint or recipe, where tuples are stored as lists."""
         return cls(**tupled(table))
 
     @property
     def widths(self) -> tuple[int, int, int]:
-        """Channels a group at each scale."""
+        """Channels of a group at each scale."""
         return self.channels, self.channels * 4 // 3, self.channels * 2
 
     @property
@@ -71,17 +70,17 @@ class ModelSize:
 
     @property
     def rim_frames(self) -> int:
-        """How far the layers down to the middle look each way."""
+        """Frames that the layers up to the middle reach each way."""
         return sum(map(sum, self.dilations_in)) + sum(self.dense_dilations)
 
     @property
     def reach_frames(self) -> int:
-        """How far all of the network looks each way."""
+        """Frames that the whole network reaches each way."""
         return LEVEL_FRAMES // 2 + self.rim_frames + sum(map(sum, self.dilations_out))
 
 
 class MaskNetwork(nn.Module):
-    """Noisy complex spectrogram in, the filter that takes its noise out."""
+    """Maps a noisy complex spectrogram to the filter that removes its noise."""
 
     high_matrix: Tensor
     gain_floor: Tensor
@@ -107,13 +106,13 @@ class MaskNetwork(nn.Module):
         self.dense = nn.Sequential(*(DenseBlock(self.size.dense, dilation) for dilation in self.size.dense_dilations))
         self.norm = nn.LayerNorm(self.size.channels)
         self.decoders = nn.ModuleList(SectionDecoder(s, self.size.channels) for s in SECTIONS)
-        self.to(memory_format=torch.channels_last)  # the layout that CPU convolutions are fast in
+        self.to(memory_format=torch.channels_last)  # convolutions on the CPU are faster in this layout
 
     def forward(self, spectrogram: Tensor, margin: int = 0, rim: int = 0) -> Filter:
         """Return the filter for a complex spectrogram [batch, frames, bins].
 
-        The `margin` frames at either end are there for the level of the others alone, the `rim` frames within them
-        for the layers down to the middle; neither are given a filter.
+        The `margin` frames at each end only contribute to the level of the others. The next `rim` frames at each end
+        are only input to the layers up to the middle. Neither get a filter.
         """
         frames = slice(margin, spectrogram.shape[1] - margin)
         low, high = (part[:, frames] for part in self.features(spectrogram))
@@ -123,7 +122,7 @@ class MaskNetwork(nn.Module):
         return self._filter(self.norm(self._scale(x, 0, rim).permute(0, 2, 3, 1)))
 
     def _scale(self, x: Tensor, scale: int, rim: int) -> Tensor:
-        """Map [batch, channels, frames, groups] of a scale through the scales below and back, its rims left behind."""
+        """Map [batch, channels, frames, groups] through this scale and those below; the result lacks the rims."""
         x = self.blocks_in[scale](x)
         inner = x[:, :, rim : x.shape[2] - rim]
         if scale < SCALES - 1:
@@ -134,13 +133,13 @@ class MaskNetwork(nn.Module):
         return out
 
     def _middle(self, x: Tensor, rim: int) -> Tensor:
-        """Map [batch, frames, groups, channels] of the last scale as one vector a frame, the rims left behind."""
+        """Map [batch, frames, groups, channels] of the last scale as one vector per frame; the output lacks rims."""
         y: Tensor = functional.silu(self.dense(self.dense_in(self.dense_norm(x.flatten(2)))))
         y = self.dense_out(y[:, rim : x.shape[1] - rim])
         return y.view(*y.shape[:2], *x.shape[2:])
 
     def fuse(self, *, winograd: bool) -> None:
-        """Make the network faster and unable to learn; `winograd` for single precision on a CPU."""
+        """Prepare the network for faster inference, without training; `winograd` is for float32 on a CPU."""
         if winograd:
             self.dense_in, self.dense_out = Pointwise(self.dense_in), Pointwise(self.dense_out)
             self.dense = nn.Sequential(*(WinogradDenseBlock(block) for block in self.dense))
@@ -151,7 +150,7 @@ class MaskNetwork(nn.Module):
                 module.fuse()
 
     def features(self, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
-        """Return levelled, compressed features: [batch, frames, low bins, 3] and [batch, frames, high bands]."""
+        """Return normalised, compressed features: [batch, frames, low bins, 3] and [batch, frames, high bands]."""
         real, imag = spectrogram.real, spectrogram.imag
         power = real.square() + imag.square()  # [batch, frames, bins]
         frame_power = power.mean(dim=-1)
@@ -172,7 +171,7 @@ class MaskNetwork(nn.Module):
         return high[:, :, section.start - LOW_BINS : section.stop - LOW_BINS]
 
     def _filter(self, x: Tensor) -> Filter:
-        """Return the filter of the last features [batch, frames, groups, channels]."""
+        """Return the filter from the last features [batch, frames, groups, channels]."""
         low: list[Tensor] = []
         high: list[Tensor] = []
         first = 0
@@ -183,12 +182,12 @@ class MaskNetwork(nn.Module):
         parts = torch.cat(low, dim=2)
         taps = torch.view_as_complex(parts.view(*parts.shape[:-1], FILTER_TAPS, 2))  # [batch, frames, low bins, taps]
         gains = torch.cat(high, dim=2).squeeze(-1) @ self.high_matrix.T  # [batch, frames, high bins]
-        gains = self.gain_floor + (1 - self.gain_floor) * gains.float()  # mixed precision makes products shorter
+        gains = self.gain_floor + (1 - self.gain_floor) * gains.float()  # mixed precision gives half-precision products
         return Filter(taps[..., 0], taps[..., 1:], gains)
 
 
 def local_level(frame_power: Tensor) -> Tensor:
-    """Return the mean power around each frame [batch, frames], so that the mask does not depend on loudness."""
+    """Return the mean power around each frame [batch, frames], by which the features become independent of loudness."""
     mean = functional.avg_pool1d(
         frame_power[:, None], LEVEL_FRAMES, stride=1, padding=LEVEL_FRAMES // 2, count_include_pad=False
     )
@@ -196,12 +195,12 @@ def local_level(frame_power: Tensor) -> Tensor:
 
 
 def settled_level(frame_power: Tensor, level: Tensor) -> Tensor:
-    """Return levels [batch, frames] that do not hear a louder stretch beside a frame's own.
+    """Return levels [batch, frames] without the influence of a much louder neighbouring stretch.
 
-    Next to a speaker 20 dB louder the mean over both sides is the other one's level, and the network takes a soft
-    voice for what is left of the room. Where the second before or the one behind lies far below the mean, the frame
-    belongs to it unless it is loud itself. That is done where this second rises and falls as speech does: a steady
-    sound is a noise, not to be brought forward. All other levels stay as they are, to the bit.
+    Next to a speaker 20 dB louder, the mean over both sides is the level of that speaker, and the network would take
+    the soft voice for reverberation. If the second before or after a frame is far below the mean, the frame is levelled
+    with that second, unless the frame itself is loud. This applies only if the second rises and falls as speech does;
+    steady noise must not be amplified. All other levels stay the same, to the bit.
     """
     half = LEVEL_FRAMES // 2
     padded = functional.pad(frame_power[:, None], (half, half), mode="replicate")[:, 0]
@@ -222,7 +221,7 @@ def _decibels(ratio: Tensor) -> Tensor:
 
 
 def _ramp(values: Tensor, bounds: tuple[float, float]) -> Tensor:
-    """Return 0 up to the first bound, 1 from the second on, straight in between."""
+    """Return 0 up to the first bound, 1 from the second on, linear in between."""
     return ((values - bounds[0]) / (bounds[1] - bounds[0])).clamp(0, 1)
 
 
@@ -231,7 +230,7 @@ def _blocks(channels: int, dilations: tuple[int, ...]) -> nn.Sequential:
 
 
 def tupled(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a table whose lists, also those within lists, are tuples."""
+    """Return a table in which all lists, also nested ones, are tuples."""
     return {key: _tuple(value) for key, value in table.items()}
 
 

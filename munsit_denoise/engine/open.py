@@ -1,4 +1,4 @@
-"""The engine for one process: each model loaded once, a denoiser for each recording."""
+"""The engine of one process: loads each model once and makes a denoiser for each recording."""
 
 from collections.abc import Callable
 from functools import cache
@@ -13,19 +13,19 @@ from munsit_denoise.treatment import Keep, Quality, Treatment
 if TYPE_CHECKING:
     from munsit_denoise.engine.enhancer import Enhancer
 
-OWN_SHARE = 0.6  # of the result of `quality=best`: docs/quality.md has the table
+OWN_SHARE = 0.6  # of the own model in `quality=best`; docs/quality.md has the table
 MakeDenoiser = Callable[[int, int, Treatment], PooledDenoiser]
 
 
 def open_engine(
     device_name: str, threads: int, precision: str = "auto", concurrency: int = 1, enhancer_name: str = OWN
 ) -> MakeDenoiser:
-    """Return a maker of denoisers for a sample rate in hertz, a number of channels and what is to be done.
+    """Return a function that makes a denoiser for a sample rate in hertz, a number of channels and a treatment.
 
-    The own network's products are in `precision`; `auto` takes bfloat16 where the device computes in it, which is
-    faster. `enhancer_name` is the model of the standard quality; what `quality=best` needs is loaded when it is first
-    asked for. Of all denoisers together, `concurrency` windows are in work at a time. PyTorch is loaded here.
-    Raises RuntimeError when the device or the model is not there, BrokenWeights when a model's weights are not.
+    `precision` applies to the products of our own network; `auto` takes bfloat16 where the device computes in it, which
+    is faster. `enhancer_name` is the model of the standard quality. The models of `quality=best` are loaded at their
+    first use. All denoisers together process `concurrency` windows at a time. PyTorch is loaded here. Raises
+    RuntimeError when the device or the model is missing, BrokenWeights when the weights of a model are.
     """
     keep_freed_memory()
     wait_briefly()
@@ -49,21 +49,21 @@ def open_engine(
 
 
 def load_enhancer(name: str, device_name: str = "cpu", precision: str = "auto") -> "Enhancer":
-    """Return a model by its name: `best`, or what DENOISE_ENHANCER can be. Raises what `open_engine` does."""
+    """Return a model by its name: `best`, or a value of DENOISE_ENHANCER. Raises what `open_engine` raises."""
     wait_briefly()
     models = _Models(device_name, 0, precision, batches=False)
     return models.best() if name == Quality.BEST else models.named(name)
 
 
 class _Models:
-    """The models of a process, each loaded when it is first asked for."""
+    """The models of a process, each loaded at its first use."""
 
     def __init__(self, device_name: str, threads: int, precision: str, *, batches: bool) -> None:
         from munsit_denoise.engine.device import choose_device, use_threads
 
         use_threads(threads)
         self._device, self._precision = choose_device(device_name), precision
-        self._batches = batches and self._device.type == "cuda"  # on a CPU it is no faster
+        self._batches = batches and self._device.type == "cuda"  # no faster on a CPU
         self.named, self.best = cache(self._named), cache(self._best)
 
     def _named(self, name: str) -> "Enhancer":

@@ -1,7 +1,7 @@
-"""Threads of the engine's own, in which all windows are worked on, whoever asks.
+"""A fixed set of threads that process the windows of all recordings.
 
-OpenMP keeps a team for each thread that ever called PyTorch, and once they outnumber the cores it lets them sleep
-between any two operations; waking them takes longer than most of a window's operations.
+OpenMP keeps a team of threads for each thread that has called PyTorch. When these outnumber the cores, it puts them to
+sleep between operations, and waking them takes longer than most operations of a window.
 """
 
 from collections.abc import Callable
@@ -19,22 +19,22 @@ T = TypeVar("T")
 
 
 class Pool:
-    """So many threads; memory goes back to the system once nothing has been done in a while."""
+    """A fixed number of threads; memory is returned to the system after a while without work."""
 
     def __init__(self, threads: int) -> None:
         self._threads, self._rest = ThreadPoolExecutor(threads, "engine"), Rest()
 
     def do(self, work: Callable[[], T]) -> T:
-        """Return what a piece of work returns, done in one of the threads."""
+        """Run a function in one of the threads and return its result."""
         return self._threads.submit(work).result()
 
     def put_off_rest(self) -> None:
-        """Begin the wait anew after which memory goes back."""
+        """Restart the wait after which memory is returned."""
         self._rest.put_off()
 
 
 class PooledDenoiser:
-    """A denoiser whose work is done in the threads of a pool."""
+    """A denoiser that runs in the threads of a pool."""
 
     def __init__(self, inner: "Denoiser", models: "tuple[ModelInfo, ...]", pool: Pool) -> None:
         self._inner, self._pool, self.models = inner, pool, models
@@ -44,11 +44,11 @@ class PooledDenoiser:
         return self._returned(lambda: self._inner.feed(block))
 
     def flush(self) -> "Block":
-        """Return the rest; the recording ends here. Raises Stopped."""
+        """Return the remaining frames and end the recording. Raises Stopped."""
         return self._returned(self._inner.flush)
 
     def stop(self) -> None:
-        """Let every `feed` and `flush` raise Stopped; return when the one that another thread is in has ended."""
+        """Make `feed` and `flush` raise Stopped; return once a call in another thread has ended."""
         self._inner.stop()
 
     def _returned(self, work: "Callable[[], Block]") -> "Block":

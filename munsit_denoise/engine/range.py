@@ -1,18 +1,18 @@
-"""Keeps samples of any finite size within what the network can square in single precision."""
+"""Keeps finite samples of any size within the range that the network can square in single precision."""
 
 import torch
 from torch import Tensor
 
-ORDINARY = 2.0**20  # full scale is 1: windows below this are left alone
-LOUD_SHARE = 0.999  # so many of a channel's samples are no louder than what it is scaled by
-HEADROOM = 2.0**10  # above that, samples are outliers, and cut
-MOST_EXPONENT = 120  # of the scale, whose inverse must be a normal number as well
+ORDINARY = 2.0**20  # full scale is 1; channels below this stay as they are
+LOUD_SHARE = 0.999  # of a channel's samples are at most as large as the scale
+HEADROOM = 2.0**10  # above the scale: larger samples are outliers and are clipped
+MOST_EXPONENT = 120  # of the scale, so that its inverse is a normal number too
 
 
 def tamed(window: Tensor) -> tuple[Tensor, Tensor]:
     """Return a window [channels, samples] near full scale, and the powers of two [channels, 1] that it was divided by.
 
-    A channel whose squares stay finite is returned as it is, to the bit.
+    A channel whose squares stay finite is returned unchanged, to the bit.
     """
     exponents = torch.stack([_exponent(channel) for channel in window])[:, None]
     if not exponents.any():
@@ -22,7 +22,7 @@ def tamed(window: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def restored(window: Tensor, exponents: Tensor) -> Tensor:
-    """Return a window at its own scale again, finite."""
+    """Return a window scaled back, with finite samples."""
     if not exponents.any():
         return window
     largest = torch.finfo(window.dtype).max
@@ -37,4 +37,4 @@ def _exponent(samples: Tensor) -> Tensor:
     level = magnitudes.kthvalue(max(1, int(LOUD_SHARE * len(samples)))).values
     level = level if level > 0 else peak
     exponent: Tensor = level.frexp().exponent.clamp(1 - MOST_EXPONENT, MOST_EXPONENT)
-    return torch.where(exponent == 0, 1, exponent)  # 0 stands for a channel that is left alone
+    return torch.where(exponent == 0, 1, exponent)  # 0 marks a channel that is not scaled

@@ -1,4 +1,4 @@
-"""The exception with which a recording is abandoned. Needs no PyTorch."""
+"""The exception that ends a recording early. Needs no PyTorch."""
 
 
 class Stopped(Exception):
@@ -6,5 +6,5 @@ class Stopped(Exception):
 
 
 def never() -> bool:
-    """Return False: nobody stops this."""
+    """Return False, for a recording that nobody stops."""
     return False

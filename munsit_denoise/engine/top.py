@@ -1,4 +1,4 @@
-"""What lies above a network's band follows the gain of the highest part of it."""
+"""Applies the gain at the top of a network's band to the frequencies above the band."""
 
 import torch
 from torch import Tensor
@@ -6,16 +6,17 @@ from torch.nn import functional
 
 from munsit_denoise.engine.resample import resample_window
 
-HIGHEST = 0.75  # of the band: from here on it tells the gain
+HIGHEST = 0.75  # of the band: the gain is measured above this
 STEPS_A_SECOND = 50
 SMOOTH = 3  # steps
 LEAST_POWER = 1e-12  # of a sample
 
 
 def above_the_band(recording: Tensor, own: Tensor, clean: Tensor, rate_hz: int) -> Tensor:
-    """Return [channels, samples] to be added to what a network of a lower rate made of a recording.
+    """Return [channels, samples] to add to the result of a network with a lower rate.
 
-    `own` is the recording at the network's `rate_hz`, `clean` what it made of it; all span the same whole seconds.
+    `own` is the recording at the network's `rate_hz`, `clean` the result for it; all have the same duration of whole
+    seconds.
     """
     samples = recording.shape[-1]
     out = torch.empty_like(recording)
@@ -28,7 +29,7 @@ def above_the_band(recording: Tensor, own: Tensor, clean: Tensor, rate_hz: int) 
 
 
 def _power(waveforms: Tensor, step: int) -> Tensor:
-    """Return the smoothed power of the highest part of the band [waveforms, steps of so many samples]."""
+    """Return the smoothed power of the top of the band [waveforms, steps], one value for `step` samples."""
     spectrum = torch.fft.rfft(waveforms)
     spectrum[:, : int(HIGHEST * spectrum.shape[-1])] = 0
     high = torch.fft.irfft(spectrum, waveforms.shape[-1]).square()

@@ -1,4 +1,4 @@
-"""The network with its trained weights, which carry its size."""
+"""Loads the network with its trained weights; the file also holds its size."""
 
 import errno
 import hashlib
@@ -15,12 +15,12 @@ from torch import Tensor
 from munsit_denoise.engine.model import MaskNetwork, ModelSize
 
 DEFAULT_WEIGHTS = "denoiser.safetensors"
-DIGEST = "denoiser.sha256"  # beside them, as sha256sum writes it
+DIGEST = "denoiser.sha256"  # next to the weights, in the format of sha256sum
 ADVICE = "install munsit-denoise again"
 
 
 class BrokenWeights(OSError):
-    """The model's weights are not there or not what they were; `filename` is their file, `strerror` a sentence."""
+    """The weights of a model are missing or damaged; `filename` is their file, `strerror` a sentence."""
 
     def __str__(self) -> str:
         return f"{self.filename}: {self.strerror}"
@@ -29,8 +29,7 @@ class BrokenWeights(OSError):
 def load_network(device: torch.device, path: Path | None = None, precision: torch.dtype = torch.float32) -> MaskNetwork:
     """Return the network of a safetensors file (default: the packaged one), ready for inference on a device.
 
-    Raises BrokenWeights when there is no such file, or it does not hold a network; the packaged one must be what it
-    was when it was packaged, to the bit.
+    Raises BrokenWeights when the file is missing, holds no network, or is the packaged one and has another digest.
     """
     with ExitStack() as stack:
         if path is None:
@@ -43,13 +42,13 @@ def load_network(device: torch.device, path: Path | None = None, precision: torc
 
 
 def save_weights(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
-    """Write weights as the package holds them: matrices in half precision, which is half the size and inaudible."""
+    """Write weights as the package holds them: matrices in half precision, which is inaudible and half the size."""
     packed = {name: t.half() if t.is_floating_point() and t.dim() > 1 else t for name, t in tensors.items()}
     save_file({name: t.cpu().contiguous() for name, t in packed.items()}, path, metadata)
 
 
 def _check(path: Path, digest_path: Path) -> None:
-    """Raise BrokenWeights unless a file has the digest that another file tells."""
+    """Raise BrokenWeights unless the file has the digest in `digest_path`."""
     try:
         expected = digest_path.read_text("ascii").split()[:1]
         with path.open("rb") as file:

@@ -1,8 +1,8 @@
 """Convolutions over three frames with half of the products: Winograd's minimal filtering F(4, 3) along time.
 
-Six products make four outputs of three taps each, twelve otherwise (Winograd, "Arithmetic complexity of computations",
-1980; Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016). The sums around them round to about
-1e-6 in single precision, for which alone they are used.
+Four outputs of three taps take six products instead of twelve (Winograd, "Arithmetic complexity of computations", 1980;
+Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016). The additional sums have a rounding error of
+about 1e-6 in single precision, so only that uses them.
 """
 
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 TAPS = 3
-OUTPUTS = 4  # of a tile
-POINTS = OUTPUTS + TAPS - 1  # frames that a tile sees, and products that it takes
-FROM_TAPS = (  # a product's factor, of the three taps: interpolation at 0, 1, -1, 2, -2 and infinity
+OUTPUTS = 4  # in a tile
+POINTS = OUTPUTS + TAPS - 1  # input frames of a tile, and its products
+FROM_TAPS = (  # the factor of each product from the three taps: interpolation at 0, 1, -1, 2, -2 and infinity
     (1 / 4, 0, 0),
     (-1 / 6, -1 / 6, -1 / 6),
     (-1 / 6, 1 / 6, -1 / 6),
@@ -22,8 +22,8 @@ FROM_TAPS = (  # a product's factor, of the three taps: interpolation at 0, 1, -
     (1 / 24, -1 / 12, 1 / 6),
     (0, 0, 1),
 )
-NOT_PLAIN = 2  # a dilation, nothing to a kernel of one; without it PyTorch does not call oneDNN from a single thread
-IN_ALL = 1  # the point whose product is in each output once: a bias goes there
+NOT_PLAIN = 2  # as dilation of a kernel of one, without effect; otherwise PyTorch avoids oneDNN on a single thread
+IN_ALL = 1  # this product is in each output once, so the bias is added here
 
 
 class WinogradConv2d(nn.Module):
@@ -47,21 +47,21 @@ class WinogradConv2d(nn.Module):
 
 
 def transformed(weight: Tensor) -> Tensor:
-    """Return the [6, ...] factors of a kernel [..., 3 taps]."""
+    """Return the factors [6, ...] of a kernel [..., 3 taps]."""
     matrix = torch.tensor(FROM_TAPS, dtype=torch.float64)
     return torch.einsum("...t,pt->p...", weight.double(), matrix).to(weight.dtype).contiguous()
 
 
 def minimal_filtering(x: Tensor, dilation: int, product: Callable[[int, Tensor], Tensor]) -> Tensor:
-    """Convolve [batch, frames, ...] over three frames `dilation` apart, with silence beyond the ends.
+    """Convolve [batch, frames, ...] over three frames that are `dilation` apart, with zeros beyond the ends.
 
-    `product` is given a point's number and [batch, frames / 4, ...], and returns that point's products.
+    `product` takes the number of a product and its input [batch, frames / 4, ...], and returns the product.
     """
     batch, frames, *rest = x.shape
     tiles = -(-frames // (OUTPUTS * dilation))
     after = tiles * OUTPUTS * dilation - frames + dilation
     silence = [x.new_zeros(batch, length, *rest) for length in (dilation, after)]
-    padded = torch.cat([silence[0], x, silence[1]], dim=1)  # one pass over memory, where padding takes two
+    padded = torch.cat([silence[0], x, silence[1]], dim=1)  # one pass over memory; padding each side takes two
     stride = padded.stride()
     d = [
         padded.as_strided(
@@ -76,7 +76,7 @@ def minimal_filtering(x: Tensor, dilation: int, product: Callable[[int, Tensor],
 
 
 def _points(d: list[Tensor]) -> list[Tensor]:
-    """Return what each product is given of the six frames of each tile."""
+    """Return the input of each product from the six frames of each tile."""
     a, b = torch.sub(d[4], d[2], alpha=4), torch.sub(d[3], d[1], alpha=4)
     c, e = d[4] - d[2], d[3] - d[1]
     first = torch.add(a - d[2], d[0], alpha=4)
@@ -85,7 +85,7 @@ def _points(d: list[Tensor]) -> list[Tensor]:
 
 
 def _outputs(m: list[Tensor]) -> Tensor:
-    """Return [batch, tiles, 4, dilation, ...] of the six products."""
+    """Return [batch, tiles, 4, dilation, ...] from the six products."""
     near, far = (m[1] + m[2], m[1].sub_(m[2])), (m[3] + m[4], m[3].sub_(m[4]))
     batch, tiles, *rest = m[0].shape
     y = m[0].new_empty(batch, tiles, OUTPUTS, *rest)

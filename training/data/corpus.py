@@ -1,4 +1,4 @@
-"""Recordings as 48 kHz mono int16, decoded once into a cache and memory-mapped afterwards."""
+"""Recordings as 48 kHz mono int16, decoded once into a cache and then memory-mapped."""
 
 import csv
 import hashlib
@@ -19,16 +19,16 @@ from training.data.floor import without_floor
 
 Samples = NDArray[np.int16]
 Waveform = NDArray[np.float32]
-CACHE_VERSION = 5  # of what `_build` writes
-BAND_FLOOR_DB = -78.0  # below the loudest part of the long-term spectrum: nothing was recorded there
-LONG_CLIP_S = 10.0  # beyond which a clip is drawn no more often
-GROUP_POWER = 0.7  # of a voice's seconds: how often it is drawn
-MIN_SPEECH_SNR_DB = 20.0  # a noisier target would teach the network to keep noise
+CACHE_VERSION = 5  # of the files that `_build` writes
+BAND_FLOOR_DB = -78.0  # relative to the loudest part of the long-term spectrum: below this, nothing was recorded
+LONG_CLIP_S = 10.0  # a longer clip is not drawn more often
+GROUP_POWER = 0.7  # exponent of a voice's duration that gives its share
+MIN_SPEECH_SNR_DB = 20.0  # noisier targets would teach the network to keep noise
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One recording in the cache; `group` keeps a voice or a class of noise together, `pack` counts from 0."""
+    """One recording in the cache; `group` is its voice or class of noise, `pack` its number from 0."""
 
     kind: str
     group: str
@@ -39,7 +39,7 @@ class Clip:
 
 
 class Choice:
-    """Clips to draw from: longer ones more often, voices with many clips less often than in proportion."""
+    """Draws clips: in proportion to their length, but voices with many clips less than in proportion."""
 
     def __init__(self, clips: list[Clip]) -> None:
         self.clips = clips
@@ -51,7 +51,7 @@ class Choice:
         self.shares = weights / weights.sum()
 
     def draw(self, rng: np.random.Generator) -> Clip:
-        """Return one of them."""
+        """Return a random clip."""
         return self.clips[int(rng.choice(len(self.clips), p=self.shares))]
 
 
@@ -64,21 +64,21 @@ def by_group(clips: list[Clip]) -> dict[str, Choice]:
 
 
 class Corpus:
-    """The clips of all training packs and the packs' samples."""
+    """The clips and samples of all training packs."""
 
     def __init__(self, clips: list[Clip], samples: list[Samples]) -> None:
         self.clips = {kind: [c for c in clips if c.kind == kind] for kind in ("speech", "noise", "rir")}
         self._samples = samples
 
     def waveform(self, clip: Clip, offset: int = 0, samples: int | None = None) -> Waveform:
-        """Return float32 samples of a clip in -1 to 1, from `offset` on."""
+        """Return float32 samples of a clip from -1 to 1, starting at `offset`."""
         start = clip.start + offset
         stop = clip.start + clip.samples if samples is None else min(start + samples, clip.start + clip.samples)
         return self._samples[clip.pack][start:stop].astype(np.float32) / np.float32(32768)
 
 
 def open_corpus(roots: Sequence[Path], cache: Path) -> Corpus:
-    """Open the packs below `roots` (folders with a MANIFEST.csv), decoding each into `cache` the first time."""
+    """Open the packs in `roots` (folders with a MANIFEST.csv); each is decoded into `cache` the first time."""
     clips, samples = list[Clip](), list[Samples]()
     for number, root in enumerate(roots):
         index, data = _cached(root, cache)
@@ -131,7 +131,7 @@ def _usable_rows(root: Path) -> Iterator[dict[str, str]]:
 
 
 def _to_model_rate(mono: Waveform, rate_hz: int) -> Waveform:
-    """Resample as the enhancer does: what lies above the source's band is as empty in training as in use."""
+    """Resample as the enhancer does, so that the band above the source's is as empty in training as in use."""
     if rate_hz == SAMPLE_RATE_HZ:
         return mono
     seconds = -(-len(mono) // rate_hz) + 1
@@ -141,7 +141,7 @@ def _to_model_rate(mono: Waveform, rate_hz: int) -> Waveform:
 
 
 def bandwidth_hz(mono: Waveform, rate_hz: int) -> float:
-    """Return the highest frequency at which a recording has energy; lossy sources end well below half their rate."""
+    """Return the highest frequency with energy; lossy sources end well below half their sample rate."""
     frequency_hz, power = welch(mono, rate_hz, nperseg=min(2048, len(mono)))
     level_db = 10 * np.log10(power / max(power.max(), 1e-20) + 1e-20)
     audible = np.flatnonzero(level_db > BAND_FLOOR_DB)

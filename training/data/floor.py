@@ -1,9 +1,9 @@
-"""The floor of noise that a recording of speech brings along, taken out: what a network is to give must be clean.
+"""Reduces the noise floor in recordings of speech, because the targets of training must be clean.
 
-In two of five recordings the softest 80 ms lie less than 40 dB under the speech: hiss, hum, a room. A network that is
-trained on them leaves as much of any noise, in pauses and between harmonics, for it cannot tell one floor from another.
-The floor is the mean spectrum of the softest stretches and is subtracted twice over, down to a limit (Berouti, Schwartz
-and Makhoul, "Enhancement of speech corrupted by acoustic noise", 1979): at these SNRs that spares the voice.
+In two of five recordings, the quietest 80 ms are less than 40 dB below the speech: hiss, hum, a room. A network trained
+on them keeps that much of any noise in pauses and between harmonics. The floor is the mean spectrum of the quietest
+stretches. Twice the floor is subtracted, with a limit to the reduction (Berouti, Schwartz and Makhoul, "Enhancement of
+speech corrupted by acoustic noise", 1979); at these SNRs the voice is not audibly changed.
 """
 
 from torch import Tensor
@@ -11,18 +11,18 @@ from torch.nn import functional
 
 from munsit_denoise.engine.stft import BIN_HZ, Stft
 
-LOWEST_BIN, HIGHEST_BIN = round(60 / BIN_HZ), round(8_000 / BIN_HZ)  # drifts below and air above stay as they are
-STRETCH = 5  # frames, 80 ms: how long a soft stretch lasts at least
-NEAR = 4.0  # times the softest stretch's power: what else is floor (6 dB)
-ACTIVE = 10**-2.5  # of a loud frame's power: above it a frame holds speech
-HIGHEST_FLOOR = 1e-2  # of the speech's power: a clip whose softest stretch is louder holds no pause to learn from
-SILENCE = 1e-8  # of the speech's power: digital silence beside a recording tells nothing of its floor
-EXCESS = 2.0  # how many times over the floor is subtracted
-LEAST_POWER_GAIN = 0.04  # 14 dB down; deeper, what is left of the floor would flutter
+LOWEST_BIN, HIGHEST_BIN = round(60 / BIN_HZ), round(8_000 / BIN_HZ)  # drift below and air above stay
+STRETCH = 5  # frames, 80 ms: the shortest quiet stretch
+NEAR = 4.0  # times the power of the quietest stretch: up to here a stretch counts as floor (6 dB)
+ACTIVE = 10**-2.5  # times the power of a loud frame: above it, a frame holds speech
+HIGHEST_FLOOR = 1e-2  # times the power of speech: a clip whose quietest stretch is louder has no usable pause
+SILENCE = 1e-8  # times the power of speech: digital silence beside a recording is not its floor
+EXCESS = 2.0  # times the floor is subtracted
+LEAST_POWER_GAIN = 0.04  # 14 dB down; with a lower limit, the rest of the floor would flutter
 
 
 def without_floor(voice: Tensor) -> Tensor:
-    """Return a recording of speech [samples] with its floor of noise 14 dB down; without pauses, as it is."""
+    """Return a recording of speech [samples] with its noise floor reduced by 14 dB; without pauses, unchanged."""
     stft = Stft()
     spectrum = stft.analyse(voice[None])[0]  # [frames, bins]
     power = spectrum.real.square() + spectrum.imag.square()
@@ -42,5 +42,5 @@ def without_floor(voice: Tensor) -> Tensor:
 
 
 def _mean_of_neighbours(values: Tensor, count: int) -> Tensor:
-    """Return the moving mean of values [n] over `count` of them."""
+    """Return the moving mean of values [n] over `count` neighbours."""
     return functional.avg_pool1d(values[None], count, stride=1, padding=count // 2, count_include_pad=False)[0]

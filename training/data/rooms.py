@@ -1,6 +1,7 @@
-"""Room impulse responses by rule: a direct path, a few early reflections and a diffuse tail that decays.
+"""Computed room impulse responses: a direct path, a few early reflections and a diffuse, decaying tail.
 
-The tail is noise whose high frequencies decay faster, as air and walls absorb more of them (Polack's model of 1988).
+The tail is noise whose high frequencies decay faster, because air and walls absorb more of them (Polack's model of
+1988).
 """
 
 from pathlib import Path
@@ -14,11 +15,11 @@ from training.data.recordings import write_manifest
 from training.mix.signals import low_pass
 
 ROOMS = 100
-RT60_S = (0.15, 0.85)  # in which the tail falls by 60 dB
-TAIL_DB = (-24.0, -6.0)  # its energy beside the direct path's
+RT60_S = (0.15, 0.85)  # the tail falls by 60 dB in this time
+TAIL_DB = (-24.0, -6.0)  # energy of the tail relative to the direct path
 REFLECTIONS = (4, 12)
-REFLECTION_S = (0.001, 0.03)  # behind the direct path
-DARK_HZ = 3_000.0  # above, the tail lasts half as long
+REFLECTION_S = (0.001, 0.03)  # after the direct path
+DARK_HZ = 3_000.0  # above this, the tail lasts half as long
 
 
 def room(rng: np.random.Generator) -> Waveform:
@@ -37,7 +38,7 @@ def room(rng: np.random.Generator) -> Waveform:
 
 
 def build(folder: Path, rooms: int = ROOMS, seed: int = 1) -> int:
-    """Write the rooms and MANIFEST.csv; return how many there are."""
+    """Write the rooms and MANIFEST.csv; return the number of rooms."""
     (folder / "audio").mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, object]] = []
     for number in range(rooms):

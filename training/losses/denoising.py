@@ -1,10 +1,10 @@
-"""The training loss: compressed spectra weighted as the ear is, the SNR, distances after PESQ, ESTOI and in mel bands.
+"""The training loss: compressed spectra, SNR, and distances modelled on PESQ, ESTOI and mel bands.
 
-All see only the band that the target speaks for. Compression makes quiet sounds count; the SNR holds the level
-of loud ones, which compression alone lets the network lower, that of mel bands the level of fricatives as well; the
-third knows what masks what, the fourth what makes a word understood, the fifth what is left in pauses. Others are the
-error in longer and shorter windows and the log-spectral distance above 8 kHz, where all is so quiet that the rest
-hardly tells a trace of air from nothing.
+All terms use only the band that the target was recorded in. Compression makes quiet sounds count, but alone it lets the
+network lower the level of loud ones; the SNR prevents that, and its mean over mel bands does the same for fricatives.
+The PESQ distance covers masking, the ESTOI distance intelligibility, the mel distance what remains in pauses. Further
+terms are the error in longer and shorter windows, and the log-spectral distance above 8 kHz, where levels are so low
+that the other terms hardly distinguish air from silence.
 """
 
 import torch
@@ -20,24 +20,24 @@ from training.losses.pesq import BINS, PesqLoss
 from training.losses.resolution import ResolutionLoss
 from training.losses.spectra import FLOOR, Parts, bin_weights, inside_band, power_of, spectral_error
 
-SNR_CEILING = 1e-3  # noise-to-signal power below which nothing is gained: 30 dB
+SNR_CEILING = 1e-3  # noise-to-signal power ratio below which the term stops improving: 30 dB
 SNR_BANDS = 12  # mel bands up to 8 kHz
-SNR_BAND_FLOOR = 1e-4  # of the target's power: a band with less is judged by what noise is left in it
-HIGH_HZ = 8_000  # above, PESQ hears nothing
-LOG_FLOOR = 1e-4  # of the target's mean magnitude: 80 dB down, quieter is all the same
+SNR_BAND_FLOOR = 1e-4  # times the target's power, added to each band: an empty band is judged by its noise
+HIGH_HZ = 8_000  # PESQ ignores what is above
+LOG_FLOOR = 1e-4  # times the target's mean magnitude, 80 dB down: lower levels count as equal
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class LossShares:
-    """What each distance weighs beside the error of the compressed spectra."""
+    """Weight of each term relative to the error of the compressed spectra."""
 
-    snr_share: float = 0.004  # a dB of SNR
-    band_snr_share: float = 0.0  # a dB of the mean SNR of mel bands
-    pesq_share: float = 0.0  # a point of the PESQ distance
-    estoi_share: float = 0.0  # the whole of ESTOI
-    mel_share: float = 0.0  # a dB of a mel band's level
-    resolution_share: float = 0.0  # the error of the compressed spectra in longer and shorter windows
-    high_share: float = 0.0  # a dB of log-spectral distance above 8 kHz
+    snr_share: float = 0.004  # per dB of SNR
+    band_snr_share: float = 0.0  # per dB of the mean SNR of mel bands
+    pesq_share: float = 0.0  # per point of the PESQ distance
+    estoi_share: float = 0.0  # for the whole range of ESTOI
+    mel_share: float = 0.0  # per dB of a mel band's level
+    resolution_share: float = 0.0  # of the error of compressed spectra in longer and shorter windows
+    high_share: float = 0.0  # per dB of log-spectral distance above 8 kHz
 
 
 class DenoisingLoss(nn.Module):
@@ -62,9 +62,8 @@ class DenoisingLoss(nn.Module):
     ) -> Tensor:
         """Return the mean loss of complex spectrograms [batch, frames, bins].
 
-        `reference` (the noisy input) sets each item's level; bins above `band_hz` [batch] do not count: a
-        band-limited target says nothing about them. Without `distances` those after PESQ, ESTOI and mel bands are
-        left out.
+        `reference` (the noisy input) sets the level of each item. Bins above `band_hz` [batch] do not count, because a
+        band-limited target says nothing about them. Without `distances`, the PESQ, ESTOI and mel terms are left out.
         """
         shares = self.shares
         level = power_of(reference.real, reference.imag).mean(dim=(1, 2), keepdim=True).sqrt() + 1e-7
@@ -91,25 +90,25 @@ class DenoisingLoss(nn.Module):
 
 
 def audible(power: Tensor) -> Tensor:
-    """Return which items [batch] of levelled power spectrograms hold anything but silence."""
+    """Return which items [batch] of normalised power spectrograms are not silent."""
     return power.mean(dim=(1, 2)) > FLOOR
 
 
 def signal_and_noise(estimate: Parts, target: Parts, inside: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the power of the target and of what differs from it, over all frames [batch, bins]."""
+    """Return the power of the target and of its difference to the estimate, summed over frames [batch, bins]."""
     difference = power_of(estimate.real - target.real, estimate.imag - target.imag)
     return target.power.sum(dim=1) * inside, difference.sum(dim=1) * inside
 
 
 def negative_snr_db(signal: Tensor, noise: Tensor) -> Tensor:
-    """Return minus the SNR [...] of powers [...] in dB, which stops to grow at 30 dB."""
+    """Return minus the SNR in dB of powers of any shape, limited to 30 dB."""
     return 10 * (noise / signal.clamp_min(FLOOR) + SNR_CEILING).log10()
 
 
 def negative_band_snr_db(signal: Tensor, noise: Tensor, bands: Tensor) -> Tensor:
-    """Return minus the mean SNR [batch] in dB of `bands` [bins, bands], where each counts as much as the others.
+    """Return minus the mean SNR [batch] in dB over `bands` [bins, bands], each with equal weight.
 
-    The SNR of the whole is that of its loudest band: fricatives, 20 dB softer than vowels, have hardly a part in it.
+    The loudest band determines the SNR of the whole; fricatives, 20 dB below vowels, hardly contribute to it.
     """
     signal = signal @ bands
     floor = SNR_BAND_FLOOR * signal.sum(dim=1, keepdim=True)
@@ -117,7 +116,7 @@ def negative_band_snr_db(signal: Tensor, noise: Tensor, bands: Tensor) -> Tensor
 
 
 def high_band_distance_db(power: Tensor, target: Tensor, inside: Tensor) -> Tensor:
-    """Return the log-spectral distance [batch] above 8 kHz in dB, the mean over frames; 0 where the band ends below."""
+    """Return the log-spectral distance [batch] above 8 kHz in dB, as mean over frames; 0 if the band ends below."""
     first = round(HIGH_HZ / BIN_HZ)
     counted = inside[:, first:]
     floor = (LOG_FLOOR * target.mean(dim=(1, 2), keepdim=True).sqrt() + FLOOR).square()

@@ -1,7 +1,7 @@
-"""The distance of the levels of mel bands in dB: what is left in pauses counts as much as what is said.
+"""The distance between levels of mel bands in dB, in which pauses count as much as speech.
 
-A compressed spectrum knows little of sounds 40 dB under the voice, yet they are heard wherever it rests, and a listener
-to a denoised recording judges it by them.
+Sounds 40 dB below the voice contribute little to a compressed spectrum, but they are audible whenever the voice pauses,
+and listeners judge a denoised recording by them.
 """
 
 from torch import Tensor, nn
@@ -12,12 +12,12 @@ from training.losses.pesq import BINS
 
 BANDS = 40
 LOWEST_HZ, HIGHEST_HZ = 60.0, 8_000.0
-FLOOR = 1e-7  # of the target's mean power: what lies 70 dB under it is all the same
-TINY = 1e-9  # power: keeps the logarithm finite where the target is silent
+FLOOR = 1e-7  # times the target's mean power, 70 dB down: lower levels count as equal
+TINY = 1e-9  # power; keeps the logarithm finite where the target is silent
 
 
 class MelLoss(nn.Module):
-    """The mean absolute difference in dB of power spectrograms [batch, frames, bins] of the model's transform."""
+    """The mean absolute difference in dB between power spectrograms [batch, frames, bins] of the model's transform."""
 
     bands: Tensor
 

@@ -1,10 +1,11 @@
-"""A differentiable distance after PESQ, computed on the network's own spectrogram.
+"""A differentiable distance modelled on PESQ, computed on the network's own spectrogram.
 
-The steps are those of ITU-T P.862 (2001) with the wide-band input filter of P.862.2 (2007); as a loss on short-time
-spectra they follow Martín-Doñas et al., "A Deep Learning Loss Function Based on the Perceptual Evaluation of the
-Speech Quality" (2018). Frames are 32 ms long and 16 ms apart in both, bins 31.25 Hz wide. There is no time
-alignment; bands are drawn by formula, not from the recommendation's tables. Against the reference implementation the
-score of 74 recordings correlates at 0.97 and lies 0.2 too high: good enough to climb, no measure to report.
+The steps are those of ITU-T P.862 (2001) with the wide-band input filter of P.862.2 (2007); the form as a loss on
+short-time spectra follows Martín-Doñas et al., "A Deep Learning Loss Function Based on the Perceptual Evaluation of the
+Speech Quality" (2018). Frames of 32 ms, a hop of 16 ms and bins of 31.25 Hz are the same in both. There is no time
+alignment, and the bands come from a formula instead of the tables of the recommendation. On 74 recordings the score
+correlates with the reference implementation at 0.97 and is 0.2 too high. It is good enough to optimise, but not to
+report.
 """
 
 from itertools import pairwise
@@ -15,19 +16,19 @@ from torch.nn import functional
 
 from munsit_denoise.engine.stft import BIN_HZ
 
-BINS = 256  # up to 8 kHz, the band that the score hears
-SPEECH_BAND_HZ = (325.0, 3_250.0)  # in which the level is measured
-SPEECH_LEVEL_DB = 93.0  # that speech is set to in it, over the unit of the thresholds below
-HIGH_PASS_HZ = 100.0  # of the wide-band input filter, second order
-BAND_BARK = 0.45  # width of a band, or one bin where that is wider
+BINS = 256  # up to 8 kHz, the band of the score
+SPEECH_BAND_HZ = (325.0, 3_250.0)  # where the level is measured
+SPEECH_LEVEL_DB = 93.0  # the level of speech in this band, relative to the unit of the thresholds below
+HIGH_PASS_HZ = 100.0  # the wide-band input filter, second order
+BAND_BARK = 0.45  # width of a band, or one bin if that is wider
 LOUDNESS_EXPONENT = 0.23  # Zwicker's
 LOUDNESS_SCALE = 0.1866
 THRESHOLD_KNOTS_HZ = (31.25, 62.5, 93.75, 125.0, 187.5, 250.0, 500.0, 1_000.0, 4_000.0, 8_000.0)
-THRESHOLD_DB = (64.0, 49.0, 37.5, 31.0, 23.0, 13.5, -1.5, -5.7, -3.0, -3.0)  # of hearing, at those frequencies
+THRESHOLD_DB = (64.0, 49.0, 37.5, 31.0, 23.0, 13.5, -1.5, -5.7, -3.0, -3.0)  # threshold of hearing at these frequencies
 AUDIBLE = 100.0  # times the threshold of hearing: what counts in a band's mean
-SILENT_FRAME = 1e7  # power below which a frame of the target is a pause
-SECOND_FRAMES, SECOND_HOP = 20, 10  # the split seconds whose worst moments weigh most
-DEAD_ZONE = 0.25  # of the softer loudness: differences within are not heard
+SILENT_FRAME = 1e7  # a frame of the target with less power is a pause
+SECOND_FRAMES, SECOND_HOP = 20, 10  # the intervals within which the worst frames dominate
+DEAD_ZONE = 0.25  # times the lower loudness: smaller differences are inaudible
 TINY = 1e-12
 
 
@@ -37,7 +38,7 @@ def bark(frequency_hz: Tensor) -> Tensor:
 
 
 def _band_of_bin(edges_bark: Tensor) -> Tensor:
-    """Return the number [BINS - 1] of the band that each bin from the second on belongs to."""
+    """Return the band number [BINS - 1] of each bin from the second on."""
     bands, first = [0], edges_bark[1]
     for lower, upper in pairwise(edges_bark[2:]):
         full = upper - first > BAND_BARK
@@ -57,7 +58,7 @@ class PesqLoss(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        frequency_hz = torch.arange(1, BINS) * BIN_HZ  # the constant component is not heard
+        frequency_hz = torch.arange(1, BINS) * BIN_HZ  # without the constant component
         edges_bark = bark((torch.arange(BINS + 1) - 0.5).clamp_min(0) * BIN_HZ)
         band = _band_of_bin(edges_bark)
         member = functional.one_hot(band).float()  # [bins, bands]
@@ -72,7 +73,7 @@ class PesqLoss(nn.Module):
         self.register_buffer("exponent", exponent, persistent=False)
 
     def forward(self, estimate: Tensor, target: Tensor) -> Tensor:
-        """Return the distance [batch], 0 for equal spectra: what the score subtracts from its best value."""
+        """Return the distance [batch], 0 for equal spectra: what PESQ subtracts from its best score."""
         estimate, target = self._bark_power(estimate), self._bark_power(target)
         active = self._audible(target, AUDIBLE) >= SILENT_FRAME
         target = target * self._band_ratio(estimate, target, active)[:, None]
@@ -81,7 +82,7 @@ class PesqLoss(nn.Module):
         loudness, wanted = self._loudness(estimate), self._loudness(target)
         difference = loudness - wanted
         difference = functional.relu(difference.abs() - DEAD_ZONE * torch.minimum(loudness, wanted))
-        # what was added is heard as a sound of its own, what is missing is not
+        # added sounds are heard separately, missing ones are not
         asymmetry = ((estimate + 50) / (target + 50)) ** 1.2
         asymmetry = torch.where(asymmetry < 3, torch.zeros_like(asymmetry), asymmetry.clamp_max(12))
         total = self.widths.sum()
@@ -107,7 +108,7 @@ class PesqLoss(nn.Module):
         return (power * (power > factor * self.threshold)).sum(dim=-1)
 
     def _band_ratio(self, estimate: Tensor, target: Tensor, active: Tensor) -> Tensor:
-        """Return by how much [batch, bands] a constant filter may have changed the target unnoticed."""
+        """Return the constant filter gain [batch, bands] that PESQ compensates for."""
         means = [(x * (x > AUDIBLE * self.threshold) * active[..., None]).mean(dim=1) for x in (estimate, target)]
         return ((means[0] + 1_000) / (means[1] + 1_000)).clamp(0.01, 100)
 
@@ -117,14 +118,14 @@ class PesqLoss(nn.Module):
 
 
 def _frame_ratio(target: Tensor, estimate: Tensor) -> Tensor:
-    """Return the slow gain [batch, frames] that the ear makes up for."""
+    """Return the slow gain [batch, frames] that PESQ compensates for."""
     ratio = (target + 5e3) / (estimate + 5e3)
     ratio = torch.cat([ratio[:, :1], 0.8 * ratio[:, 1:] + 0.2 * ratio[:, :-1]], dim=1)
     return ratio.clamp(3e-4, 5)
 
 
 def _over_time(disturbance: Tensor) -> Tensor:
-    """Return the mean [batch] of frames [batch, frames]: the sixth power in split seconds, the second over them."""
+    """Return the mean [batch] over frames [batch, frames]: an L6 norm within intervals, an L2 norm over them."""
     seconds = disturbance.unfold(1, SECOND_FRAMES, SECOND_HOP)
     worst = ((seconds**6).mean(dim=-1) + TINY) ** (1 / 6)
     return worst.square().mean(dim=1).sqrt()

@@ -1,9 +1,9 @@
-"""The error of compressed spectra in longer and shorter windows than the model's own.
+"""The error of compressed spectra in longer and shorter windows than the model's.
 
-In windows of 80 ms the harmonics of any voice stand apart, and noise between them is an error of its own; in 10 ms
-clicks and onsets do, and what is smeared before them. Both are of the waveform that is heard, in which the filters of
-neighbouring frames and bins have become one. Several windows are common in vocoders (Yamamoto, Song and Kim, "Parallel
-WaveGAN", 2020) and denoisers (Schröter et al., "DeepFilterNet2", 2022).
+Windows of 80 ms separate the harmonics of any voice, so noise between them counts. Windows of 10 ms separate clicks and
+onsets, so pre-echo counts. Both measure the waveform after overlap-add, in which the filters of neighbouring frames and
+bins have combined. Losses with several windows are common in vocoders (Yamamoto, Song and Kim, "Parallel WaveGAN",
+2020) and denoisers (Schröter et al., "DeepFilterNet2", 2022).
 """
 
 import torch
@@ -13,8 +13,8 @@ from torchaudio.transforms import Spectrogram
 from munsit_denoise.engine.stft import N_FFT, SAMPLE_RATE_HZ, sqrt_hann
 from training.losses.spectra import Parts, bin_weights, inside_band, spectral_error
 
-RATE_HZ = 16_000  # of the waveform: nobody tells harmonics apart above 8 kHz
-FRAME = N_FFT * RATE_HZ // SAMPLE_RATE_HZ  # samples of the model's window at that rate
+RATE_HZ = 16_000  # of the waveform: harmonics above 8 kHz are not heard separately
+FRAME = N_FFT * RATE_HZ // SAMPLE_RATE_HZ  # samples of the model's window at this rate
 WINDOWS = (160, 1_280)  # samples: 10 and 80 ms
 
 
@@ -29,7 +29,7 @@ class ResolutionLoss(nn.Module):
         self.transforms = nn.ModuleList(_transform(length) for length in WINDOWS)
 
     def forward(self, estimate: Tensor, target: Tensor, band_hz: Tensor) -> Tensor:
-        """Return the error [batch] of spectrograms [batch, frames, bins] of a level of one.
+        """Return the error [batch] of spectrograms [batch, frames, bins] with a level of one.
 
         Bins above `band_hz` [batch] do not count.
         """
@@ -50,7 +50,7 @@ class ResolutionLoss(nn.Module):
 
 
 def _transform(length: int) -> Spectrogram:
-    """Return a transform in which noise is as loud as in the model's own."""
+    """Return a transform in which noise has the same power as in the model's."""
 
     def window(n: int) -> Tensor:
         hann = torch.hann_window(n)

@@ -1,4 +1,4 @@
-"""What lossy codecs make of a recording: they stand between many a microphone and the file that is to be cleaned."""
+"""Passes recordings through lossy codecs, as many recordings that users send were."""
 
 import io
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from munsit_denoise.engine.resample import resample_window
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from training.data.corpus import Waveform
 
-PEAK = 0.9  # of full scale, while coded
+PEAK = 0.9  # of full scale, before encoding
 
 
 @dataclass(frozen=True)
 class Codec:
-    """A codec that libsndfile writes; `compression` is its scale from 0, the best, to 1."""
+    """A codec of libsndfile; `compression` is its range on a scale from 0, the best, to 1."""
 
     container: str
     subtype: str
@@ -35,7 +35,7 @@ CODECS = (
 
 
 def coded(x: Waveform, rng: np.random.Generator) -> tuple[Waveform, float]:
-    """Return x, [samples] at the model's rate in whole seconds, through a random codec, and the band that is left."""
+    """Return x [samples], whole seconds at the model's rate, after a random codec, and its remaining band in hertz."""
     codec = CODECS[rng.integers(len(CODECS))]
     rate_hz = int(rng.choice(codec.rates_hz))
     compression = float(rng.uniform(*codec.compression)) if codec.compression else None
@@ -43,7 +43,7 @@ def coded(x: Waveform, rng: np.random.Generator) -> tuple[Waveform, float]:
 
 
 def through(codec: Codec, rate_hz: int, compression: float | None, x: Waveform) -> Waveform:
-    """Return x, in whole seconds at the model's rate, as a codec at a rate gives it back: as long, and in time."""
+    """Return x, whole seconds at the model's rate, after a codec at a rate; length and timing stay."""
     samples = len(x) * rate_hz // SAMPLE_RATE_HZ
     scale = np.float32(max(float(np.abs(x).max()), 1e-5) / PEAK)
     inside = resample_window(torch.from_numpy(np.ascontiguousarray(x)), samples).numpy() / scale

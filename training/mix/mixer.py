@@ -1,7 +1,6 @@
-"""Noisy and clean pairs made on the fly: speech, rooms, noises, babble, events, levels, band limits, clipping.
+"""Makes noisy and clean pairs on the fly: speech, rooms, noises, babble, events, levels, bands, clipping.
 
-An item is a pure function of the seed and its index, so a resumed run sees exactly the pairs that it would
-have seen.
+An item depends only on the seed and its index, so a resumed run gets the same pairs as an uninterrupted one.
 """
 
 import math
@@ -20,18 +19,18 @@ from training.mix.signals import active_rms, clipped, companded, low_pass, phras
 from training.mix.synthetic import RUMBLE_DB, drift, events, hiss_and_hum
 
 Pair = tuple[torch.Tensor, torch.Tensor, float]
-EQ_KNOTS = 8  # points of a random equaliser curve, evenly spaced in octaves
+EQ_KNOTS = 8  # points of a random equaliser curve, at equal distances in octaves
 BAND_LIMITS_HZ = (3_600.0, 5_000.0, 7_600.0, 11_000.0, 15_500.0)
-SOURCE_RATES_HZ = (8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # that recordings are made at
+SOURCE_RATES_HZ = (8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # rates of devices that record
 PAUSE_S = (0.05, 0.6)  # between utterances
 REST_S = (0.2, 1.2)  # between phrases
-CREST = 25.0  # peak to RMS beyond which a noise counts as loud as its peak: a lone click does not drown a voice
+CREST = 25.0  # peak to RMS; above it, the peak sets a noise's level, or a single click would drown the voice
 SOFTEST_EDGE = 0.06  # of the limit: the widest transition of a resampler's low-pass
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class MixConfig:
-    """How often and how far; probabilities unless the unit says otherwise."""
+    """Probabilities and ranges of the mixture; a value without a unit is a probability."""
 
     seconds: float = 3.0
     snr_db: tuple[float, float] = (-6.0, 22.0)
@@ -57,13 +56,13 @@ class MixConfig:
     companding: float = 0.03
     codec: float = 0.0
     dropout: float = 0.03
-    clean_drift: float = 0.0  # of the clean-only items: below hearing, in noisy and clean alike
-    rumble: float = 0.0  # of the noises: those with a drift of their own
+    clean_drift: float = 0.0  # of the clean-only items: inaudible drift in noisy and clean alike
+    rumble: float = 0.0  # of the noises: those with drift
     gap_s: tuple[float, float] = (0.005, 0.06)
 
 
 class Mixer(Dataset[Pair]):
-    """Items `(noisy, clean, band_hz)`: [samples], [samples], and the highest frequency the target speaks for."""
+    """Items `(noisy, clean, band_hz)`: [samples], [samples], and the highest frequency that the target covers."""
 
     def __init__(self, corpus: Corpus, config: MixConfig, seed: int, items: int) -> None:
         """Raise ValueError for a corpus without speech or without noise."""
@@ -78,7 +77,7 @@ class Mixer(Dataset[Pair]):
         self.narrow_band = Choice(narrow_band or full_band)
         self.voices, self.noises = by_group(speech), by_group(corpus.clips["noise"])
         self.rooms = Choice(corpus.clips["rir"]) if corpus.clips["rir"] else None
-        # a class with more recordings comes more often, yet by far less than in proportion
+        # a class with more recordings is drawn more often, but much less than in proportion
         weights = np.sqrt([sum(clip.samples for clip in choice.clips) for choice in self.noises.values()])
         self.noise_shares = weights / weights.sum()
 
@@ -92,7 +91,7 @@ class Mixer(Dataset[Pair]):
 
 
 class Draw:
-    """One item's worth of chance."""
+    """Makes one item, with its own random numbers."""
 
     def __init__(self, mixer: Mixer, rng: np.random.Generator) -> None:
         self.m, self.c, self.rng = mixer, mixer.config, rng
@@ -132,7 +131,7 @@ class Draw:
         clip = choice.draw(self.rng)
         rate = self.rng.uniform(*self.c.speech_rate) if self.happens(self.c.playback_rate) else 1.0
         rests = self.happens(self.c.rests)
-        first = int(self.rng.uniform(0, REST_S[1]) * SAMPLE_RATE_HZ) if rests else 0  # in a phrase or between two
+        first = int(self.rng.uniform(0, REST_S[1]) * SAMPLE_RATE_HZ) if rests else 0  # within a phrase or between two
         out, band_hz = self.utterance(clip, rate, rests), clip.band_hz
         while len(out) < first + self.m.samples:
             pause_s = self.rng.uniform(*(REST_S if rests else PAUSE_S))
@@ -168,7 +167,7 @@ class Draw:
         return self.equalised(out, 9.0) if self.happens(self.c.noise_eq) else out.astype(np.float32)
 
     def recorded(self) -> Waveform:
-        """Return one class of noise, played at a speed of its own: a few recordings stand for many."""
+        """Return a recording of a random class of noise at a random playback speed, for more variety."""
         group = self.m.noises[str(self.rng.choice(list(self.m.noises), p=self.m.noise_shares))]
         rate = np.exp(self.rng.uniform(*np.log(self.c.noise_rate))) if self.happens(self.c.playback_rate) else 1.0
         out = np.zeros(0, np.float32)
@@ -187,12 +186,12 @@ class Draw:
         return clean + gain * noise, clean
 
     def at_source_rate(self, noise: Waveform, band_hz: float) -> Waveform:
-        """Return the noise as the device that recorded a voice of this band would have recorded it."""
+        """Return the noise as a device with the sample rate of this voice would have recorded it."""
         limit_hz = next(rate for rate in SOURCE_RATES_HZ if rate / 2 > 0.97 * band_hz) / 2
         return low_pass(noise, limit_hz, self.edge())
 
     def edge(self) -> float:
-        """Return the width of a low-pass's transition, half of the time none, relative to its frequency."""
+        """Return the transition width of a low-pass relative to its frequency; zero half of the time."""
         return self.rng.uniform(0, SOFTEST_EDGE) if self.happens(0.5) else 0.0
 
     def at_level(self, noisy: Waveform, clean: Waveform) -> tuple[Waveform, Waveform]:
@@ -200,7 +199,7 @@ class Draw:
         return (gain * noisy).astype(np.float32), (gain * clean).astype(np.float32)
 
     def damaged(self, noisy: Waveform) -> Waveform:
-        """Return what a poor recording chain or line makes of the mixture."""
+        """Return the mixture after clipping, companding and gaps, each at random."""
         if self.happens(self.c.clipping):
             noisy = clipped(noisy, self.rng.uniform(0.3, 0.9))
         if self.happens(self.c.companding):
@@ -210,17 +209,17 @@ class Draw:
         return noisy
 
     def excerpt(self, clip: Clip, rate: float = 1.0) -> Waveform:
-        """Return up to an item's length of a clip, from anywhere in it, played about `rate` times as fast."""
+        """Return up to an item's length of a clip from a random place, played about `rate` times as fast."""
         length = self.m.samples if rate == 1 else scipy.fft.next_fast_len(int(self.m.samples * rate), real=True)
         offset = int(self.rng.integers(0, max(clip.samples - length, 0) + 1))
         x = self.m.corpus.waveform(clip, offset, length)
         if rate == 1 or not len(x):
             return x
-        samples = scipy.fft.next_fast_len(math.ceil(len(x) / rate), real=True)  # a prime takes three times as long
+        samples = scipy.fft.next_fast_len(math.ceil(len(x) / rate), real=True)  # primes take three times as long
         return stretched(x, samples)
 
     def in_room(self, dry: Waveform, rooms: Choice) -> Waveform:
-        """Return the sound in a random room, direct path first so that the timing stays."""
+        """Return the sound in a random room, with the direct path at zero so that the timing stays."""
         rir = self.m.corpus.waveform(rooms.draw(self.rng))
         rir = rir[int(np.abs(rir).argmax()) :]
         size = scipy.fft.next_fast_len(len(dry) + len(rir) - 1, real=True)

@@ -1,4 +1,4 @@
-"""What is done to waveforms and measured of them when pairs are mixed; all are [samples] at the model's rate."""
+"""Operations on waveforms for mixing, and measurements; all are [samples] at the model's rate."""
 
 import numpy as np
 import scipy.fft
@@ -7,22 +7,22 @@ from numpy.typing import NDArray
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from training.data.corpus import Waveform
 
-PHRASE_S = (0.4, 1.6)  # between the stretches in which a phrase begins and ends
-SOFT_WITHIN = 14_400  # samples, 0.3 s: a stretch of speech that holds a soft moment
+PHRASE_S = (0.4, 1.6)  # between the ranges in which a phrase begins and ends
+SOFT_WITHIN = 14_400  # samples, 0.3 s: a range of speech with a quiet moment
 FRAME = 960  # samples, 20 ms
 FADE = 240  # samples, 5 ms
-ACTIVE = 10**-3.5  # of the loudest frame's power: what is softer is a pause
-MU = 255  # of the telephone's companding (ITU-T G.711)
+ACTIVE = 10**-3.5  # times the power of the loudest frame: quieter frames are pauses
+MU = 255  # of mu-law companding in telephony (ITU-T G.711)
 
 
 def clipped(x: Waveform, share: float) -> Waveform:
-    """Return x cut at a share of its peak."""
+    """Return x clipped at a share of its peak."""
     limit = float(np.abs(x).max()) * share
     return np.clip(x, -limit, limit)
 
 
 def companded(x: Waveform) -> Waveform:
-    """Return x as 8 bits of mu-law hold it."""
+    """Return x after 8-bit mu-law coding."""
     peak = max(float(np.abs(x).max()), 1e-5)
     level = np.sign(x) * np.log1p(MU * np.abs(x) / peak) / np.log1p(MU)
     rounded = np.round(level * 127) / 127
@@ -30,7 +30,7 @@ def companded(x: Waveform) -> Waveform:
 
 
 def with_gaps(x: Waveform, rng: np.random.Generator, gap_s: tuple[float, float]) -> Waveform:
-    """Return x with up to five gaps, as lost packets leave them."""
+    """Return x with up to five gaps, as lost packets leave."""
     x = x.copy()
     for _ in range(rng.integers(1, 6)):
         start = int(rng.integers(0, len(x)))
@@ -39,7 +39,7 @@ def with_gaps(x: Waveform, rng: np.random.Generator, gap_s: tuple[float, float])
 
 
 def phrase(voice: Waveform, rng: np.random.Generator) -> Waveform:
-    """Return a stretch of a voice that begins and ends where it is soft; a shorter voice whole."""
+    """Return a stretch of a voice that begins and ends at quiet moments; a short voice is returned whole."""
     stop = SOFT_WITHIN + int(rng.uniform(*PHRASE_S) * SAMPLE_RATE_HZ)
     if len(voice) < stop + SOFT_WITHIN:
         return voice
@@ -52,12 +52,12 @@ def phrase(voice: Waveform, rng: np.random.Generator) -> Waveform:
 
 
 def _softest(x: Waveform) -> int:
-    """Return where the softest frame begins."""
+    """Return the start of the quietest frame."""
     return FRAME * int(np.square(x[: len(x) // FRAME * FRAME].reshape(-1, FRAME)).sum(axis=1).argmin())
 
 
 def low_pass(x: Waveform, limit_hz: float, edge: float = 0.05) -> Waveform:
-    """Return x without what lies above a frequency, by a raised cosine `edge` times the frequency wide."""
+    """Return x without frequencies above a limit; the raised-cosine transition is `edge` times the limit wide."""
     frequency_hz = scipy.fft.rfftfreq(len(x), 1 / SAMPLE_RATE_HZ)
     ramp = np.clip((limit_hz - frequency_hz) / max(edge * limit_hz, 1e-3), 0, 1)
     gain = (0.5 - 0.5 * np.cos(np.pi * ramp)).astype(np.float32)
@@ -65,7 +65,7 @@ def low_pass(x: Waveform, limit_hz: float, edge: float = 0.05) -> Waveform:
 
 
 def stretched(x: Waveform, samples: int) -> Waveform:
-    """Return x in so many samples, as `engine.resample.resample_window` does; SciPy's FFT is the faster here."""
+    """Return x with this many samples, as `engine.resample.resample_window` does; SciPy's FFT is faster here."""
     spectrum = scipy.fft.rfft(x)
     shorter = min(samples, len(x))
     out = np.zeros(samples // 2 + 1, spectrum.dtype)
@@ -81,13 +81,13 @@ def rms(x: Waveform) -> float:
 
 
 def unit(x: Waveform) -> Waveform:
-    """Return the waveform at an RMS of one; silence stays silence."""
+    """Return the waveform scaled to an RMS of one; silence stays silence."""
     level = rms(x)
     return x / level if level > 1e-7 else x
 
 
 def active_rms(x: Waveform) -> float:
-    """Return the RMS over the 20 ms frames within 35 dB of the loudest, so that pauses do not count."""
+    """Return the RMS over the 20 ms frames within 35 dB of the loudest, so without pauses."""
     frames = x[: len(x) // FRAME * FRAME].reshape(-1, FRAME)
     power: NDArray[np.float64] = np.square(frames, dtype=np.float64).mean(axis=1) if len(frames) else np.zeros(1)
     active = power[power > power.max() * ACTIVE]

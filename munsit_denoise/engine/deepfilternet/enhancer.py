@@ -1,4 +1,4 @@
-"""DeepFilterNet3 as a network that hears channels."""
+"""DeepFilterNet3 as a ChannelNetwork."""
 
 import torch
 
@@ -21,7 +21,7 @@ class DeepFilterNet3:
         self._network, self._spectra = load_network().to(device), Spectra().to(device)
 
     def listen(self, channels: int) -> "_Channels":
-        """Begin a recording, or some of its channels, however many these are."""
+        """Start a stream of some channels of a recording."""
         return _Channels(RecurrentStream(self._network, self._spectra), self._device)
 
 
@@ -30,6 +30,6 @@ class _Channels:
         self._stream, self._device = stream, device
 
     def feed(self, samples: Channels) -> Channels:
-        """Take [channels, samples], whole seconds, and return what is ready, LAG samples behind."""
+        """Take [channels, samples], whole seconds; return the samples that are ready, delayed by LAG samples."""
         found: Channels = self._stream.feed(torch.from_numpy(samples).to(self._device)).cpu().numpy()
         return found

@@ -1,4 +1,4 @@
-"""What DeepFilterNet3 hears and what it changes: short-time spectra at 48 kHz, levels of ERB bands, filters."""
+"""Input and output of DeepFilterNet3: short-time spectra at 48 kHz, levels of ERB bands, filters over time."""
 
 import numpy as np
 import torch
@@ -9,18 +9,18 @@ N_FFT, HOP = 960, 480  # samples
 N_BINS = N_FFT // 2 + 1
 BIN_HZ = SAMPLE_RATE_HZ / N_FFT
 ERB_BANDS = 32
-LEAST_BINS = 2  # of an ERB band
-FILTER_BINS = 96  # bins below 4.8 kHz, which have filters over time
-TAPS = 5  # of a filter
+LEAST_BINS = 2  # in an ERB band
+FILTER_BINS = 96  # bins below 4.8 kHz, which get filters over time
+TAPS = 5  # in a filter
 LOOKAHEAD = 2  # frames
-FORGETTING = 0.99  # of the levels that normalise, a frame: a time constant of 1 s
+FORGETTING = 0.99  # of the running levels, per frame: a time constant of 1 s
 ERB_RANGE_DB = 40.0
-LEAST_POWER = 1e-10  # of a band, in its level
-LEAST_MAGNITUDE = 1e-12  # that a bin is divided by
+LEAST_POWER = 1e-10  # added to the power of a band before its level in dB
+LEAST_MAGNITUDE = 1e-12  # the smallest magnitude that a bin is divided by
 
 
 def erb_widths() -> list[int]:
-    """Return how many bins each band has: equal steps of the ERB scale (Glasberg and Moore), two bins at least."""
+    """Return the number of bins of each band: equal steps on the ERB scale (Glasberg and Moore), at least two bins."""
     scale_hz, per_nat = 24.7 * 9.265, 9.265
     step = per_nat * np.log1p(SAMPLE_RATE_HZ / 2 / scale_hz) / ERB_BANDS
     widths, last, owed = list[int](), 0, 0
@@ -35,13 +35,13 @@ def erb_widths() -> list[int]:
 
 
 def vorbis_window() -> Tensor:
-    """Return the power-complementary window of Vorbis [N_FFT]."""
+    """Return the power-complementary Vorbis window [N_FFT]."""
     sine = torch.sin(torch.pi * (torch.arange(N_FFT) + 0.5) / N_FFT)
     return torch.sin(torch.pi / 2 * sine.square())
 
 
 class Spectra(nn.Module):
-    """The transforms between sound and what the network takes and gives."""
+    """The transforms between sound and the network."""
 
     window: Tensor
     to_bands: Tensor
@@ -58,25 +58,25 @@ class Spectra(nn.Module):
         self.register_buffer("to_bands", to_bands)
 
     def analyse(self, samples: Tensor) -> Tensor:
-        """Return the spectra [batch, frames, bins] of [batch, (frames + 1) * HOP]."""
+        """Return the spectra [batch, frames, bins] of samples [batch, (frames + 1) * HOP]."""
         spectra: Tensor = torch.fft.rfft(samples.unfold(1, N_FFT, HOP) * self.window)
         return spectra
 
     def synthesise(self, spectra: Tensor) -> Tensor:
-        """Return the [batch, (frames - 1) * HOP] samples between the middles of the first and the last frame."""
+        """Return the samples [batch, (frames - 1) * HOP] between the centres of the first and the last frame."""
         frames: Tensor = torch.fft.irfft(spectra, N_FFT) * self.window
         return (frames[:, :-1, HOP:] + frames[:, 1:, :HOP]).flatten(1)
 
     def levels(self, spectra: Tensor) -> tuple[Tensor, Tensor]:
-        """Return levels in dB [batch, frames, ERB_BANDS] and the low bins [batch, frames, FILTER_BINS], scaled down."""
+        """Return band levels in dB [batch, frames, ERB_BANDS] and the scaled low bins [batch, frames, FILTER_BINS]."""
         spectra = spectra / N_FFT
         power = spectra.real.square() + spectra.imag.square()
         return 10 * (power @ self.to_bands + LEAST_POWER).log10(), spectra[..., :FILTER_BINS]
 
     def filtered(self, spectra: Tensor, gains: Tensor, taps: Tensor) -> Tensor:
-        """Return spectra that gains [batch, frames, ERB_BANDS] and taps [batch, frames, FILTER_BINS, 2 * TAPS] made.
+        """Return spectra with gains [batch, frames, ERB_BANDS] and taps [batch, frames, FILTER_BINS, 2 * TAPS] applied.
 
-        The spectra begin and end LOOKAHEAD frames outside.
+        The spectra have LOOKAHEAD more frames at each end than the gains.
         """
         frames = gains.shape[1]
         result = spectra[:, LOOKAHEAD : LOOKAHEAD + frames] * gains[..., self.band_of_bin]
@@ -86,11 +86,10 @@ class Spectra(nn.Module):
 
 
 def tracked(x: Tensor, before: Tensor | None) -> Tensor:
-    """Return the exponential mean over time of [batch, frames, bands], which stood at `before` [batch, bands].
+    """Return the running exponential mean of [batch, frames, bands]; `before` [batch, bands] is its last value.
 
-    A stream's first mean stands at that of its first piece, as if it had begun before.
-
-    As one product with the mean's weights of all frames: a recursion takes as many steps as there are frames.
+    At the beginning of a stream, the mean starts at that of the first piece. It is computed as one product with the
+    weights of all frames, because a recursion would take one step for each frame.
     """
     before = x.mean(dim=1) if before is None else before
     frame = torch.arange(x.shape[1], device=x.device, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""What DeepFilterNet3 is built of. Layers that look back are handed what they saw before, and return what to keep."""
+"""The layers of DeepFilterNet3. A layer that looks back takes what it saw before, and returns what to keep."""
 
 import torch
 from torch import Tensor, nn
@@ -8,10 +8,10 @@ Tensors = dict[str, Tensor]  # of an ONNX file, by name
 
 
 class Convolution(nn.Module):
-    """A convolution over bands, depthwise and then pointwise or either alone, with what comes behind it."""
+    """A convolution over bands (depthwise, pointwise or both) with its activation."""
 
     def __init__(self, tensors: Tensors, names: tuple[str, ...], *, stride: int = 1, up: bool = False) -> None:
-        """`names` are those of a weight, of a weight and a bias, or of two weights and the second one's bias."""
+        """`names` are those of a weight; of a weight and a bias; or of two weights and the bias of the second."""
         super().__init__()
         self.weights = nn.ParameterList(tensors[name] for name in names if tensors[name].dim() > 1)
         self.bias = nn.Parameter(tensors[names[-1]])
@@ -34,7 +34,7 @@ class Convolution(nn.Module):
 
 
 class GroupedLinear(nn.Module):
-    """A matrix for each group of features, and nothing between groups."""
+    """A linear layer in groups of features, with no connections between groups."""
 
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
@@ -48,10 +48,10 @@ class GroupedLinear(nn.Module):
 
 
 class Recurrence(nn.Module):
-    """Gated recurrent units, one layer after the other, with their own memories."""
+    """A stack of gated recurrent units, each with its own state."""
 
     def __init__(self, layers: list[tuple[Tensor, Tensor, Tensor]]) -> None:
-        """Each layer is ONNX's weights of the input [1, 3 units, in], of the memory, and its biases [1, 6 units]."""
+        """For each layer: ONNX's input weights [1, 3 units, in], recurrent weights, and biases [1, 6 units]."""
         super().__init__()
         inputs, units = layers[0][0].shape[2], layers[0][1].shape[2]
         self.gru = nn.GRU(inputs, units, len(layers), batch_first=True)
@@ -63,17 +63,17 @@ class Recurrence(nn.Module):
                 ("bias_ih", first),
                 ("bias_hh", second),
             ):
-                update, reset, new = value.chunk(3)  # ONNX's order of the gates; PyTorch's begins with the reset
+                update, reset, new = value.chunk(3)  # ONNX's order of the gates; PyTorch has reset first
                 getattr(self.gru, f"{name}_l{number}").data = torch.cat([reset, update, new])
 
     def forward(self, x: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Map [batch, frames, features] to [batch, frames, units] and the memory behind the last frame."""
+        """Map [batch, frames, features] to [batch, frames, units] and the state after the last frame."""
         y, memory = self.gru(x, memory)
         return y, memory
 
 
 def behind(before: Tensor | None, x: Tensor, frames: int) -> tuple[Tensor, Tensor]:
-    """Return [batch, channels, frames, bands] with so many frames from before, and what the next piece needs of it."""
+    """Return [batch, channels, frames, bands] preceded by earlier frames, and the frames to keep for the next piece."""
     if before is None:
         before = x.new_zeros(*x.shape[:2], frames, x.shape[3])
     joined = torch.cat([before, x], dim=2)

