@@ -1,1 +1,1 @@
-"""What a denoise job is: submitted, watched, run, recovered."""
+"""Denoise jobs: submission, progress, execution and recovery."""

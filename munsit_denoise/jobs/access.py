@@ -8,17 +8,17 @@ from munsit_denoise.db.keys import Keys
 from munsit_denoise.errors import Unavailable
 from munsit_denoise.records import Identity
 
-PAUSE_S = 1.0  # uses of keys that come so close together are written down together
+PAUSE_S = 1.0  # key uses within this time are written together
 
 
 class Access:
-    """API keys, as the edge asks for them."""
+    """API keys, for the edge."""
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
 
     async def identify(self, key: str) -> Identity | None:
-        """Return whom a valid key belongs to. Raises DatabaseBusy."""
+        """Return the owner of a valid key, or None. Raises DatabaseBusy."""
         return await self._keys.identify(key)
 
     def name_of(self, user_id: str) -> str:
@@ -26,8 +26,8 @@ class Access:
         return self._keys.name_of(user_id)
 
     async def note_uses_forever(self) -> None:
-        """Write down when keys were used, beside the requests; while the database cannot, it waits for the next use."""
+        """Write the last use of keys, separately from requests; a busy database delays it until the next use."""
         while True:
-            with suppress(Unavailable):  # requests tell it, and `/readyz`
+            with suppress(Unavailable):  # requests report it, and so does `/readyz`
                 await self._keys.write_uses()
             await anyio.sleep(PAUSE_S)

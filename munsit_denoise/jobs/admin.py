@@ -1,4 +1,4 @@
-"""What administrators may do and see: users, keys, balances and jobs of everybody."""
+"""What administrators can see and do: users, keys, balances and jobs of all users."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ log = get_logger()
 
 @dataclass(frozen=True)
 class KeyRequest:
-    """A key that is to be made; `expires` is `30d` from now, or a day."""
+    """A key to create; `expires` is a date, or a duration from now such as `30d`."""
 
     name: str | None = None
     scope: Scope = Scope.FULL
@@ -34,7 +34,7 @@ class KeyRequest:
 
 @dataclass(frozen=True)
 class QueuedJob:
-    """A job that has not ended, and what it does."""
+    """A job that has not ended, and its state."""
 
     job: OpenJob
     state: str  # waiting, downloading, running
@@ -44,7 +44,7 @@ class QueuedJob:
 
 @dataclass(frozen=True)
 class Disk:
-    """The room that is left, and what is kept."""
+    """Free disk space, and what is stored."""
 
     free_bytes: int
     stored: Stored
@@ -52,7 +52,7 @@ class Disk:
 
 @dataclass(frozen=True)
 class Rates:
-    """What was done in the last hour; the factor is None where no job ended well since the server began."""
+    """Figures of the last hour; the factor is None if no job has succeeded since the server started."""
 
     window_s: float
     ended: Ended
@@ -61,16 +61,16 @@ class Rates:
 
 @dataclass(frozen=True)
 class AdminLeaves:
-    """What only whoever runs the server gets at."""
+    """Leaves that only administration uses."""
 
     overview: Overview
     balances: Balances
     users: Users
-    lease_s: float | None = None  # how long a worker elsewhere may be silent; None where there are no others
+    lease_s: float | None = None  # how long a worker elsewhere may be silent; None if there are no other workers
 
 
 class Admin:
-    """Everything of everybody. Every method may raise DatabaseBusy; those that change something, StorageFull."""
+    """Administration of all users. Every method may raise DatabaseBusy, and those that write StorageFull."""
 
     def __init__(self, parts: Parts, keys: Keys, leaves: AdminLeaves) -> None:
         self._parts, self._keys, self._leaves, self._overview = parts, keys, leaves, leaves.overview
@@ -78,51 +78,51 @@ class Admin:
         parts.journal.tell_ends_to(self._speed.note)
 
     async def users(self, offset: int, limit: int) -> Sequence[User]:
-        """Return a part of all users, newest first, with their balances."""
+        """Return a page of users, newest first, with their balances."""
         return await self._overview.users(offset, limit)
 
     async def user(self, user_id: str) -> User:
-        """Return one user, and their balance. Raises NotFound."""
+        """Return a user with their balance. Raises NotFound."""
         return await self._overview.user(user_id)
 
     async def add_user(self, name: str) -> User:
-        """Return a new user, who has no key yet. Raises AlreadyThere."""
+        """Create a user without a key and return them. Raises AlreadyThere."""
         return await self._overview.add_user(name)
 
     async def credit(self, user_id: str, amount_ms: int) -> User:
-        """Give a user so much sound; return the user. Raises NotFound."""
+        """Add milliseconds of sound to a user's balance; return the user. Raises NotFound."""
         user = await self._overview.user(user_id)
         await self._leaves.balances.credit(user.name, amount_ms)
         log.info("minutes credited", to=user.name, minutes=amount_ms / 60_000)
         return await self._overview.user(user_id)
 
     async def set_priority(self, user_id: str, priority: int) -> User:
-        """Let a user's jobs run before those of users with a lower priority; return the user. Raises NotFound."""
+        """Set the priority of a user's jobs, higher ones run first; return the user. Raises NotFound."""
         await self._leaves.users.set_priority(user_id, priority)
         user = await self._overview.user(user_id)
         log.info("priority set", to=user.name, priority=priority)
         return user
 
     async def delete_user(self, user_id: str) -> None:
-        """Remove a user with all that is theirs, stopping their jobs. Raises NotFound, StorageBroken."""
+        """Stop a user's jobs and remove the user with all data. Raises NotFound, StorageBroken."""
         user = await self._overview.user(user_id)
         await delete_user(self._leaves.users, self._parts.storage, user.name)
         log.info("user deleted", to=user.name)
 
     async def keys(self, user_id: str | None, offset: int, limit: int) -> Sequence[KeyInfo]:
-        """Return a part of the keys of a user, or of all, newest first. Raises NotFound."""
+        """Return a page of the keys of one user, or of all, newest first. Raises NotFound."""
         if user_id is not None:
             await self._overview.user(user_id)
         return await self._keys.page(user_id, offset, limit)
 
     async def add_key(self, user_id: str, wanted: KeyRequest) -> tuple[str, KeyInfo]:
-        """Return a new key of a user, which cannot be shown again. Raises NotFound, InvalidOption."""
+        """Create a key for a user; its text cannot be shown again. Raises NotFound, InvalidOption."""
         options = KeyOptions(wanted.name, wanted.scope, _moment(wanted.expires))
         key = await self._keys.create_for(user_id, options)
         return key, await self._keys.find(key)
 
     async def rotate_key(self, key_id: str, grace: str, expires: str | None) -> tuple[str, KeyInfo]:
-        """Return a key in the place of one, which goes on for a while. Raises NotFound, InvalidOption."""
+        """Create a key that replaces another, which stays valid for `grace`. Raises NotFound, InvalidOption."""
         _check(key_id)
         with _about("grace"):
             grace_us = duration_s(grace) * 1_000_000
@@ -136,16 +136,16 @@ class Admin:
             raise NotFound("There is no such valid key.")
 
     async def queue(self, offset: int, limit: int) -> Sequence[QueuedJob]:
-        """Return a part of the jobs that have not ended, oldest first."""
+        """Return a page of the jobs that have not ended, oldest first."""
         now, at_work = now_us(), self._parts.running.ids()
         return [self._queued(job, now, at_work) for job in await self._overview.open_jobs(offset, limit)]
 
     async def disk(self) -> Disk:
-        """Return how much room is left, and what is kept. Raises StorageBroken."""
+        """Return free and used disk space. Raises StorageBroken."""
         return Disk(self._parts.storage.free_bytes(), await self._overview.stored())
 
     async def rates(self) -> Rates:
-        """Return what was done in the last hour."""
+        """Return the figures of the last hour."""
         return Rates(WINDOW_S, await self._overview.ended(WINDOW_S), self._speed.factor())
 
     def _queued(self, job: OpenJob, now: int, at_work: set[str]) -> QueuedJob:
@@ -155,13 +155,13 @@ class Admin:
         return QueuedJob(job, state, latest.percent if latest else job.percent, max(0, now - job.created_at_us) / 1e6)
 
     def _is_at_work_elsewhere(self, job: OpenJob, now: int) -> bool:
-        """Say whether a worker has given a sign of life for a job within its lease; clocks may differ by less."""
+        """Return whether another worker has renewed its lease on a job; clocks differ by less than a lease."""
         lease_s, heard_us = self._leaves.lease_s, job.heartbeat_at_us
         return lease_s is not None and heard_us is not None and now - heard_us < lease_s * 1e6
 
 
 def _check(key_id: str) -> None:
-    if len(key_id) != SHOWN_DIGITS:  # a shorter one would mean several keys
+    if len(key_id) != SHOWN_DIGITS:  # fewer digits could match several keys
         raise NotFound("There is no such key.")
 
 
@@ -172,7 +172,7 @@ def _moment(expires: str | None) -> int | None:
 
 @contextmanager
 def _about(field: str) -> Iterator[None]:
-    """Let what is wrong begin with the field's name."""
+    """Put the field's name in front of the message of an InvalidOption."""
     try:
         yield
     except InvalidOption as error:

@@ -1,4 +1,4 @@
-"""Limits on what may come in: waiting jobs, and uploads that are neither accepted nor refused yet, count together."""
+"""Limits on what comes in; waiting jobs and unfinished uploads count together."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -20,14 +20,14 @@ from munsit_denoise.storage.base import Storage
 
 
 class InFlight:
-    """Requests whose body is on its way, by user, and the bytes that they may bring."""
+    """Requests whose body is arriving, by user, and the bytes that they may bring."""
 
     def __init__(self) -> None:
-        self._held: dict[str, list[int]] = {}  # by user, the bytes of each request
+        self._held: dict[str, list[int]] = {}  # for each user, the bytes of each request
 
     @contextmanager
     def reserve(self, user_id: str, size_bytes: int) -> Iterator[None]:
-        """Count a request while the block lasts."""
+        """Count a request inside the block."""
         held = self._held.setdefault(user_id, [])
         held.append(size_bytes)
         try:
@@ -38,16 +38,16 @@ class InFlight:
                 del self._held[user_id]
 
     def count(self, user_id: str | None = None) -> int:
-        """Return how many requests there are, of one user or of all."""
+        """Return the number of requests of one user, or of all."""
         return len(self._held.get(user_id, ())) if user_id else sum(map(len, self._held.values()))
 
     def size_bytes(self, user_id: str | None = None) -> int:
-        """Return how many bytes they may bring, of one user or of all."""
+        """Return the bytes that the requests of one user, or of all, may bring."""
         return sum(self._held.get(user_id, ())) if user_id else sum(map(sum, self._held.values()))
 
 
 class Admission:
-    """Refuses before anything is read or done, and keeps a place for what it let in until that has its own."""
+    """Refuses requests before anything is read, and reserves room for accepted ones until they are stored."""
 
     def __init__(
         self, limits: UploadLimits, storage: Storage, uploads: Uploads, records: Records, queues: Sequence[JobQueue]
@@ -59,11 +59,11 @@ class Admission:
         self.stopping = False
 
     def stop(self) -> None:
-        """Let nothing in any more."""
+        """Refuse everything from now on."""
         self.stopping = True
 
     def check_room(self, expected_bytes: int = 0) -> None:
-        """Refuse what finds no room, by what it may bring. Raises ShuttingDown, StorageFull."""
+        """Refuse a request of this size if there is no room. Raises ShuttingDown, StorageFull."""
         if self.stopping:
             raise ShuttingDown
         coming = (self._jobs_coming, self._uploads_coming, self._parts_coming)
@@ -73,7 +73,7 @@ class Admission:
 
     @contextmanager
     def job(self, user_id: str, expected_bytes: int = 0) -> Iterator[None]:
-        """Let a job in; by the end of the block it is queued or refused.
+        """Admit a job; at the end of the block it must be queued or refused.
 
         Raises ShuttingDown, QueueFull, TooManyJobs, StorageFull.
         """
@@ -91,26 +91,26 @@ class Admission:
 
     @asynccontextmanager
     async def upload(self, user_id: str, expected_bytes: int) -> AsyncIterator[None]:
-        """Let a file for a later job in; by the end of the block it is stored or refused.
+        """Admit a file for a later job; at the end of the block it must be stored or refused.
 
         Raises ShuttingDown, StorageFull, TooManyUploads, DatabaseBusy.
         """
         self.check_room(expected_bytes)
-        with self._uploads_coming.reserve(user_id, expected_bytes):  # before others ask
+        with self._uploads_coming.reserve(user_id, expected_bytes):  # before other requests are counted
             if await self._too_many(user_id, unused=False) and await self._too_many(user_id, unused=True):
                 raise TooManyUploads
             yield
 
     @contextmanager
     def part(self, user_id: str, size_bytes: int) -> Iterator[None]:
-        """Let in what an upload lacks that was let in before. Raises ShuttingDown, StorageFull."""
+        """Admit the rest of an upload that was admitted before. Raises ShuttingDown, StorageFull."""
         self.check_room(size_bytes)
         with self._parts_coming.reserve(user_id, size_bytes):
             yield
 
     @asynccontextmanager
     async def result(self, user_id: str, size_bytes: int) -> AsyncIterator[None]:
-        """Let a job in whose result will need so much; by the end of the block it is committed or refused.
+        """Admit a job whose result needs this size; at the end of the block it must be committed or refused.
 
         Raises ResultTooLarge, TooMuchWaiting, StorageFull, DatabaseBusy.
         """
@@ -118,7 +118,7 @@ class Admission:
         most_bytes, coming = most_mb * 2**20, self._results_coming
         if 0 < most_bytes < size_bytes:
             raise ResultTooLarge(most_mb, size_bytes)
-        with coming.reserve(user_id, size_bytes):  # before others ask
+        with coming.reserve(user_id, size_bytes):  # before other requests are counted
             reckoned = await self._records.reckoned_bytes()
             if 0 < most_bytes < reckoned.get(user_id, 0) + coming.size_bytes(user_id):
                 raise TooMuchWaiting
@@ -128,7 +128,10 @@ class Admission:
             yield
 
     async def _too_many(self, user_id: str, *, unused: bool) -> bool:
-        """Say whether a user's files are too many or too large, with those on their way; `unused`: by no job."""
+        """Return whether a user's stored and arriving files are too many or too large.
+
+        `unused` leaves out files that a job uses.
+        """
         count, size_bytes = await self._uploads.waiting(user_id, unused=unused)
         most, most_bytes = self._limits.uploads_per_user, self._limits.uploads_mb_per_user * 2**20
         coming = self._uploads_coming

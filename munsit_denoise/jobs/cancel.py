@@ -1,4 +1,4 @@
-"""Cancels jobs: whoever works on one stops, and its original stays."""
+"""Cancels jobs: their work stops, their originals stay."""
 
 import anyio
 
@@ -7,9 +7,9 @@ from munsit_denoise.records import DenoiseRecord
 
 
 async def stop_work(parts: Parts, record: DenoiseRecord) -> None:
-    """Let nobody begin a job any more, stop whoever works on it here, and return when they have ended.
+    """Take a job out of the queue, stop its work in this process, and wait until that has ended.
 
-    Whoever works on it elsewhere learns it from the row.
+    Work in other processes stops when they read the row.
     """
     parts.queue.discard(record.user_id, record.id)
     parts.inbox.discard(record.user_id, record.id)
@@ -18,13 +18,13 @@ async def stop_work(parts: Parts, record: DenoiseRecord) -> None:
 
 
 class Cancellation:
-    """Ends jobs that have not ended."""
+    """Cancels jobs that have not ended."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
     async def cancel(self, user_id: str, job_id: str) -> DenoiseRecord:
-        """Return a user's record, whose job has ended then: by this, or as it had before. Raises JobNotFound."""
+        """Return a user's record after its job has ended, by cancellation or before it. Raises JobNotFound."""
         with anyio.CancelScope(shield=True):
             record = await self._parts.records.cancel(user_id, job_id)
             if record.cancel_asked_at_us is not None:

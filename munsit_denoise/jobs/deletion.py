@@ -1,4 +1,4 @@
-"""Deletes a job's files at once and keeps its record; what cannot be removed now is tried again."""
+"""Deletes a job's files and keeps its record; what cannot be deleted now is tried again."""
 
 import anyio
 
@@ -13,23 +13,23 @@ RETRY_PAUSE_S = 5.0
 
 
 class Deletion:
-    """Removes what belongs to a job. It says that files are gone when they are."""
+    """Deletes the files of jobs, and reports success only when they are gone."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._unfinished: dict[str, str] = {}  # job ids to user ids
+        self._unfinished: dict[str, str] = {}  # user ids by job id
 
     async def delete_files(self, user_id: str, job_id: str) -> DenoiseRecord:
-        """Remove a job's original and result, stopping the job if it has not ended.
+        """Delete a job's original and result; stop the job if it has not ended.
 
-        Raises JobNotFound, and an Unavailable while something of it is left: it goes on trying by itself.
+        Raises JobNotFound, and an Unavailable while a file is left; the deletion is then retried in the background.
         """
         with anyio.CancelScope(shield=True):
             record = await self._delete(user_id, job_id)
         return record  # noqa: RET504 - a type checker cannot know that the scope swallows nothing
 
     async def finish_forever(self) -> None:
-        """Go on with what could not be finished."""
+        """Retry unfinished deletions."""
         while True:
             await anyio.sleep(RETRY_PAUSE_S)
             for job_id, user_id in list(self._unfinished.items()):
@@ -50,14 +50,14 @@ class Deletion:
         except JobNotFound:
             self._unfinished.pop(job_id, None)
             raise
-        self._unfinished.pop(job_id, None)  # whoever goes on with what is unfinished may have been here
+        self._unfinished.pop(job_id, None)  # the retry loop may have finished it meanwhile
         self._parts.journal.files_deleted(record)
         return record
 
     async def _note(self, user_id: str, job_id: str) -> DenoiseRecord:
-        """Write down that the files go, and stop whoever works on them.
+        """Write into the row that the files are deleted, and stop the work on them.
 
-        On a full disk the files go first: they make the room that the note needs.
+        On a full disk the files are deleted first, which frees the space for the row.
         """
         records = self._parts.records
         try:
@@ -73,6 +73,6 @@ class Deletion:
 
     async def _remove(self, record: DenoiseRecord) -> None:
         await self._parts.storage.delete_job(record.id)
-        if record.upload_id:  # its file first: the sweep deletes no recording that has no row
+        if record.upload_id:  # its file first: the sweep keeps recordings without a row
             await self._parts.storage.delete_job(record.upload_id)
             await self._parts.uploads.delete(record.upload_id)

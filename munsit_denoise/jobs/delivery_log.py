@@ -1,4 +1,4 @@
-"""What became of a user's webhooks, for the edge."""
+"""The log of a user's webhook deliveries, for the edge."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 
@@ -9,13 +9,13 @@ BATCH = 500  # entries that are in memory at a time
 
 
 class DeliveryLog:
-    """The list, and another try. Every method may raise DatabaseBusy."""
+    """Lists deliveries and repeats them. Every method may raise DatabaseBusy."""
 
     def __init__(self, deliveries: Deliveries, ring: Callable[[], None]) -> None:
         self._deliveries, self._ring = deliveries, ring
 
     async def batches(self, user_id: str, offset: int, limit: int) -> AsyncIterator[Sequence[Logged]]:
-        """Yield a part of a user's list, newest first, some at a time; the first may be empty."""
+        """Yield part of a user's list in batches, newest first; the first may be empty."""
         before: tuple[int, str] | None = None
         while True:
             size = min(limit, BATCH)
@@ -27,7 +27,7 @@ class DeliveryLog:
             before, offset = (found[-1].created_at_us, found[-1].id), 0
 
     async def tell_again(self, user_id: str, delivery_id: str) -> Logged:
-        """Tell something now, whatever became of it: under the same id. Raises NotFound, StorageFull."""
+        """Send a delivery again now, with the same id, whatever its state. Raises NotFound, StorageFull."""
         again = await self._deliveries.tell_again(user_id, delivery_id)
         self._ring()
         return again

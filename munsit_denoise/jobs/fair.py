@@ -1,4 +1,4 @@
-"""A limiter whose places users take in turn."""
+"""A limiter that serves users in turn."""
 
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator
@@ -9,16 +9,16 @@ from anyio.lowlevel import checkpoint
 
 
 class FairLimiter:
-    """So many places, of which a user holds half at the most; those who wait come in turn by user."""
+    """A number of places, of which one user holds at most half; waiting users are served in turn."""
 
     def __init__(self, places: int) -> None:
         self._free, self._most = places, max(places // 2, 1)
-        self._held: dict[str, int] = {}  # by user
-        self._turns: OrderedDict[str, deque[anyio.Event]] = OrderedDict()  # who waits; the first user is next
+        self._held: dict[str, int] = {}  # for each user
+        self._turns: OrderedDict[str, deque[anyio.Event]] = OrderedDict()  # waiting requests by user; the first is next
 
     @asynccontextmanager
     async def place(self, user_id: str) -> AsyncIterator[None]:
-        """Hold a place while the block lasts, waiting for one."""
+        """Hold a place inside the block; waits for a free one."""
         await self._acquire(user_id)
         try:
             yield

@@ -1,4 +1,4 @@
-"""Downloads originals from their URLs, beside the jobs that run, then queues them like any other."""
+"""Downloads originals from URLs, independently of running jobs, and then queues the jobs."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -17,16 +17,16 @@ from munsit_denoise.logs import get_logger
 from munsit_denoise.records import DenoiseRecord, Status
 
 log = get_logger()
-MAX_INTERRUPTIONS = 3  # of one download, by what says nothing of the file
+MAX_INTERRUPTIONS = 3  # of one download, for reasons that do not depend on the file
 RETRY_PAUSE_S = 1.0
 BROKE = "The URL could not be downloaded."
 
-Download = Callable[[str, Path], Awaitable[Received]]  # from a URL to a path; its name is empty where none is told
+Download = Callable[[str, Path], Awaitable[Received]]  # from a URL to a path; the name is empty if none was sent
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fetcher:
-    """What it takes to fetch originals. A crash costs a download: the next start begins it anew."""
+    """The dependencies of downloads. A download cut off by a crash starts again with the next process."""
 
     parts: Parts
     settlement: Settlement
@@ -36,7 +36,7 @@ class Fetcher:
     pause: Pause = field(default_factory=Pause)
 
     async def run_forever(self) -> None:
-        """Fetch one original after the other."""
+        """Download queued originals."""
         while True:
             await self.pause.wait()
             job_id = await self.parts.inbox.take()
@@ -46,8 +46,8 @@ class Fetcher:
                 await self.parts.inbox.done(job_id)
 
     async def fetch(self, job_id: str) -> None:
-        """Bring a job's original in and queue the job, end it with a sentence, or put it back for a while."""
-        with self.parts.running.working(job_id):  # before the row is read: whoever ends the job then stops this
+        """Download a job's original and queue the job, fail it with a sentence, or put it back for a while."""
+        with self.parts.running.working(job_id):  # before the row is read, so that ending the job also stops this
             record = await persist(lambda: self.parts.records.get(job_id))
             if record is not None and record.source_url is not None and record.status is Status.PENDING:
                 with self.parts.journal.working(record):
@@ -56,7 +56,7 @@ class Fetcher:
     async def _fetch(self, record: DenoiseRecord, url: str) -> None:
         try:
             await self._bring_in(record, url)
-        except Exception as error:  # a boundary: whatever a download breaks on, the next one goes on
+        except Exception as error:  # boundary: one failed download must not end the loop
             await self._settle(record, error)
 
     async def _bring_in(self, record: DenoiseRecord, url: str) -> None:
@@ -74,12 +74,12 @@ class Fetcher:
         self.parts.bell.ring(record.id)
 
     async def _has_come_in(self, job_id: str) -> bool:
-        """Say whether a job has its original: by a commit whose answer was lost, or from another worker."""
+        """Return whether a job has its original, after a commit with a lost answer or from another worker."""
         record = await persist(lambda: self.parts.records.get(job_id))
         return record is not None and record.source_url is None
 
     async def _fetched(self, record: DenoiseRecord, url: str) -> DenoiseRecord:
-        """Return the record that knows its original, which lies in storage then."""
+        """Store the original and return the record that describes it."""
         for attempt in range(1, MAX_INTERRUPTIONS + 1):
             try:
                 async with self.parts.storage.new_file(record.original_key) as path:
@@ -91,7 +91,7 @@ class Fetcher:
                 await anyio.sleep(RETRY_PAUSE_S)
             else:
                 return described(record, replace(received, file_name=received.file_name or record.file_name), track)
-        raise AssertionError  # the loop returns or raises
+        raise AssertionError  # unreachable: the loop returns or raises
 
     async def _settle(self, record: DenoiseRecord, error: Exception) -> None:
         trouble = machine_trouble(error)

@@ -1,4 +1,4 @@
-"""Whether the server takes work and does it."""
+"""Checks whether the server can accept and run jobs."""
 
 import anyio
 
@@ -7,13 +7,13 @@ from munsit_denoise.jobs.admission import Admission
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.supervisor import Supervisor
 
-MEMORY_S = 1.0  # who asks more often is told the same
-PATIENCE_S = 10.0  # for a disk and a database that do not answer
+MEMORY_S = 1.0  # a check is not repeated within this time
+PATIENCE_S = 10.0  # the longest wait for disk and database
 LOADING = "loading"
 
 
 class Health:
-    """Looks at everything that a job needs."""
+    """Checks everything that a job needs."""
 
     def __init__(self, parts: Parts, admission: Admission, supervisor: Supervisor) -> None:
         self._parts, self._admission, self._supervisor = parts, admission, supervisor
@@ -23,9 +23,9 @@ class Health:
         self.model_ready = False
 
     async def trouble(self) -> tuple[str, ...]:
-        """Return what does not work at present, by the names of the parts; nothing when all is well.
+        """Return the names of the parts that do not work; empty if all is well.
 
-        `loading` is the model, which is not there yet.
+        `loading` means that the model is not loaded yet.
         """
         async with self._looking:
             if anyio.current_time() - self._found_at_s >= MEMORY_S:

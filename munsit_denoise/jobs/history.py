@@ -1,4 +1,4 @@
-"""A user's records, pages of them, and the files of one."""
+"""A user's records, in pages, and the files of each record."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
@@ -18,34 +18,34 @@ __all__ = ["History", "RecordFilter", "StoredFile", "row_of"]
 def row_of(record: DenoiseRecord) -> list[Any]:
     """Return a record as its row in a list: the values of HISTORY_COLUMNS."""
     values = to_row(record)
-    values["deleted_at"] = values["deleted_at"] or values["result_gone_at"]  # neither is offered
+    values["deleted_at"] = values["deleted_at"] or values["result_gone_at"]  # no download is offered in either case
     return [values[name] for name in HISTORY_COLUMNS]
 
 
-LINK_S = 900.0  # how long whoever is sent to the store may fetch a file there
+LINK_S = 900.0  # how long a link to a file in the object store is valid
 
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file that can be fetched; no path of it is told."""
+    """A file for download; its path stays hidden."""
 
     size_bytes: int
-    modified_s: float  # since 1970
+    modified_s: float  # seconds since 1970
     _storage: Storage
     _key: str
 
     async def link(self) -> str | None:
-        """Return a URL of the store under which the file can be fetched for a while, None for a store without any."""
+        """Return a temporary URL of the file in the object store, or None if the storage has no URLs."""
         storage = self._storage
         return await storage.presign(self._key, LINK_S) if isinstance(storage, Presigning) else None
 
     def open(self) -> AbstractAsyncContextManager[Reader]:
-        """Yield a reader that stands at the beginning. Raises FileNotFoundError, StorageBroken, OutOfResources."""
+        """Yield a reader at the start of the file. Raises FileNotFoundError, StorageBroken, OutOfResources."""
         return self._storage.open_range(self._key)
 
 
 class History:
-    """Records and files, read alone. Every method may raise DatabaseBusy."""
+    """Read access to records and files. Every method may raise DatabaseBusy."""
 
     def __init__(self, parts: Parts, pages: RecordPages) -> None:
         self._parts, self._pages = parts, pages
@@ -55,24 +55,24 @@ class History:
         return await self._parts.records.get_own(user_id, job_id)
 
     async def state(self, user_id: str, job_id: str) -> tuple[DenoiseRecord, Event]:
-        """Return a user's job and what it does at present. Raises JobNotFound."""
+        """Return a user's record and the current event of its job. Raises JobNotFound."""
         record = await self._parts.records.get_own(user_id, job_id)
         return record, present(record, self._parts.board.latest(job_id), self._parts.standing)
 
     async def page(self, wanted: RecordFilter, offset: int, limit: int, encode: Encode[Encoded]) -> Encoded:
-        """Return what `encode` makes of a page's rows, newest first, in the thread that read them."""
+        """Return what `encode` makes of the rows of a page, newest first; it runs in the thread that read them."""
         return await self._pages.page(wanted, offset, limit, encode)
 
     def all(self, wanted: RecordFilter, offset: int, limit: int, encode: Encode[Encoded]) -> AsyncIterator[Encoded]:
-        """Yield what `encode` makes of batches of bounded size; the first may be of no row."""
+        """Yield what `encode` makes of bounded batches of rows; the first batch may be empty."""
         return self._pages.all(wanted, offset, limit, encode)
 
     async def by_secret(self, secret: str) -> DenoiseRecord | None:
-        """Return the record that a download path names."""
+        """Return the record with this secret in its download path, or None."""
         return await self._parts.records.get_by_secret(secret)
 
     async def file(self, key: str) -> StoredFile | None:
-        """Return the file of a record under a key, None when it is not there. Raises StorageBroken."""
+        """Return the stored file of a key, or None if it is missing. Raises StorageBroken."""
         try:
             found = await self._parts.storage.stat(key)
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What this server holds among many: kept for as long as it lives and works on it, and told when it has lost it."""
+"""Locks that one of many servers holds: renewed while it works, and reported when they are lost."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -8,107 +8,107 @@ import anyio
 
 from munsit_denoise.errors import Unavailable
 
-HELD_S = 5.0  # after the last sign of life; then another server may take it
-KEEP_S = 1.0  # between two signs of life, and so until it is noticed that something is lost
-TAKE_OVER_S = 1.5 * KEEP_S  # for a server that works to notice it
+HELD_S = 5.0  # after the last renewal; then another server may take the lock
+KEEP_S = 1.0  # between two renewals, which is also how long a loss can go unnoticed
+TAKE_OVER_S = 1.5 * KEEP_S  # enough for a working server to notice the loss
 
 
 class Rows(Protocol):
-    """What is asked of the database."""
+    """The rows of locks in the database."""
 
     async def take(self, name: str, seconds: float, *, by_force: bool = False) -> bool:
-        """Hold something unless another process does."""
+        """Take a lock unless another process holds it."""
         ...
 
     async def keep(self, names: Sequence[str], seconds: float) -> set[str]:
-        """Hold some things for longer; return those that are held still."""
+        """Renew locks; return those that are still held."""
         ...
 
     async def held(self, names: Sequence[str]) -> set[str]:
-        """Return which of some things are held still."""
+        """Return which of these locks are still held."""
         ...
 
     async def release(self, name: str) -> None:
-        """Hold something no more."""
+        """Release a lock."""
         ...
 
     async def forget(self) -> None:
-        """Remove the holds of processes that died."""
+        """Remove the locks of processes that died."""
         ...
 
 
 class Holder(Protocol):
-    """Whoever works on what is held."""
+    """The work that a lock protects."""
 
     def goes_on(self) -> bool:
-        """Say whether it is to be held for longer."""
+        """Return whether the lock should be renewed."""
         ...
 
     async def pause(self) -> None:
-        """Make safe what there is: somebody else may take it over."""
+        """Save the progress, because another server may take over."""
         ...
 
     def lose(self) -> None:
-        """Leave it: somebody else has it now."""
+        """Stop, because another server has the lock."""
         ...
 
 
 class Steady:
-    """Goes on until it is over; what it does is refused where it ends, if another server came first."""
+    """Work that continues until it ends; if another server was faster, the database refuses its result."""
 
     def goes_on(self) -> bool:
-        """Say so."""
+        """Return True."""
         return True
 
     async def pause(self) -> None:
-        """Never asked for."""
+        """Not called, because `goes_on` is always true."""
 
     def lose(self) -> None:
-        """Go on."""
+        """Continue."""
 
 
 class Holdings:
-    """All that this server holds, while `keep_forever` runs."""
+    """The locks that this server holds; renewed while `keep_forever` runs."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
         self._own: dict[str, Holder] = {}
 
     async def take(self, name: str) -> bool:
-        """Hold something unless another server does. Raises Unavailable's."""
+        """Take a lock unless another server holds it. Raises Unavailable."""
         return await self._rows.take(name, HELD_S)
 
     async def take_over(self, name: str) -> None:
-        """Hold something, whoever did; return when one that works has noticed. Raises Unavailable's."""
+        """Take a lock from any holder; return when a working holder has noticed. Raises Unavailable."""
         if not await self._rows.take(name, HELD_S):
             await self._rows.take(name, HELD_S, by_force=True)
             await anyio.sleep(TAKE_OVER_S)
 
     @asynccontextmanager
     async def holding(self, name: str, holder: Holder) -> AsyncIterator[None]:
-        """Keep what was taken while the block lasts."""
+        """Renew a lock that was taken until the end of the block, then release it."""
         self._own[name] = holder
         try:
             yield
         finally:
             del self._own[name]
-            with anyio.CancelScope(shield=True), suppress(Unavailable):  # it is void soon in any case
+            with anyio.CancelScope(shield=True), suppress(Unavailable):  # otherwise it expires soon
                 await self._rows.release(name)
 
     async def keep_forever(self) -> None:
-        """Give signs of life for what goes on, and tell holders what they have lost."""
+        """Renew the locks of work in progress, and tell holders which locks they have lost."""
         with suppress(Unavailable):
             await self._rows.forget()
         async with anyio.create_task_group() as tasks:
             while True:
                 await anyio.sleep(KEEP_S)
                 if self._own:
-                    with suppress(Unavailable):  # the next round has all of it
+                    with suppress(Unavailable):  # the next round renews them all
                         for holder in await self._keep():
                             tasks.start_soon(holder.pause)
 
     async def _keep(self) -> list[Holder]:
-        """Give a sign of life; return who has fallen silent."""
+        """Renew the locks; return the holders whose work has gone silent."""
         own = dict(self._own)
         lasting = [name for name, holder in own.items() if holder.goes_on()]
         silent = [name for name in own if name not in lasting]

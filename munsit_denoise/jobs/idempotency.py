@@ -1,4 +1,4 @@
-"""Idempotency keys: a repeated submission gets no second job."""
+"""Idempotency keys: a repeated submission creates no second job."""
 
 import hashlib
 import json
@@ -17,15 +17,15 @@ from munsit_denoise.records import Options
 LIFETIME_US = 24 * 3600 * 10**6
 EXPIRY_INTERVAL_S = 600
 NO_OPTIONS = Options()
-OF_THE_SERVER = {"webhook_base"}  # what the server adds to a client's options
+OF_THE_SERVER = {"webhook_base"}  # options that the server adds to those of a client
 HALF = 32  # digits of a fingerprint
 
 
 def fingerprint(source: str, options: Options, named: str | None = None) -> str:
-    """Return a digest of what a submission wants: its source, and the options that are not the usual ones.
+    """Return a digest of a submission: its source and the options that differ from the defaults.
 
-    Its second half is of how the source was named, where that is another thing: an upload that has expired meanwhile
-    is still known by its name.
+    If `named` differs from the source, the second half is a digest of it. So a repeated submission is recognised even
+    if the upload that it names has expired.
     """
     asked = {
         name: value
@@ -40,27 +40,27 @@ def _digest(source: str, asked: dict[str, object]) -> str:
 
 
 class KeyedSubmission:
-    """One submission, with a key or without; `first` is what an earlier one with the same key became."""
+    """One submission, with or without a key; `first` is the earlier submission with the same key."""
 
     def __init__(self, note: Note | None = None, first: First | None = None) -> None:
         self._note, self.first = note, first
 
     @property
     def has_key(self) -> bool:
-        """Whether it may be repeated, so that it has to be known what came."""
+        """Whether the submission has a key, so that its content has to be compared."""
         return self._note is not None
 
     @property
     def beside(self) -> Sequence[Beside]:
-        """What the transaction that accepts the job does besides."""
+        """Statements for the transaction that accepts the job."""
         return (self._note,) if self._note else ()
 
     def repeats(self, named: str, options: Options) -> bool:
-        """Say whether the first one named its source alike, so that nobody needs to look at the source again."""
+        """Return whether the first submission named the same source, so that it need not be read again."""
         return self.first is not None and self.first.fingerprint[HALF:] == fingerprint(named, options)[HALF:]
 
     def wants(self, source: str, options: Options, named: str | None = None) -> None:
-        """Note what is submitted, before it is accepted. Raises KeyReused when the first was another."""
+        """Note what is submitted, before it is accepted. Raises KeyReused if the first submission differs."""
         if self._note is None:
             return
         self._note.fingerprint = fingerprint(source, options, named)
@@ -69,19 +69,19 @@ class KeyedSubmission:
 
 
 class Idempotency:
-    """Admits submissions; of those with one key, one comes in at a time.
+    """Admits submissions; of those with the same key, one at a time.
 
-    Whatever is known of that, the database lets one of them in, where its job is to be accepted.
+    If this fails to separate them, the database still accepts only one.
     """
 
     def __init__(self, keys: IdempotencyKeys, holdings: Holdings | None = None) -> None:
-        """`holdings` where other servers take submissions in as well."""
+        """`holdings` is needed if several servers take submissions."""
         self._keys, self._holdings = keys, holdings
-        self._coming: set[tuple[str, str]] = set()  # users and keys whose first submission is not over
+        self._coming: set[tuple[str, str]] = set()  # (user, key) of submissions in progress
 
     @asynccontextmanager
     async def submission(self, user_id: str, key: str | None) -> AsyncIterator[KeyedSubmission]:
-        """Yield a submission, which is over with the block. Raises KeyInUse while the first with its key goes on."""
+        """Yield a submission, which ends with the block. Raises KeyInUse while another with this key is in progress."""
         if key is None:
             yield KeyedSubmission()
             return
@@ -95,14 +95,14 @@ class Idempotency:
         self._coming.add(own)
         try:
             async with self._alone(user_id, key):
-                # it is asked again, as one may have been accepted between the first answer and now
+                # asked again, because one may have been accepted since the first query
                 yield KeyedSubmission(note, await self._find(user_id, key))
         finally:
             self._coming.discard(own)
 
     @asynccontextmanager
     async def _alone(self, user_id: str, key: str) -> AsyncIterator[None]:
-        """Let no other server take a submission with the key in. Raises KeyInUse when one does."""
+        """Keep other servers from admitting a submission with this key. Raises KeyInUse if one has admitted it."""
         if self._holdings is None:
             yield
             return
@@ -113,7 +113,7 @@ class Idempotency:
             yield
 
     async def expire_forever(self) -> None:
-        """Forget keys that are old enough, again and again."""
+        """Delete expired keys, at regular intervals."""
         while True:
             await self._keys.forget(now_us() - LIFETIME_US)
             await anyio.sleep(EXPIRY_INTERVAL_S)

@@ -1,4 +1,4 @@
-"""Database and storage carry one installation id; a pair that does not match is not started."""
+"""Database and storage have one installation id; a server does not start on a pair that does not match."""
 
 import uuid
 
@@ -22,9 +22,9 @@ EMPTY = "The storage is not the one that this database's recordings lie in: it i
 async def belong_together(
     installation: Installation, storage: Storage, records: Records, uploads: Uploads, *, adopt: bool
 ) -> None:
-    """See to it that database and storage carry one id, and have a reason to. Raises CannotGoOn.
+    """Make sure that database and storage have the same id. Raises CannotGoOn.
 
-    What an older version left without an id gets one when all that lies in storage is known to the database.
+    Data of older versions without an id get one if the database knows everything in the storage.
     """
     own, marked = await installation.id(), await storage.installation_id()
     if own is not None and own == marked:
@@ -46,7 +46,7 @@ async def belong_together(
 
 
 async def _strangers(storage: Storage, records: Records, uploads: Uploads) -> list[str]:
-    """Return the jobs in storage that the database has never heard of."""
+    """Return the jobs in storage that are not in the database."""
     found: list[str] = []
     async for job_ids in storage.jobs():
         known = await records.known(job_ids) | set(await uploads.storage_keys(job_ids))

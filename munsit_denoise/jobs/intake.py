@@ -1,4 +1,4 @@
-"""Limits on an upload, and its examination: what the file turns out to be."""
+"""Limits on uploads, and the examination of an uploaded file."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -13,13 +13,13 @@ from munsit_denoise.media.probe import AudioTrack, probe
 from munsit_denoise.names import extension_of
 from munsit_denoise.records import DenoiseRecord, Options, SourceType, source_type_of
 
-PROBES_AT_ONCE = 4  # files that are looked at beside each other; the others wait their turn
-EXTENSIONS = {"matroska": "mkv", "mov": "mp4", "asf": "wma", "mpegts": "mpg"}  # of containers that are called otherwise
+PROBES_AT_ONCE = 4  # files that are probed at the same time
+EXTENSIONS = {"matroska": "mkv", "mov": "mp4", "asf": "wma", "mpegts": "mpg"}  # of containers with another name
 
 
 @dataclass(frozen=True)
 class UploadLimits:
-    """What an upload may be; 0 is any."""
+    """Limits on an upload; 0 means no limit."""
 
     upload_mb: int
     duration_minutes: float
@@ -32,7 +32,7 @@ class UploadLimits:
 
     @property
     def upload_bytes(self) -> int | None:
-        """The largest file that is accepted, None for any."""
+        """The size of the largest accepted file; None means no limit."""
         return self.upload_mb * 2**20 or None
 
     def too_large(self, size_bytes: int) -> FileTooLarge:
@@ -42,24 +42,24 @@ class UploadLimits:
 
 @dataclass(frozen=True)
 class Received:
-    """A file that was written to disk, and the name that the client gave it."""
+    """A file that was written to disk, and the client's name for it."""
 
     file_name: str
     size_bytes: int
-    options: Options | None = None  # that came with it, None: those that were known before
+    options: Options | None = None  # options that came with the file; None if they were known before
 
 
 Receive = Callable[[Path], Awaitable[Received]]  # writes an upload to a path
 
 
 class Examiner:
-    """Looks at files, a few at a time; users in turn, as a file that is made for it takes long."""
+    """Probes files, a few at a time and with users in turn, because a crafted file can take long."""
 
     def __init__(self, limits: UploadLimits) -> None:
         self._limits, self._probing = limits, FairLimiter(PROBES_AT_ONCE)
 
     async def examine(self, user_id: str, path: Path, index: int = 0) -> AudioTrack:
-        """Return an audio track of a file. Raises NotMedia, InvalidOption, AudioTooLong, Interrupted."""
+        """Return one audio track of a file. Raises NotMedia, InvalidOption, AudioTooLong, Interrupted."""
         async with self._probing.place(user_id):
             track = await looked_at(path, index)
         minutes = self._limits.duration_minutes
@@ -69,7 +69,7 @@ class Examiner:
 
 
 async def looked_at(path: Path, index: int) -> AudioTrack:
-    """Return an audio track of a file; what goes wrong in one of the programs comes as itself. Raises NotMedia."""
+    """Return one audio track of a file; raises the first error of the programs, not a group. Raises NotMedia."""
     try:
         return await probe(path, index)
     except BaseExceptionGroup as group:
@@ -77,19 +77,19 @@ async def looked_at(path: Path, index: int) -> AudioTrack:
 
 
 def first_of(error: BaseException) -> BaseException:
-    """Return the first error of a group of groups, anything else as it is."""
+    """Return the first leaf of an exception group; any other error is returned unchanged."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
 
 
 def track_json(track: AudioTrack) -> str:
-    """Return a track as it stands in a row."""
+    """Return a track as it is stored in a row."""
     return json.dumps(asdict(track))
 
 
 def track_of(row: str | None) -> AudioTrack | None:
-    """Return the track of a row, None where there is none that this version understands."""
+    """Return the track stored in a row; None if there is none that this version can read."""
     try:
         return AudioTrack(**json.loads(row)) if row else None
     except (TypeError, ValueError):
@@ -97,12 +97,12 @@ def track_of(row: str | None) -> AudioTrack | None:
 
 
 def format_of(file_name: str, track: AudioTrack) -> str:
-    """Return what a file is, by the extension of its name, else by what it holds."""
+    """Return the format of a file: the extension of its name, otherwise its content."""
     return extension_of(file_name) or _content_format(track)
 
 
 def _content_format(track: AudioTrack) -> str:
-    if track.container == "matroska":  # ffprobe's name of WebM as well
+    if track.container == "matroska":  # ffprobe uses this name for WebM too
         return "webm" if track.codec in ("opus", "vorbis") else "mkv" if track.has_picture else "mka"
     if track.container == "mov" and not track.has_picture:
         return "m4a"
@@ -110,15 +110,15 @@ def _content_format(track: AudioTrack) -> str:
 
 
 def _source_type(file_name: str, track: AudioTrack) -> SourceType:
-    """Return what a file counts as: its extension decides, and its picture where there is none that says anything."""
+    """Return audio or video, by the extension; if that is unknown, by whether there is a picture."""
     extension = extension_of(file_name)
     return source_type_of(extension) if extension else SourceType.VIDEO if track.has_picture else SourceType.AUDIO
 
 
 def described(record: DenoiseRecord, received: Received, track: AudioTrack) -> DenoiseRecord:
-    """Return a record that knows its original, and so what its result will be.
+    """Return a record with the description of its original, which also determines the result.
 
-    Raises InvalidOption for a result that cannot be written.
+    Raises InvalidOption if the result cannot be written.
     """
     audio_format = format_of(received.file_name, track)
     wanted = result_extension(record.options.extension, audio_format, has_picture=track.has_picture)

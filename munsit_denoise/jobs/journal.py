@@ -1,6 +1,6 @@
-"""Logs and counts what becomes of each job, in one place.
+"""Logs and counts the states of jobs.
 
-Its notes about a job are in memory alone: after a restart the job's lines have no `request_id`.
+Its notes are in memory only; after a restart, the lines of a job have no `request_id`.
 """
 
 import time
@@ -17,22 +17,22 @@ from munsit_denoise.redaction import host_of
 
 log = get_logger()
 
-Hear = Callable[[DenoiseRecord, float | None], None]  # a job that ended, and the seconds that its run took
+Hear = Callable[[DenoiseRecord, float | None], None]  # a job that ended, and the duration of its run in seconds
 
 
 @dataclass
 class _Trace:
-    """What is known of a job that has not ended; times on the monotonic clock, in seconds."""
+    """Notes on a job that has not ended; times are on the monotonic clock, in seconds."""
 
     came_s: float
     request_id: str | None = None
-    source: str | None = None  # scheme and host of the URL that it comes from
-    began_s: float | None = None  # since when it runs, None while it waits
-    run_s: float | None = None  # how long its run took, once it has a result
+    source: str | None = None  # scheme and host of its URL
+    began_s: float | None = None  # start of the run; None while it waits
+    run_s: float | None = None  # duration of the run, once there is a result
 
 
 class Journal:
-    """Every change of a job's state is told here, after it has been committed."""
+    """Receives every change of a job's state after it was committed."""
 
     def __init__(
         self,
@@ -40,32 +40,32 @@ class Journal:
         name_of: Callable[[str], str] = str,
         elsewhere: Callable[[], int] | None = None,
     ) -> None:
-        """Where others run jobs as well, `elsewhere` is how many have not ended, and only what runs here is kept."""
+        """If others run jobs too, `elsewhere` counts unfinished jobs; notes are about this process only."""
         self._metrics, self._name_of, self._elsewhere = metrics or Metrics(), name_of, elsewhere
         self._traces: dict[str, _Trace] = {}
         self._told: list[Hear] = []
         self._metrics.watch_jobs(self.waiting, self.running, self.oldest_s)
 
     def tell_ends_to(self, hear: Hear) -> None:
-        """Let somebody hear of each job that ends, and how long its run took."""
+        """Call `hear` for each job that ends, with the duration of its run."""
         self._told.append(hear)
 
     def waiting(self) -> int:
-        """Return how many jobs wait to run or to be fetched."""
+        """Return the number of jobs that wait to run or to be downloaded."""
         total = len(self._traces) if self._elsewhere is None else self._elsewhere()
         return max(0, total - self.running())
 
     def running(self) -> int:
-        """Return how many jobs run."""
+        """Return the number of running jobs."""
         return sum(trace.began_s is not None for trace in list(self._traces.values()))
 
     def oldest_s(self) -> float:
-        """Return for how long the job that waits the longest has done so, 0 when none does."""
+        """Return how long the longest waiting job has waited; 0 if none waits."""
         came_s = [trace.came_s for trace in list(self._traces.values()) if trace.began_s is None]
         return time.monotonic() - min(came_s) if came_s else 0.0
 
     def working(self, record: DenoiseRecord) -> AbstractContextManager[None]:
-        """Put the job, its user and the request that it came by into all lines of the block."""
+        """Add the job, its user and its request to all log lines of the block."""
         request_id = self._trace(record.id).request_id
         return remembering(job=record.id, user=self._name_of(record.user_id), request_id=request_id)
 
@@ -79,17 +79,17 @@ class Journal:
             self._tell("job accepted", record, trace, bytes=record.audio_size_bytes or None)
 
     def resumed(self, job: PendingJob) -> None:
-        """A job of a server before this one was queued again."""
+        """A job of an earlier process was queued again."""
         age_s = max(0.0, (now_us() - job.created_at_us) / 1e6)
         source = host_of(job.source_url) if job.source_url else None
         self._traces[job.id] = _Trace(time.monotonic() - age_s, source=source)
 
     def fetched(self, record: DenoiseRecord, seconds: float) -> None:
-        """The original of a job came in from its URL."""
+        """The original of a job was downloaded."""
         self._tell("original fetched", record, self._trace(record.id), bytes=record.audio_size_bytes, seconds=seconds)
 
     def began(self, record: DenoiseRecord) -> None:
-        """A run of a job began."""
+        """A run of a job started."""
         if self._elsewhere is not None:
             age_s = max(0.0, (now_us() - record.created_at_us) / 1e6)
             self._traces[record.id] = _Trace(time.monotonic() - age_s)
@@ -99,7 +99,7 @@ class Journal:
         self._tell("job started", record, trace, attempt=record.attempts, waited=now_s - trace.came_s)
 
     def interrupted(self, record: DenoiseRecord, reason: str) -> None:
-        """A run of a job ended without a verdict on it; it waits again."""
+        """A run ended without a result or verdict; the job waits again."""
         trace = self._trace(record.id)
         trace.began_s = None
         if self._elsewhere is not None:
@@ -108,12 +108,12 @@ class Journal:
             log.warning("job interrupted", attempt=record.attempts, reason=reason)
 
     def denoised(self, record: DenoiseRecord) -> None:
-        """A run of a job has made its result, which is not committed yet."""
+        """A run has produced its result, which is not committed yet."""
         trace = self._trace(record.id)
         trace.run_s = time.monotonic() - (trace.began_s or time.monotonic())
 
     def delivered(self, record: DenoiseRecord, reason: str | None) -> None:
-        """A result was sent to the URL that was given for it, or could not be for a reason."""
+        """A result was sent to its URL, or could not be sent for a reason."""
         target = host_of(record.options.output_url or "")
         if reason is None:
             log.info("result delivered", target=target)
@@ -121,7 +121,7 @@ class Journal:
             log.warning("result not delivered", target=target, reason=reason)
 
     def ended(self, record: DenoiseRecord) -> None:
-        """A job ended, well or not."""
+        """A job ended with success or failure."""
         trace = self._trace(record.id)
         with self.working(record):
             if record.status is Status.SUCCESS:
@@ -134,16 +134,16 @@ class Journal:
             hear(record, trace.run_s)
 
     def cancelled(self, record: DenoiseRecord) -> None:
-        """A job was cancelled that had not ended; a second time is not told."""
+        """A job was cancelled before its end; a repetition is not logged."""
         if record.id in self._traces:
             self.ended(record)
 
     def forget(self, job_id: str) -> None:
-        """A job is not this process's any more: somebody else ended it, or its user was deleted."""
+        """A job left this process: another process ended it, or its user was deleted."""
         self._traces.pop(job_id, None)
 
     def files_deleted(self, record: DenoiseRecord) -> None:
-        """A job's files were deleted; one that had not ended has ended by it."""
+        """A job's files were deleted, which also ends a job that had not ended."""
         if record.id in self._traces:
             self.ended(record)
         log.info("files deleted", job=record.id)

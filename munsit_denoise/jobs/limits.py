@@ -1,4 +1,4 @@
-"""Rate limits by key, and of wrong keys by address: counted in this process, or where all servers count."""
+"""Rate limits for each key, and for wrong keys from each address; counted in this process or in a shared store."""
 
 import math
 import time
@@ -15,17 +15,17 @@ from munsit_denoise.logs import get_logger
 
 log = get_logger()
 WINDOW_S = 60
-WRONG_KEYS = 20  # a minute, of one address
-MOST_COUNTED = 50_000  # keys and addresses that are counted at a time: those heard of the longest ago are forgotten
+WRONG_KEYS = 20  # per minute and address
+MOST_COUNTED = 50_000  # keys and addresses at a time; the least recent are dropped
 IN_MEMORY = "memory://"
 WRONG = "Too many wrong API keys came from this address. Please check the key and try again later."
 
 
 class RateLimits:
-    """Moving windows of a minute. What is refused is not counted."""
+    """Sliding windows of a minute. Refused requests do not count."""
 
     def __init__(self, requests_per_minute: int = 0, storage: Storage | None = None) -> None:
-        """0 requests: any number."""
+        """0 requests means no limit."""
         self._limiter = MovingWindowRateLimiter(storage or _Times())
         self._requests = RateLimitItemPerMinute(requests_per_minute) if requests_per_minute else None
         self._wrong_keys = RateLimitItemPerMinute(WRONG_KEYS)
@@ -37,11 +37,11 @@ class RateLimits:
             await self._count(self._requests, "requests", key_id)
 
     async def count_wrong_key(self, address: str) -> None:
-        """Count a key that opens nothing. Raises TooManyRequests."""
+        """Count an invalid key. Raises TooManyRequests."""
         await self._count(self._wrong_keys, "wrong-keys", address, WRONG)
 
     async def _count(self, item: RateLimitItem, name: str, who: str, message: str | None = None) -> None:
-        """Count one; where the counts are out of reach, nobody is refused."""
+        """Count one request; if the store is unreachable, nothing is refused."""
         try:
             allowed = await self._limiter.hit(item, name, who)
             free_at_s = 0.0 if allowed else (await self._limiter.get_window_stats(item, name, who)).reset_time
@@ -63,14 +63,14 @@ class RateLimits:
 
 
 class _Times(MemoryStorage):
-    """When each counted request came; the package's own copies a list for each, and looks at all keys in threads."""
+    """Times of counted requests. The base class copies a list per key and scans all keys in threads."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._times_s: OrderedDict[str, deque[float]] = OrderedDict()  # those heard of last at the end
+        self._times_s: OrderedDict[str, deque[float]] = OrderedDict()  # the most recently used at the end
 
     async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        """Count one if there is room for it."""
+        """Count one request if the limit allows it."""
         now_s = time.monotonic()
         self._forget(now_s - expiry)
         times_s = self._times_s.get(key) or deque()
@@ -83,7 +83,7 @@ class _Times(MemoryStorage):
         return True
 
     async def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
-        """Return when the window began, in seconds since 1970, and how many are in it."""
+        """Return the start of the window in seconds since 1970, and the number of requests in it."""
         now_s, times_s = time.monotonic(), self._times_s.get(key) or deque()
         _drop(times_s, now_s - expiry)
         return time.time() - (now_s - times_s[0] if times_s else 0.0), len(times_s)
@@ -102,13 +102,13 @@ def _drop(times_s: deque[float], before_s: float) -> None:
 
 
 def open_limits(requests_per_minute: int, url: str) -> RateLimits:
-    """Return limits that are counted at a URL of the limits package. Raises CannotGoOn."""
+    """Return limits whose counts are at a URL of the limits package. Raises CannotGoOn."""
     if url == IN_MEMORY:
         return RateLimits(requests_per_minute)
     try:
         storage = storage_from_string(f"async+{url}", wrap_exceptions=True)
     except ConfigurationError as error:
-        reason = str(error).partition(". ")[0].replace(url, url.partition(":")[0])  # the URL may hold a password
+        reason = str(error).partition(". ")[0].replace(url, url.partition(":")[0])  # the URL may contain a password
         mend = f"Install what its kind of storage needs, or use {IN_MEMORY}"
         raise CannotGoOn(f"DENOISE_RATE_LIMIT_URL cannot be used: {reason}. {mend}") from None
     assert isinstance(storage, Storage)

@@ -1,4 +1,4 @@
-"""A listener's slot, and what all listeners of a job share."""
+"""A listener's slot, and the state that all listeners of a job share."""
 
 from dataclasses import dataclass, field
 
@@ -10,13 +10,13 @@ from munsit_denoise.records import DenoiseRecord, Queued
 
 
 class Listener:
-    """A slot that holds the latest of what a job told: a slow reader skips progress and never misses the end."""
+    """A slot with the latest event of a job: a slow reader skips progress but never misses the end."""
 
     __slots__ = ("_error", "_latest", "_over", "_wake", "event_s", "key_id", "sign_s")
 
     def __init__(self, key_id: str, latest: Told | None) -> None:
         self.key_id, self._latest = key_id, latest
-        self.event_s = self.sign_s = anyio.current_time()  # of the last event; of that or the last sign of life
+        self.event_s = self.sign_s = anyio.current_time()  # of the last event; of the last event or sign of life
         self._over = False
         self._error: InvalidKey | None = None
         self._wake = anyio.Event()
@@ -24,17 +24,17 @@ class Listener:
             self._wake.set()
 
     def put(self, told: Told, now_s: float) -> None:
-        """Replace what was not read yet."""
+        """Replace the event that was not read yet."""
         self._latest, self.event_s, self.sign_s = told, now_s, now_s
         self._wake.set()
 
     def nudge(self, now_s: float) -> None:
-        """Wake the reader without an event, so that it can give a sign of life."""
+        """Wake the reader without an event, so that it can send a sign of life."""
         self.sign_s = now_s
         self._wake.set()
 
     def end(self, error: InvalidKey | None = None) -> None:
-        """Let the reader have what is there, and then end: with an error, or in order."""
+        """Let the reader take the last event and then end: with an error, or normally."""
         self._over, self._error = True, error
         self._wake.set()
 
@@ -42,9 +42,9 @@ class Listener:
         return self
 
     async def __anext__(self) -> Told | None:
-        """Return the latest that was not returned yet, waiting for it; None when nothing happened for a while.
+        """Return the latest unread event; waits for one, and returns None if nothing happened for a while.
 
-        Raises InvalidKey when the listener's key was revoked meanwhile.
+        Raises InvalidKey if the listener's key was revoked meanwhile.
         """
         await self._wake.wait()
         told, self._latest = self._latest, None
@@ -57,27 +57,27 @@ class Listener:
 
 @dataclass(eq=False)
 class Watched:
-    """A job that somebody listens to."""
+    """A job with at least one listener."""
 
     id: str
-    told: Told | None = None  # the latest, which a new listener is told at once
-    record: DenoiseRecord | None = None  # as it was read last
-    look_at_s: float = 0.0  # when the record is read again
+    told: Told | None = None  # the latest event, with which a new listener starts
+    record: DenoiseRecord | None = None  # as it was last read
+    look_at_s: float = 0.0  # time of the next read
     listeners: dict[Listener, None] = field(default_factory=dict)  # the oldest first
     watching: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     waiting: anyio.CancelScope | None = None  # for the bell
 
     @property
     def is_queued(self) -> bool:
-        """Whether the job waits for its place, as far as its listeners know."""
+        """Whether the job waits in the queue, as far as its listeners know."""
         return self.told is not None and isinstance(self.told.event, Queued)
 
     def wake(self) -> None:
-        """Let the watcher look around before the bell rings."""
+        """Let the watcher check the job before the bell rings."""
         if self.waiting is not None:
             self.waiting.cancel()
 
     def end(self) -> None:
-        """Let every listener have what is there, and then end in order."""
+        """Let all listeners take the last event and end normally."""
         for listener in self.listeners:
             listener.end()

@@ -1,14 +1,14 @@
-"""Tells trouble of the machine (no disk space, descriptor or memory) from an error that a file causes."""
+"""Distinguishes trouble of the machine (no disk space, descriptors or memory) from errors that a file causes."""
 
 from munsit_denoise.errors import OutOfResources, Unavailable
 from munsit_denoise.jobs.intake import first_of
 from munsit_denoise.storage.trouble import told
 
-SCARCE = ("can't start new thread", "can't allocate memory", "out of memory")  # in what PyTorch and Python say
+SCARCE = ("can't start new thread", "can't allocate memory", "out of memory")  # in messages of PyTorch and Python
 
 
 def machine_trouble(error: BaseException) -> Unavailable | None:
-    """Return the trouble of the machine that an error comes from, None when it comes from the file or from us."""
+    """Return the machine's trouble behind an error; None if the error comes from the file or the program."""
     error = first_of(error)
     if isinstance(error, Unavailable):
         return error

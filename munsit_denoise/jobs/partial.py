@@ -1,4 +1,4 @@
-"""Uploads that can be interrupted: bytes that were acknowledged stay, and the last ones make an upload of them."""
+"""Resumable uploads: acknowledged bytes are kept, and the last ones complete the upload."""
 
 import math
 import uuid
@@ -30,12 +30,12 @@ from munsit_denoise.records import PartialUpload, Upload
 
 log = get_logger()
 EXPIRY_INTERVAL_S = 600.0
-NEVER_US = 2**62  # when an upload goes that never does
+NEVER_US = 2**62  # expiry time of an upload that does not expire
 
 
 @dataclass(frozen=True)
 class Body:
-    """What a request brings: where it belongs, its size if that was announced, and its bytes as they come."""
+    """The body of a request: its offset, its size if announced, and its bytes as they arrive."""
 
     offset_bytes: int
     announced_bytes: int | None
@@ -44,7 +44,7 @@ class Body:
 
 @dataclass(frozen=True)
 class Standing:
-    """An upload, and how much of it is there to stay."""
+    """An upload, and the number of its bytes that are durable."""
 
     upload: PartialUpload
     offset_bytes: int
@@ -52,16 +52,16 @@ class Standing:
 
 @dataclass(frozen=True)
 class Ledger:
-    """Where uploads are noted, and who works on them."""
+    """The rows of uploads, and the locks on them."""
 
     rows: PartialUploads
     locks: UploadLocks = field(default_factory=UploadLocks)
 
 
 class ResumableUploads:
-    """Takes uploads in parts; every method acts for one user, and raises Unavailable's.
+    """Accepts uploads in parts; every method acts for one user and may raise Unavailable.
 
-    `hours` is how long an upload may take, 0 for any time; the locks say which request works on which upload.
+    `hours` is the time limit of an upload, 0 for none.
     """
 
     def __init__(self, parts: Parts, ledger: Ledger, admission: Admission, examiner: Examiner, hours: float) -> None:
@@ -69,7 +69,7 @@ class ResumableUploads:
         self._hours, self._locks = hours, ledger.locks
 
     async def create(self, user_id: str, file_name: str, length_bytes: int, metadata: str) -> PartialUpload:
-        """Begin an upload. Raises NotMedia for an empty one, TooManyUploads."""
+        """Start an upload. Raises NotMedia for an empty one, TooManyUploads."""
         if length_bytes == 0:
             raise NotMedia
         upload_id, created_at_us = str(uuid.uuid4()), now_us()
@@ -88,7 +88,7 @@ class ResumableUploads:
         return partial
 
     async def standing(self, user_id: str, upload_id: str) -> Standing:
-        """Return how much of an upload is there; one that is all there is completed first.
+        """Return how much of an upload is there; completes it first if that is all.
 
         Raises UploadNotFound, and what completing raises.
         """
@@ -104,16 +104,16 @@ class ResumableUploads:
                     partial, there_bytes = await self._look(user_id, upload_id)
                     await self._settle(partial, there_bytes)
                     return Standing(partial, there_bytes)
-            except UploadInUse:  # by another server, which may be about to complete it
+            except UploadInUse:  # another server has it, and may be about to complete it
                 partial, there_bytes = await self._look(user_id, upload_id)
                 if partial.complete or there_bytes < partial.length_bytes:
                     return Standing(partial, there_bytes)
 
     async def append(self, user_id: str, upload_id: str, body: Body) -> Standing:
-        """Add a body to an upload; the last one completes it.
+        """Append a body to an upload; the last one completes it.
 
-        What came in of a body that breaks off stays. Raises UploadNotFound, UploadInUse, WrongOffset, UploadOverrun,
-        what reading the body raises, and what completing raises.
+        If a body breaks off, the bytes received so far are kept. Raises UploadNotFound, UploadInUse, WrongOffset,
+        UploadOverrun, what reading the body raises, and what completing raises.
         """
         await self._rows.get_own(user_id, upload_id)
         async with self._locks.take(upload_id, SILENT_S) as lock:
@@ -130,7 +130,7 @@ class ResumableUploads:
             return Standing(partial, there_bytes)
 
     async def terminate(self, user_id: str, upload_id: str) -> None:
-        """Remove an upload, also one that is coming in; jobs that were made of it keep their files.
+        """Remove an upload, even one in progress; jobs made from it keep their files.
 
         Raises UploadNotFound.
         """
@@ -140,11 +140,11 @@ class ResumableUploads:
             await self._remove(upload_id)
 
     async def expire_forever(self) -> None:
-        """Remove, for ever and again, what was not completed in time."""
+        """Remove uploads that were not completed in time, at regular intervals."""
         while self._hours:
             for upload_id in await self._rows.expired():
                 await self._expire(upload_id)
-            await anyio.sleep(min(EXPIRY_INTERVAL_S, max(360 * self._hours, 1)))  # a tenth of the time, in seconds
+            await anyio.sleep(min(EXPIRY_INTERVAL_S, max(360 * self._hours, 1)))  # a tenth of the limit, in seconds
 
     async def _expire(self, upload_id: str) -> None:
         try:
@@ -154,7 +154,7 @@ class ResumableUploads:
         except Unavailable as error:
             log.warning("an upload that has expired cannot be removed yet", upload=upload_id, reason=error.message)
         except UploadInUse:
-            pass  # it goes the next time, unless it is complete by then
+            pass  # the next round removes it, unless it is complete by then
 
     async def _look(self, user_id: str, upload_id: str) -> tuple[PartialUpload, int]:
         partial = await self._rows.get_own(user_id, upload_id)
@@ -163,7 +163,7 @@ class ResumableUploads:
         return partial, await self._parts.storage.appended_bytes(partial.storage_key)
 
     async def _take_in(self, partial: PartialUpload, lock: UploadLock, body: Body) -> int:
-        """Write a body to the end of an upload, and return where that ends."""
+        """Append a body to an upload and return the new size."""
         there_bytes = body.offset_bytes
         if there_bytes == partial.length_bytes:
             async for chunk in body.chunks:
@@ -171,7 +171,7 @@ class ResumableUploads:
                     raise UploadOverrun
             return there_bytes
         async with self._parts.storage.append(partial.storage_key) as file:
-            if await file.flush() != there_bytes:  # another server was quicker
+            if await file.flush() != there_bytes:  # another server was faster
                 raise UploadInUse
             with lock.reading(file):
                 async for chunk in body.chunks:
@@ -183,15 +183,15 @@ class ResumableUploads:
         return there_bytes
 
     async def _settle(self, partial: PartialUpload, there_bytes: int) -> None:
-        """Write down how much is there, and complete what is all there."""
+        """Write the size into the row, and complete the upload if nothing is missing."""
         if there_bytes == partial.length_bytes and not partial.complete:
             await self._complete(partial)
         elif there_bytes != partial.noted_bytes:
             await self._rows.note(partial.id, there_bytes)
 
     async def _complete(self, partial: PartialUpload) -> None:
-        """Make an upload of what came in. Raises InvalidUpload, and removes it then."""
-        self._parts.coming.add(partial.id)  # nobody sweeps what has no row as a whole file yet
+        """Turn the received file into an upload. Raises InvalidUpload, and removes it then."""
+        self._parts.coming.add(partial.id)  # keeps the sweep away while the complete file has no row
         try:
             await self._parts.storage.publish(partial.storage_key)
             async with self._parts.storage.local_file(partial.storage_key) as path:
@@ -202,13 +202,13 @@ class ResumableUploads:
             raise
         except Interrupted as error:
             raise (ShuttingDown() if self._admission.stopping else Unavailable(error.message)) from error
-        except FileNotFoundError:  # it was removed under us
+        except FileNotFoundError:  # it was removed meanwhile
             raise UploadNotFound from None
         finally:
             self._parts.coming.discard(partial.id)
 
     async def _remove(self, upload_id: str) -> None:
-        """Remove an upload: its file first, as one without a row might be a recording that the database lost."""
+        """Remove an upload: the file first, because the sweep keeps files without a row as lost recordings."""
         with anyio.CancelScope(shield=True):
             await self._parts.storage.delete_job(upload_id)
             await self._rows.delete(upload_id)

@@ -10,17 +10,17 @@ FIRST_S, LONGEST_S = 1.0, 30.0
 
 
 class Pause:
-    """Grows while trouble follows on trouble, and ends with the first work that goes well."""
+    """A pause that grows with repeated trouble and ends with the first success."""
 
     def __init__(self) -> None:
         self._next_s, self._until_s = FIRST_S, float("-inf")
         self.reason: str | None = None
 
     def begin(self, error: Unavailable) -> None:
-        """Nobody begins anything for a while."""
+        """Start no work for a while."""
         now_s = anyio.current_time()
         if now_s < self._until_s:
-            return  # several met the same trouble
+            return  # several jobs met the same trouble
         if self.reason != error.message:
             log.warning("jobs wait", reason=error.message)
         self.reason = error.message
@@ -28,7 +28,7 @@ class Pause:
         self._next_s = min(2 * self._next_s, LONGEST_S)
 
     def over(self) -> None:
-        """Something went well."""
+        """End the pause after a success."""
         if self.reason is not None:
             log.info("jobs go on")
         self.reason, self._next_s, self._until_s = None, FIRST_S, float("-inf")

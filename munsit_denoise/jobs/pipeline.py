@@ -1,4 +1,4 @@
-"""One file through decoder, model and encoder, block by block."""
+"""Sends one file through decoder, model and encoder, block by block."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -24,44 +24,44 @@ from munsit_denoise.media.mux import FilmSources, write_film
 from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.media.scratch import Scratch, scratch_beside
 
-Report = Callable[[int, str], None]  # percent of the work done, message
-LastStep = Callable[[], AbstractAsyncContextManager[object]]  # what is held while a result is put together
+Report = Callable[[int, str], None]  # percentage of the work, message
+LastStep = Callable[[], AbstractAsyncContextManager[object]]  # held while the result is put together
 
 EXTRACTING = "Extracting audio"
 REDUCING = "Running noise reduction"
 SAVING = "Saving the result"
 REPORT_INTERVAL_S = 0.25
-EXTRACTED_PERCENT = 5  # while audio comes in and no window is complete yet
-REDUCED_PERCENT = 98  # the rest is finishing the file
-REDUCED_BEFORE_PICTURE_PERCENT = 50  # where a picture has to be encoded anew, which takes longer
+EXTRACTED_PERCENT = 5  # while audio is read and no window is complete
+REDUCED_PERCENT = 98  # the rest is for finishing the file
+REDUCED_BEFORE_PICTURE_PERCENT = 50  # if a picture is encoded again, which takes longer
 SAVED_PERCENT = 99
 NOT_LEVELLED = Levelled()
 
 
 class Denoiser(Protocol):
-    """What the pipeline needs of the engine."""
+    """The part of the engine that the pipeline uses."""
 
     def feed(self, block: Block) -> Block:
-        """Take frames, return those that are ready."""
+        """Take frames and return those that are ready."""
         ...
 
     def flush(self) -> Block:
-        """Return the rest."""
+        """Return the remaining frames."""
         ...
 
 
 @runtime_checkable
 class Stoppable(Protocol):
-    """A denoiser whose `feed` or `flush` need not come to its end."""
+    """A denoiser whose `feed` or `flush` can be stopped."""
 
     def stop(self) -> None:
-        """End what another thread is in soon, and return when it has ended."""
+        """Make a call in another thread end soon, and return when it has ended."""
         ...
 
 
 @dataclass(frozen=True)
 class PipelineTask:
-    """From which file to which, as what."""
+    """Source, target and format of one job."""
 
     source: Path
     target: Path
@@ -71,7 +71,7 @@ class PipelineTask:
 
     @property
     def encoding(self) -> Encoding:
-        """The encoding of the target."""
+        """How the target is encoded."""
         return encoding_for(self.extension, self.track)
 
     @property
@@ -83,14 +83,14 @@ class PipelineTask:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What there is to say about a result besides its file."""
+    """Information on a result besides its file."""
 
-    notes: tuple[str, ...] = ()  # sentences for people: what the result does not have or do
-    levelled: Levelled = NOT_LEVELLED  # what was done to its loudness
+    notes: tuple[str, ...] = ()  # sentences for users: what the result lacks
+    levelled: Levelled = NOT_LEVELLED  # the change of its loudness
 
 
 class _FrameProgress:
-    """Turns frames into true percentages: read while nothing is ready, written afterwards."""
+    """Converts frames to percentages: of frames read while nothing is ready, then of frames written."""
 
     def __init__(self, track: AudioTrack, report: Report, reduced_percent: int = REDUCED_PERCENT) -> None:
         self._total, self._duration_s = max(track.duration_s * track.sample_rate_hz, 1), max(track.duration_s, 0.01)
@@ -111,7 +111,7 @@ class _FrameProgress:
             self._tell(EXTRACTED_PERCENT, REDUCING)
 
     def saving(self, done_s: float = inf) -> None:
-        """Tell that the sound is done, and so many seconds of a picture that is encoded anew."""
+        """Report that the sound is done, and how many seconds of the picture are encoded."""
         share = min(done_s / self._duration_s, 1)
         self._tell(self._reduced_percent + (SAVED_PERCENT - self._reduced_percent) * share, SAVING)
 
@@ -127,10 +127,10 @@ class _FrameProgress:
 async def enhance_file(
     task: PipelineTask, denoiser: Denoiser, report: Report, last_step: LastStep = nullcontext
 ) -> Outcome:
-    """Write the denoised source to the target and return what there is to say about it.
+    """Write the denoised source to the target and return the information on it.
 
-    `last_step` is entered when the model is needed no more and work remains.
-    Cancelling ends it within a few channels of one window of the model. Raises ProcessingFailed, StorageFull.
+    `last_step` is entered when the model is no longer needed and work remains. Cancelling takes effect within a few
+    channels of one window of the model. Raises ProcessingFailed, StorageFull.
     """
     contents = await read_contents(task.source)
     async with scratch_beside(task.target) as scratch:
@@ -147,15 +147,15 @@ async def enhance_file(
 
 @dataclass(frozen=True)
 class _Desk:
-    """Whom to tell, and where to put things down."""
+    """Where progress and temporary files go."""
 
     report: Report
     scratch: Scratch
-    last_step: LastStep  # entered when the model is needed no more and work remains
+    last_step: LastStep  # entered when the model is no longer needed and work remains
 
 
 async def _enhance_alone(task: PipelineTask, metadata: Metadata, denoiser: Denoiser, desk: _Desk) -> Outcome:
-    """Write a result that is sound and what belongs to it."""
+    """Write a result without a picture."""
     encoding, progress = metadata.with_sound(task.encoding), _FrameProgress(task.track, desk.report)
     if encoding.muxer == "mxf":
         raise ProcessingFailed(NO_PICTURE)
@@ -208,7 +208,7 @@ async def _enhance_sound(
 
 
 async def _in_thread(denoiser: Denoiser, step: Callable[[], Block]) -> Block:
-    """Run a step of a denoiser; one that is cancelled ends before its window does, where the denoiser can."""
+    """Run a step of a denoiser in a thread; cancelling stops it within a window if the denoiser can be stopped."""
     if not isinstance(denoiser, Stoppable):
         return await to_thread.run_sync(step)
     try:

@@ -1,4 +1,4 @@
-"""Progress of running jobs: told here at once, written to their rows soon after."""
+"""Progress of running jobs: announced at once in this process, written to the rows soon after."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,15 +11,15 @@ from munsit_denoise.errors import Unavailable
 from munsit_denoise.events.base import Bell
 from munsit_denoise.records import Processing
 
-WRITE_INTERVAL_S = 1.0  # between two notes of the same job's progress in its row
-BEAT_INTERVAL_S = 10.0  # between two signs of life of one that comes no further
+WRITE_INTERVAL_S = 1.0  # between two writes of a job's progress
+BEAT_INTERVAL_S = 10.0  # between two writes without progress
 
 
 @dataclass
 class _Reported:
     lease: Lease
     latest: Processing
-    noted: Processing | None = None  # as it stands in the row
+    noted: Processing | None = None  # as it is in the row
     noted_at_s: float = float("-inf")
 
     def is_due(self, now_s: float, beat_s: float) -> bool:
@@ -27,50 +27,50 @@ class _Reported:
 
 
 class Board:
-    """The progress of this process's jobs. Telling it costs no time: the rows are written by `write_forever`."""
+    """The progress of this process's jobs. Reporting is cheap; `write_forever` writes the rows."""
 
     def __init__(self, bell: Bell) -> None:
         self._bell = bell
         self._runs: dict[str, _Reported] = {}
 
     def begin(self, lease: Lease, message: str) -> None:
-        """A run of a job begins; what its listeners were told of a run before does not fall back."""
+        """Register a run; its listeners keep the percentage of an earlier run."""
         self._runs[lease.record.id] = _Reported(lease, Processing(lease.record.percent, message))
         self._bell.ring(lease.record.id)
 
     def tell(self, lease: Lease, percent: int, message: str) -> None:
-        """A run has come so far. One that was overtaken or has ended is not heard any more."""
+        """Report the progress of a run; ignored if the run was replaced or has ended."""
         run = self._runs.get(lease.record.id)
         if run is None or run.lease.number != lease.number:
             return
         run.latest = Processing(max(percent, run.latest.percent), message)
-        self._bell.ring_here(lease.record.id)  # other processes look at the row
+        self._bell.ring_here(lease.record.id)  # other processes read the row
 
     def end(self, job_id: str) -> None:
-        """No run of a job goes on."""
+        """Forget all runs of a job."""
         self._runs.pop(job_id, None)
 
     def end_run(self, lease: Lease) -> bool:
-        """A run goes on no more, whoever runs the job now; say whether it was known here."""
+        """Forget one run; return whether it was registered here."""
         known = self.lease_of(lease.record.id) == lease.number
         if known:
             self.end(lease.record.id)
         return known
 
     def lease_of(self, job_id: str) -> int | None:
-        """Return the number of the lease under which a job runs in this process."""
+        """Return the number of the lease with which a job runs in this process."""
         run = self._runs.get(job_id)
         return run.lease.number if run else None
 
     def latest(self, job_id: str) -> Processing | None:
-        """Return what a job that runs in this process does."""
+        """Return the latest progress of a job in this process."""
         run = self._runs.get(job_id)
         return run.latest if run else None
 
     async def write_forever(
         self, records: Records, stop: Callable[[str], None], beat_s: float = BEAT_INTERVAL_S
     ) -> None:
-        """Note in the rows, again and again, how far all runs have come; `stop` those that have lost their job."""
+        """Write the progress of all runs at regular intervals; `stop` those that have lost their job."""
         while True:
             await anyio.sleep(WRITE_INTERVAL_S)
             now_s = anyio.current_time()
@@ -85,14 +85,14 @@ class Board:
         try:
             void = await records.beat(beats)
         except Unavailable:
-            return  # the next round has all of it
+            return  # the next round writes it all
         for run, event in zip(due, told, strict=True):
             run.noted, run.noted_at_s = event, now_s
-            self._bell.ring(run.lease.record.id)  # who listens in another process reads the row
+            self._bell.ring(run.lease.record.id)  # listeners in other processes read the row
         self._stop(void, stop)
 
     async def _stop_lost(self, quiet: list[_Reported], records: Records, stop: Callable[[str], None]) -> None:
-        """Stop those of some runs whose job was ended elsewhere: also one that comes no further hears of it soon."""
+        """Stop runs whose job ended elsewhere; runs without progress learn of it this way."""
         if quiet:
             with suppress(Unavailable):  # the next round asks again
                 self._stop(await records.void([run.lease for run in quiet]), stop)

@@ -1,4 +1,4 @@
-"""Which qualities a server has, and which one a job gets that asks for none."""
+"""The qualities that a server offers, and its default."""
 
 from dataclasses import dataclass, replace
 
@@ -14,20 +14,20 @@ NOT_HERE = (
 
 @dataclass(frozen=True)
 class Qualities:
-    """What may be asked for here."""
+    """The qualities of this server."""
 
     usual: Quality = Quality.STANDARD
     has_best: bool = True
 
     def check(self, asked: Quality) -> None:
-        """Raise InvalidOption for a quality that is not installed here."""
+        """Raise InvalidOption for a quality that is not installed."""
         if asked is Quality.BEST and not self.has_best:
             raise InvalidOption(NOT_HERE)
 
     def asked(self, quality: Quality | None) -> Quality | None:
-        """Return what an option says: None for the usual one, whether it was named or not."""
+        """Return an option's quality, or None for the default, whether it was named or not."""
         return None if quality is self.usual else quality
 
     def settled(self, options: Options) -> Options:
-        """Return options that say which quality it is."""
+        """Return options with an explicit quality."""
         return options if options.quality else replace(options, quality=self.usual)

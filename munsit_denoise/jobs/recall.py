@@ -1,4 +1,4 @@
-"""Stops runs here of jobs that were deleted, cancelled or given to another worker elsewhere."""
+"""Stops runs in this process whose job was deleted, cancelled or given to another worker."""
 
 from collections.abc import Callable, Collection
 from typing import Protocol
@@ -10,19 +10,19 @@ from munsit_denoise.jobs.progress import Board
 from munsit_denoise.jobs.running import RunningJobs
 
 INTERVAL_S = 1.0
-IDLE_S = 5.0  # between two questions of a worker on which nothing runs: whether the database is there
+IDLE_S = 5.0  # between two queries while nothing runs, which check whether the database is reachable
 
 
 class LeaseSource(Protocol):
-    """Who knows which jobs go on, and with which lease."""
+    """Knows the current leases of jobs."""
 
     async def leases(self, job_ids: Collection[str]) -> dict[str, int]:
-        """Return the present lease of each of these jobs that has not ended. Raises DatabaseBusy."""
+        """Return the current lease of each of these jobs that has not ended. Raises DatabaseBusy."""
         ...
 
 
 async def recall_forever(board: Board, running: RunningJobs, source: LeaseSource, beat: Callable[[], None]) -> None:
-    """Ask about the jobs that run here, once a second; `beat` is told each time that the database answered."""
+    """Check the leases of running jobs each second; `beat` is called each time the database has answered."""
     asked_at_s = float("-inf")
     while True:
         await anyio.sleep(INTERVAL_S)

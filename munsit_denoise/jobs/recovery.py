@@ -1,4 +1,4 @@
-"""After a stop or a crash, jobs that had not ended are queued again."""
+"""Queues unfinished jobs again after a stop or a crash."""
 
 import anyio
 from anyio.abc import TaskGroup
@@ -11,11 +11,11 @@ log = get_logger()
 
 
 async def requeue(parts: Parts, tasks: TaskGroup, delay_s: float) -> None:
-    """Put every job that has not ended back into its queue, oldest first.
+    """Put every unfinished job back into its queue, oldest first.
 
-    A job that was running when a server died may have killed it, or was hit by a kill by chance. Such suspects
-    come behind the others. One that was there twice waits `delay_s` for each time but the first: by then the
-    others have run, and kills in quick succession do not use its attempts up.
+    A job that ran when a server died may have caused the crash, or not. Such jobs are queued behind the others. A job
+    that ran in several crashes also waits `delay_s` for each crash after the first, so that the others run first and a
+    quick series of crashes does not use up its attempts.
     """
     waiting = [job for job in await parts.records.pending() if job.id not in parts.running.ids()]
     for job in sorted(waiting, key=lambda job: job.attempts > 0):

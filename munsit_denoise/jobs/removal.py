@@ -1,6 +1,6 @@
-"""Removes records with all their data: first nobody sees them, then their files go, then their row.
+"""Removes records with all their data: first they are hidden, then their files are deleted, then their row.
 
-The row is marked until the files are gone, so what a crash or a broken disk leaves is finished later.
+The row stays marked until the files are gone, so what a crash or a broken disk interrupts is finished later.
 """
 
 import anyio
@@ -13,21 +13,21 @@ from munsit_denoise.records import DenoiseRecord
 
 log = get_logger()
 RETRY_PAUSE_S = 5.0
-LONGEST_PAUSE_S = 60.0  # until it is looked for what others have left: a command that broke off
+LONGEST_PAUSE_S = 60.0  # between two searches for removals that other processes left unfinished
 
 
 class Removal:
-    """Removes records. An upload that a job was made of stays."""
+    """Removes records. The upload that a job was made from stays."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._unmarked: dict[str, str] = {}  # job ids to user ids, where no room was found for the mark
+        self._unmarked: dict[str, str] = {}  # user ids by job id, if there was no space to write the mark
         self._unfinished = anyio.Event()
 
     async def remove(self, user_id: str, job_id: str) -> None:
-        """Remove a user's record and its files, stopping its job if that has not ended.
+        """Remove a user's record and its files; stop its job if that has not ended.
 
-        Raises JobNotFound, and an Unavailable while something of it is left: it goes on trying by itself.
+        Raises JobNotFound, and an Unavailable while something is left; the removal is then retried in the background.
         """
         with anyio.CancelScope(shield=True):
             try:
@@ -37,7 +37,7 @@ class Removal:
                 raise
 
     async def finish_forever(self) -> None:
-        """Go on with what could not be finished, of a server before this one as well."""
+        """Retry unfinished removals, also those of earlier processes."""
         while True:
             self._unfinished = anyio.Event()
             try:
@@ -67,7 +67,7 @@ class Removal:
         await self._finish(job_id)
 
     async def _mark(self, user_id: str, job_id: str) -> DenoiseRecord:
-        """Let nobody see a record. On a full disk the files go first: they make the room that the mark needs."""
+        """Hide a record. On a full disk the files are deleted first, which frees the space for the mark."""
         records = self._parts.records
         try:
             return await records.mark_removed(user_id, job_id)

@@ -1,4 +1,4 @@
-"""The report of a result, measured while the blocks of its job pass."""
+"""The report of a job, measured while its blocks pass through the denoiser."""
 
 import hashlib
 import json
@@ -28,21 +28,21 @@ from munsit_denoise.treatment import Keep, Quality
 
 log = get_logger()
 DIGEST = "weights/denoiser.sha256"
-QUIETEST_LUFS, QUIETEST_DBTP = -70.0, -119.0  # what the meter of a levelled file says of silence
+QUIETEST_LUFS, QUIETEST_DBTP = -70.0, -119.0  # what the meter of a levelled file reports for silence
 UNTOLD = Reading(None, None, None, None, 0)
-LEAST_SHARE = 1e-9  # of the energy, below which what was removed is rounding
+LEAST_SHARE = 1e-9  # of the energy: if less was removed, it is rounding error
 
 
 @runtime_checkable
 class Named(Protocol):
-    """A denoiser that says which models it is made of."""
+    """A denoiser that names its models."""
 
     models: tuple[ModelInfo, ...]
 
 
 @dataclass
 class Metered:
-    """A denoiser whose blocks are measured, before and after. What breaks a meter costs the report, not the job."""
+    """A denoiser with meters before and after it. If a meter fails, the report is lost, but not the job."""
 
     denoiser: Denoiser
     track: AudioTrack
@@ -58,16 +58,16 @@ class Metered:
         self._meters = [Meter(self.track, picture.take) for picture in self._pictures]
 
     def feed(self, block: Block) -> Block:
-        """Take frames, return those that are ready."""
+        """Take frames and return those that are ready."""
         self._measure(0, block)
         return self._measure(1, self.denoiser.feed(block))
 
     def flush(self) -> Block:
-        """Return the rest."""
+        """Return the remaining frames."""
         return self._measure(1, self.denoiser.flush())
 
     def report(self, outcome: Outcome, options: Options, digests: tuple[str | None, str | None]) -> dict[str, Any]:
-        """Return what there is to say of a result, all of whose blocks have passed."""
+        """Return the report of a result after all of its blocks have passed."""
         self._guarded(self._end)
         before, after = (meter.reading() if self.works else UNTOLD for meter in self._meters)
         told = {
@@ -81,7 +81,7 @@ class Metered:
         return ({"notes": outcome.notes} if outcome.notes else {}) | told
 
     def tiles(self) -> bytes | None:
-        """Return the pictures as a file, None where there are none."""
+        """Return the pictures as a file, or None if there are none."""
         return pack(self._pictures, self.track, room_bytes(self.original_bytes)) if self.works else None
 
     def _measure(self, which: int, block: Block) -> Block:
@@ -93,7 +93,7 @@ class Metered:
         try:
             if self.works:
                 act()
-        except Exception:  # a boundary: the sound matters more than what is said of it
+        except Exception:  # boundary: the sound matters more than its report
             log.exception("a sound could not be measured")
             self.works = False
 
@@ -116,22 +116,22 @@ class Metered:
 
 
 class StoppableMetered(Metered):
-    """One whose denoiser can be stopped."""
+    """A metered denoiser that can be stopped."""
 
     def stop(self) -> None:
-        """End what another thread is in soon, and return when it has ended."""
-        assert isinstance(self.denoiser, Stoppable)  # `metered` sees to it
+        """Make a call in another thread end soon, and return when it has ended."""
+        assert isinstance(self.denoiser, Stoppable)  # `metered` checks it
         self.denoiser.stop()
 
 
 def metered(denoiser: Denoiser, track: AudioTrack, original_bytes: int) -> Metered:
-    """Return a denoiser whose blocks are measured."""
+    """Return a denoiser with meters before and after it."""
     kind = StoppableMetered if isinstance(denoiser, Stoppable) else Metered
     return kind(denoiser, track, original_bytes)
 
 
 def _levelled(after: Reading, levelled: Levelled) -> Reading:
-    """Return what a sound measures after its loudness was set; the limiter lets nothing clip."""
+    """Return the figures of a sound after its loudness was set; the limiter prevents clipping."""
     found = levelled.found
     if found is None:
         return after
@@ -146,7 +146,7 @@ def _ratio_db(power: float, other: float) -> float | None:
 
 
 def told_options(options: Options) -> dict[str, Any]:
-    """Return the options of a job by the names that clients give them."""
+    """Return the options of a job by their names in the API."""
     return {
         "strength": options.strength,
         "output_format": options.extension,
@@ -156,27 +156,27 @@ def told_options(options: Options) -> dict[str, Any]:
 
 
 def _unusual(options: Options) -> dict[str, str]:
-    """Return what is told only of who asked for it."""
+    """Return the options that appear only if they differ from the default."""
     quality = {"quality": options.quality.value} if options.quality is Quality.BEST else {}
     return quality | ({"keep": options.keep.value} if options.keep is not Keep.VOICE else {})
 
 
 @cache
 def model() -> dict[str, str | None]:
-    """Return which model this version has: the digest is of its weights' file."""
+    """Return the model of this version, with the digest of its weights."""
     digest = resources.files("munsit_denoise.engine").joinpath(DIGEST).read_text("ascii").split()
     return {"name": OWN, "version": __version__, "sha256": digest[0] if digest else None}
 
 
 def told_models(denoiser: Denoiser) -> dict[str, Any]:
-    """Return which model made a result, and which one beside it where there were two."""
+    """Return the model of a result, and the second one if two were mixed."""
     models = denoiser.models if isinstance(denoiser, Named) else ()
     told = [model() if one.version is None else asdict(one) for one in models] or [model()]
     return dict(zip(("model", "second_model"), told, strict=False))
 
 
 def digest_of(path: Path) -> str | None:
-    """Return a file's SHA-256, None where it cannot be read."""
+    """Return a file's SHA-256, or None if it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -185,13 +185,13 @@ def digest_of(path: Path) -> str | None:
 
 
 class Reports:
-    """What was measured of jobs."""
+    """The stored reports of jobs."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
     async def report(self, user_id: str, job_id: str) -> dict[str, Any]:
-        """Return the report of a user's job that has succeeded. Raises JobNotFound, Gone."""
+        """Return the report of a user's successful job. Raises JobNotFound, Gone."""
         record = await self._parts.records.get_own(user_id, job_id)
         if record.status is not Status.SUCCESS:
             raise JobNotFound
@@ -201,7 +201,7 @@ class Reports:
 
 
 def _told(record: DenoiseRecord, measured: dict[str, Any]) -> dict[str, Any]:
-    """Return all there is to say; what was not measured, by a version before this one, is null."""
+    """Return the complete report; what an older version did not measure is null."""
     track, nothing = track_of(record.track), dict.fromkeys(asdict(UNTOLD))
     return {
         "duration_s": record.audio_duration_s,

@@ -1,4 +1,4 @@
-"""The residual of a job: original minus result, computed on request and never stored."""
+"""The residual of a job, original minus result; computed on request and never stored."""
 
 import hashlib
 from collections import OrderedDict
@@ -14,9 +14,9 @@ from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.media.subtract import SAMPLE_BYTES, Sound, count_frames, header, subtracting
 from munsit_denoise.records import DenoiseRecord, Status
 
-AT_ONCE = 4  # residuals that are computed at the same time; a user's at most half of them
-KEPT = 256  # jobs whose lengths are known
-EXACT = ("wav", "w64", "flac", "aiff", "caf", "au")  # containers that tell how long they are, to the sample
+AT_ONCE = 4  # residuals at the same time; at most half of them for one user
+KEPT = 256  # jobs whose lengths are cached
+EXACT = ("wav", "w64", "flac", "aiff", "caf", "au")  # containers whose header has the exact number of samples
 
 
 @dataclass(frozen=True)
@@ -28,18 +28,18 @@ class _Tracks:
 
 @dataclass(frozen=True)
 class Residual:
-    """A WAV that is made while it is read."""
+    """A WAV file that is computed while it is read."""
 
     record: DenoiseRecord
     head: bytes
     size_bytes: int
-    tag: str  # of its bytes: they are the same each time
+    tag: str  # an entity tag: the bytes are always the same
     _residuals: "Residuals"
     _known: _Tracks
 
     @asynccontextmanager
     async def read(self, start: int) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Yield an iterator over its bytes from a position on; what lies before is computed and dropped.
+        """Yield an iterator over the bytes from a position on; earlier bytes are computed and dropped.
 
         Waits for a place. Raises Gone, ProcessingFailed, Interrupted.
         """
@@ -63,7 +63,7 @@ async def _from(start: int, head: bytes, blocks: AsyncIterator[bytes]) -> AsyncI
 
 
 class Residuals:
-    """Residuals of users' jobs."""
+    """The residuals of users' jobs."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts, self._places = parts, FairLimiter(AT_ONCE)
@@ -71,11 +71,11 @@ class Residuals:
 
     @property
     def places(self) -> FairLimiter:
-        """Where they are computed."""
+        """The limiter for computations."""
         return self._places
 
     async def residual(self, user_id: str, job_id: str) -> Residual:
-        """Return what a user's job took out. Raises JobNotFound before it has succeeded, Gone, NotSubtractable."""
+        """Return the residual of a user's job. Raises JobNotFound before its success, Gone, NotSubtractable."""
         record = await self._parts.records.get_own(user_id, job_id)
         if record.status is not Status.SUCCESS:
             raise JobNotFound
@@ -88,12 +88,12 @@ class Residuals:
         size_bytes = len(head) + known.frames * known.original.channels * SAMPLE_BYTES
         tag = hashlib.sha256(f"{record.original_key} {record.result_key}".encode()).hexdigest()[:32]
         async with self.sounds(record, known):
-            pass  # both are there
+            pass  # both files exist
         return Residual(record, head, size_bytes, f'"{tag}"', self, known)
 
     @asynccontextmanager
     async def sounds(self, record: DenoiseRecord, known: _Tracks) -> AsyncIterator[tuple[Sound, Sound]]:
-        """Yield both sounds of a job while they can be read. Raises Gone."""
+        """Yield original and result of a job as readable files. Raises Gone."""
         storage = self._parts.storage
         try:
             async with (
@@ -105,7 +105,7 @@ class Residuals:
             raise Gone from None
 
     async def _look(self, record: DenoiseRecord) -> _Tracks:
-        """Return what both sounds are, once for each job. Raises Gone, NotSubtractable."""
+        """Return the tracks of both files, probed once for each job. Raises Gone, NotSubtractable."""
         storage, index = self._parts.storage, record.options.audio_track
         async with self._places.place(record.user_id):
             try:
@@ -117,7 +117,7 @@ class Residuals:
                     try:
                         made = await looked_at(result, index)
                     except InvalidOption:
-                        made = await looked_at(result, 0)  # the other tracks did not go along
+                        made = await looked_at(result, 0)  # a result has only this track
                     known = _Tracks(source, made, await _frames(Sound(original, source), Sound(result, made)))
             except FileNotFoundError:
                 raise Gone from None
@@ -130,12 +130,12 @@ class Residuals:
 
 
 async def _frames(original: Sound, result: Sound) -> int:
-    """Return how many frames both sounds have. Raises NotSubtractable where they are not alike."""
+    """Return the number of frames of both files. Raises NotSubtractable if they differ."""
     one, other = original.track, result.track
     if (one.sample_rate_hz, one.channels) != (other.sample_rate_hz, other.channels):
         raise NotSubtractable
     if other.container in EXACT:
-        return round(other.duration_s * other.sample_rate_hz)  # as long as the original decodes to
+        return round(other.duration_s * other.sample_rate_hz)  # the length of the decoded original
     frames = await count_frames(result)
     if frames != await count_frames(original):
         raise NotSubtractable

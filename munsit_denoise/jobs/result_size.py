@@ -1,4 +1,4 @@
-"""How much disk space a result needs, estimated before its job is accepted."""
+"""Estimates the disk space of a result before its job is accepted."""
 
 import re
 from math import ceil
@@ -8,14 +8,14 @@ from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.records import Options
 
 FLOAT_BYTES = 4
-LOSSY_BYTES_PER_S = 40_000  # of one channel, by quality: more than any of these encoders takes
+LOSSY_BYTES_PER_S = 40_000  # per channel, by quality; more than any lossy encoder needs
 HEADER_BYTES = 64 * 1024
 
 
 def needed_bytes(track: AudioTrack, options: Options, source_bytes: int) -> int:
-    """Return what a result takes on the disk at the most while it is made: itself, and the sound before its last step.
+    """Return the largest space that a result needs while it is made, including the sound before the last step.
 
-    A picture counts as large as its source: it is copied, or encoded anew to about that.
+    A picture counts as large as the source, because it is copied, or encoded to about the same size.
     """
     extension = options.extension or "wav"
     has_picture = track.has_picture and extension in WITH_PICTURE

@@ -1,6 +1,6 @@
-"""Originals, results and records are kept for so long after their job's end, and go then.
+"""Deletes originals, results and records a configured time after the end of their job.
 
-The row says so first: a crash in between leaves files that no row offers, which the sweep removes.
+The row is changed first; if a crash follows, the sweep deletes the files that no row names.
 """
 
 from collections import Counter
@@ -17,12 +17,12 @@ from munsit_denoise.storage.base import Storage
 log = get_logger()
 US_PER_DAY = 86_400_000_000
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 600.0
-LOOKS = 10  # in the shortest time that something is kept for
+LOOKS = 10  # checks within the shortest retention time
 
 
 @dataclass(frozen=True)
 class RetentionTimes:
-    """For how many days after a job's end something is kept; 0 is for ever."""
+    """How many days after a job's end something is kept; 0 means without limit."""
 
     originals_days: float = 0
     results_days: float = 0
@@ -30,21 +30,21 @@ class RetentionTimes:
 
     @property
     def pause_s(self) -> float | None:
-        """How long to wait between two sweeps; None where nothing ever goes."""
+        """Time between two sweeps; None if everything is kept without limit."""
         days = [days for days in (self.originals_days, self.results_days, self.records_days) if days]
         return min(max(min(days) * 86_400 / LOOKS, SHORTEST_PAUSE_S), LONGEST_PAUSE_S) if days else None
 
 
 @dataclass(frozen=True)
 class Keeper:
-    """Sees to it that nothing is kept for longer."""
+    """Deletes what is older than its retention time."""
 
     retention: Retention
     storage: Storage
     keep: RetentionTimes
 
     async def sweep_forever(self) -> None:
-        """Sweep at the start, and again now and then."""
+        """Sweep at the start and then at intervals."""
         while (pause_s := self.keep.pause_s) is not None:
             try:
                 await self.sweep(now_us())
@@ -53,7 +53,7 @@ class Keeper:
             await anyio.sleep(pause_s)
 
     async def sweep(self, at_us: int) -> Counter[str]:
-        """Let go what is due at a time; return how many originals, results, records and bytes went."""
+        """Delete what is due at a time; return the numbers of originals, results, records and bytes."""
         keep, gone = self.keep, Counter[str]()
         if keep.records_days:
             await self._remove_records(at_us, _before(at_us, keep.records_days), gone)
@@ -85,7 +85,7 @@ class Keeper:
         await self.retention.forget_deliveries(before_us)
 
     async def _delete(self, key: str) -> int:
-        """Remove a file; return its size, 0 for one that was not there or cannot go now, which the sweep removes."""
+        """Delete a file and return its size; 0 if it is missing, or cannot be deleted now and is left to the sweep."""
         try:
             size_bytes = (await self.storage.stat(key)).size_bytes
             await self.storage.delete(key)
@@ -97,7 +97,7 @@ class Keeper:
         return size_bytes
 
     async def _delete_folder(self, job_id: str, gone: Counter[str]) -> bool:
-        """Remove all files of a record; where that cannot be done now, its mark stays and it is finished later."""
+        """Delete all files of a record; on failure its mark stays, and the removal is finished later."""
         try:
             sizes = [(await self.storage.stat(key)).size_bytes for key in await self.storage.keys(job_id)]
             await self.storage.delete_job(job_id)

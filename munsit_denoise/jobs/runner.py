@@ -1,4 +1,4 @@
-"""Runs the jobs of a queue: each ends once, as `success` or `failed`, whatever happens on the way."""
+"""Runs the jobs of a queue; each ends exactly once, as `success` or `failed`."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -27,32 +27,32 @@ from munsit_denoise.treatment import Treatment
 
 log = get_logger()
 WAV = "wav"
-RETRY_PAUSE_S = 1.0  # the stop of a whole unit reaches the programs first: what it cut off is no attempt
+RETRY_PAUSE_S = 1.0  # when the whole service is stopped, its programs may be killed first; such a run is not counted
 LOST_ORIGINAL = "The original recording is no longer on the server."
 TRIED = "The file could not be processed after {} attempts."
 
-MakeDenoiser = Callable[[AudioTrack, Treatment], Denoiser]  # for a track, and what is to be done to it
+MakeDenoiser = Callable[[AudioTrack, Treatment], Denoiser]  # for a track and a treatment
 
 
 class _Lost(Exception):
-    """The original is not in storage."""
+    """The original is missing in storage."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Runner:
-    """What it takes to run jobs."""
+    """Runs jobs."""
 
     parts: Parts
     settlement: Settlement
     sending: Sending
     make_denoiser: MakeDenoiser
     max_attempts: int
-    tasks: TaskGroup  # of the jobs that run
+    tasks: TaskGroup  # one for each running job
     places: Places = field(default_factory=Places)
     pause: Pause = field(default_factory=Pause)
 
     async def run_forever(self) -> None:
-        """Run jobs, as many at the same time as there are places."""
+        """Run queued jobs, as many at a time as there are places."""
         while True:
             place = await self.places.take()
             try:
@@ -66,7 +66,7 @@ class Runner:
     async def _run_in(self, place: Place, job_id: str) -> None:
         try:
             await self.run(job_id, place)
-        except Exception:  # a boundary: whatever breaks here, the next job runs
+        except Exception:  # boundary: the next job must run
             log.exception("a job's run broke", job=job_id)
         finally:
             place.leave()
@@ -105,7 +105,7 @@ class Runner:
             raise
 
     async def _attempt(self, lease: Lease, place: Place) -> RunResult | None:
-        """Return the result, None when there is none and that has been settled."""
+        """Return the result, or None if there is none and the run was settled."""
         try:
             return await self._denoise(lease, place)
         except _Lost:
@@ -115,7 +115,10 @@ class Runner:
         return None
 
     async def _settle(self, lease: Lease, error: BaseException) -> None:
-        """Act on what an attempt broke on: trouble of the machine is no attempt, a verdict ends the job, else again."""
+        """Handle the error of an attempt.
+
+        Trouble of the machine does not count as an attempt, a verdict ends the job, any other error repeats it.
+        """
         error = first_of(error)
         trouble = machine_trouble(error)
         if trouble is not None:
@@ -144,7 +147,7 @@ class Runner:
             yield path
 
     async def _denoise(self, lease: Lease, place: Place) -> RunResult:
-        """Make the result durable in storage."""
+        """Write the result durably to storage."""
         record, options, storage = lease.record, lease.record.options, self.parts.storage
         result_key = _result_key(lease)
         if storage.free_bytes() < record.result_bytes:
@@ -168,7 +171,7 @@ class Runner:
         return RunResult(result_key, json.dumps(told, ensure_ascii=False), tiles_key, size_bytes, tiles_bytes)
 
     async def _kept(self, tiles: bytes, key: str) -> str | None:
-        """Return the key under which pictures lie, None where there is no room: a result is good without them."""
+        """Store the pictures and return their key, or None without space: a result is complete without them."""
         try:
             async with self.parts.storage.new_file(key) as path:
                 await to_thread.run_sync(path.write_bytes, tiles)
@@ -179,10 +182,10 @@ class Runner:
 
 
 def _result_key(lease: Lease) -> str:
-    """Return where a run's result lies, which no other run uses."""
+    """Return the storage key of a run's result, different for each run."""
     return f"{lease.record.id}/denoised-{lease.number}.{lease.record.options.extension or WAV}"
 
 
 def _tiles_key(lease: Lease) -> str:
-    """Return where the pictures of a run lie."""
+    """Return the storage key of a run's pictures."""
     return f"{lease.record.id}/tiles-{lease.number}"

@@ -1,4 +1,4 @@
-"""The jobs that run in this process, so that one can be stopped."""
+"""The jobs that are worked on in this process, so that they can be stopped."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,14 +14,14 @@ class _Work:
 
 
 class RunningJobs:
-    """Who works on a job does it in `working`; who wants it stopped calls `stop`."""
+    """Work on a job happens inside `working`; `stop` ends it."""
 
     def __init__(self) -> None:
         self._work: dict[str, list[_Work]] = {}  # a queue may run a job twice
 
     @contextmanager
     def working(self, job_id: str) -> Iterator[None]:
-        """Work on a job in the block, which ends early when the job is stopped."""
+        """Register the block as work on a job; stopping the job cancels the block."""
         with anyio.CancelScope() as scope:
             work = _Work(scope, anyio.Event())
             self._work.setdefault(job_id, []).append(work)
@@ -34,16 +34,16 @@ class RunningJobs:
                 work.ended.set()
 
     def ids(self) -> set[str]:
-        """Return the jobs that are worked on."""
+        """Return the ids of jobs in progress."""
         return set(self._work)
 
     def cancel(self, job_id: str) -> None:
-        """Stop the work on a job without waiting for its end."""
+        """Stop the work on a job without waiting."""
         for work in self._work.get(job_id, ()):
             work.scope.cancel()
 
     async def stop(self, job_id: str) -> None:
-        """Stop the work on a job and wait until it has ended; one that nobody works on is fine."""
+        """Stop the work on a job, if there is any, and wait until it has ended."""
         works = list(self._work.get(job_id, ()))
         for work in works:
             work.scope.cancel()

@@ -1,4 +1,4 @@
-"""Sends a result to its URL before the job ends; the job succeeds even if the sending fails."""
+"""Sends a result to its URL before the job ends; the job succeeds even if that fails."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -12,16 +12,16 @@ from munsit_denoise.logs import get_logger
 from munsit_denoise.records import ResultDelivery
 
 log = get_logger()
-SENDINGS_AT_ONCE = 16  # of which a user's are half at the most; the others wait, which is no failure
+SENDINGS_AT_ONCE = 16  # at most half of them for one user
 SENDING = "Sending the result"
 SENDING_PERCENT = 99
 
-Send = Callable[[Path, str], Awaitable[str | None]]  # a file to a URL; returns why it failed
+Send = Callable[[Path, str], Awaitable[str | None]]  # sends a file to a URL; returns the reason of a failure, or None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sending:
-    """What it takes to send results, beside the jobs that run."""
+    """Sends results, independently of running jobs."""
 
     parts: Parts
     settlement: Settlement
@@ -29,7 +29,7 @@ class Sending:
     places: FairLimiter = field(default_factory=lambda: FairLimiter(SENDINGS_AT_ONCE))
 
     async def send(self, lease: Lease, result: RunResult, url: str) -> None:
-        """Send a result where the client wants it, then end its job."""
+        """Send a result to the client's URL, then end its job."""
         self.parts.board.tell(lease, SENDING_PERCENT, SENDING)
         async with self.places.place(lease.record.user_id):
             delivery = await self._try(lease, result, url)
@@ -39,7 +39,7 @@ class Sending:
         try:
             async with self.parts.storage.local_file(result.key) as path:
                 reason = await self.send_file(path, url)
-        except Exception:  # a boundary: the job has its result
+        except Exception:  # boundary: the job has its result
             log.exception("delivery broke")
             reason = "the server broke on it"
         self.parts.journal.delivered(lease.record, reason)

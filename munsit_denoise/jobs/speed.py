@@ -1,4 +1,4 @@
-"""How fast this server denoised in the last hour."""
+"""Measures how fast this server denoised in the last hour."""
 
 import time
 from collections import deque
@@ -10,18 +10,18 @@ MOST = 100_000  # jobs that are remembered
 
 
 class Speed:
-    """Remembers the jobs that ended well since the server began, for an hour at the most."""
+    """The successful jobs of the last hour, since the server started."""
 
     def __init__(self) -> None:
-        self._runs: deque[tuple[float, float, float]] = deque(maxlen=MOST)  # when on the monotonic clock, sound, run
+        self._runs: deque[tuple[float, float, float]] = deque(maxlen=MOST)  # monotonic end, sound, run
 
     def note(self, record: DenoiseRecord, run_s: float | None) -> None:
-        """Remember a job that has ended; `run_s` is how long its run took, where that is known."""
+        """Note a job that has ended; `run_s` is the duration of its run, if known."""
         if record.status is Status.SUCCESS and run_s:
             self._runs.append((time.monotonic(), record.audio_duration_s, run_s))
 
     def factor(self) -> float | None:
-        """Return the seconds of sound that a second of a run makes, None where no job has ended."""
+        """Return seconds of sound per second of run, or None if no job has ended."""
         since_s = time.monotonic() - WINDOW_S
         while self._runs and self._runs[0][0] < since_s:
             self._runs.popleft()

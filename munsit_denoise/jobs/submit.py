@@ -1,4 +1,4 @@
-"""Recordings in: stored, then committed as pending, then queued. Whatever goes wrong leaves neither file nor record."""
+"""Takes recordings in: stores them, commits their jobs and queues them. An error leaves neither file nor record."""
 
 import secrets
 import uuid
@@ -36,11 +36,11 @@ from munsit_denoise.remote.transfer import name_in
 from munsit_denoise.storage.base import UNANSWERED
 
 log = get_logger()
-SECRET_BYTES = 16  # in a download path: 128 bits cannot be guessed
+SECRET_BYTES = 16  # in a download path; 128 bits cannot be guessed
 
 
 class Submission:
-    """Takes recordings in; every method acts for one user, and raises Unavailable's."""
+    """Takes recordings in; every method acts for one user and may raise Unavailable."""
 
     def __init__(
         self,
@@ -56,10 +56,10 @@ class Submission:
     async def submit(
         self, user_id: str, origin: Origin, options: Options, receive: Receive, beside: Sequence[Beside] = ()
     ) -> DenoiseRecord:
-        """Make a job of a recording that comes in, with options that may come with it.
+        """Create a job from a recording that arrives, possibly with its options.
 
-        Raises what `receive` raises, NotMedia, AudioTooLong, InvalidOption, ResultTooLarge, TooMuchWaiting, and what
-        `beside` raises, which is done in the transaction that accepts the job.
+        `beside` runs in the transaction that accepts the job. Raises what `receive` and `beside` raise, NotMedia,
+        AudioTooLong, InvalidOption, ResultTooLarge, TooMuchWaiting.
         """
         blank = _blank_record(user_id, origin, options)
         async with self._all_or_nothing(blank.id):
@@ -70,7 +70,7 @@ class Submission:
             return await self._accept_sized(described(blank, received, track), beside)
 
     async def upload(self, user_id: str, receive: Receive) -> Upload:
-        """Take a file in for a later job. Raises what `submit` raises."""
+        """Store a file for a later job. Raises what `submit` raises."""
         upload_id = str(uuid.uuid4())
         key = f"{upload_id}/original"
         async with self._all_or_nothing(upload_id):
@@ -92,13 +92,13 @@ class Submission:
         return upload
 
     async def upload_digest(self, user_id: str, upload_id: str) -> str:
-        """Return the SHA-256 of an uploaded file's bytes, which a thread reads for it. Raises UploadNotFound."""
+        """Return the SHA-256 of an uploaded file, computed in a thread. Raises UploadNotFound."""
         upload = await self._parts.uploads.get_own(user_id, upload_id)
         try:
             async with self._parts.storage.local_file(upload.storage_key) as path:
                 digest = await to_thread.run_sync(digest_of, path)
         except FileNotFoundError:
-            raise UploadNotFound from None  # it has expired, or somebody removed it
+            raise UploadNotFound from None  # it has expired, or was removed
         if digest is None:
             raise StorageBroken
         return digest
@@ -111,7 +111,7 @@ class Submission:
         origin: Origin = Origin.AUDO,
         beside: Sequence[Beside] = (),
     ) -> DenoiseRecord:
-        """Make a job of an uploaded file, which other jobs may use as well.
+        """Create a job from an uploaded file, which other jobs may use as well.
 
         Raises UploadNotFound, NotMedia, AudioTooLong, InvalidOption, ResultTooLarge, TooMuchWaiting, and what `beside`
         raises.
@@ -132,7 +132,7 @@ class Submission:
             try:
                 await self._parts.storage.share(upload.storage_key, record.original_key)
             except FileNotFoundError:
-                raise UploadNotFound from None  # it has expired, or somebody removed it
+                raise UploadNotFound from None  # it has expired, or was removed
             track = known if options.audio_track == 0 else None
             if track is None:
                 async with self._parts.storage.local_file(record.original_key) as path:
@@ -148,7 +148,7 @@ class Submission:
     async def submit_url(
         self, user_id: str, url: str, options: Options, origin: Origin = Origin.AUDO, beside: Sequence[Beside] = ()
     ) -> DenoiseRecord:
-        """Make a job of what a URL holds, which is fetched in the background.
+        """Create a job from a URL, which is downloaded in the background.
 
         Raises InvalidOption, and what `beside` raises.
         """
@@ -166,7 +166,7 @@ class Submission:
         return await self._accept(record, beside)
 
     async def _examined(self, user_id: str, path: Path, index: int = 0) -> AudioTrack:
-        """Return an audio track of a file; a look that was cut off is no verdict, and the file can be sent again."""
+        """Return one audio track of a file; an interrupted probe says nothing about the file."""
         try:
             return await self._examiner.examine(user_id, path, index)
         except Interrupted as error:
@@ -184,7 +184,7 @@ class Submission:
         return record
 
     async def _inserted(self, record: DenoiseRecord, beside: Sequence[Beside]) -> DenoiseRecord:
-        """Commit a record; where the database did not say whether it has it, it is asked. Raises OutcomeUnknown."""
+        """Commit a record; if the answer is lost, read whether it was committed. Raises OutcomeUnknown."""
         try:
             return await self._parts.records.insert(record, beside)
         except OutcomeUnknown:
@@ -196,10 +196,10 @@ class Submission:
 
     @asynccontextmanager
     async def _all_or_nothing(self, job_id: str) -> AsyncIterator[None]:
-        """Remove what was taken in for a job unless its record is committed when the block ends.
+        """Remove the files of a job unless its record is committed at the end of the block.
 
-        Until then the job's folder carries a mark, by which a later start tells what may be removed. So does the
-        sweep, where nobody knows whether the record is committed: a job that comes of it is a whole one.
+        Until then the job's folder carries a mark, so that a later start knows it may be removed. If it is unknown
+        whether the record was committed, the folder is left to the sweep, because the job may be complete.
         """
         storage, mark = self._parts.storage, f"{job_id}/{UNANSWERED}"
         self._parts.coming.add(job_id)
@@ -219,7 +219,7 @@ class Submission:
     async def _remove(self, removal: Awaitable[None]) -> None:
         try:
             await removal
-        except Unavailable as error:  # the sweep removes it later; whoever waits is told what went wrong first
+        except Unavailable as error:  # the sweep removes it later; the client gets the first error
             log.warning("the files of a refused upload could not be removed", reason=error.message)
 
 

@@ -1,4 +1,4 @@
-"""Supervises every background loop: a broken one is logged and restarted; what cannot continue stops the server."""
+"""Supervises background loops: a loop that fails is logged and restarted, or stops the server if it cannot continue."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -11,26 +11,26 @@ from munsit_denoise.logs import get_logger
 
 log = get_logger()
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
-LONG_ENOUGH_S = 60.0  # a loop that ran for so long begins with the first pause again
+LONG_ENOUGH_S = 60.0  # after such a run, the pauses start again at the first
 
 Loop = Callable[[], Awaitable[None]]
 GiveUp = Callable[[CannotGoOn], None]
 
 
 class Supervisor:
-    """Starts loops and starts them again; knows which of them are down."""
+    """Starts and restarts loops, and knows which of them are down."""
 
     def __init__(self, give_up: GiveUp) -> None:
         self._give_up = give_up
-        self._down: dict[str, str] = {}  # names of loops that do not run at present to why
+        self._down: dict[str, str] = {}  # names of loops that do not run at present, with the reason
 
     @property
     def down(self) -> tuple[str, ...]:
-        """The names of the loops that should run and do not."""
+        """The names of loops that should run but do not."""
         return tuple(self._down)
 
     def start(self, tasks: TaskGroup, name: str, loop: Loop) -> None:
-        """Run a loop, which may end when it has nothing more to do."""
+        """Run a loop; it may end when its work is done."""
         tasks.start_soon(self._keep, name, loop, name=name)
 
     async def _keep(self, name: str, loop: Loop) -> None:

@@ -1,7 +1,7 @@
-"""Removes what no record names: uploads without an answer, results without a commit, parts.
+"""Removes files that no record names: unanswered uploads, uncommitted results, parts.
 
-Recordings that the database never knew are set aside, not deleted: it may be restored from an older backup. Uploads
-without an answer are recognised by their mark (`storage.base.UNANSWERED`).
+Recordings that the database never knew are set aside instead of deleted, because the database may have been restored
+from an older backup. Unanswered uploads are recognised by their mark (`storage.base.UNANSWERED`).
 """
 
 import time
@@ -23,24 +23,24 @@ EXPIRY_INTERVAL_S = 600
 
 @dataclass
 class _Found:
-    """What some jobs' folders hold that no record names."""
+    """Files of some jobs' folders that no record names."""
 
-    files: dict[str, list[str]] = field(default_factory=dict)  # keys by the id of a job whose other files stay
-    folders: dict[str, list[str]] = field(default_factory=dict)  # keys by the id of a job that holds nothing else
-    strangers: list[str] = field(default_factory=list)  # jobs with recordings of which the database never heard
+    files: dict[str, list[str]] = field(default_factory=dict)  # keys by job id, for folders in which other files stay
+    folders: dict[str, list[str]] = field(default_factory=dict)  # keys by job id, for folders that hold nothing else
+    strangers: list[str] = field(default_factory=list)  # jobs with recordings that the database never knew
 
 
 async def sweep_forever(parts: Parts, interval_s: float = SWEEP_INTERVAL_S, age_s: float = 0.0) -> None:
-    """Sweep at the start, and again now and then."""
+    """Sweep at the start and then at intervals."""
     while True:
         await sweep(parts, age_s)
         await anyio.sleep(interval_s)
 
 
 async def sweep(parts: Parts, age_s: float = 0.0) -> int:
-    """Delete what no record names; return how many files went. What is being worked on is left alone.
+    """Delete files that no record names and nobody works on; return their number.
 
-    Where other processes work as well, that is what is younger than `age_s`.
+    If there are other processes, only files older than `age_s` are deleted.
     """
     removed, strangers = 0, []
     async for job_ids in parts.storage.jobs():
@@ -57,10 +57,11 @@ async def sweep(parts: Parts, age_s: float = 0.0) -> int:
 
 
 async def _look(parts: Parts, job_ids: Sequence[str]) -> _Found:
-    """Return what no record names among some jobs' files.
+    """Return the files of some jobs that no record names.
 
-    The order matters. What was listed before it was asked who is at work, and that before the records were asked,
-    has been settled in the records if nobody is at work on it. What comes after the listing is not touched.
+    The order of the three steps matters: list files, note which jobs are worked on, then read records. Whatever was
+    listed is settled in the records by then, unless somebody works on it. Files that appear after the listing are not
+    touched.
     """
     listed = {job_id: await parts.storage.keys(job_id) for job_id in job_ids}
     at_work = parts.coming | parts.running.ids()
@@ -80,7 +81,7 @@ async def _look(parts: Parts, job_ids: Sequence[str]) -> _Found:
 
 
 async def _old_enough(parts: Parts, found: _Found, before_s: float) -> _Found:
-    """Return what was not touched since a time: the rest may be another process's, which is at work on it."""
+    """Return what is older than a time; newer files may belong to another process that works on them."""
 
     async def is_old(key: str) -> bool:
         try:
@@ -101,13 +102,13 @@ async def _old_enough(parts: Parts, found: _Found, before_s: float) -> _Found:
 
 
 def _is_used(key: str, keys: Collection[str], used: Collection[str]) -> bool:
-    """Say whether a row names a file, or one that comes in parts and is not whole yet."""
+    """Return whether a row names a file, or the unfinished file of an upload."""
     whole = whole_key(key)
     return key in used or (whole in used and whole not in keys)
 
 
 def _holds_recordings(job_id: str, keys: Collection[str]) -> bool:
-    """Say whether files are there that somebody may have been promised: whole ones, whose record was committed."""
+    """Return whether there are complete files, which a client may have been promised."""
     whole = [key for key in keys if not key.endswith(PART_SUFFIX) and whole_key(key) == key]
     return f"{job_id}/{UNANSWERED}" not in keys and bool(whole)
 
@@ -143,9 +144,10 @@ async def _put_aside(parts: Parts, strangers: Sequence[str]) -> None:
 
 
 async def expire_uploads(parts: Parts, hours: float) -> None:
-    """Delete, for ever and again, uploads that are older; jobs that were made of them keep their files.
+    """Delete uploads older than `hours`, at regular intervals; jobs made from them keep their files.
 
-    The file goes first: one without a row would be taken for a recording that a restored database does not know.
+    The file is deleted first, because a file without a row counts as a recording that a restored database does not
+    know.
     """
     while hours:
         for upload_id in await parts.uploads.older_than(now_us() - int(hours * 3.6e9)):

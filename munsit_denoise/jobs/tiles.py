@@ -1,4 +1,4 @@
-"""The tiles of a job's original and result, read one by one from the file that its run has written."""
+"""Spectrogram and waveform tiles of a job's original and result, read one by one from the file of its run."""
 
 import json
 from collections import OrderedDict
@@ -11,20 +11,20 @@ from munsit_denoise.media.pack import HEAD_BYTES, PackedPart, index_bytes, part_
 from munsit_denoise.records import DenoiseRecord, Status
 from munsit_denoise.storage.base import Reader
 
-KEPT_INDEXES = 64  # of files that are being looked at
+KEPT_INDEXES = 64  # of files in use
 
-Index = tuple[dict[str, Any], int]  # and where the parts begin
+Index = tuple[dict[str, Any], int]  # and where the parts start
 
 
 class Tiles:
-    """Pictures of users' jobs."""
+    """The pictures of users' jobs."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._indexes: OrderedDict[str, Index] = OrderedDict()  # by storage key: what lies there never changes
+        self._indexes: OrderedDict[str, Index] = OrderedDict()  # by storage key, whose content never changes
 
     async def index(self, user_id: str, job_id: str) -> dict[str, Any]:
-        """Return which pictures there are. Raises JobNotFound before the job has succeeded, Gone."""
+        """Return the list of pictures. Raises JobNotFound before the job's success, Gone."""
         key = await self._key(user_id, job_id)
         return told((await self._index(key))[0])
 

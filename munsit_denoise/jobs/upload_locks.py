@@ -1,7 +1,7 @@
-"""One request at a time works on an upload, on one of many servers; one that has gone silent makes room for the next.
+"""Locks on uploads: one request at a time works on an upload, and a silent one gives way to the next.
 
-Where there are many servers, a row says which of them has the turn. One that was stopped may wake up when it has lost
-it: the storage lets nobody add where somebody else has added.
+With several servers, a row names the one that holds the lock. If a stopped server wakes up after it has lost the lock,
+the storage refuses to append where another server has appended.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -13,13 +13,13 @@ from munsit_denoise.errors import Unavailable, UploadInUse
 from munsit_denoise.jobs.holdings import HELD_S, KEEP_S, Holdings
 from munsit_denoise.storage.base import Appender
 
-SILENT_S = HELD_S  # a body that brought nothing for so long is of a connection that may be dead
-BRIEF_S = 0.5  # how long another server is waited for, which may be about to end its turn
+SILENT_S = HELD_S  # without bytes for this long, a connection may be dead
+BRIEF_S = 0.5  # the wait for another server, which may be about to finish
 LOOK_S = 0.1
 
 
 class UploadLock:
-    """The right to work on an upload; while a body is read, it can be taken away."""
+    """The right to work on an upload; it can be taken away while a body is read."""
 
     def __init__(self) -> None:
         self._moved = anyio.Event()
@@ -29,7 +29,7 @@ class UploadLock:
 
     @contextmanager
     def reading(self, file: Appender) -> Iterator[None]:
-        """Read a body into a file while the block lasts. Raises UploadInUse when the lock is taken away."""
+        """Read a body into a file inside the block. Raises UploadInUse if the lock is taken away."""
         self._reading, self._scope = file, anyio.CancelScope()
         self.heard()
         self.move()
@@ -43,39 +43,39 @@ class UploadLock:
             self.move()
 
     def move(self) -> None:
-        """Tell who waits that the lock goes on to something else, or has ended."""
+        """Tell waiting requests that the lock has passed on or was released."""
         self._moved.set()
         self._moved = anyio.Event()
 
     async def moved(self) -> None:
-        """Wait until it does."""
+        """Wait until `move` is called."""
         await self._moved.wait()
 
     def heard(self) -> None:
-        """Note that the body goes on."""
+        """Note that bytes arrived."""
         self._heard_s = anyio.current_time()
 
     def goes_on(self) -> bool:
-        """Say whether the turn is used: a body that is read brings something."""
+        """Return whether the lock is in use: a body that is read must bring bytes."""
         return self._reading is None or anyio.current_time() - self._heard_s < KEEP_S
 
     async def pause(self) -> None:
-        """Make durable what was read: another server may go on from there."""
-        with suppress(Unavailable, UploadInUse):  # whoever reads the body hears of it
+        """Make the received bytes durable, because another server may continue from there."""
+        with suppress(Unavailable, UploadInUse):  # the reader of the body gets the error
             await self.flush()
 
     def lose(self) -> None:
-        """Stop reading, and forget what is not durable: it belongs to another server now."""
+        """Stop reading and discard what is not durable; another server has the lock."""
         if self._reading is not None and self._scope is not None:
             self._reading.discard()
             self._scope.cancel()
 
     async def flush(self) -> int | None:
-        """Make durable what was read; return the file's size, None when nothing is being read."""
+        """Make the received bytes durable; return the file's size, or None if no body is being read."""
         return None if self._reading is None else await self._reading.flush()
 
     def yield_up(self, patience_s: float) -> None:
-        """Stop reading, if nothing came for so long. Raises UploadInUse if it did."""
+        """Stop reading if nothing arrived for this long, otherwise raise UploadInUse."""
         if self._reading is not None and self._scope is not None:
             if anyio.current_time() - self._heard_s < patience_s:
                 raise UploadInUse
@@ -83,23 +83,23 @@ class UploadLock:
 
 
 class UploadLocks:
-    """Who works on which upload."""
+    """The locks on all uploads."""
 
     def __init__(self, holdings: Holdings | None = None) -> None:
-        """`holdings` where other servers take uploads in as well."""
+        """`holdings` is needed if several servers accept uploads."""
         self._held: dict[str, UploadLock] = {}
         self._holdings = holdings
 
     def holder(self, upload_id: str) -> UploadLock | None:
-        """Return who works on an upload."""
+        """Return the current lock on an upload, or None."""
         return self._held.get(upload_id)
 
     @asynccontextmanager
     async def take(self, upload_id: str, patience_s: float = SILENT_S) -> AsyncIterator[UploadLock]:
-        """Hold an upload while the block lasts, once nobody else does.
+        """Hold the lock on an upload inside the block, once it is free.
 
-        A body that is being read is not waited for: it is stopped if it was silent for so long.
-        Raises UploadInUse if it was not, and Unavailable's where there are other servers.
+        A request that is reading a body is not waited for: it is stopped if it was silent for `patience_s`. Raises
+        UploadInUse if it was not, and Unavailable if there are other servers.
         """
         while (holder := self._held.get(upload_id)) is not None:
             holder.yield_up(patience_s)
@@ -118,7 +118,7 @@ class UploadLocks:
 
 
 async def _agree(holdings: Holdings, name: str, *, by_force: bool) -> None:
-    """Take the turn among servers. Raises UploadInUse while another one has it, unless it is taken by force."""
+    """Take the lock among servers. Raises UploadInUse while another one holds it, unless `by_force`."""
     if by_force:
         await holdings.take_over(name)
         return

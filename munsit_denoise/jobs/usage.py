@@ -1,4 +1,4 @@
-"""What a user has used, and what is left."""
+"""A user's usage and remaining minutes."""
 
 from dataclasses import dataclass
 
@@ -9,23 +9,23 @@ from munsit_denoise.jobs.balance import minutes_of
 
 @dataclass(frozen=True)
 class Used:
-    """A user's jobs by status, minutes of sound and bytes."""
+    """Jobs by status, minutes of sound and bytes of a user."""
 
     jobs: dict[str, int]
     minutes_processed: float
-    minutes_available: float | None  # None where jobs cost nothing
+    minutes_available: float | None  # None if jobs are free
     stored_bytes: int
 
 
 class UsageReader:
-    """Tells what users have used. Every method may raise DatabaseBusy."""
+    """Reads the usage of users. Every method may raise DatabaseBusy."""
 
     def __init__(self, counts: Counts, balances: Balances | None = None) -> None:
-        """`balances` where jobs take from them."""
+        """`balances` if jobs use them up."""
         self._counts, self._balances = counts, balances
 
     async def of(self, user_id: str) -> Used:
-        """Return what a user has used so far."""
+        """Return a user's usage so far."""
         counted = await self._counts.of(user_id)
         left_ms = await self._balances.available_ms(user_id) if self._balances else None
         available = None if left_ms is None else minutes_of(left_ms)

@@ -1,17 +1,17 @@
-"""Deletes a user with all data, also while a server runs; run again after a crash, it finishes."""
+"""Deletes a user with all data, also while a server runs; after a crash, run it again to finish."""
 
 import anyio
 
 from munsit_denoise.db.users import Users
 from munsit_denoise.storage.base import Storage
 
-STOP_S = 2.5  # by then a server has stopped the jobs that it ran, and takes no revoked key any more
+STOP_S = 2.5  # time in which a server stops jobs and forgets revoked keys
 
 
 async def delete_user(users: Users, storage: Storage, name: str, stop_s: float = STOP_S) -> None:
-    """Remove a user's keys, records, files, uploads, deliveries and balance. Raises NotFound, and Unavailable's.
+    """Remove a user's keys, records, files, uploads, deliveries and balance. Raises NotFound and Unavailable.
 
-    `stop_s` is how long a server gets to stop their jobs, in seconds: 0 where none runs.
+    `stop_s` is the time for a server to stop their jobs, in seconds; 0 if no server runs.
     """
     user_id = await users.find(name)
     while True:

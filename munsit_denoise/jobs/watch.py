@@ -1,4 +1,4 @@
-"""The events of a job, in order and never backwards: one reading of its record for all listeners."""
+"""The events of a job, in order and never backwards; one reading of the record serves all listeners."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
@@ -15,19 +15,19 @@ from munsit_denoise.records import (
     terminal_event,
 )
 
-MAX_ENCODINGS = 16  # kept of one event; a client that makes up hosts pays for its own
+MAX_ENCODINGS = 16  # kept for one event; a client that varies the host pays for its own
 
 Encoding = TypeVar("Encoding")
-Standing = Callable[[DenoiseRecord], Queued | None]  # where a job waits, None when it does not
+Standing = Callable[[DenoiseRecord], Queued | None]  # the place of a waiting job, or None
 
 
 @dataclass(frozen=True)
 class WatchTimes:
-    """How long is waited, in seconds.
+    """Waiting times, in seconds.
 
-    `recheck_s`: for the bell, before a record, and the keys of those who listen, are looked at again. `idle_s`:
-    for any event, before a listener's stream ends. `quiet_s`: for any event, before a listener is told that
-    nothing happened. `queue_s`: between two looks at the queue.
+    `recheck_s`: without the bell, until the record and the listeners' keys are read again. `idle_s`: without an event,
+    until a listener's stream ends. `quiet_s`: without an event, until a listener gets a sign of life. `queue_s`:
+    between two looks at the queue.
     """
 
     recheck_s: float
@@ -37,7 +37,7 @@ class WatchTimes:
 
 
 class Told:
-    """An event as all listeners of a job share it, with its encodings: they go when the next event comes."""
+    """An event shared by all listeners of a job, with its encodings, which are dropped with the next event."""
 
     __slots__ = ("_encoded", "event")
 
@@ -47,11 +47,11 @@ class Told:
 
     @property
     def is_end(self) -> bool:
-        """Whether nothing can follow."""
+        """Whether this is the last event."""
         return isinstance(self.event, Done | Failed)
 
     def encoded(self, form: Hashable, encode: Callable[[Event], Encoding]) -> Encoding:
-        """Return the event in a form (a dialect, a base URL), encoded once for all who ask for it."""
+        """Return the event in a form (dialect and base URL), encoded once for all listeners."""
         found: Encoding | None = self._encoded.get(form)
         if found is None:
             found = encode(self.event)
@@ -61,22 +61,22 @@ class Told:
 
 
 def present(record: DenoiseRecord, heard: Event | None, standing: Standing) -> Event:
-    """Return what a job does at present, by its record, what the bell said last, and the queue."""
+    """Return the current event of a job, from its record, the last event of the bell, and the queue."""
     return terminal_event(record) or heard or (Downloading() if record.source_url else _waiting(record, standing))
 
 
 def _waiting(record: DenoiseRecord, standing: Standing) -> Queued | Processing:
     if (place := standing(record)) is not None:
         return place
-    begun = record.percent > 0 or record.message is not None  # as whoever runs it has noted
-    return Processing(record.percent, record.message) if begun else Queued(0)  # what was taken is about to run
+    begun = record.percent > 0 or record.message is not None  # as its runner has written
+    return Processing(record.percent, record.message) if begun else Queued(0)  # out of the queue, about to run
 
 
 def advance(shown: Event | None, event: Event) -> Event | None:
-    """Return what an event tells those who were shown another one, None when it tells nothing new.
+    """Return the event to show after another one, or None if there is nothing new.
 
-    What falls back in the queue is not told; a percentage that falls back (another attempt began) is held, and
-    its message told alone.
+    A place that falls back in the queue is not shown. If the percentage falls back because another attempt started, it
+    stays and only the message changes.
     """
     if shown is None or isinstance(event, Done | Failed):
         return event
@@ -87,7 +87,7 @@ def advance(shown: Event | None, event: Event) -> Event | None:
 
 
 def _rank(event: Event) -> tuple[int, int]:
-    """Return how far a job has come, as what can be compared."""
+    """Return the progress of a job in a form that can be compared."""
     if isinstance(event, Queued):
         return 1, -event.jobs_ahead
     return (2 if isinstance(event, Processing) else 0), 0

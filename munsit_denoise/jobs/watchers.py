@@ -1,4 +1,4 @@
-"""One watcher for each job, however many listen; one clock and one check of each key for all of them."""
+"""One watcher for each job that has listeners; one clock and one check of each key for all listeners."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,29 +17,29 @@ from munsit_denoise.logs import get_logger
 from munsit_denoise.records import DELETED, DenoiseRecord, Event, Failed, Processing, Queued, terminal_event
 
 log = get_logger()
-BATCH = 64  # listeners that are woken before other requests have their turn
-TICKS = 40  # of the clock in the time without an event that ends a stream: it ends a fortieth late at most
-BUSY_RECHECK_S = 0.5  # until the record is asked again, after a database that was busy
-KEY_CHECKS = 2  # of each key in the time between two looks at a record
+BATCH = 64  # listeners that are woken before other tasks run
+TICKS = 40  # clock ticks within the idle time: a stream ends at most a fortieth too late
+BUSY_RECHECK_S = 0.5  # until a record is read again after the database was busy
+KEY_CHECKS = 2  # of each key within the time between two looks at a record
 
 
 @dataclass(frozen=True)
 class WatchSources:
-    """Where it is learnt what a job does, and whether those who listen still may."""
+    """Where watchers read the state of jobs and the validity of keys."""
 
-    read: Callable[[str], Awaitable[DenoiseRecord | None]]  # a record, whoever owns it; raises DatabaseBusy
+    read: Callable[[str], Awaitable[DenoiseRecord | None]]  # a record of any owner; raises DatabaseBusy
     bell: Bell
-    progress: Callable[[str], Processing | None]  # of a job that runs
+    progress: Callable[[str], Processing | None]  # of a running job
     standing: Standing
-    queue_changes: Callable[[], int]  # a number that grows whenever places in the queue change
-    is_valid: Callable[[str], Awaitable[bool]]  # whether a key still opens the door; raises DatabaseBusy
+    queue_changes: Callable[[], int]  # a number that grows with each change of places in the queue
+    is_valid: Callable[[str], Awaitable[bool]]  # whether a key is still valid; raises DatabaseBusy
 
 
 class Watchers:
-    """Tells everybody who listens what their jobs do, while `run_forever` runs."""
+    """Tells listeners what their jobs do, while `run_forever` runs."""
 
     def __init__(self, sources: WatchSources, times: WatchTimes, most_per_key: int = 0) -> None:
-        """At most `most_per_key` may listen with one key; 0: any number."""
+        """At most `most_per_key` listeners for one key; 0 means no limit."""
         self._sources, self._times, self._most_per_key = sources, times, most_per_key
         self._by_key: Counter[str] = Counter()
         self._jobs: dict[str, Watched] = {}
@@ -51,7 +51,7 @@ class Watchers:
         return len(self._listeners)
 
     async def run_forever(self) -> None:
-        """Watch what is listened to; at the end every listener ends in order."""
+        """Watch the jobs that have listeners; at the end, end all listeners normally."""
         try:
             async with anyio.create_task_group() as self._tasks:
                 self._tasks.start_soon(self._check_keys)
@@ -64,12 +64,12 @@ class Watchers:
 
     @contextmanager
     def listen(self, job_id: str, key_id: str) -> Iterator[Listener]:
-        """Listen to a job with a key: its latest state, then its changes, never backwards, to exactly one end.
+        """Listen to a job: its latest event, then its changes, never backwards, until exactly one end.
 
-        Without an event for `idle_s`, or when the bell closes, the listener ends early; with InvalidKey when its
-        key is revoked. A job's first listener starts its watcher, which listens to the bell, then reads the
-        record, so that nothing falls between, and reads it again now and then, so that a bell that loses
-        everything costs time only. Raises TooManyStreams.
+        The listener ends early after `idle_s` without an event, when the bell closes, or with InvalidKey when its key
+        is revoked. A job's first listener starts its watcher, which subscribes to the bell and then reads the record,
+        so that nothing is missed in between. It reads the record again at intervals, so that a bell that loses events
+        only causes a delay. Raises TooManyStreams.
         """
         if 0 < self._most_per_key <= self._by_key[key_id]:
             raise TooManyStreams(self._most_per_key)
@@ -109,24 +109,24 @@ class Watchers:
                     event = await self._next(job, ear)
         except BellClosed:
             pass
-        except Exception:  # a boundary: the listeners of one job must not end those of others
+        except Exception:  # boundary: an error in one job must not end the listeners of others
             log.exception("job can no longer be watched", job=job.id)
         self._forget(job)
         job.end()
 
     async def _begin(self, job: Watched) -> Event | None:
-        """Return what a job does at present; a database that is busy is asked again later."""
+        """Return the current event of a job; a busy database is asked again later."""
         return await self._look(job) or self._present(job)
 
     async def _next(self, job: Watched, ear: Ear) -> Event | None:
-        """Return what a job does after the bell rang, or as is seen in the queue or the record. Raises BellClosed."""
+        """Return the event after the bell rang, or after a look at queue or record. Raises BellClosed."""
         rung = False
         with anyio.move_on_after(max(job.look_at_s - anyio.current_time(), 0)) as job.waiting:
             await ear.next()
             rung = True
         job.waiting = None
         if rung and (running := self._sources.progress(job.id)) is not None:
-            return running  # as often as that rings, the record need not be asked
+            return running  # while the bell rings, the record need not be read
         if rung or anyio.current_time() >= job.look_at_s:
             end = await self._look(job)
             if end is not None:
@@ -140,7 +140,7 @@ class Watchers:
         return present(job.record, running, self._sources.standing)
 
     async def _look(self, job: Watched) -> Event | None:
-        """Read a job's record; return its end, None while it has not ended or the database is busy."""
+        """Read a job's record; return its end, or None if it has not ended or the database is busy."""
         job.look_at_s = anyio.current_time() + self._times.recheck_s
         try:
             record = await self._sources.read(job.id)
@@ -153,12 +153,12 @@ class Watchers:
         return terminal_event(record)
 
     async def _tell(self, job: Watched, event: Event | None) -> bool:
-        """Tell an event to everybody who listens to a job if it is news; say whether it is the end."""
+        """Tell a new event to all listeners of a job; return whether it is the end."""
         news = event and advance(job.told.event if job.told else None, event)
         if news is None:
             return False
         told = job.told = Told(news)
-        listeners = list(job.listeners)  # whoever comes later has it from the job
+        listeners = list(job.listeners)  # later listeners get it from the job
         async with self._fan_out:
             for start in range(0, len(listeners), BATCH):
                 now_s = anyio.current_time()
@@ -168,7 +168,7 @@ class Watchers:
         return told.is_end
 
     async def _keep_time(self) -> None:
-        """Let streams without an event give a sign of life, or end; let those that wait look at the queue."""
+        """Let streams without an event send a sign of life or end; let those in the queue look at it."""
         times, changes = self._times, -1
         tick_s = min(times.queue_s, times.idle_s / TICKS, times.quiet_s / 2)
         while True:
@@ -195,7 +195,7 @@ class Watchers:
                 await checkpoint()
 
     async def _check_keys(self) -> None:
-        """End the streams of keys that were revoked: one question a key, however many streams it has."""
+        """End the streams of revoked keys, with one query for each key."""
         while True:
             await anyio.sleep(self._times.recheck_s / KEY_CHECKS)
             for key_id in {listener.key_id for listener in self._listeners}:

@@ -1,6 +1,6 @@
-"""Delivers webhooks: at least once, until the receiver accepts one or it is given up.
+"""Delivers webhooks at least once, until the receiver accepts one or the tries are used up.
 
-Deliveries are rows, so a crash loses none; one that arrived and was not noted is sent again, under the same id.
+Deliveries are rows, so a crash loses none. A delivery that arrived but was not noted is sent again with the same id.
 """
 
 import random
@@ -21,22 +21,22 @@ from munsit_denoise.redaction import host_of
 from munsit_denoise.remote.webhook import DeliveryOutcome, Message
 
 log = get_logger()
-PLACES = 16  # tries at the same time, of which a user's are half at the most
+PLACES = 16  # tries at the same time; at most half of them for one user
 PER_HOST = 2
 PAUSES_S = (5, 30, 120, 600, 1800, 3600, 3 * 3600, 7 * 3600, 12 * 3600)  # a day in all
-JITTER = 0.2  # of a pause, more or less: servers that come back are not met by all at once
+JITTER = 0.2  # of a pause, more or less, so that a recovered receiver is not flooded
 TRIES = len(PAUSES_S) + 1
-GONE = 410  # the server wants no more of these
-STIR_S = 0.5  # after a job moved elsewhere, until the list is looked at: a worker may have noted something
-LONGEST_S = 600.0  # until the list is looked at again in any case
+GONE = 410  # the receiver wants no more deliveries
+STIR_S = 0.5  # after a job changed in another process, until the list is read; that process may have added to it
+LONGEST_S = 600.0  # until the list is read again in any case
 
-Write = Callable[[str, Sequence[Any], int], bytes]  # base, values of HISTORY_COLUMNS, when it ended: the body
-Post = Callable[[str, Message], Awaitable[DeliveryOutcome]]  # to a URL
+Write = Callable[[str, Sequence[Any], int], bytes]  # base URL, values of HISTORY_COLUMNS, time of the end: the body
+Post = Callable[[str, Message], Awaitable[DeliveryOutcome]]  # sends to a URL
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outgoing:
-    """What it takes to tell something."""
+    """The dependencies of deliveries."""
 
     deliveries: Deliveries
     secrets: WebhookSecrets
@@ -46,7 +46,7 @@ class Outgoing:
 
 
 class Webhooks:
-    """Works on the list of what is to be told, while `run_forever` runs."""
+    """Delivers what is due, while `run_forever` runs."""
 
     def __init__(self, outgoing: Outgoing) -> None:
         self._out = outgoing
@@ -54,15 +54,15 @@ class Webhooks:
         self._rung, self._stirred = anyio.Event(), anyio.Event()
 
     def ring(self) -> None:
-        """There is something new on the list."""
+        """Announce a new delivery."""
         self._rung.set()
 
     def stir(self) -> None:
-        """There may be something new on the list, of another process; looked at soon, however often this is called."""
+        """Announce a possible new delivery of another process; the list is read soon, once for many calls."""
         self._stirred.set()
 
     async def run_forever(self) -> None:
-        """Tell what is to be told, users in turn."""
+        """Deliver what is due, with users in turn."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._hear_others)
             while True:
@@ -70,12 +70,12 @@ class Webhooks:
                 for ready in await self._next():
                     self._at_work[ready.id] = ready
                     tasks.start_soon(self._work, ready)
-                    self._rung.set()  # perhaps there is more, behind what was found
+                    self._rung.set()  # there may be more after what was found
                 if not self._rung.is_set():
                     await self._wait(looked_us)
 
     async def _wait(self, looked_us: int) -> None:
-        """Wait for a ring, or for what is to be told next; what was due at the last look waits for a place."""
+        """Wait for a ring or the next due time; what was due at the last look waits for a place."""
         due_in_s = await persist(lambda: self._out.deliveries.next_due_in_s(looked_us))
         with anyio.move_on_after(LONGEST_S if due_in_s is None else min(max(due_in_s, 0), LONGEST_S)):
             await self._rung.wait()
@@ -88,7 +88,7 @@ class Webhooks:
             self.ring()
 
     async def _next(self) -> list[DueDelivery]:
-        """Return what finds a place now."""
+        """Return the deliveries that get a place now."""
         free = PLACES - len(self._at_work)
         if free <= 0:
             return []
@@ -120,12 +120,12 @@ class Webhooks:
             return await self._out.post(due.url, Message(due.id, body, secret))
         except NotFound:
             return DeliveryOutcome(GONE, "The user was deleted.")
-        except Exception:  # a boundary: one that breaks must not keep the others waiting
+        except Exception:  # boundary: one that fails must not hold up the others
             log.exception("webhook broke")
             return DeliveryOutcome(None, "This server broke on it.")
 
     async def _note(self, due: WebhookDelivery, answer: DeliveryOutcome) -> None:
-        """Write down how a try went, also while the work is being stopped, and tell it."""
+        """Write the outcome of a try, even while the work is being stopped, and log it."""
         write = self._outcome(due, answer)
         with anyio.CancelScope(shield=True):
             try:
@@ -151,5 +151,5 @@ class Webhooks:
 
 
 def pause_s(tries: int) -> float:
-    """Return how long to wait after so many tries."""
+    """Return the pause after this many tries."""
     return PAUSES_S[min(tries, len(PAUSES_S)) - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
