@@ -1,1 +1,1 @@
-"""Sound out of files and into files, by ffmpeg in a process of its own."""
+"""Reads and writes sound and video files with ffmpeg, which runs as a separate process."""

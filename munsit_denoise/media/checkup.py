@@ -1,4 +1,4 @@
-"""Checks that ffmpeg and ffprobe can do what the service needs, on the packaged recording."""
+"""Checks on the packaged recording that ffmpeg and ffprobe can do what the service needs."""
 
 from munsit_denoise.media.confinement import confinement
 from munsit_denoise.media.ffmpeg import ProgramLimits, finish, input_options, program
@@ -9,13 +9,13 @@ PATIENCE_S = 15.0
 
 
 class Unable(Exception):
-    """A program does not do what it has to; the message is a sentence."""
+    """A program lacks a needed ability; the message is a sentence."""
 
 
 async def try_programs() -> str:
-    """Return the version of ffmpeg once the programs have read a recording and know all codecs.
+    """Return the version of ffmpeg after the programs have read a recording and listed all needed codecs.
 
-    Raises Unable, MissingProgram, OSError, and what `finish` does.
+    Raises Unable, MissingProgram, OSError, and what `finish` raises.
     """
     for name in ("ffmpeg", "ffprobe"):
         program(name)
@@ -32,7 +32,7 @@ async def try_programs() -> str:
 
 
 def unconfined() -> list[str]:
-    """Return a sentence for each protection from what users send that this machine does not give."""
+    """Return a sentence for each protection against malicious files that this machine lacks."""
     return confinement().missing
 
 

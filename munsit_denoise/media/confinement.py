@@ -1,4 +1,4 @@
-"""Confines a program that reads strangers' files: limits, an end with the server, no new rights, no network."""
+"""Confines programs that read untrusted files: resource limits, no new rights, no network, an end with the server."""
 
 import shutil
 import subprocess
@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 
-NO_NETWORK = (("unshare", "--net"), ("unshare", "--user", "--map-current-user", "--net"))  # as root, as anybody
+NO_NETWORK = (("unshare", "--net"), ("unshare", "--user", "--map-current-user", "--net"))  # for root; for other users
 NO_RIGHTS = ("--no-new-privs", "--inh-caps", "-all", "--bounding-set", "-all,+dac_override")  # root reads users' files
 END_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
 TRIAL_S = 10
@@ -15,19 +15,19 @@ Words = tuple[str, ...]  # of a command
 
 @dataclass(frozen=True)
 class Confinement:
-    """What is in force on this machine, tried out once."""
+    """The protections available on this machine, determined once."""
 
-    bounding: Words  # the commands that put it in force, none where it can't be
+    bounding: Words  # the commands that set the limits; empty if unavailable
     network: Words
     rights: Words
 
     def command(self, bounds: Words) -> list[str]:
-        """Return what stands before a program's own command; `bounds` are options of prlimit."""
+        """Return the words to put before a program's command; `bounds` are options of prlimit."""
         return [*self.network, *((*self.bounding, *bounds) if self.bounding else ()), *self.rights]
 
     @property
     def missing(self) -> list[str]:
-        """A sentence for each protection that this machine does not give."""
+        """A sentence for each protection that this machine lacks."""
         lacks = []
         if not self.bounding:
             lacks.append("Programs that read uploads have no limits here: install util-linux (prlimit).")
@@ -40,7 +40,7 @@ class Confinement:
 
 @cache
 def confinement() -> Confinement:
-    """Return what is in force on this machine; the first call tries it out."""
+    """Return the protections available on this machine; the first call tries them."""
     rights = ((*END_WITH_PARENT, *NO_RIGHTS), (*END_WITH_PARENT, "--no-new-privs"))
     network = _first(NO_NETWORK, ())
     return Confinement(
@@ -51,7 +51,7 @@ def confinement() -> Confinement:
 
 
 def _first(choices: tuple[Words, ...], options: Words, before: Words = ()) -> Words:
-    """Return the first command under which a program runs, with its full path."""
+    """Return the first command that can run a program, with its full path."""
     nothing = shutil.which("true") or "true"
     for name, *words in choices:
         command = (shutil.which(name) or name, *words)

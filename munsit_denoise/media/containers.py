@@ -1,21 +1,21 @@
-"""What the containers of films hold, so that players read it: by ffmpeg's name of the muxer.
+"""The streams that players can read in each video container, by ffmpeg's name of the muxer.
 
-A muxer takes more than that: MPEG program streams take H.264, transport streams VP9, and no player shows either.
+A muxer accepts more: MPEG program streams take H.264 and transport streams VP9, but no player shows them.
 """
 
 from dataclasses import dataclass
 
-BROADCAST_RATES_HZ = ("24000/1001", "24", "25", "30000/1001", "30", "50", "60000/1001", "60")  # of frames
+BROADCAST_RATES_HZ = ("24000/1001", "24", "25", "30000/1001", "30", "50", "60000/1001", "60")  # frame rates
 
 
 @dataclass(frozen=True)
 class PictureEncoder:
-    """How a picture is encoded anew: fast on any processor, at a quality that is not told from the source."""
+    """How a picture is encoded again: fast on any processor, in a quality that looks like the source."""
 
     name: str
     options: tuple[str, ...]
-    rates_hz: tuple[str, ...] = ()  # of frames; none: any, also changing ones
-    codec: str = ""  # ffmpeg's name of what comes out
+    rates_hz: tuple[str, ...] = ()  # frame rates; empty: any, also variable ones
+    codec: str = ""  # ffmpeg's name of the result
 
 
 X264 = PictureEncoder("libx264", ("-preset", "veryfast", "-crf", "20", "-pix_fmt", "yuv420p"), codec="h264")
@@ -32,16 +32,16 @@ THEORA = PictureEncoder("libtheora", ("-q:v", "8", "-pix_fmt", "yuv420p"), ("any
 
 @dataclass(frozen=True)
 class Container:
-    """What one container holds, by ffmpeg's names of codecs."""
+    """The streams that a container can hold, by ffmpeg's names of codecs."""
 
     encoder: PictureEncoder
     pictures: frozenset[str]  # empty: any
-    sounds: frozenset[str]  # that are copied; others are encoded as the format's own; empty: any
-    subtitles: frozenset[str] = frozenset()  # that are copied
-    text: str | None = None  # the codec that subtitles of text become
+    sounds: frozenset[str]  # sound that is copied; other sound is encoded; empty: any
+    subtitles: frozenset[str] = frozenset()  # subtitles that are copied
+    text: str | None = None  # the codec for text subtitles
     holds_attachments: bool = False
     data: frozenset[str] = frozenset()
-    from_picture: bool = False  # has no time stamps: sound and picture begin together
+    from_picture: bool = False  # has no time stamps: sound and picture start together
     sound_tracks: int = 64
 
 

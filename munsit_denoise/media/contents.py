@@ -1,4 +1,4 @@
-"""What a file holds beside the samples of one track: its other streams, its tags, its chapters."""
+"""Reads what a file holds besides the samples of one track: other streams, tags, chapters."""
 
 import json
 from dataclasses import dataclass, field
@@ -12,8 +12,8 @@ from munsit_denoise.media.ffmpeg import ProgramLimits, finish, input_options
 from munsit_denoise.media.wav import PlainWav, read_plain_wav
 
 PROBE_TIMEOUT_S = 60
-KINDS = {"video": "v", "audio": "a", "subtitle": "s", "attachment": "t", "data": "d"}  # ffprobe's word: ffmpeg's
-IMAGES = {  # of covers, by ffmpeg's name of their codec
+KINDS = {"video": "v", "audio": "a", "subtitle": "s", "attachment": "t", "data": "d"}  # ffprobe's word: ffmpeg's letter
+IMAGES = {  # by ffmpeg's name of the cover's codec
     "mjpeg": "image/jpeg",
     "png": "image/png",
     "gif": "image/gif",
@@ -29,13 +29,13 @@ class Stream:
 
     index: int  # among all streams of the file
     kind: str  # v, a, s, t (attachment) or d (data)
-    codec: str  # ffmpeg's name, "unknown" where it has none
-    code: str = ""  # of four letters, that stands for the codec in the file
+    codec: str  # ffmpeg's name, or "unknown"
+    code: str = ""  # the four-letter code of the codec in the file
     is_cover: bool = False
     start_s: float | None = None  # on the file's own clock
     width: int = 0
     height: int = 0
-    rotation_deg: float = 0.0  # by which players turn the picture
+    rotation_deg: float = 0.0  # how far players turn the picture
     frames_per_second: float = 0.0
     sample_rate_hz: int = 0
     channels: int = 0
@@ -52,7 +52,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Chapter:
-    """A stretch of time with a title."""
+    """A titled section of the recording."""
 
     start_s: float
     end_s: float
@@ -61,11 +61,11 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Contents:
-    """Everything that stands in a file."""
+    """Everything in a file."""
 
     container: str  # ffmpeg's first name for it
-    start_s: float  # on the file's own clock: what ffmpeg calls zero
-    duration_s: float  # of all that is in it
+    start_s: float  # on the file's own clock: ffmpeg's zero
+    duration_s: float  # of all streams
     streams: tuple[Stream, ...]
     tags: dict[str, str]
     chapters: tuple[Chapter, ...]
@@ -76,12 +76,12 @@ class Contents:
 
     @property
     def covers(self) -> list[Stream]:
-        """The pictures that stand for a recording; nothing of them moves."""
+        """The cover pictures."""
         return [stream for stream in self.streams if stream.is_cover and stream.codec in IMAGES]
 
 
 async def read_contents(path: Path) -> Contents:
-    """Return what a file holds, empty where that cannot be told. Raises Interrupted."""
+    """Return the contents of a file; empty if they cannot be read. Raises Interrupted."""
     plain = await to_thread.run_sync(read_plain_wav, path)
     if plain is not None and plain.is_bare:
         return _bare(plain)
@@ -103,7 +103,7 @@ async def read_contents(path: Path) -> Contents:
 
 
 def _bare(wav: PlainWav) -> Contents:
-    """Return what a WAV holds that tells of nothing but its samples."""
+    """Return the contents of a WAV that holds nothing but samples."""
     sound = Stream(0, "a", wav.codec, sample_rate_hz=wav.sample_rate_hz, channels=wav.channels)
     return Contents("wav", 0.0, wav.duration_s, (sound,), {}, ())
 

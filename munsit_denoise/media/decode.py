@@ -1,4 +1,4 @@
-"""A file's audio track as blocks of float32, with as much memory for three hours as for three minutes."""
+"""Decodes a file's audio track into blocks of float32, with constant memory for any duration."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -24,14 +24,14 @@ from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.media.timeline import TimeLine
 
 Block = NDArray[np.float32]  # [frames, channels], full scale is 1
-Exact = NDArray[np.float64]  # the same
-Samples = NDArray[np.floating[Any]]  # either
+Exact = NDArray[np.float64]  # the same in float64
+Samples = NDArray[np.floating[Any]]  # either of them
 BLOCK_S = 1
-READ_BYTES = 2**18  # at most a time, nor more than a block
-SPARE_S = 60  # a track may turn out longer than measured by so much
-SHORT_S = 0.5  # a track that comes out shorter than measured by so much is looked at again
-# Added to all stamps, as the pipe's container knows none below zero. A file's clock may count frames of 1,152 samples,
-# of 2,048, or of 1001/30000 s: with a multiple of these no stamp is rounded, at whatever rate.
+READ_BYTES = 2**18  # the largest read, unless a block is smaller
+SPARE_S = 60  # a track may be longer than measured by this
+SHORT_S = 0.5  # if a track decodes to this much less than measured, it is measured again
+# Added to all time stamps, because the pipe's container has no negative ones. A file's clock may count frames of 1,152
+# or 2,048 samples, or of 1001/30000 s; with a multiple of these no stamp is rounded, at any rate.
 AHEAD_S = 18_432 * 1_001
 UNDECODABLE = "The audio in the file could not be decoded."
 
@@ -40,9 +40,8 @@ UNDECODABLE = "The audio in the file could not be decoded."
 async def decoding(path: Path, track: AudioTrack) -> AsyncIterator[AsyncIterator[Block]]:
     """Yield an iterator over the track's blocks, at its own rate and channels; the decoder ends with the block.
 
-    The blocks are the track's whole time line: where its stamps leave something out, or begin late, is silence.
-    Iterating raises ProcessingFailed when nothing can be decoded, or far more than was announced, and Interrupted
-    when the decoder was cut off.
+    The blocks cover the whole time line: gaps between time stamps, and a late start, become silence. Iterating raises
+    ProcessingFailed if nothing can be decoded, or far more than announced, and Interrupted if the decoder was killed.
     """
     async with _running(path, track, "pcm_f64le" if _is_double(track) else "pcm_f32le") as process:
         yield _blocks(path, process, _Decoded(track, double=_is_double(track)))
@@ -50,7 +49,7 @@ async def decoding(path: Path, track: AudioTrack) -> AsyncIterator[AsyncIterator
 
 @asynccontextmanager
 async def decoding_exactly(path: Path, track: AudioTrack) -> AsyncIterator[AsyncIterator[Exact]]:
-    """Yield what `decoding` does, in float64: every sample of integers of up to 53 bits is what the file holds."""
+    """Yield what `decoding` does, in float64, which represents integer samples of up to 53 bits exactly."""
     async with _running(path, track, "pcm_f64le") as process:
         yield _exact_blocks(path, process, _Decoded(track, double=True))
 
@@ -101,32 +100,32 @@ async def _receive(process: Process, most: int) -> bytes:
 
 
 class _Decoded:
-    """Puts what a decoder writes on the track's time line and cuts it into blocks."""
+    """Puts the decoder's output on the track's time line and cuts it into blocks."""
 
     def __init__(self, track: AudioTrack, *, double: bool) -> None:
         self._track = track
         self._line = TimeLine(track.sample_rate_hz, track.container, track.has_picture)
         self._nut = NutReader()
         self._sample = np.dtype("<f8" if double else "<f4")
-        self.most_bytes = min(BLOCK_S * track.sample_rate_hz * 4 * track.channels, READ_BYTES)  # read at a time
+        self.most_bytes = min(BLOCK_S * track.sample_rate_hz * 4 * track.channels, READ_BYTES)  # per read
         self._frame_bytes = self._sample.itemsize * track.channels
         self._zero_s = AHEAD_S + track.origin_s  # on the pipe's clock
         self._pieces: list[bytes] = []
         self._waiting = 0  # frames in the pieces
-        self.frames = 0  # that were decoded
+        self.frames = 0  # frames decoded so far
 
     @property
     def is_short(self) -> bool:
-        """Whether less came than was measured."""
+        """Whether fewer frames arrived than were measured."""
         return self._line.position < (self._track.duration_s - SHORT_S) * self._track.sample_rate_hz
 
     async def is_all(self, path: Path) -> bool:
-        """Return whether a second look finds no more either: then the rest of the file is broken."""
+        """Return whether a second measurement finds no more sound; then the rest of the file is broken."""
         again = await decode_times(path, self._track.index, duration_s=self._track.duration_s)
         return again.length_s <= self.frames / self._track.sample_rate_hz + SHORT_S
 
     def take(self, chunk: bytes) -> Iterator[Samples]:
-        """Yield the blocks that a chunk completes, of a second and the frame that passes it."""
+        """Yield the blocks that a chunk completes; a block ends with the packet that completes a second."""
         rate_hz = self._track.sample_rate_hz
         try:
             for stamp, content in self._nut.feed(chunk):
@@ -177,14 +176,14 @@ def _is_double(track: AudioTrack) -> bool:
 
 
 def _finite(block: Samples) -> Samples:
-    """Return a block in which what is no number, or none that is finite, is silence."""
+    """Return a block with infinite and not-a-number samples replaced by silence."""
     if not np.isfinite(block).all():
         block = np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0)
     return block
 
 
 def _single(block: Samples) -> Block:
-    """Return a finite block of float32: what is too large is the largest there is."""
+    """Return a block as finite float32; larger samples become the largest float32."""
     block = _finite(block)
     if block.dtype != np.float32:
         largest = np.finfo(np.float32).max

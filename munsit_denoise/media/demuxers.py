@@ -1,14 +1,14 @@
-"""Which of ffmpeg's readers of containers may look at what was sent, and why the others may not.
+"""Which of ffmpeg's demuxers may read a client's file, and why the others may not.
 
-ffmpeg decides by content which reader a file gets. Each one is code that strangers' bytes run through, so those that
-no recording needs stay out, and above all those that open other files. Names are those of `ffmpeg -demuxers`.
+ffmpeg chooses the demuxer by the content of the file. Each one is code that processes untrusted bytes, so those that no
+recording needs are left out, above all those that open other files. Names are those of `ffmpeg -demuxers`.
 """
 
 ALLOWED = (
-    # what recorders, phones, cameras, editors and browsers write
+    # written by recorders, phones, cameras, editors and browsers
     *("wav", "w64", "aiff", "caf", "au", "voc", "nistsphere", "flac", "mp3", "aac", "ac3", "eac3", "ogg", "amr"),
     *("mov", "matroska", "avi", "asf", "mpegts", "mpeg", "flv", "mxf", "nut", "gxf", "wtv", "dv"),
-    # what is older or rarer, and tells itself by a signature
+    # older or rarer, with a signature
     *("amrnb", "amrwb", "gsm", "dss", "qcp", "ilbc", "rm", "oma", "xwma", "adx", "iff", "dsf", "dts", "dtshd"),
     *("mlp", "truehd", "ape", "mpc", "mpc8", "tak", "tta", "wv", "shn"),
 )

@@ -1,4 +1,4 @@
-"""Blocks of float32 into a file of a chosen format."""
+"""Encodes blocks of float32 into a file of a chosen format."""
 
 import shutil
 from collections.abc import AsyncIterator
@@ -13,17 +13,17 @@ from munsit_denoise.media.ffmpeg import STALL_TIMEOUT_S, Process, ProgramLimits,
 from munsit_denoise.media.formats import Encoding
 from munsit_denoise.media.probe import AudioTrack
 
-RESERVE_BYTES = 2**20  # free space below which a failed write is blamed on the disk
+RESERVE_BYTES = 2**20  # with less free space, a failed write counts as a full disk
 
 
 class Encoder:
-    """Writes blocks to the file that its process makes."""
+    """Writes blocks to its process, which writes the file."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
 
     async def write(self, block: Block) -> None:
-        """Append [frames, channels]. Raises Interrupted when the program has stopped taking them."""
+        """Append [frames, channels]. Raises Interrupted if the program no longer reads."""
         try:
             with anyio.fail_after(STALL_TIMEOUT_S):
                 await self._process.stream.send(block.astype("<f4", copy=False).tobytes())
@@ -41,8 +41,8 @@ class _Broken(Exception):
 async def encoding_to(path: Path, track: AudioTrack, encoding: Encoding) -> AsyncIterator[Encoder]:
     """Yield an encoder; the file is complete when the block ends.
 
-    Raises ProcessingFailed when the format cannot hold this sound, StorageFull when the disk is full, Interrupted
-    when the encoder was cut off.
+    Raises ProcessingFailed if the format cannot hold this sound, StorageFull if the disk is full, Interrupted if the
+    encoder was killed.
     """
     limits = ProgramLimits(cpu_s=60 + int(track.duration_s * max(track.channels, 2)))
     async with running("encoder", _arguments(path, track, encoding), limits, feeds=True) as process:
@@ -63,7 +63,7 @@ async def encoding_to(path: Path, track: AudioTrack, encoding: Encoding) -> Asyn
 
 
 def write_failure(path: Path) -> Exception:
-    """Return why a file could not be written: the disk is full, or the format does not hold the sound."""
+    """Return the error for a file that could not be written: a full disk, or a format that cannot hold the sound."""
     if shutil.disk_usage(path.parent).free < RESERVE_BYTES:
         return StorageFull()
     return ProcessingFailed("The result could not be written in this format.")
@@ -79,5 +79,5 @@ def _arguments(path: Path, track: AudioTrack, encoding: Encoding) -> list[str]:
 
 
 def output_options(path: Path, encoding: Encoding) -> list[str]:
-    """Return the options that name the file to write; the same sound gives the same bytes."""
+    """Return the options for the output file; the same sound gives the same bytes."""
     return ["-fflags", "+bitexact", "-flags:a", "+bitexact", "-f", encoding.muxer, f"file:{path.absolute()}"]

@@ -1,8 +1,8 @@
-"""The only way to ffmpeg and ffprobe, confined to one local file.
+"""The only way to run ffmpeg and ffprobe, confined to one local file.
 
-A playlist or concat script under a harmless name makes ffmpeg read other files, so demuxers are allowed by
-name and `file` is the only protocol. What else holds a program stands in `confinement`; its process group is killed
-when the block around it ends, however it ends, and by the system when this process is.
+A playlist or concat script with a harmless name makes ffmpeg read other files. So demuxers are allowed by name, and
+`file` is the only protocol. `confinement` has the other protections. A program's process group is killed when the block
+around it ends for any reason, and by the system when this process dies.
 """
 
 import os
@@ -27,14 +27,14 @@ from munsit_denoise.errors import Interrupted, ProcessingFailed
 from munsit_denoise.media.confinement import confinement
 from munsit_denoise.media.demuxers import ALLOWED
 
-MAX_TOLD_BYTES = 4 * 2**20  # that a program may have to say
-ORDERLY_END = 255  # what ffmpeg exits with after SIGTERM, SIGINT and the like
-STALL_TIMEOUT_S = 60  # a program that neither reads nor writes for so long is broken
+MAX_TOLD_BYTES = 4 * 2**20  # the longest output of a program
+ORDERLY_END = 255  # ffmpeg's exit code after SIGTERM, SIGINT and similar
+STALL_TIMEOUT_S = 60  # a program that neither reads nor writes for this long is broken
 
 
 @dataclass(frozen=True)
 class ProgramLimits:
-    """What one program may use."""
+    """Resource limits of one program."""
 
     cpu_s: int = 60
     memory_bytes: int = 2 * 2**30  # address space
@@ -43,7 +43,7 @@ class ProgramLimits:
 
     @property
     def bounds(self) -> tuple[str, ...]:
-        """They as options of prlimit."""
+        """The limits as options of prlimit."""
         space = (f"--as={self.memory_bytes}", f"--fsize={self.file_bytes}")
         return (f"--cpu={self.cpu_s}", *space, f"--nofile={self.open_files}", "--core=0")
 
@@ -53,23 +53,23 @@ class MissingProgram(Exception):
 
 
 class Process:
-    """A program that runs, and this end of its input or output."""
+    """A running program, with our end of its input or output."""
 
     def __init__(self, popen: subprocess.Popen[bytes], stream: UNIXSocketStream) -> None:
         self._popen, self.stream = popen, stream
 
     @property
     def pid(self) -> int:
-        """The program's number."""
+        """The process id."""
         return self._popen.pid
 
     @property
     def returncode(self) -> int | None:
-        """What the program ended with, negative after a signal; None while it runs."""
+        """The exit code, negative after a signal; None while it runs."""
         return self._popen.poll()
 
     async def wait(self) -> int:
-        """Return what the program ends with."""
+        """Return the exit code when the program ends."""
         return await to_thread.run_sync(self._popen.wait, abandon_on_cancel=True)
 
     async def end(self) -> None:
@@ -83,7 +83,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Finished:
-    """What a program left behind."""
+    """The exit code and output of a program."""
 
     code: int
     stdout: bytes
@@ -93,8 +93,8 @@ class Finished:
 def program(name: str) -> str:
     """Return the path of the system's `ffmpeg` or `ffprobe`, of `encoder`, or of `python`. Raises MissingProgram.
 
-    The encoder is the ffmpeg of a Python package. It never reads what others sent; it starts in a sixth of the time,
-    as it has no libraries to link, and writes AMR, which Debian's does not.
+    `encoder` is the ffmpeg of a Python package. It never reads files of clients. It has no libraries to link, so it
+    starts in a sixth of the time, and it writes AMR, which Debian's does not.
     """
     if name == "python":
         return sys.executable
@@ -118,9 +118,9 @@ def input_options(path: Path) -> list[str]:
 async def running(
     name: str, arguments: list[str], limits: ProgramLimits, *, feeds: bool = False, tells: bool = False
 ) -> AsyncIterator[Process]:
-    """Run a program while the block lasts; afterwards it and its children are gone.
+    """Run a program inside the block; afterwards it and its children are gone.
 
-    `feeds` opens its input instead of its output; `tells` puts its messages into its output.
+    `feeds` opens its input instead of its output; `tells` adds its messages to the output.
     """
     process = await _start([program(name), *arguments], limits, feeds=feeds, tells=tells)
     try:
@@ -131,10 +131,10 @@ async def running(
 
 
 async def _start(command: list[str], limits: ProgramLimits, *, feeds: bool, tells: bool) -> Process:
-    """Start a program by vfork, from the thread that is kept for it.
+    """Start a program with vfork, in a dedicated thread.
 
-    uvloop's own way forks: for each program all pages of a process of hundreds of MiB are shared with the child, and
-    copied or faulted in again as they are written next, tens of thousands a job.
+    uvloop forks instead: for each program, all pages of a process of hundreds of MiB are shared with the child, and
+    then copied or mapped again when they are next written, tens of thousands for each job.
     """
     ours, theirs = socket.socketpair()
 
@@ -162,7 +162,7 @@ async def _start(command: list[str], limits: ProgramLimits, *, feeds: bool, tell
 async def reading(
     name: str, arguments: list[str], limits: ProgramLimits, *, timeout_s: float, tells: bool = False
 ) -> AsyncIterator[Process]:
-    """Run a program while the block reads what it writes. Raises ProcessingFailed when that takes too long."""
+    """Run a program while the block reads its output. Raises ProcessingFailed if that takes too long."""
     try:
         with anyio.fail_after(timeout_s):
             async with running(name, arguments, limits, tells=tells) as process:
@@ -173,16 +173,16 @@ async def reading(
 
 @cache
 def _starter() -> ThreadPoolExecutor:
-    """Return the thread that starts programs: the system ends them with the thread that did, so it has to stay."""
+    """Return the thread that starts programs; it must not end, because the system kills its programs with it."""
     return ThreadPoolExecutor(1, "starter")
 
 
 async def finish(
     name: str, arguments: list[str], limits: ProgramLimits, *, timeout_s: float, tells: bool = False
 ) -> Finished:
-    """Run a program to its end and return what it wrote.
+    """Run a program to its end and return its output.
 
-    Raises ProcessingFailed when it takes too long or writes too much, Interrupted when a signal ended it.
+    Raises ProcessingFailed if it takes too long or writes too much, Interrupted if a signal ended it.
     """
     written = bytearray()
     async with reading(name, arguments, limits, timeout_s=timeout_s, tells=tells) as process:
@@ -196,6 +196,6 @@ async def finish(
 
 
 def raise_if_cut_off(code: int) -> None:
-    """Raise Interrupted when a program's exit status says that a signal ended it: that is no verdict on its file."""
+    """Raise Interrupted if an exit code says that a signal ended the program, which says nothing about its file."""
     if code < 0 or code == ORDERLY_END:
         raise Interrupted

@@ -1,4 +1,4 @@
-"""Which of a film's streams go into a result, and as what; what cannot go along is said."""
+"""Decides which streams of a video go into the result and in which form; the rest is named in notes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -26,14 +26,14 @@ TEXT = frozenset(
         "stl",
     ]
 )
-MADE_ANEW = frozenset({"text", "tmcd"})  # data streams of chapters and of time code, which the muxer writes by itself
+MADE_ANEW = frozenset({"text", "tmcd"})  # data streams of chapters and time code, which the muxer writes itself
 WORDS = {"s": "subtitles", "t": "attachment", "d": "data stream", "v": "further picture", "a": "sound track"}
-TURNED = ("mp4", "mov", "ipod", "3gp", "3g2")  # containers that tell players how to turn a picture
+TURNED = ("mp4", "mov", "ipod", "3gp", "3g2")  # containers that tell players to rotate a picture
 NAL = frozenset({"h264", "hevc"})
 
 
 class Modesty(IntEnum):
-    """What a plan does without, the least first: muxers refuse more than can be foreseen."""
+    """What a plan leaves out, in increasing order, because muxers refuse more than can be foreseen."""
 
     NOTHING = 0
     EXTRAS = 1  # subtitles, attachments, data
@@ -43,7 +43,7 @@ class Modesty(IntEnum):
 
 @dataclass(frozen=True)
 class Film:
-    """A film, the sound of which one track will be another."""
+    """A video of which one sound track is replaced."""
 
     contents: Contents
     track: AudioTrack
@@ -53,28 +53,28 @@ class Film:
 
     @property
     def picture(self) -> Stream:
-        """The stream that is shown."""
+        """The stream that players show."""
         return self.contents.of_kind("v")[0]
 
     @property
     def picture_fits(self) -> bool:
-        """Return whether the container holds the picture as it is."""
+        """Return whether the container can hold the picture unchanged."""
         return not self.container.pictures or self.picture.codec in self.container.pictures
 
 
 @dataclass(frozen=True)
 class FilmPlan:
-    """The options that choose streams, of ffmpeg's inputs 0 (new sound), 1 (the film), 3 (a new picture)."""
+    """Options that choose streams of ffmpeg's inputs 0 (new sound), 1 (the video) and 3 (new picture)."""
 
     options: tuple[str, ...]
-    sounds: int  # how many there will be
+    sounds: int  # sound tracks in the result
     sound_index: int  # which of them is the new one
     attachments: int
     notes: tuple[str, ...]
 
 
 class _Chosen:
-    """Counts the streams that were chosen."""
+    """The streams chosen so far."""
 
     def __init__(self, film: Film, modesty: Modesty) -> None:
         self.film, self.modesty = film, modesty
@@ -84,7 +84,7 @@ class _Chosen:
         self.sound_index = 0
 
     def add(self, stream: Stream, source: str, options: tuple[str, ...]) -> None:
-        """Choose a stream; `options` have a place for its number."""
+        """Choose a stream; `options` contain a placeholder for its number."""
         number = self.counts[stream.kind]
         self.counts[stream.kind] += 1
         self.options += ["-map", source, *(word.replace("#", f"{stream.kind}:{number}") for word in options)]
@@ -96,7 +96,7 @@ class _Chosen:
 
 
 def plan(film: Film, modesty: Modesty, *, new_picture: bool) -> FilmPlan:
-    """Return what becomes of a film's streams, in the order that they have."""
+    """Return the plan for a video's streams, in their order."""
     chosen = _Chosen(film, modesty)
     sounds = film.contents.of_kind("a")
     for stream in film.contents.streams:
@@ -121,7 +121,7 @@ def _add_picture(chosen: _Chosen, stream: Stream, *, new_picture: bool) -> None:
     codec = chosen.film.container.encoder.codec if new_picture else stream.codec
     options = ["-c:#", "copy", "-disposition:#", _disposition(stream)]
     if codec == "hevc" and chosen.film.encoding.muxer in ("mp4", "mov", "ipod"):
-        options += ["-tag:#", "hvc1"]  # players of Apple know no other
+        options += ["-tag:#", "hvc1"]  # the only code that Apple's players accept
     if codec in NAL and chosen.film.encoding.muxer == "avi" and chosen.film.contents.container not in _START_CODES:
         options += ["-bsf:#", f"{codec}_mp4toannexb"]
     if stream.rotation_deg and not new_picture and chosen.film.encoding.muxer not in TURNED:
@@ -182,7 +182,7 @@ def _add_extra(chosen: _Chosen, stream: Stream) -> None:
 
 
 def _numbered(encoding: Encoding) -> tuple[str, ...]:
-    """Return an encoding's options for the first audio track with a place for another number."""
+    """Return an encoding's options for the first audio track with a placeholder for its number."""
     return tuple(word.replace("a:0", "#") if word.startswith("-") else word for word in encoding.options)
 
 
@@ -191,7 +191,7 @@ def _disposition(stream: Stream) -> str:
 
 
 def plans(film: Film, *, new_picture: bool) -> Iterator[FilmPlan]:
-    """Yield the plans for a film, the most faithful first, each once."""
+    """Yield the plans for a video without repetition, the most complete first."""
     seen: set[tuple[str, ...]] = set()
     for modesty in Modesty:
         found = plan(film, modesty, new_picture=new_picture)

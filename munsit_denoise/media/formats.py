@@ -1,4 +1,4 @@
-"""The files that results can be: by extension, the container, the codec and what they can hold."""
+"""The output formats: for each extension the container, the codec and its limits."""
 
 from dataclasses import dataclass, replace
 
@@ -7,15 +7,15 @@ from munsit_denoise.media.layouts import folded, holds, nearest, places, relabel
 from munsit_denoise.media.probe import AudioTrack
 
 MP3_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-# These codecs work in frames of 1,152 to 2,048 samples and their files do not say how many of the first and last
-# are padding: at a low rate a recording would grow or move by a tenth of a second, so slower ones are brought up.
+# These codecs use frames of 1,152 to 2,048 samples, and their files do not say how many of the first and last samples
+# are padding. At a low rate, a recording would become longer or shift by a tenth of a second, so low rates are raised.
 FAST_RATES_HZ = (44_100, 48_000)
 AAC_RATES_HZ = (44_100, 48_000, 64_000, 88_200, 96_000)
 WMA_FRAME = 2_048  # samples that decoders drop at the start
 AC3_RATES_HZ = (32_000, 44_100, 48_000)
 ANY = 64  # channels
 STEREO = ("mono", "stereo")
-# Layouts whose channels these codecs keep in their order. Opus and Vorbis know no others, AAC none that players know.
+# Layouts whose channel order these codecs keep. Opus and Vorbis have no others, AAC no others that players know.
 XIPH_LAYOUTS = (*STEREO, "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
 AAC_MORE = ("hexagonal", "6.1(back)", "7.0", "7.1", "7.1(wide)", "octagonal")
 AAC_LAYOUTS = (*STEREO, "2.1", "3.0", "3.0(back)", "4.0", "quad", "3.1", "5.0", "4.1", "5.1", *AAC_MORE)
@@ -24,18 +24,18 @@ AC3_LAYOUTS = (*STEREO, "2.1", "3.0", "3.0(back)", "4.0", "quad(side)", "3.1", "
 
 @dataclass(frozen=True)
 class Codec:
-    """An encoder, its bit rate for one channel (None: by quality, or lossless), and its limits."""
+    """An encoder, its bit rate per channel (None: by quality, or lossless), and its limits."""
 
     encoder: str
     options: tuple[str, ...] = ()
     bits_per_second: int | None = None
-    rates_hz: tuple[int, ...] = ()  # none: any
-    layouts: tuple[str, ...] = STEREO  # none: any
+    rates_hz: tuple[int, ...] = ()  # empty: any
+    layouts: tuple[str, ...] = STEREO  # empty: any
     max_channels: int = 2
-    dropped_samples: int = 0  # at the start, by decoders
-    least_samples: int = 960  # filled up with silence: fewer are lost in resamplers, or make no file that is known
-    in_layout: tuple[str, ...] = ()  # options for more than two channels that lie in one of the layouts
-    discrete: tuple[str, ...] = ()  # options for channels without places
+    dropped_samples: int = 0  # dropped by decoders at the start
+    least_samples: int = 960  # shorter sound is padded with silence, because resamplers or decoders would lose it
+    in_layout: tuple[str, ...] = ()  # options for more than two channels in one of the layouts
+    discrete: tuple[str, ...] = ()  # options for channels without positions
 
 
 MP3 = Codec("libmp3lame", ("-q:a", "2"), rates_hz=MP3_RATES_HZ)
@@ -47,10 +47,10 @@ OPUS = Codec(
     bits_per_second=64_000,
     layouts=XIPH_LAYOUTS,
     max_channels=ANY,
-    in_layout=("-mapping_family:a:0", "1"),  # ffmpeg's own choice writes 5.0 and 6.1 in a wrong order
+    in_layout=("-mapping_family:a:0", "1"),  # by default, ffmpeg writes 5.0 and 6.1 in the wrong order
     discrete=("-mapping_family:a:0", "255"),
 )
-# of itself ffmpeg makes frames as long as the sound, and fails below 16 samples
+# by default, ffmpeg makes frames as long as the sound, and fails below 16 samples
 FLAC = Codec("flac", ("-frame_size:a:0", "4608"), layouts=(), max_channels=8, least_samples=0)
 WMA = Codec("wmav2", bits_per_second=96_000, rates_hz=FAST_RATES_HZ, dropped_samples=WMA_FRAME)
 AC3 = Codec(
@@ -105,7 +105,7 @@ FORMATS: dict[str, tuple[str, Codec]] = {  # extension: ffmpeg's name of the con
     "3g2": ("3g2", AAC),
     "mxf": ("mxf", Codec("pcm_s16le", rates_hz=(48_000,), layouts=(), max_channels=ANY)),
 }
-OTHER_CODECS = {  # for channels that the first one does not hold as they are
+OTHER_CODECS = {  # for channels that the first codec cannot hold unchanged
     "ogg": (OPUS,),
     "oga": (OPUS,),
     "mka": (OPUS,),
@@ -116,7 +116,7 @@ OTHER_CODECS = {  # for channels that the first one does not hold as they are
     "mpeg": (AC3,),
     "ogv": (OPUS,),
 }
-LOSSLESS = {  # what stays lossless: from one container into the same, by ffmpeg's names and the source's codec
+LOSSLESS = {  # source container and codec that stay lossless in the same container, by ffmpeg's names
     "mov": {"pcm": PCM, "alac": ALAC},
     "ipod": {"alac": ALAC},
     "mp4": {"alac": ALAC, "flac": FLAC},
@@ -126,7 +126,7 @@ LOSSLESS = {  # what stays lossless: from one container into the same, by ffmpeg
     "oga": {"flac": FLAC},
     "caf": {"alac": ALAC},
 }
-DEMUXERS = {"ipod": "mov", "mp4": "mov", "oga": "ogg"}  # that read what a muxer of another name wrote
+DEMUXERS = {"ipod": "mov", "mp4": "mov", "oga": "ogg"}  # the demuxer for what a muxer of another name wrote
 MUXER_OPTIONS = {"wav": ("-rf64", "auto")} | dict.fromkeys(("m2ts", "mts"), ("-mpegts_m2ts_mode", "1"))
 PLACELESS = ("-guess_layout_max", "2")  # how a WAV of ours is read: more channels without a mask have no places
 FILMS = ("mp4", "m4v", "mov", "mkv", "webm", "avi", "wmv", "asf", "flv", "mpg", "mpeg", "vob", "ts", "m2ts", "mts")
@@ -137,19 +137,19 @@ WITH_PICTURE = frozenset({*FILMS, "3gp", "3g2", "ogv", "mxf"})
 
 @dataclass(frozen=True)
 class Encoding:
-    """What becomes of the samples: ffmpeg's name of the container, and its options for the first audio track."""
+    """How samples are encoded: ffmpeg's name of the container, and its options for the first audio track."""
 
     muxer: str
     options: tuple[str, ...]
-    filters: str = ""  # for the samples before they are encoded
-    inputs: tuple[str, ...] = ()  # options that open what goes along with the samples
-    lead_s: float = 0.0  # of silence that the filters put in front of them
+    filters: str = ""  # applied to the samples before encoding
+    inputs: tuple[str, ...] = ()  # options that open further inputs
+    lead_s: float = 0.0  # duration of silence that the filters put before the samples
 
 
 def result_extension(wanted: str | None, own: str, *, has_picture: bool = True) -> str:
-    """Return the extension of a result: what a client wants, else the source's own, else WAV.
+    """Return the extension of a result: the client's choice, else the source's own, else WAV.
 
-    Raises InvalidOption for a wanted one that cannot be written.
+    Raises InvalidOption for a choice that cannot be written.
     """
     if not wanted:
         return own if own in FORMATS and (has_picture or own != NEEDS_PICTURE) else "wav"
@@ -163,7 +163,7 @@ def result_extension(wanted: str | None, own: str, *, has_picture: bool = True) 
 
 
 def encoding_for(extension: str, track: AudioTrack) -> Encoding:
-    """Return the encoding for one of FORMATS, as near to the source's rate and channels as it can be."""
+    """Return the encoding for one of FORMATS, as close to the source's rate and channels as possible."""
     muxer, first = FORMATS[extension]
     first = _own_codec(muxer, track) or first
     codec, channels, pan, more = _fitted((first, *OTHER_CODECS.get(extension, ())), track)
@@ -173,7 +173,7 @@ def encoding_for(extension: str, track: AudioTrack) -> Encoding:
     encoder = encoder.replace("f32", "s24") if muxer == "mxf" else encoder
     options = ["-c:a:0", encoder, *codec.options, *more]
     if codec.bits_per_second:
-        # no codec needs six bits a sample
+        # no codec needs more than six bits per sample
         options += ["-b:a:0", str(channels * min(codec.bits_per_second, max(6 * rate_hz, AMR_BITS_PER_SECOND)))]
     if encoder in ("flac", "alac"):
         options += _sample_options(encoder, track)
@@ -183,23 +183,24 @@ def encoding_for(extension: str, track: AudioTrack) -> Encoding:
     lead = f"aresample={rate_hz},adelay={codec.dropped_samples}S:all=1" if codec.dropped_samples else ""
     least_s = codec.least_samples / rate_hz
     filled = f"apad=whole_dur={least_s:.6f}" if track.duration_s < least_s else ""
-    # codecs make noise of what is far above full scale; integers end there
+    # codecs turn samples far above full scale into noise; integers clip them
     bounded = "aformat=sample_fmts=s32|s32p" if track.is_float and not encoder.startswith("pcm_f") else ""
     filters = ",".join(filter(None, (pan, bounded, filled, lead)))
     return Encoding(muxer, tuple(options), filters, lead_s=codec.dropped_samples / rate_hz)
 
 
 def _own_codec(muxer: str, track: AudioTrack) -> Codec | None:
-    """Return the codec that keeps lossless what was so in the same container."""
+    """Return the codec that keeps a lossless source lossless in the same container."""
     if track.container != DEMUXERS.get(muxer, muxer):
         return None
     return LOSSLESS.get(muxer, {}).get(track.codec.partition("_")[0])
 
 
 def _fitted(codecs: tuple[Codec, ...], track: AudioTrack) -> tuple[Codec, int, str, tuple[str, ...]]:
-    """Return the codec that keeps most of a track's channels, how many, and the filter and options for them.
+    """Return the codec that keeps most of a track's channels, their number, and the filter and options.
 
-    Best is one that knows their places, then one that keeps them apart under other names; else they are folded.
+    First choice is a codec that knows their positions, then one that keeps them separate under other names; otherwise
+    they are mixed down.
     """
     own, channels = places(track.layout, track.channels), track.channels
     holding = [codec for codec in codecs if channels <= codec.max_channels]
@@ -227,17 +228,17 @@ def _renamed(known: str, track: AudioTrack) -> str:
 
 
 def wav_encoding(track: AudioTrack) -> Encoding:
-    """Return a WAV that keeps the resolution of the source: 16 or 24 bits, or float."""
+    """Return a WAV with the resolution of the source: 16 or 24 bits, or float."""
     return encoding_for("wav", track)
 
 
 def lossless_encoding() -> Encoding:
-    """Return a WAV of 32-bit float, for what goes on to another step."""
+    """Return a WAV of 32-bit float, for a further step."""
     return Encoding("wav", ("-c:a:0", "pcm_f32le", "-rf64", "auto"))
 
 
 def _sample_options(encoder: str, track: AudioTrack) -> tuple[str, ...]:
-    """Return the options for 16 or 24 bits a sample, as the source has; left alone, ffmpeg takes 24."""
+    """Return the options for 16 or 24 bits per sample, as in the source; ffmpeg's default is 24."""
     planar = "p" if encoder == "alac" else ""
     if track.bits > 16 or track.is_float:
         return ("-sample_fmt:a:0", f"s32{planar}", "-bits_per_raw_sample:a:0", "24")

@@ -1,4 +1,4 @@
-"""How much each frequency and each channel counts for loudness (ITU-R BS.1770-5, annex 1)."""
+"""Weights of frequencies and channels for loudness (ITU-R BS.1770-5, annex 1)."""
 
 from math import pi, tan
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from munsit_denoise.media.layouts import STANDARD
 
-# The two filters as analogue prototypes, so that they are the same at every rate: the standard has them at 48 kHz.
+# The two filters as analogue prototypes, which give the same response at any rate; the standard has only 48 kHz.
 SHELF_HZ, SHELF_DB, SHELF_Q, SHELF_BAND = 1_681.974450955533, 3.999843853973347, 0.7071752369554196, 0.4996667741545416
 HIGHPASS_HZ, HIGHPASS_Q = 38.13547087602444, 0.5003270373238773
 SURROUND = 1.41
@@ -16,7 +16,7 @@ SILENT = frozenset({"LFE", "LFE2"})
 
 
 def frequency_weights(size: int, rate_hz: int) -> NDArray[np.float64]:
-    """Return the power gain of the K-weighting at each bin of a real FFT of a size, half of it at its two ends."""
+    """Return the power gain of the K-weighting at each bin of a real FFT of this size, halved at both ends."""
     z = np.exp(-2j * pi * np.arange(size // 2 + 1) / size)
     gain = np.abs(_shelf(z, rate_hz) * _highpass(z, rate_hz)) ** 2
     gain[0] /= 2
@@ -34,7 +34,7 @@ def _shelf(z: NDArray[np.complex128], rate_hz: int) -> NDArray[np.complex128]:
 
 def _highpass(z: NDArray[np.complex128], rate_hz: int) -> NDArray[np.complex128]:
     k = tan(pi * HIGHPASS_HZ / rate_hz)
-    scale = 1 + k / HIGHPASS_Q + k * k  # the standard leaves its gain above the band as it comes out: 1 / that
+    scale = 1 + k / HIGHPASS_Q + k * k  # the standard leaves the passband gain at 1 / this
     return np.asarray(scale * (1 - 2 * z + z * z) / _denominator(z, k, HIGHPASS_Q))
 
 
@@ -43,7 +43,7 @@ def _denominator(z: NDArray[np.complex128], k: float, q: float) -> NDArray[np.co
 
 
 def channel_weights(layout: str | None, channels: int) -> NDArray[np.float32]:
-    """Return how much each channel counts: those behind the listener more, a subwoofer not at all."""
+    """Return the weight of each channel: surround channels count more, a subwoofer not at all."""
     names = (STANDARD.get(layout or "", layout or "")).split("+")
     if len(names) != channels:
         return np.ones(channels, np.float32)

@@ -1,12 +1,12 @@
-"""Which channel is which, and what to do where a codec knows another order or fewer of them.
+"""Channel layouts, and how to fit channels to a codec with another order or fewer channels.
 
-A layout is written as ffmpeg does: a name of `ffmpeg -layouts`, or its channels with `+` between them. Without a
-layout channels are discrete: they have an order and no places.
+Layouts are written as in ffmpeg: a name of `ffmpeg -layouts`, or channels with `+` between them. Channels without a
+layout are discrete: they have an order but no positions.
 """
 
 import re
 
-STANDARD = {  # of ffmpeg's names
+STANDARD = {  # by ffmpeg's names
     "mono": "FC",
     "stereo": "FL+FR",
     "2.1": "FL+FR+LFE",
@@ -47,9 +47,9 @@ STANDARD = {  # of ffmpeg's names
     "downmix": "DL+DR",
     "22.2": "FL+FR+FC+LFE+BL+BR+FLC+FRC+BC+SL+SR+TC+TFL+TFC+TFR+TBL+TBC+TBR+LFE2+TSL+TSR+BFC+BFL+BFR",
 }
-TWINS = {"SL": "BL", "SR": "BR", "BL": "SL", "BR": "SR"}  # the same pair of loudspeakers by two names
+TWINS = {"SL": "BL", "SR": "BR", "BL": "SL", "BR": "SR"}  # two names for the same pair of loudspeakers
 HALF = 0.5**0.5  # of the power
-FOLDED = {  # where a channel goes that is not there: into which, by how much (ITU-R BS.775, as ffmpeg has it)
+FOLDED = {  # where a missing channel is mixed in, and with which gain (ITU-R BS.775, as in ffmpeg)
     "FC": (("FL", "FR"), HALF),
     "FL": (("FC",), HALF),
     "FR": (("FC",), HALF),
@@ -84,7 +84,7 @@ FOLDED = {  # where a channel goes that is not there: into which, by how much (I
 
 
 def plain_layout(told: str | None) -> str | None:
-    """Return a layout as every ffmpeg reads it, None for one that names no places: `2 channels (BL+BR)` is `BL+BR`."""
+    """Return a layout that every ffmpeg can read, None if it has no positions: `2 channels (BL+BR)` becomes `BL+BR`."""
     named = re.fullmatch(r"(?:\d+ channels \()?([\w.()+-]+?)\)?", told or "")
     if told in STANDARD:
         return told
@@ -92,7 +92,7 @@ def plain_layout(told: str | None) -> str | None:
 
 
 def places(layout: str | None, channels: int) -> tuple[str, ...]:
-    """Return what each channel is, of one or two unnamed ones too; nothing for discrete channels."""
+    """Return the position of each channel, also for unnamed mono and stereo; empty for discrete channels."""
     if layout is None:
         return {1: ("FC",), 2: ("FL", "FR")}.get(channels, ())
     found = tuple(STANDARD.get(layout, layout).split("+"))
@@ -100,15 +100,15 @@ def places(layout: str | None, channels: int) -> tuple[str, ...]:
 
 
 def holds(candidate: str, own: tuple[str, ...]) -> bool:
-    """Return whether a layout is the same loudspeakers in the same order."""
+    """Return whether a layout has the same loudspeakers in the same order."""
     theirs = tuple(STANDARD[candidate].split("+"))
     return len(theirs) == len(own) and all(a in (b, TWINS.get(b)) for a, b in zip(theirs, own, strict=True))
 
 
 def nearest(own: tuple[str, ...], channels: int, candidates: tuple[str, ...]) -> str | None:
-    """Return the layout that takes channels as they come, None when none does.
+    """Return the layout that takes the channels in their order, or None.
 
-    Nothing but low frequencies gets through where a codec has them, so no other channel may come to lie there.
+    A codec passes only low frequencies in a subwoofer channel, so no other channel may take its place.
     """
 
     def likeness(candidate: str) -> int:
@@ -125,14 +125,14 @@ def _takes(theirs: list[str], own: tuple[str, ...], channels: int) -> bool:
 
 
 def relabelled(layout: str, channels: int) -> str:
-    """Return ffmpeg's filter that gives channels as they are another layout."""
-    return "channelmap=" + "|".join(map(str, range(channels))) + f":{layout}"  # `pan` would remix places that differ
+    """Return ffmpeg's filter that gives channels another layout without mixing them."""
+    return "channelmap=" + "|".join(map(str, range(channels))) + f":{layout}"  # `pan` would mix positions that differ
 
 
 def folded(own: tuple[str, ...], channels: int, candidates: tuple[str, ...]) -> tuple[int, str]:
-    """Return number of channels and ffmpeg's filter for fewer channels than there are.
+    """Return a smaller number of channels and ffmpeg's filter that mixes down to them.
 
-    Places go where they belong in the layout that has most of them; discrete channels become their mean.
+    Channels are mixed into the layout that keeps most of them; discrete channels are averaged.
     """
     if not own:
         return 1, "pan=mono|c0=" + "+".join(f"{1 / channels:.6f}*c{number}" for number in range(channels))
@@ -153,7 +153,7 @@ def folded(own: tuple[str, ...], channels: int, candidates: tuple[str, ...]) -> 
 
 
 def _gain(place: str, goal: str, theirs: list[str]) -> float:
-    """Return how much of a place goes to a goal among the places that there are."""
+    """Return the gain of one position in another, given the positions of the layout."""
     if place in theirs:
         return float(place == goal)
     if TWINS.get(place) in theirs:

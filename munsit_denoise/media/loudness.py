@@ -1,4 +1,4 @@
-"""How loud a recording is: integrated loudness and true peak (ITU-R BS.1770), measured by ffmpeg's ebur128."""
+"""Measures integrated loudness and true peak (ITU-R BS.1770) with ffmpeg's ebur128, and sets them."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -11,18 +11,18 @@ from munsit_denoise.media.ffmpeg import ProgramLimits, finish, input_options
 from munsit_denoise.media.formats import PLACELESS, Encoding
 from munsit_denoise.media.probe import AudioTrack
 
-CEILING_DBTP = -1.0  # no result goes above
-SILENCE_LUFS = -60.0  # below, there is nothing to bring to a level
+CEILING_DBTP = -1.0  # the highest true peak of a result
+SILENCE_LUFS = -60.0  # quieter recordings are not changed
 MAX_GAIN_DB = 40.0
 MAX_LEVELLINGS = 6
 TOLERANCE_LU = 0.5
-SECONDS_PER_SECOND = 4  # of sound may it take to be encoded
-OVERSAMPLED_HZ = 192_000  # the limiter sees what lies between the samples
+SECONDS_PER_SECOND = 4  # time limit for encoding a second of sound
+OVERSAMPLED_HZ = 192_000  # the limiter must see peaks between samples
 
 
 @dataclass(frozen=True)
 class Loudness:
-    """What a meter shows."""
+    """The figures of a loudness meter."""
 
     integrated_lufs: float
     true_peak_dbtp: float
@@ -48,22 +48,22 @@ def _decibels(text: str) -> float:
 
 @dataclass(frozen=True)
 class Levelling:
-    """A gain and a ceiling for what it lifts too high."""
+    """A gain, and a ceiling for peaks."""
 
     gain_db: float
     ceiling_dbtp: float = CEILING_DBTP - 0.2
 
     @staticmethod
     def towards(target_lufs: float, loudness: Loudness) -> "Levelling":
-        """Return the gain that brings a recording to a loudness; silence stays silence."""
+        """Return the gain that brings a recording to a loudness; silence is not changed."""
         if loudness.integrated_lufs < SILENCE_LUFS:
             return Levelling(0.0)
         return Levelling(min(target_lufs - loudness.integrated_lufs, MAX_GAIN_DB))
 
     def corrected(self, target_lufs: float, written: Loudness) -> "Levelling | None":
-        """Return what should have been done instead, None when the result is as it should be.
+        """Return a better gain and ceiling, or None if the result is right.
 
-        A codec overshoots, and what the limiter takes away is missing in the loudness.
+        Codecs overshoot, and a limiter reduces the loudness.
         """
         over_db = written.true_peak_dbtp - CEILING_DBTP
         short_db = target_lufs - written.integrated_lufs if written.integrated_lufs >= SILENCE_LUFS else 0.0
@@ -73,7 +73,7 @@ class Levelling:
         return Levelling(min(self.gain_db + short_db, MAX_GAIN_DB), ceiling)
 
     def filters(self, track: AudioTrack) -> str:
-        """Return ffmpeg's filters: gain, then a limiter at four times the rate of speech and more."""
+        """Return ffmpeg's filters: the gain, then a limiter at OVERSAMPLED_HZ."""
         limit = 10 ** (self.ceiling_dbtp / 20)
         return (
             f"volume={self.gain_db:.3f}dB:precision=float,aresample={OVERSAMPLED_HZ},"
@@ -83,7 +83,7 @@ class Levelling:
 
 
 async def write_sound(sound: Path, target: Path, track: AudioTrack, encoding: Encoding, filters: str) -> None:
-    """Write sound of our own through ffmpeg's filters. Raises ProcessingFailed, StorageFull, Interrupted."""
+    """Write our own sound through ffmpeg's filters. Raises ProcessingFailed, StorageFull, Interrupted."""
     chain = ",".join(filter(None, (filters, encoding.filters)))
     arguments = ["-v", "quiet", "-nostdin", "-y", *PLACELESS, *input_options(sound), *encoding.inputs, "-map", "0:a:0"]
     arguments += [*encoding.options, *(["-filter:a:0", chain] if chain else [])]
@@ -94,11 +94,11 @@ async def write_sound(sound: Path, target: Path, track: AudioTrack, encoding: En
         raise write_failure(target)
 
 
-Write = Callable[[str], Awaitable[None]]  # the sound, through ffmpeg's filters
+Write = Callable[[str], Awaitable[None]]  # writes the sound through ffmpeg's filters
 
 
 async def level(sound: Path, written: Path, track: AudioTrack, target_lufs: float, write: Write) -> "Levelled":
-    """Have sound written until it is as loud as it should be; return with what filters it was.
+    """Write sound repeatedly until it has the target loudness; return the final filters.
 
     `write` makes the file `written`, whose first audio track is measured. Raises ProcessingFailed, Interrupted.
     """
@@ -116,12 +116,12 @@ async def level(sound: Path, written: Path, track: AudioTrack, target_lufs: floa
 
 @dataclass(frozen=True)
 class Levelled:
-    """With what filters sound is as loud as it should be, and in what it is not."""
+    """The filters that set the loudness, and notes on what could not be reached."""
 
     filters: str = ""
     notes: tuple[str, ...] = ()
     gain_db: float = 0.0
-    found: Loudness | None = None  # of the result, None where its level was left alone
+    found: Loudness | None = None  # of the result; None if its level was not set
 
 
 def _shortcomings(target_lufs: float, found: Loudness) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""When a track sounds, by its packets: read to the end, without decoding more than the first of them."""
+"""Measures when a track has sound, from its packets; reads them all, but decodes only the first."""
 
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -7,9 +7,9 @@ from pathlib import Path
 from munsit_denoise.media.ffmpeg import ProgramLimits, input_options, raise_if_cut_off, reading
 
 TIMEOUT_S = 60
-NEIGHBOURS_S = 0.01  # packets that are stamped as nearer than this to each other are one stretch
-MAX_STRETCHES = 100_000  # of a file that is nothing but holes; what comes after them counts as the last one's
-TAIL_S = 2.0  # decoded where the last packet does not say how long it lasts
+NEIGHBOURS_S = 0.01  # packets closer together than this form one stretch
+MAX_STRETCHES = 100_000  # in a file full of holes; later packets count as part of the last stretch
+TAIL_S = 2.0  # decoded if the last packet has no duration
 NO_STAMP = -(2**63)
 
 
@@ -17,14 +17,14 @@ NO_STAMP = -(2**63)
 class Measured:
     """Stretches of sound on the file's own clock, in seconds."""
 
-    sound_start_s: float | None = None  # of the first sample that decodes; None: none does
+    sound_start_s: float | None = None  # of the first sample that can be decoded, or None
     stretches: list[list[float]] = field(default_factory=list)  # [start, length] each
     last_start_s: float = 0.0  # of the last packet
-    last_length_s: float = 0.0  # 0: it does not say
-    usual_length_s: float = 0.0  # of the packet before
+    last_length_s: float = 0.0  # 0 if the packet does not say
+    usual_length_s: float = 0.0  # of the packet before the last
 
     def add(self, start_s: float, length_s: float) -> None:
-        """Take another packet."""
+        """Add the next packet."""
         self._close(start_s)
         last = self.stretches[-1] if self.stretches else None
         if last is not None and (abs(start_s - sum(last)) < NEIGHBOURS_S or len(self.stretches) >= MAX_STRETCHES):
@@ -36,21 +36,21 @@ class Measured:
 
     @property
     def length_s(self) -> float:
-        """How much sound there is."""
+        """The total duration of the sound."""
         return sum(length_s for _, length_s in self.stretches)
 
     def _close(self, start_s: float) -> None:
-        """Let a packet that does not say how long it lasts reach to the next one."""
+        """Extend a packet without a duration to the start of the next one."""
         if self.stretches and not self.last_length_s:
             self.last_length_s = max(start_s - self.last_start_s, 0.0)
             self.stretches[-1][1] += self.last_length_s
 
 
 async def measure(path: Path, index: int) -> Measured:
-    """Return when one of a file's audio tracks sounds.
+    """Return when one of a file's audio tracks has sound.
 
-    The first frame is decoded as well, so that noise under a media name is told from sound. Raises Interrupted,
-    ProcessingFailed when it takes too long.
+    The first frame is decoded too, which distinguishes sound from noise with the name of a media file. Raises
+    Interrupted, and ProcessingFailed if it takes too long.
     """
     source = ["-map", f"0:a:{index}"]
     copied = [*source, "-c", "copy", "-flush_packets", "0", "-f", "framecrc", "pipe:1"]
@@ -62,9 +62,9 @@ async def measure(path: Path, index: int) -> Measured:
 
 
 async def decode_times(path: Path, index: int, from_s: float = 0.0, duration_s: float = 0.0) -> Measured:
-    """Return when a track's samples lie by decoding them, from a time on or all that is to last so long.
+    """Return the positions of a track's samples by decoding them, from a time on or for an expected duration.
 
-    Raises Interrupted, ProcessingFailed when it takes too long.
+    Raises Interrupted, and ProcessingFailed if it takes too long.
     """
     seek = ["-ss", f"{from_s:.3f}"] if from_s > 0 else []
     frames = ["-map", f"0:a:{index}", "-c", "pcm_s16le", "-flush_packets", "0", "-f", "framecrc", "pipe:1"]
@@ -93,7 +93,7 @@ async def _listed(path: Path, seek: list[str], outputs: list[str], timeout_s: fl
 
 
 class _Listing:
-    """Reads what ffmpeg's framecrc and framehash write, in the same pipe, each its time base before its frames."""
+    """Parses the interleaved output of ffmpeg's framecrc and framehash muxers; each writes its time base first."""
 
     def __init__(self) -> None:
         self.measured = Measured()
@@ -101,7 +101,7 @@ class _Listing:
         self._is_hash = False  # the next time base is that of the decoded frame
 
     def read(self, line: bytes) -> None:
-        """Take a line; what is none of them is passed over."""
+        """Parse a line; unknown lines are ignored."""
         if line.startswith(b"#"):
             self._read_head(line)
             return

@@ -1,4 +1,4 @@
-"""Metadata that a result keeps from its original: tags, covers, chapters, a WAV's chunks."""
+"""The metadata that a result takes over from its original: tags, covers, chapters, chunks of a WAV."""
 
 import json
 from dataclasses import dataclass, replace
@@ -16,10 +16,10 @@ from munsit_denoise.media.scratch import Scratch
 from munsit_denoise.media.tags import APPLE_PREFIX, broadcast_tags, kept_tags, metadata_text, shift_of, track_tags
 
 TAGGING = Path(__file__).with_name("tagging.py")
-TAGGING_S = 60  # a large file may have to be moved by the size of its tags
+TAGGING_S = 60  # a large file may have to be shifted by the size of its tags
 MAX_COVERS = 16
 COVER_LIMITS = ProgramLimits(file_bytes=64 * 2**20, open_files=128)
-PICTURE_TYPES = (  # of ID3v2, as ffmpeg calls them, in the order of their numbers
+PICTURE_TYPES = (  # of ID3v2, by ffmpeg's names, in the order of their numbers
     "Other",
     "32x32 pixels 'file icon'",
     "Other file icon",
@@ -46,14 +46,14 @@ FRONT = PICTURE_TYPES.index("Cover (front)")
 MP4_LIKE = ("mp4", "ipod", "mov", "3gp", "3g2")
 KINDS = {"mp3": "mp3", "flac": "flac", "mp4": "mp4", "ipod": "mp4", "mov": "mp4", "asf": "asf", "aiff": "aiff"}
 OGG_KINDS = {"libvorbis": "vorbis", "libopus": "opus"}
-COMMENTED = ("flac", "vorbis", "opus")  # whose chapters are comments
+COMMENTED = ("flac", "vorbis", "opus")  # these store chapters as comments
 SAME_KIND = {"mp3": "mp3 aiff wav", "flac": "flac ogg", "mp4": "mov", "asf": "asf", "aiff": "mp3 aiff wav"}
-SAME_KIND |= {"vorbis": "flac ogg", "opus": "flac ogg", "wav": "mp3 aiff"}  # tags of which containers it can take
+SAME_KIND |= {"vorbis": "flac ogg", "opus": "flac ogg", "wav": "mp3 aiff"}  # containers whose tags each kind can copy
 
 
 @dataclass(frozen=True)
 class Cover:
-    """A picture that stands for a recording, in a file of its own."""
+    """A cover picture, in a file of its own."""
 
     path: Path
     media_type: str
@@ -63,14 +63,14 @@ class Cover:
 
 @dataclass(frozen=True)
 class Metadata:
-    """What goes along from a source into a result."""
+    """The metadata of a source, to be written to a result."""
 
     source: Path
     source_container: str
     tags: dict[str, str]
     track_tags: dict[str, str]
-    metadata: Path  # tags and chapters, as ffmpeg reads them
-    chapters: tuple[tuple[float, str], ...]  # when each starts in the result, its title
+    metadata: Path  # tags and chapters in ffmpeg's format
+    chapters: tuple[tuple[float, str], ...]  # start in the result, title
     covers: tuple[Cover, ...]
 
     @property
@@ -79,9 +79,9 @@ class Metadata:
         return ("-f", "ffmetadata", "-i", f"file:{self.metadata.absolute()}")
 
     def options(self, muxer: str, number: int, attachments: int = 0) -> tuple[str, ...]:
-        """Return the options that write the metadata, which is ffmpeg's input of a number; tags of the track not."""
+        """Return the options that write the metadata from this input of ffmpeg, without tags of the track."""
         if muxer == "wav" and self.source_container == "wav":
-            return ("-map_metadata:g", "-1", "-map_chapters", "-1")  # the chunks go along as they are
+            return ("-map_metadata:g", "-1", "-map_chapters", "-1")  # the chunks are copied separately
         options = ["-map_metadata:g", f"{number}:g", "-map_chapters", str(number)]
         if self._has_apple_keys and muxer in MP4_LIKE:
             options += ["-movflags", "+use_metadata_tags"]
@@ -99,12 +99,12 @@ class Metadata:
         return tuple(options)
 
     def track_options(self, number: int) -> tuple[str, ...]:
-        """Return the options that name the result's audio track of a number."""
+        """Return the options that write the tags of the result's audio track with this number."""
         tags = self.track_tags.items()
         return tuple(word for key, value in tags for word in (f"-metadata:s:a:{number}", f"{key}={value}"))
 
     def with_sound(self, encoding: Encoding) -> Encoding:
-        """Return the encoding of sound alone, along with what belongs to it."""
+        """Return the encoding of a result without a picture, extended by its metadata."""
         named = () if encoding.muxer in ("ogg", "oga", "opus", "flac") else self.track_options(0)
         options = (*encoding.options, *self.options(encoding.muxer, 1), *named)
         return replace(encoding, options=options, inputs=self.inputs)
@@ -114,7 +114,7 @@ class Metadata:
         return any(key.startswith(APPLE_PREFIX) for key in self.tags)
 
     def tagging_kind(self, encoding: Encoding) -> str | None:
-        """Return the kind of tags that a result of an encoding has, where there is something to put into them."""
+        """Return the kind of tags for a result of an encoding, or None if there is nothing to write."""
         if encoding.muxer in ("ogg", "oga", "opus"):
             kind = next((OGG_KINDS[word] for word in encoding.options if word in OGG_KINDS), None)
         elif encoding.muxer == "wav" and self.source_container != "wav":
@@ -127,13 +127,13 @@ class Metadata:
         return kind if self.covers or comments or self.copies(kind) else None
 
     def copies(self, kind: str) -> bool:
-        """Return whether the source's tags go into a result's of a kind as they are; QuickTime's are not told apart."""
+        """Return whether the source's tags are copied unchanged to a kind; QuickTime's may not be."""
         is_same_kind = self.source_container in SAME_KIND[kind].split() and bool(self.tags)
         return is_same_kind and not (kind == "mp4" and self._has_apple_keys)
 
 
 async def gather(source: Path, contents: Contents, track: AudioTrack, scratch: Scratch, *, is_film: bool) -> Metadata:
-    """Return what belongs to a recording; its parts lie in scratch files. Raises Interrupted."""
+    """Return the metadata of a recording, with its parts in scratch files. Raises Interrupted."""
     tags = kept_tags(contents, track.index)
     shift_s = shift_of(contents.start_s if is_film else track.origin_s)
     metadata = scratch.path("tags")
@@ -173,7 +173,7 @@ def _cover(stream: Stream, path: Path) -> Cover:
 
 
 async def finish_tags(target: Path, metadata: Metadata, encoding: Encoding) -> tuple[str, ...]:
-    """Put into a written result what ffmpeg did not write; return what there is to say. Raises Interrupted."""
+    """Add to a result what ffmpeg did not write; return notes for the user. Raises Interrupted."""
     if encoding.muxer == "wav" and metadata.source_container == "wav":
         await to_thread.run_sync(riff.copy_chunks, metadata.source, target)
     kind = metadata.tagging_kind(encoding)

@@ -1,9 +1,9 @@
-"""What a sound measures while its blocks pass: loudness, true peak, noise floor, and spectra for pictures.
+"""Measures a sound while its blocks pass: loudness, true peak, noise floor, and spectra for pictures.
 
-Loudness and its gates, and the true peak: ITU-R BS.1770-5, EBU R 128. The K-weighting is applied to the spectrum of
-each frame: every sample is in one frame, so the sums are those of the filtered sound but for what the filters carry
-over a frame's edge. A signal-to-noise ratio is taken from a histogram of the frames' levels, the noise at its low end
-and the speech at its high one, as NIST's STNR does (Speech Quality Assurance Package 2.3).
+Gated loudness and true peak follow ITU-R BS.1770-5 and EBU R 128. The K-weighting is applied to the spectrum of each
+frame. Every sample is in one frame, so the sums equal those of the filtered sound, except for filter tails across frame
+edges. The signal-to-noise ratio comes from a histogram of frame levels, with noise at the low end and speech at the
+high end, as in NIST's STNR (Speech Quality Assurance Package 2.3).
 """
 
 from collections.abc import Callable
@@ -20,21 +20,21 @@ from munsit_denoise.media.probe import AudioTrack
 
 Floats = NDArray[np.float32]
 FRAMES_A_SECOND = 20
-CHUNK_SAMPLES = 2**16  # of all channels together that are looked at at a time: they stay in the processor's cache
+CHUNK_SAMPLES = 2**16  # of all channels, processed together so that they stay in the processor's cache
 LEAST_AT_A_TIME = 4  # frames
 GATE_FRAMES, GATE_STEP = 8, 2  # 400 ms, of which a quarter is new
 ABSOLUTE_GATE_LUFS, RELATIVE_GATE_LU, OFFSET_LU = -70.0, -10.0, -0.691
 NOISE_PERCENTILE, SPEECH_PERCENTILE = 10, 95
-LEAST_FRAMES = 10  # for a floor
-LEAST_SPREAD_DB = 6.0  # between noise and speech, below which they cannot be told apart
-SILENT = 1e-15  # power, -150 dB: what is below is rounding
+LEAST_FRAMES = 10  # for a noise floor
+LEAST_SPREAD_DB = 6.0  # between noise and speech; with less, they cannot be distinguished
+SILENT = 1e-15  # power, -150 dB: anything below is rounding error
 
-Spectra = Callable[[NDArray[np.complex64], Floats], None]  # [channels, frames, bins], of [channels, samples]
+Spectra = Callable[[NDArray[np.complex64], Floats], None]  # takes [channels, frames, bins] and [channels, samples]
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a sound measures; None is what cannot be told."""
+    """The figures of a sound; None if a figure cannot be determined."""
 
     loudness_lufs: float | None
     true_peak_dbtp: float | None
@@ -44,18 +44,18 @@ class Reading:
 
 
 class Meter:
-    """Takes a sound in blocks of any size and says in the end what it measures; `spectra` sees each frame once."""
+    """Measures a sound in blocks of any size; `spectra` is called once for each frame."""
 
     def __init__(self, track: AudioTrack, spectra: Spectra | None = None) -> None:
         rate_hz, self._channels = track.sample_rate_hz, track.channels
-        self.size = max(round(rate_hz / FRAMES_A_SECOND), 2)  # samples of a frame
+        self.size = max(round(rate_hz / FRAMES_A_SECOND), 2)  # samples in a frame
         self._weights = _weights(self.size, rate_hz)
         self._of_channels = channel_weights(track.layout, track.channels)
         self._full = 1 - 2.0 ** (1 - track.bits) if track.bits and not track.is_float else 1 - 2.0**-15
         self._peaks = [TruePeak(rate_hz) for _ in range(track.channels)]
         self._most = max(CHUNK_SAMPLES // (self.size * track.channels), LEAST_AT_A_TIME)  # frames at a time
         self._waiting: list[Floats] = []
-        self._samples = 0  # of a channel in those
+        self._samples = 0  # samples per channel in those
         self._loud: list[Floats] = []
         self._power: list[Floats] = []
         self._clipped = 0
@@ -69,17 +69,17 @@ class Meter:
             self._take(rest=False)
 
     def end(self) -> None:
-        """Look at the rest; a last frame that is not full is part of the picture and the peaks alone."""
+        """Process the rest; an incomplete last frame counts only for the picture and the peaks."""
         if self._samples:
             self._take(rest=True)
 
     @property
     def power(self) -> Floats:
-        """The mean square of each frame over all channels, without what is constant in it."""
+        """The mean square of each frame over all channels, without the constant component."""
         return np.concatenate(self._power) if self._power else np.zeros(0, np.float32)
 
     def reading(self) -> Reading:
-        """Return what the sound measures, all of it having been taken."""
+        """Return the figures after the end of the sound."""
         power = self.power
         peak = max(each.peak for each in self._peaks)
         return Reading(
@@ -103,8 +103,8 @@ class Meter:
 
     def _look(self, samples: Floats) -> None:
         spectrum = self._look_at(samples.T)
-        parts = spectrum.view(np.float32)  # [channels, frames, 2 bins], real and imaginary by turns
-        powers = (parts * parts) @ self._weights  # [channels, frames, 2]: weighted by frequency, and all alike
+        parts = spectrum.view(np.float32)  # [channels, frames, 2 bins], real and imaginary parts interleaved
+        powers = (parts * parts) @ self._weights  # [channels, frames, 2]: with K-weighting, and without
         self._loud.append(np.asarray(self._of_channels @ powers[..., 0], np.float32))
         self._power.append(np.asarray(powers[..., 1].mean(axis=0), np.float32))
 
@@ -112,7 +112,7 @@ class Meter:
         self._look_at(np.pad(samples, ((0, self.size - len(samples)), (0, 0))).T)
 
     def _look_at(self, channels: Floats) -> NDArray[np.complex64]:
-        """Look at whole frames [channels, samples]; return their spectra [channels, frames, bins]."""
+        """Process whole frames [channels, samples]; return their spectra [channels, frames, bins]."""
         channels = np.ascontiguousarray(channels)
         highest = 0.0
         for peak, channel in zip(self._peaks, channels, strict=True):
@@ -126,7 +126,7 @@ class Meter:
 
 
 def _weights(size: int, rate_hz: int) -> Floats:
-    """Return [2 bins, 2]: how much each part of a spectrum counts for loudness, and for the power of what changes."""
+    """Return the weights [2 bins, 2] of a spectrum's parts, for loudness and for power without the constant."""
     flat = frequency_weights(size, rate_hz)
     plain = np.ones(len(flat))
     plain[0] = 0
@@ -136,7 +136,7 @@ def _weights(size: int, rate_hz: int) -> Floats:
 
 
 def _integrated(loud: Floats) -> float | None:
-    """Return the gated loudness of frames' weighted powers, None for what is too short or too quiet."""
+    """Return the gated loudness from weighted powers of frames; None if the sound is too short or too quiet."""
     sums = np.concatenate([[0.0], np.cumsum(loud, dtype=np.float64)])
     starts = np.arange(0, max(len(loud) - GATE_FRAMES + 1, 0), GATE_STEP)
     blocks = (sums[starts + GATE_FRAMES] - sums[starts]) / GATE_FRAMES
@@ -151,12 +151,14 @@ def _power_of(loudness_lufs: float) -> float:
 
 
 def noise_power(power: Floats) -> float:
-    """Return the mean square that a tenth of the frames do not pass, 0 where that cannot be told."""
+    """Return the 10th percentile of the frames' mean squares; 0 if it cannot be determined."""
     return float(np.percentile(power, NOISE_PERCENTILE)) if len(power) >= LEAST_FRAMES else 0.0
 
 
 def speech_frames(power: Floats) -> NDArray[np.bool_]:
-    """Return which frames hold speech: those nearer to the loud ones, in dB, than to noise; none without a contrast."""
+    """Return which frames hold speech: those closer, in dB, to the loud ones than to the noise; none without
+    contrast.
+    """
     noise = noise_power(power)
     loud = float(np.percentile(power, SPEECH_PERCENTILE)) if len(power) >= LEAST_FRAMES else 0.0
     if loud <= SILENT or loud < max(noise, SILENT) * 10 ** (LEAST_SPREAD_DB / 10):
@@ -165,7 +167,7 @@ def speech_frames(power: Floats) -> NDArray[np.bool_]:
 
 
 def signal_to_noise_db(power: Floats) -> float | None:
-    """Return how far the speech in frames lies above their noise, None where there is no noise or no contrast."""
+    """Return the level of speech above noise; None without noise or contrast."""
     noise, speech = noise_power(power), speech_frames(power)
     if noise <= SILENT or not speech.any():
         return None

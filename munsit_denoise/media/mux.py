@@ -1,4 +1,4 @@
-"""A film's result: its new sound together with everything else that is in it, put into the container once."""
+"""Writes a video result: the new sound, and all other streams of the original, muxed together."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,33 +16,33 @@ from munsit_denoise.media.riff import is_silent
 from munsit_denoise.media.scratch import Scratch
 from munsit_denoise.media.starts import picture_start_s, sound_start_s
 
-SECONDS_PER_SECOND = 20  # of a film may its sound take to be encoded
-SYNC_S = 0.004  # by which sound may lie beside its picture
+SECONDS_PER_SECOND = 20  # time limit for encoding the sound of a second of video
+SYNC_S = 0.004  # the largest offset between sound and picture
 MAX_CORRECTIONS = 2
-LATE_S = 0.02  # of silence at the start, which is left to the time stamps
-UNTOLD_PADDING = {"aac": 1_024, "mp2": 481, "ac3": 256, "libmp3lame": 1_105}  # samples that encoders put in front
+LATE_S = 0.02  # silence at the start that is left to the time stamps
+UNTOLD_PADDING = {"aac": 1_024, "mp2": 481, "ac3": 256, "libmp3lame": 1_105}  # samples that encoders add at the start
 TELLS_PADDING = ("matroska", "webm", "ogg")
-CUTS_BEFORE_ZERO = ("mp4", "mov", "ipod", "3gp", "3g2")  # which tells padding only of sound that begins at once
-MOVED = ("mpegts", "mpeg", "ogg")  # with no offset, ffmpeg puts their zero where the first chosen stream begins
+CUTS_BEFORE_ZERO = ("mp4", "mov", "ipod", "3gp", "3g2")  # these mark padding only if sound starts at zero
+MOVED = ("mpegts", "mpeg", "ogg")  # without an offset, ffmpeg moves their zero to the first chosen stream
 UNMOVED_S = 1e-6
 NO_CLOCK = ("avi", "mxf", "ogg")
 
 
 @dataclass(frozen=True)
 class FilmSources:
-    """What a film's result is made of."""
+    """The parts of a video result."""
 
     film: Film
-    path: Path  # of the film
-    sound: Path  # the new one, from the track's origin on
+    path: Path  # of the video
+    sound: Path  # the new sound, from the track's origin on
     metadata: Metadata
     filters: str  # for the sound; may be empty
 
 
 async def write_film(sources: FilmSources, target: Path, scratch: Scratch, tell: Tell) -> tuple[str, ...]:
-    """Write a film with its new sound; return what there is to say of what it has not.
+    """Write a video with its new sound; return notes on what the result lacks.
 
-    The picture is copied where the container holds it. Raises ProcessingFailed, StorageFull, Interrupted.
+    The picture is copied if the container can hold it. Raises ProcessingFailed, StorageFull, Interrupted.
     """
     film = sources.film
     before_s = await picture_start_s(sources.path)
@@ -61,7 +61,7 @@ async def write_film(sources: FilmSources, target: Path, scratch: Scratch, tell:
 async def _write_checked(
     sources: FilmSources, plan: FilmPlan, before_s: float | None, target: Path, picture: Path | None
 ) -> bool:
-    """Write a film as planned and return whether a player finds it whole and in sync."""
+    """Write a video as planned and return whether a player finds it complete and in sync."""
     begins = await _beginnings(sources, before_s)
     for _ in range(1 + MAX_CORRECTIONS):
         if not await _mux(sources, plan, begins, target, picture):
@@ -77,22 +77,22 @@ async def _write_checked(
         if abs(late_s) <= SYNC_S:
             return True
         begins = begins.corrected(late_s)
-    return True  # as near as the container has it
+    return True  # as close as the container allows
 
 
 @dataclass(frozen=True)
 class _Beginnings:
-    """When things begin, on the result's clock, and how much of the sound's start is left out."""
+    """Start times on the result's clock, and how much of the sound's start is cut."""
 
     sound_s: float
     head_s: float
     film_s: float
     new_picture_s: float
-    sound_after_picture_s: float  # of the first sample that is written, after the first frame
-    padding_s: float  # of an encoder, in front of the first sample, which the container does not mark
+    sound_after_picture_s: float  # of the first written sample, relative to the first frame
+    padding_s: float  # of an encoder before the first sample, not marked in the container
 
     def corrected(self, late_s: float) -> "_Beginnings":
-        """Return them with the sound so much sooner."""
+        """Return these times with the sound moved earlier."""
         return replace(self, sound_s=self.sound_s - late_s)
 
 
@@ -108,7 +108,7 @@ async def _beginnings(sources: FilmSources, before_s: float | None) -> _Beginnin
         head_s = starts_s - origin_s if starts_s - origin_s > LATE_S else 0.0
         is_told = film.encoding.muxer in CUTS_BEFORE_ZERO and origin_s + head_s <= zero_s
         if padding_s and not is_told and await to_thread.run_sync(is_silent, sources.sound, head_s, padding_s):
-            head_s += padding_s  # the padding takes the place of silence, and the time stamps stay as they were
+            head_s += padding_s  # the padding replaces silence, so that the time stamps stay
     if film.encoding.muxer in CUTS_BEFORE_ZERO:
         padding_s = min(padding_s, max(origin_s + head_s - zero_s, 0.0))
     begin_s = origin_s + head_s
@@ -118,7 +118,7 @@ async def _beginnings(sources: FilmSources, before_s: float | None) -> _Beginnin
 
 
 def _untold_padding_s(film: Film) -> float:
-    """Return how much of what a decoder yields first is an encoder's padding that the container does not mark."""
+    """Return the duration of encoder padding that the container does not mark."""
     words = film.encoding.options
     if film.encoding.muxer in TELLS_PADDING:
         return 0.0
@@ -127,7 +127,7 @@ def _untold_padding_s(film: Film) -> float:
 
 
 async def _mux(sources: FilmSources, plan: FilmPlan, begins: _Beginnings, target: Path, picture: Path | None) -> bool:
-    """Return whether the muxer took everything."""
+    """Return whether the muxer accepted all streams."""
     film, head_s, sound_s, silence_s = sources.film, begins.head_s, begins.sound_s, 0.0
     if film.encoding.muxer in NO_CLOCK:
         head_s, silence_s, sound_s = head_s + max(-sound_s, 0.0), max(sound_s, 0.0), 0.0
@@ -146,9 +146,9 @@ async def _mux(sources: FilmSources, plan: FilmPlan, begins: _Beginnings, target
 
 
 def _filtered(sources: FilmSources, plan: FilmPlan, silence_s: float, sound_s: float) -> list[str]:
-    """Return the options for the new sound's filters, silence in front of it first; MXF ends with its sound."""
+    """Return the options for the new sound's filters, with silence before it; MXF ends with its sound."""
     delay = f"adelay=delays={round(silence_s * sources.film.track.sample_rate_hz)}S:all=1" if silence_s else ""
     whole = f"apad=whole_dur={sources.film.contents.duration_s:.6f}" if sources.film.encoding.muxer == "mxf" else ""
-    stamps = f"asetpts=N/SR/TB+{sound_s:.6f}/TB" if sources.film.encoding.lead_s else ""  # silence in front begins at 0
+    stamps = f"asetpts=N/SR/TB+{sound_s:.6f}/TB" if sources.film.encoding.lead_s else ""  # silence before starts at 0
     chain = ",".join(filter(None, (delay, sources.filters, sources.film.encoding.filters, whole, stamps)))
     return [f"-filter:a:{plan.sound_index}", chain] if chain else []

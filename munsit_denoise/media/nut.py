@@ -1,6 +1,6 @@
-"""Stretches of samples and their time stamps, out of the NUT stream that a decoder writes.
+"""Reads packets of samples and their time stamps from the NUT stream that a decoder writes.
 
-NUT is the plainest container that carries exact stamps beside raw samples through a pipe. This reads what ffmpeg
+NUT is the simplest container that carries exact time stamps with raw samples through a pipe. This reads what ffmpeg
 writes for one audio stream: https://ffmpeg.org/~michael/nut.txt
 """
 
@@ -12,16 +12,16 @@ MAIN, STREAM, SYNCPOINT = (0x4E4D7A561F5F04AD, 0x4E5311405BF2F9DB, 0x4E4BE4ADEEC
 FLAG_CODED_PTS, FLAG_STREAM_ID, FLAG_SIZE_MSB, FLAG_CHECKSUM, FLAG_RESERVED = 8, 16, 32, 64, 128
 FLAG_HEADER, FLAG_MATCH_TIME, FLAG_CODED, FLAG_INVALID = 1_024, 2_048, 4_096, 8_192
 MAX_PACKET_BYTES = 2**26  # of raw samples; no codec has longer frames
-LONGEST_NUMBER = 10  # bytes, of 64 bits
+LONGEST_NUMBER = 10  # bytes, for 64 bits
 
 
 class Malformed(Exception):
-    """This is not what ffmpeg writes."""
+    """The stream is not what ffmpeg writes."""
 
 
 @dataclass(frozen=True)
 class _Code:
-    """What the first byte of a frame stands for."""
+    """The meaning of the first byte of a frame."""
 
     flags: int
     pts_delta: int
@@ -61,7 +61,7 @@ class _Cursor:
 
 
 class NutReader:
-    """Takes the stream in pieces of any size and gives its packets."""
+    """Takes the stream in pieces of any size and yields its packets."""
 
     def __init__(self) -> None:
         self._buffer = b""
@@ -69,11 +69,11 @@ class NutReader:
         self._headers: list[bytes] = [b""]
         self._shift = self._last = 0
         self._has_begun = False
-        self.unit_s = 0.0  # of the stamps
-        self.channels = 0  # known with the first packet
+        self.unit_s = 0.0  # of the time stamps
+        self.channels = 0  # set before the first packet
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """Yield the stamps, in units of `unit_s`, and the samples of what is complete. Raises Malformed."""
+        """Yield time stamp, in units of `unit_s`, and samples of each complete packet. Raises Malformed."""
         self._buffer += data
         cursor = _Cursor(self._buffer)
         done = 0
@@ -104,7 +104,7 @@ class NutReader:
     def _read_packet(self, cursor: _Cursor, startcode: int) -> None:
         size = cursor.number()
         if size > 4_096:
-            cursor.take(4)  # a checksum
+            cursor.take(4)  # checksum
         content = _Cursor(cursor.take(size))
         try:
             if startcode == MAIN:
@@ -112,7 +112,7 @@ class NutReader:
             elif startcode == STREAM:
                 self._read_stream(content)
             elif startcode == SYNCPOINT:
-                self._last = content.number()  # one stream has one time base
+                self._last = content.number()  # with one stream there is one time base
         except IndexError:
             raise Malformed from None
 
@@ -164,7 +164,7 @@ class NutReader:
 
 
 def _read_codes(content: _Cursor) -> list[_Code]:
-    """Return what each first byte stands for; `N` begins what is no frame."""
+    """Return the meaning of each first byte; `N` starts packets that are not frames."""
     codes: list[_Code] = []
     delta, factor, header = 0, 1, 0
     while len(codes) < 256:

@@ -1,4 +1,4 @@
-"""The tiles of both sounds of a job as one file, of which each part can be read alone."""
+"""The tiles of both sounds of a job in one file, whose parts can be read separately."""
 
 import json
 import struct
@@ -9,7 +9,7 @@ from typing import Any
 from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.media.tiles import COLUMNS, DB_A_STEP, FLOOR_DB, GREY_A_STEP, STEP, Picture
 
-MAGIC = b"MDT1"  # then the length of the index in four bytes, the index as JSON, and the parts one after the other
+MAGIC = b"MDT1"  # followed by the length of the index in four bytes, the index as JSON, and the parts
 HEAD_BYTES = 8
 SOUNDS = ("before", "after")
 MOST_INDEX_BYTES = 4 * 2**20
@@ -17,14 +17,14 @@ MOST_INDEX_BYTES = 4 * 2**20
 
 @dataclass(frozen=True)
 class PackedPart:
-    """Where a part lies, counted from the end of the index."""
+    """Position of a part, counted from the end of the index."""
 
     start: int
     size: int
 
 
 def pack(pictures: Sequence[Picture], track: AudioTrack, room_bytes: int) -> bytes:
-    """Return the file; where it would be too large, its finest levels are left out."""
+    """Return the file; if it would be too large, without its finest levels."""
     for coarser in range(8):
         packed = _packed(pictures, track, coarser)
         if len(packed) <= room_bytes:
@@ -70,7 +70,7 @@ def _packed(pictures: Sequence[Picture], track: AudioTrack, coarser: int) -> byt
 
 
 def index_bytes(head: bytes) -> int:
-    """Return how long the index is, by the first bytes of a file. Raises ValueError for another file."""
+    """Return the length of the index from the first bytes of a file. Raises ValueError for another file."""
     if len(head) != HEAD_BYTES or head[:4] != MAGIC:
         raise ValueError("no file of pictures")
     size: int = struct.unpack("<I", head[4:])[0]
@@ -80,7 +80,7 @@ def index_bytes(head: bytes) -> int:
 
 
 def told(index: dict[str, Any]) -> dict[str, Any]:
-    """Return an index without what is of the file alone."""
+    """Return an index without the fields that only the file needs."""
     shown = dict(index)
     for sound in SOUNDS:
         levels = index[sound]
@@ -92,7 +92,7 @@ def told(index: dict[str, Any]) -> dict[str, Any]:
 
 
 def part_of(index: dict[str, Any], sound: str, kind: str, level: int, number: int) -> PackedPart | None:
-    """Return where a tile, or the peaks of a level, lie; None where there are none."""
+    """Return the position of a tile, or of a level's peaks; None if there is none."""
     start = 0
     for each_sound in SOUNDS:
         for each_kind in ("spectrogram", "peaks"):

@@ -1,18 +1,18 @@
-"""The highest point of a sound, between its samples as well (ITU-R BS.1770-5, annex 2: four times oversampled)."""
+"""The true peak of a sound, also between samples (ITU-R BS.1770-5, annex 2: four times oversampling)."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-REACH = 12  # samples on each side that an interpolated point is made of
-NEAR = 0.7  # of the highest so far: beside a sample below that no higher point is looked for
-MOST_POINTS = 256  # samples of a chunk beside which it is looked, the highest ones
-LEAST = 1e-9  # what is nearer to silence has no peaks
-FINE_HZ = 96_000  # from here on half the oversampling does, and from twice that none is needed
+REACH = 12  # samples on each side that an interpolated point depends on
+NEAR = 0.7  # of the highest peak so far: only samples above it are interpolated
+MOST_POINTS = 256  # of a chunk: the highest samples, next to which points are interpolated
+LEAST = 1e-9  # lower values count as silence
+FINE_HZ = 96_000  # from this rate on, half the oversampling is enough, and from twice this rate none is needed
 
 
 class TruePeak:
-    """Of one channel, in chunks."""
+    """The true peak of one channel, in chunks."""
 
     def __init__(self, rate_hz: int) -> None:
         steps = (0.25, 0.5) if rate_hz < FINE_HZ else (0.5,) if rate_hz < 2 * FINE_HZ else ()
@@ -21,7 +21,7 @@ class TruePeak:
         self.peak = 0.0
 
     def feed(self, samples: Floats) -> float:
-        """Take samples; return the highest magnitude among them."""
+        """Take samples; return the largest magnitude among them."""
         joined = np.concatenate([self._tail, samples])
         self._tail = joined[-2 * REACH :].copy()
         high = np.abs(joined)
@@ -42,7 +42,7 @@ class TruePeak:
 
 
 def _interpolator(steps: list[float]) -> Floats:
-    """Return [2 REACH + 1, steps]: the weights of the samples around one for the points so far after it."""
+    """Return the weights [2 REACH + 1, steps] of the samples around one, for points at these distances after it."""
     at = np.arange(-REACH, REACH + 1)[:, None] - np.array(steps)[None, :]
     window = np.cos(np.pi * at / (2 * REACH + 2)) ** 2
     weights = np.sinc(at) * window

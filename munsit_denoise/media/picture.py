@@ -1,4 +1,4 @@
-"""A picture encoded anew, for a container that does not hold it as it is."""
+"""Encodes a picture again, for a container that cannot hold it unchanged."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -20,18 +20,18 @@ from munsit_denoise.media.ffmpeg import (
 )
 from munsit_denoise.media.formats import Encoding
 
-Tell = Callable[[float], None]  # the share of a picture that is encoded, 0 to 1
-LIMITS = ProgramLimits(cpu_s=7 * 24 * 3_600, memory_bytes=8 * 2**30, open_files=128)  # ends when it stands still
+Tell = Callable[[float], None]  # the encoded share of a picture, 0 to 1
+LIMITS = ProgramLimits(cpu_s=7 * 24 * 3_600, memory_bytes=8 * 2**30, open_files=128)  # also ended without progress
 NUT = Encoding("nut", ())
 UNKNOWN_RATE_HZ = 25
-MAX_RATE_HZ = 120  # a file that tells more means its clock
+MAX_RATE_HZ = 120  # a file with more gives the rate of its clock
 FILTERS = "setpts=PTS-STARTPTS,pad=ceil(iw/2)*2:ceil(ih/2)*2"  # chroma has half the width and height
 
 
 async def encode_picture(source: Path, stream: Stream, encoder: PictureEncoder, target: Path, tell: Tell) -> None:
-    """Write a file's picture, encoded anew, as NUT, on a clock whose zero is its first frame.
+    """Write a file's picture, encoded again, as NUT; its first frame is at time zero.
 
-    Raises ProcessingFailed when it cannot be done, StorageFull, Interrupted.
+    Raises ProcessingFailed if it cannot be encoded, StorageFull, Interrupted.
     """
     arguments = ["-v", "quiet", "-nostdin", "-y", "-progress", "pipe:1", "-stats_period", "1"]
     arguments += [*input_options(source), "-map", f"0:{stream.index}", "-vf", FILTERS]
@@ -47,7 +47,7 @@ async def encode_picture(source: Path, stream: Stream, encoder: PictureEncoder, 
 
 
 async def _follow(process: Process, tell: Tell) -> None:
-    """Tell how many seconds are done, until the program ends. Raises ProcessingFailed when it stands still."""
+    """Report the encoded seconds until the program ends. Raises ProcessingFailed if it makes no progress."""
     rest, done_us = b"", -1
     moved_at_s = anyio.current_time()
     while True:
@@ -70,7 +70,7 @@ async def _follow(process: Process, tell: Tell) -> None:
 
 
 def _rate_options(stream: Stream, encoder: PictureEncoder) -> list[str]:
-    """Return the options for frames that come when they came, or at the nearest rate that the format has."""
+    """Return the options for the original frame times, or for the nearest rate that the format has."""
     if not encoder.rates_hz:
         return ["-fps_mode", "passthrough", "-enc_time_base", "-1"]
     own_hz = stream.frames_per_second if 0 < stream.frames_per_second <= MAX_RATE_HZ else UNKNOWN_RATE_HZ

@@ -1,4 +1,4 @@
-"""What a file holds: its first audio track, before anything is decoded."""
+"""Probes a file for one of its audio tracks, before anything is decoded."""
 
 import json
 from dataclasses import dataclass, replace
@@ -17,32 +17,32 @@ from munsit_denoise.media.wav import PlainWav, read_plain_wav
 
 RATES_HZ = range(2_000, 192_001)
 MAX_CHANNELS = 64
-MAX_SAMPLES_A_SECOND = 8 * 192_000  # over all channels: bounds the memory of a window
+MAX_SAMPLES_A_SECOND = 8 * 192_000  # over all channels: limits the memory of a window
 PROBE_TIMEOUT_S = 60
 ORDINARY_WAV, BIG_ENDIAN_WAV = (b"RIFF", b"RF64"), b"RIFX"
-HEADER_SLACK_S = 0.02  # by which a header that tells the truth may differ from the packets, beside the last one
-ESTIMATED = ("mpegts", "mpeg")  # containers without a header of what they hold
-MAX_SILENCE_S = 24 * 3_600  # that stamps may leave out
-MAX_TOLD = 12  # tracks that a sentence names
-WHOLE_SHARE = 0.9  # of a WAV that is samples by its header; with less, the header may say too little
+HEADER_SLACK_S = 0.02  # by which a correct header may differ from the packets, besides the last one
+ESTIMATED = ("mpegts", "mpeg")  # containers whose header has no duration
+MAX_SILENCE_S = 24 * 3_600  # in gaps between time stamps
+MAX_TOLD = 12  # tracks that a message lists
+WHOLE_SHARE = 0.9  # of a WAV, by its header; with less, the header may be wrong
 
 
 @dataclass(frozen=True)
 class AudioTrack:
-    """One audio track of a file, the first unless another was asked for."""
+    """One audio track of a file, by default the first."""
 
     sample_rate_hz: int
     channels: int
-    layout: str | None  # ffmpeg's name for the order of the channels, None when the file does not say
+    layout: str | None  # ffmpeg's name of the channel layout, None if the file does not say
     codec: str
-    bits: int  # of a sample, 0 where the codec has no such thing
+    bits: int  # per sample; 0 if the codec has none
     is_float: bool
     duration_s: float
     container: str
-    has_picture: bool = False  # a video stream that is more than a cover
-    index: int = 0  # which of the file's audio tracks this is
-    origin_s: float = 0.0  # time on the file's own clock of the first sample that decoding yields
-    picture_start_s: float | None = None  # time on the file's own clock of the first picture
+    has_picture: bool = False  # a video stream that is not a cover
+    index: int = 0  # among the file's audio tracks
+    origin_s: float = 0.0  # on the file's own clock: the first decoded sample
+    picture_start_s: float | None = None  # on the file's own clock: the first picture
     language: str | None = None
     title: str | None = None
 
@@ -50,8 +50,8 @@ class AudioTrack:
 async def probe(path: Path, index: int = 0) -> AudioTrack:
     """Return one of a file's audio tracks.
 
-    Raises NotMedia when there is none that can be decoded, InvalidOption when there are, but not so many,
-    Interrupted when a program was ended from outside.
+    Raises NotMedia if none can be decoded, InvalidOption if there are fewer tracks, Interrupted if a program was
+    killed.
     """
     kind = await to_thread.run_sync(_wav_kind, path)
     if kind not in ORDINARY_WAV:
@@ -66,7 +66,7 @@ async def probe(path: Path, index: int = 0) -> AudioTrack:
 
 
 async def _probe_whole(path: Path, index: int) -> AudioTrack:
-    """Read a file's header and its packets at once: most of the time that either takes goes into starting a program."""
+    """Read a file's header and its packets at the same time, because starting a program takes most of the time."""
     header: dict[str, Any] = {}
     measured = Measured()
     cut_off: list[Interrupted] = []
@@ -85,7 +85,7 @@ async def _probe_whole(path: Path, index: int) -> AudioTrack:
         except Interrupted as error:
             cut_off.append(error)
         except ProcessingFailed:
-            pass  # nothing was measured, which says it
+            pass  # the empty measurement shows it
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(read_header)
@@ -96,13 +96,13 @@ async def _probe_whole(path: Path, index: int) -> AudioTrack:
 
 
 def _timed(track: AudioTrack, measured: Measured) -> AudioTrack:
-    """Return a track with its time line. Raises NotMedia when nothing decodes, or stamps cannot be meant."""
+    """Return a track with its time line. Raises NotMedia if nothing can be decoded, or for impossible time stamps."""
     if measured.sound_start_s is None or not measured.stretches:
         raise NotMedia
     zero_s = origin_s(track.container, measured.sound_start_s, track.picture_start_s)
     line = TimeLine(track.sample_rate_hz, track.container, track.has_picture)
     for start_s, length_s in measured.stretches:
-        begin_s = max(start_s, measured.sound_start_s)  # what lies before is the codec's lead and is not heard
+        begin_s = max(start_s, measured.sound_start_s)  # earlier samples are the codec's delay and are not heard
         count_s = start_s + length_s - begin_s
         if count_s > 0:
             line.place(round((begin_s - zero_s) * line.rate_hz), round(count_s * line.rate_hz))
@@ -116,14 +116,14 @@ def _timed(track: AudioTrack, measured: Measured) -> AudioTrack:
 
 
 def _wav_kind(path: Path) -> bytes:
-    """Return the first four bytes of a WAV, nothing for other files."""
+    """Return the first four bytes of a WAV; empty for other files."""
     with path.open("rb") as file:
         start = file.read(12)
     return start[:4] if start[8:] == b"WAVE" else b""
 
 
 def _plain_track(wav: PlainWav) -> AudioTrack:
-    """Return the track of a WAV that leaves nothing to guess. Raises NotMedia for one too large."""
+    """Return the track of a WAV with a plain header. Raises NotMedia if it is too large."""
     track = AudioTrack(
         sample_rate_hz=wav.sample_rate_hz,
         channels=wav.channels,
@@ -139,9 +139,9 @@ def _plain_track(wav: PlainWav) -> AudioTrack:
 
 
 def _big_endian(track: AudioTrack) -> AudioTrack:
-    """Return what a track is where ffmpeg takes no note of the order of its bytes. Raises NotMedia for what is no PCM.
+    """Return the track of a big-endian WAV, whose byte order ffmpeg ignores. Raises NotMedia unless it is PCM.
 
-    The decoder is told by the codec's name.
+    The codec's name tells the decoder.
     """
     if track.codec in ("pcm_u8", "pcm_mulaw", "pcm_alaw"):
         return track
@@ -151,13 +151,13 @@ def _big_endian(track: AudioTrack) -> AudioTrack:
 
 
 def _fills(track: AudioTrack, size_bytes: int) -> bool:
-    """Return whether samples as many as the header tells are what there is in the file: then it tells the truth."""
+    """Return whether the file holds as many samples as the header says, so that the header can be trusted."""
     samples_bytes = track.duration_s * track.sample_rate_hz * track.channels * track.bits / 8
     return track.codec.startswith("pcm_") and WHOLE_SHARE * size_bytes <= samples_bytes <= size_bytes
 
 
 async def _header(path: Path) -> dict[str, Any]:
-    """Return what ffprobe says of a file, nothing where it can't."""
+    """Return ffprobe's description of a file; empty if there is none."""
     arguments = ["-v", "quiet", "-of", "json", "-show_format", "-show_streams"]
     try:
         done = await finish("ffprobe", arguments + input_options(path), ProgramLimits(), timeout_s=PROBE_TIMEOUT_S)
@@ -168,7 +168,7 @@ async def _header(path: Path) -> dict[str, Any]:
 
 
 def _track_of(header: dict[str, Any], index: int) -> AudioTrack:
-    """Return an audio track of what ffprobe says. Raises NotMedia for none or one too large, InvalidOption."""
+    """Return one audio track of ffprobe's description. Raises NotMedia for none or one too large, InvalidOption."""
     streams = header.get("streams", [])
     sounds = [stream for stream in streams if stream.get("codec_type") == "audio"]
     if not sounds:

@@ -1,4 +1,4 @@
-"""What a WAV holds beside its samples: bext, iXML, markers and the like go along chunk by chunk.
+"""Copies the chunks of a WAV besides its samples: bext, iXML, markers and similar.
 
 EBU Tech 3285 (bext), Tech 3306 (RF64), Microsoft's Multimedia Programming Interface 1.0 (RIFF).
 """
@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-# fmt, fact, data, ds64, PEAK, levl, JUNK and the like are of the samples, or of the file as it was laid out.
+# Not copied: fmt, fact, data, ds64, PEAK, levl, JUNK and similar, which describe the samples or the layout of the file.
 OF_PRODUCTION = (
     b"bext",
     b"iXML",
@@ -42,14 +42,14 @@ OF_PLAYING = (
 KEPT = frozenset({*OF_PRODUCTION, *OF_PLAYING})
 MAX_KEPT_BYTES = 64 * 2**20  # of all chunks
 MAX_CHUNKS = 1_000
-BEXT_LOUDNESS = slice(412, 422)  # of version 2: five figures, which are not true of another sound
+BEXT_LOUDNESS = slice(412, 422)  # of version 2: five figures, which do not apply to other samples
 BEXT_VERSION = slice(346, 348)
-SILENT = 10 ** (-50 / 20)  # of what is not missed
+SILENT = 10 ** (-50 / 20)  # quieter sound counts as silence
 NOT_TOLD = struct.pack("<h", 0x7FFF) * 5
 
 
 def copy_chunks(source: Path, target: Path) -> bool:
-    """Append a WAV's chunks to another whose own are of the samples alone; return whether there was one to append."""
+    """Append a WAV's chunks to another WAV that has only samples; return whether there was one to append."""
     with source.open("rb") as file:
         kept, size = [], 0
         for name, chunk_size in read_chunks(file):
@@ -67,7 +67,7 @@ def copy_chunks(source: Path, target: Path) -> bool:
 
 
 def _true(name: bytes, data: bytes) -> bytes:
-    """Return a chunk without the loudness of the source."""
+    """Return a chunk without the source's loudness."""
     if name != b"bext" or len(data) < BEXT_LOUDNESS.stop or data[BEXT_VERSION] < b"\2\0":
         return data
     return data[: BEXT_LOUDNESS.start] + NOT_TOLD + data[BEXT_LOUDNESS.stop :]
@@ -78,7 +78,7 @@ def _chunk(name: bytes, data: bytes) -> bytes:
 
 
 def read_chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Yield name and size of each chunk, the file standing at its first byte."""
+    """Yield name and size of each chunk, with the file positioned at its first byte."""
     if file.read(12)[8:] != b"WAVE":
         return
     end, at, long_data = file.seek(0, 2), 12, 0
@@ -110,12 +110,12 @@ def _append(file: BinaryIO, data: bytes) -> None:
     elif size < 2**32 - 1:
         file.seek(4)
         file.write(struct.pack("<I", size))
-    else:  # an ordinary WAV has no room for them
+    else:  # an ordinary WAV is too small for them
         file.truncate(end)
 
 
 def is_silent(path: Path, start_s: float, duration_s: float) -> bool:
-    """Return whether nothing is heard in a stretch of a WAV of 32-bit float of our own."""
+    """Return whether a part of our own 32-bit float WAV is silent."""
     with path.open("rb") as file:
         frame_bytes = rate_hz = 0
         for name, _ in read_chunks(file):

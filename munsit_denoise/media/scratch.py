@@ -1,4 +1,4 @@
-"""Files beside a result that live no longer than the work on it."""
+"""Temporary files next to a result."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,27 +9,27 @@ from anyio import to_thread
 
 
 class Scratch:
-    """Names files beside a result."""
+    """Names temporary files next to a result."""
 
     def __init__(self, target: Path) -> None:
         self._target = target
         self._paths: set[Path] = set()
 
     def path(self, name: str) -> Path:
-        """Return where a file of this name is to lie."""
+        """Return the path of a temporary file with this name."""
         path = self._target.with_name(f"{self._target.name}.{name}")
         self._paths.add(path)
         return path
 
     def remove(self) -> None:
-        """Remove them all."""
+        """Remove all of them."""
         for path in self._paths:
             path.unlink(missing_ok=True)
 
 
 @asynccontextmanager
 async def scratch_beside(target: Path) -> AsyncIterator[Scratch]:
-    """Yield names of files beside a result; what lies there is gone when the block ends."""
+    """Yield names for temporary files next to a result, which are removed at the end of the block."""
     scratch = Scratch(target)
     try:
         yield scratch

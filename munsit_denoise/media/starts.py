@@ -1,4 +1,4 @@
-"""What a player finds in a file: which of its streams can be decoded, and when they begin."""
+"""Finds out which streams of a file a player can decode, and when they start."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +11,7 @@ TIMEOUT_S = 300
 
 
 async def picture_start_s(path: Path) -> float | None:
-    """Return when the first frame is shown, on the file's own clock; None when none can be decoded.
+    """Return when the first frame is shown, on the file's own clock; None if none can be decoded.
 
     Decodes about a second. Raises Interrupted.
     """
@@ -19,7 +19,7 @@ async def picture_start_s(path: Path) -> float | None:
 
 
 async def sound_start_s(path: Path, index: int) -> float | None:
-    """Return when the first sample of an audio track is heard, as `picture_start_s` does."""
+    """Return when the first sample of an audio track is heard, like `picture_start_s`."""
     return await _first(path, "a", index)
 
 

@@ -1,6 +1,6 @@
 """Subtracts one sound from another, sample by sample, as a WAV of 32-bit float.
 
-RF64 as EBU Tech 3306 has it, where an ordinary WAV has no room for the length.
+If the file is too long for a WAV, it is an RF64 (EBU Tech 3306).
 """
 
 import struct
@@ -23,14 +23,14 @@ MOST_FRAMES = 2**16  # at a time
 
 @dataclass(frozen=True)
 class Sound:
-    """A track of a file."""
+    """One track of a file."""
 
     path: Path
     track: AudioTrack
 
 
 def header(track: AudioTrack, frames: int) -> bytes:
-    """Return what stands before the samples of a WAV of float32 at a track's rate and channels."""
+    """Return the header of a float32 WAV with a track's rate and channels."""
     frame_bytes = SAMPLE_BYTES * track.channels
     kind = IEEE_FLOAT if track.channels <= 2 else EXTENSIBLE
     layout = (kind, track.channels, track.sample_rate_hz, track.sample_rate_hz * frame_bytes, frame_bytes, 32)
@@ -51,9 +51,9 @@ def _chunk(name: bytes, data: bytes) -> bytes:
 
 @asynccontextmanager
 async def subtracting(original: Sound, result: Sound, frames: int) -> AsyncIterator[AsyncIterator[bytes]]:
-    """Yield an iterator over the samples of a residual so many frames long; both decoders end with the block.
+    """Yield an iterator over the samples of a residual with this many frames; both decoders end with the block.
 
-    Each is the float32 nearest to the difference: both sides are float64, which holds what the files hold.
+    Each sample is the float32 closest to the difference; both sides are float64, which represents the files exactly.
     """
     async with (
         decoding_exactly(original.path, original.track) as minuend,
@@ -75,13 +75,13 @@ async def _differences(minuend: "_Source", subtrahend: "_Source", frames: int, c
 
 
 class _Source:
-    """Blocks that are taken in other sizes than they come in; after their end is silence."""
+    """Blocks that are read in other sizes than they arrive in, followed by silence."""
 
     def __init__(self, blocks: AsyncIterator[Exact]) -> None:
         self._blocks, self._block, self._ended = blocks, np.zeros((0, 1)), False
 
     async def block(self) -> Exact | None:
-        """Return what can be taken, None at the end."""
+        """Return the frames that can be taken now, or None at the end."""
         while not len(self._block) and not self._ended:
             found = await anext(self._blocks, None)
             if found is None:
@@ -91,7 +91,7 @@ class _Source:
         return None if self._ended else self._block
 
     def take(self, frames: int) -> Exact:
-        """Take frames of the block, or of the silence after the end."""
+        """Take frames of the block, or silence after the end."""
         if self._ended:
             return np.zeros((1, 1))
         taken, self._block = self._block[:frames], self._block[frames:]
@@ -99,6 +99,6 @@ class _Source:
 
 
 async def count_frames(sound: Sound) -> int:
-    """Return how many frames a track decodes to. Raises ProcessingFailed, Interrupted."""
+    """Return the number of frames that a track decodes to. Raises ProcessingFailed, Interrupted."""
     async with decoding_exactly(sound.path, sound.track) as blocks:
         return sum([len(block) async for block in blocks])

@@ -1,9 +1,9 @@
-"""A program of its own: gives a finished file the tags and covers that ffmpeg does not write.
+"""A separate program that adds tags and covers which ffmpeg does not write to a finished file.
 
-Reads the tags of a file that others sent, so it runs where memory and time are bounded (see metadata.py), and knows
-nothing of the rest of the package. Its one argument is JSON: `source`, `target`, `kind` (of the target, one of KINDS),
-`covers` (each `path`, `media_type`, `type`, `text`), `chapters` (each a start in seconds and a title), `copies`
-(whether the source's tags go along as they are).
+It reads tags of untrusted files, so it runs with limits on memory and time (see metadata.py) and imports nothing of the
+package. Its one argument is JSON: `source`, `target`, `kind` (of the target, one of KINDS), `covers` (each `path`,
+`media_type`, `type`, `text`), `chapters` (each a start in seconds and a title), `copies` (whether the source's tags are
+copied unchanged).
 """
 
 import base64
@@ -43,7 +43,7 @@ FAMILIES = (ID3, VCommentDict, MP4Tags, ASFTags)
 PICTURE_BLOCK = "metadata_block_picture"
 MAX_CHAPTERS = 999
 MASK = "waveformatextensible_channel_mask"
-UNTRUE = re.compile(  # of the file or of its loudness, by the names of all kinds of tags
+UNTRUE = re.compile(  # names of tags of any kind that describe the file or its loudness
     r"(TXXX|COMM|RVA2):(replaygain_|r128_|iTun(NORM|SMPB)).*|(RVA2|RVAD|EQU2|EQUA|TSSE|TLEN|MLLT|ASPI|SEEK|TSIZ)(:.*)?|"
     r"replaygain_.*|r128_.*|encoder|----:com\.apple\.iTunes:(replaygain_.*|iTunNORM|iTunSMPB)|\xa9too|"
     r"WM/Encod.*|IsVBR|WMFSDK.*|DeviceConformanceTemplate|" + MASK,
@@ -52,7 +52,7 @@ UNTRUE = re.compile(  # of the file or of its loudness, by the names of all kind
 
 
 def main(order: dict[str, Any]) -> None:
-    """Copy the tags where source and target are of a kind, then add the covers that did not come with them."""
+    """Copy the tags if source and target are of the same kind, then add the covers that are still missing."""
     target = KINDS[order["kind"]](order["target"])
     if target.tags is None:
         target.add_tags()
@@ -72,20 +72,20 @@ def main(order: dict[str, Any]) -> None:
 
 
 def save_id3(target: Any, version: int) -> None:
-    """Save tags of ID3v2; chapters in the order of time, while mutagen would sort them by size."""
+    """Save ID3v2 tags with chapters in order of time; mutagen would sort them by size."""
     tags = target.tags
     if version == 3:
         tags.update_to_v23()
     chapters = sorted(tags.getall("CHAP"), key=lambda frame: (frame.start_time, frame.element_id))
     tags.delall("CHAP")
     config = ID3SaveConfig(version, "/")
-    tags.unknown_frames = [save_frame(frame, config=config) for frame in chapters]  # written as they are
+    tags.unknown_frames = [save_frame(frame, config=config) for frame in chapters]  # written unchanged
     tags._unknown_v2_version = version
     target.save(v2_version=version)
 
 
 def add_chapters(tags: Any, chapters: list[tuple[float, str]]) -> None:
-    """Add chapters as comments, where there are none: https://wiki.xiph.org/Chapter_Extension."""
+    """Add chapters as comments if there are none: https://wiki.xiph.org/Chapter_Extension."""
     if any(re.fullmatch(r"chapter\d\d\d", key, re.IGNORECASE) for key, _ in tags):
         return
     for number, (start_s, title) in enumerate(chapters[:MAX_CHAPTERS], start=1):
@@ -96,7 +96,7 @@ def add_chapters(tags: Any, chapters: list[tuple[float, str]]) -> None:
 
 
 def opened(path: str) -> Any:
-    """Return a file's tags with what is around them, None where they cannot be read."""
+    """Return a file's tags in their container, or None if they cannot be read."""
     try:
         return mutagen.File(path)
     except mutagen.MutagenError:
@@ -104,7 +104,7 @@ def opened(path: str) -> Any:
 
 
 def copy_tags(source: Any, target: Any, family: type) -> None:
-    """Put the source's tags in place of the target's, less what is untrue of it."""
+    """Replace the target's tags by the source's, without those that do not apply to the target."""
     mask = target.tags.get(MASK) if family is VCommentDict else None
     target.tags.clear()
     for key in list(source.tags.keys()):
@@ -117,7 +117,7 @@ def copy_tags(source: Any, target: Any, family: type) -> None:
 
 
 def move_pictures(source: Any, target: Any) -> None:
-    """Put pictures where the target's container has them: in blocks of FLAC, in comments of Ogg."""
+    """Move pictures to where the target's container has them: blocks in FLAC, comments in Ogg."""
     blocks = [picture.write() for picture in getattr(source, "pictures", [])]
     blocks += [base64.b64decode(text) for text in source.tags.get(PICTURE_BLOCK) or []]
     if PICTURE_BLOCK in target.tags:
@@ -127,7 +127,7 @@ def move_pictures(source: Any, target: Any) -> None:
 
 
 def add_block(target: Any, block: bytes) -> None:
-    """Add a picture in FLAC's form."""
+    """Add a picture in FLAC's format."""
     if isinstance(target, FLAC):
         target.add_picture(Picture(block))
     else:
@@ -146,7 +146,7 @@ def has_cover(target: Any) -> bool:
 
 
 def add_cover(target: Any, cover: dict[str, Any]) -> None:
-    """Add one cover in the target's form; MP4's knows JPEG, PNG and BMP."""
+    """Add one cover in the target's format; MP4 accepts JPEG, PNG and BMP."""
     data = Path(cover["path"]).read_bytes()
     kind, text, media_type = cover["type"], cover["text"], cover["media_type"]
     if isinstance(target.tags, ID3):

@@ -1,11 +1,11 @@
-"""Which tags of a recording its result keeps, and how ffmpeg is told them: https://ffmpeg.org/ffmpeg-formats.html#Metadata."""
+"""Which tags a result keeps, in ffmpeg's format: https://ffmpeg.org/ffmpeg-formats.html#Metadata."""
 
 import re
 from collections.abc import Iterable
 
 from munsit_denoise.media.contents import Chapter, Contents
 
-OF_THE_FILE = re.compile(  # of what wrote it, how it is laid out, how loud it is: not true of another file
+OF_THE_FILE = re.compile(  # tags that describe the encoder, the layout or the loudness of one file only
     r"encoder|encoding_tool|major_brand|minor_version|compatible_brands|vendor_id|handler_name|duration|"
     r"number_of_(frames|bytes)(-\w+)?|bps(-\w+)?|duration-\w+|_statistics_\S*|itunnorm|itunsmpb|itunes_cddb_.*|"
     r"replaygain_\S*|r128_\S*|loudness_\S+|max_(true_peak|momentary|shortterm)\S*|tlen|tsse|isvbr|isfile|"
@@ -15,28 +15,28 @@ OF_THE_FILE = re.compile(  # of what wrote it, how it is laid out, how loud it i
     re.IGNORECASE,
 )
 OF_A_TRACK = ("language", "title")
-MIN_SHIFT_S = 0.1  # of a clock that begins later than at zero; less is an encoder's delay
-APPLE_PREFIX = "com."  # of keys that only QuickTime's own kind of tags holds
-BROADCAST = {"description": "comment", "originator": "encoded_by", "origination_date": "date"}  # of bext: its tag
+MIN_SHIFT_S = 0.1  # of a clock that starts after zero; a smaller shift is an encoder's delay
+APPLE_PREFIX = "com."  # of keys that only QuickTime's tags can hold
+BROADCAST = {"description": "comment", "originator": "encoded_by", "origination_date": "date"}  # field of bext: tag
 
 
 def kept_tags(contents: Contents, track_index: int) -> dict[str, str]:
-    """Return the tags of a recording that are true of its result as well."""
+    """Return the tags of a recording that also apply to its result."""
     tags = dict(contents.tags)
-    if contents.container == "ogg":  # the tags of Ogg stand in its streams
+    if contents.container == "ogg":  # Ogg has tags in its streams
         for stream in (*contents.of_kind("a")[track_index:][:1], *contents.of_kind("v")[:1]):
             tags = {**stream.tags, **tags}
     return _dated({key: value for key, value in tags.items() if not OF_THE_FILE.fullmatch(key) and _own(key, tags)})
 
 
 def _own(key: str, tags: dict[str, str]) -> bool:
-    """Return whether a tag is more than the same one in a language, which ffmpeg tells beside it."""
+    """Return whether a tag is not a copy of another with a language suffix, which ffmpeg adds."""
     base, dash, language = key.rpartition("-")
     return not (dash and len(language) == 3 and base in tags)
 
 
 def _dated(tags: dict[str, str]) -> dict[str, str]:
-    """Return tags with a whole time of creation: a broadcast WAV tells day and time of day apart."""
+    """Return tags with a complete creation time; a broadcast WAV stores date and time of day separately."""
     time = tags.get("creation_time", "")
     if not re.fullmatch(r"\d\d[:.-]\d\d[:.-]\d\d", time):
         return tags
@@ -47,7 +47,7 @@ def _dated(tags: dict[str, str]) -> dict[str, str]:
 
 
 def broadcast_tags(tags: dict[str, str]) -> dict[str, str]:
-    """Return what a WAV's bext chunk says, of tags that once stood in one; nothing for others."""
+    """Return the fields of a bext chunk, if the tags come from one; otherwise nothing."""
     if not tags.get("time_reference", "").isdigit():
         return {}
     found = {name: tags[key] for name, key in BROADCAST.items() if key in tags}
@@ -58,7 +58,7 @@ def broadcast_tags(tags: dict[str, str]) -> dict[str, str]:
 
 
 def track_tags(contents: Contents, track_index: int) -> dict[str, str]:
-    """Return language and title of an audio track, where they are not those of the recording."""
+    """Return language and title of an audio track, if they are not those of the recording."""
     if contents.container == "ogg":
         return {}
     streams = contents.of_kind("a")[track_index:][:1]
@@ -66,7 +66,7 @@ def track_tags(contents: Contents, track_index: int) -> dict[str, str]:
 
 
 def metadata_text(tags: dict[str, str], chapters: Iterable[Chapter], shift_s: float) -> str:
-    """Return tags and chapters as ffmpeg reads them; the chapters come sooner by a shift."""
+    """Return tags and chapters in ffmpeg's format, with chapters moved earlier by a shift."""
     lines = [";FFMETADATA1", *(f"{_escaped(key)}={_escaped(value)}" for key, value in tags.items())]
     for chapter in chapters:
         start, end = (max(round(1e6 * (at_s - shift_s)), 0) for at_s in (chapter.start_s, chapter.end_s))
@@ -80,5 +80,5 @@ def _escaped(text: str) -> str:
 
 
 def shift_of(start_s: float) -> float:
-    """Return by how much what is told on a clock that begins at a time comes sooner in a result."""
+    """Return how much earlier in the result something is, given the start of the original's clock."""
     return start_s if start_s > MIN_SHIFT_S else 0.0

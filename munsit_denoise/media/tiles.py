@@ -1,4 +1,4 @@
-"""Pictures of a sound at several widths, made while its frames pass: peaks for a wave, grey images for a spectrogram.
+"""Pictures of a sound at several zoom levels, made while its frames pass: waveform peaks and spectrogram images.
 
 `docs/tiles.md` has the format.
 """
@@ -15,28 +15,28 @@ from munsit_denoise.media.meter import FRAMES_A_SECOND
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
-ROWS = 96  # of a spectrogram; fewer where the lowest would be narrower than a bin
-COLUMNS = 256  # of a tile
+ROWS = 96  # of a spectrogram; fewer if the lowest row would be narrower than a bin
+COLUMNS = 256  # in a tile
 STEP = 4  # each level has a quarter of the columns and peaks of the one before
 LEVELS = 8
-FLOOR_DB, DB_A_STEP, GREY_A_STEP = -110, 2, 4  # grey 0 is FLOOR_DB, and each step of 2 dB is 4 lighter
-LEAST_BYTES, MOST_BYTES = 16 * 2**10, 8 * 2**20  # of all pictures of a job
-SHARE = 0.02  # of the original that they may take between these
-MEAN_SHARE = 0.35  # of its raw size that a tile takes compressed, mostly
-# Columns and peaks a second, the finest first; a frame makes up to five peaks.
+FLOOR_DB, DB_A_STEP, GREY_A_STEP = -110, 2, 4  # grey 0 is FLOOR_DB, and each step of 2 dB is 4 levels lighter
+LEAST_BYTES, MOST_BYTES = 16 * 2**10, 8 * 2**20  # for all pictures of a job
+SHARE = 0.02  # of the original's size, within these limits
+MEAN_SHARE = 0.35  # typical size of a compressed tile, relative to its raw size
+# Columns and peaks per second, the finest first; a frame has up to five peaks.
 FINENESSES = ((20.0, 100.0), (10.0, 100.0), (10.0, 20.0), (5.0, 20.0), (2.5, 20.0), (1.25, 5.0), (0.625, 2.5))
 
 
 @dataclass(frozen=True)
 class Fineness:
-    """How many columns and peaks a second the finest level has."""
+    """Columns and peaks per second of the finest level."""
 
     columns_hz: float
     peaks_hz: float
 
 
 def fineness_for(original_bytes: int, duration_s: float) -> Fineness:
-    """Return what fits into a fiftieth of the original, for both of its sounds."""
+    """Return the resolution that fits into a fiftieth of the original's size, for both sounds."""
     most = room_bytes(original_bytes) / 2 / max(duration_s, 1.0) * (STEP - 1) / STEP
     for columns_hz, peaks_hz in FINENESSES:
         if columns_hz * ROWS * MEAN_SHARE + 2 * peaks_hz <= most:
@@ -45,13 +45,13 @@ def fineness_for(original_bytes: int, duration_s: float) -> Fineness:
 
 
 def room_bytes(original_bytes: int) -> int:
-    """Return how much all pictures of a job may take."""
+    """Return the size limit for all pictures of a job."""
     return int(min(max(SHARE * original_bytes, LEAST_BYTES), MOST_BYTES))
 
 
 @dataclass
 class Level:
-    """One width of a picture: what is whole, and what a coarser one still waits for."""
+    """One zoom level of a picture: finished tiles, and columns that are not complete yet."""
 
     columns: list[Bytes]  # [columns, rows] each
     tiles: list[bytes]  # PNG
@@ -59,15 +59,15 @@ class Level:
 
 
 class Picture:
-    """Takes a sound's frames (as a `Meter` hands them on) and makes peaks and tiles of them."""
+    """Makes peaks and tiles from a sound's frames, which a `Meter` provides."""
 
     def __init__(self, size: int, rate_hz: int, fineness: Fineness) -> None:
         self._size, self.fineness, self.rate_hz = size, fineness, rate_hz
-        self._frames = max(round(FRAMES_A_SECOND / fineness.columns_hz), 1)  # a column
-        self._peaks = max(round(fineness.peaks_hz / FRAMES_A_SECOND), 1)  # a frame
-        self._peak_frames = max(round(FRAMES_A_SECOND / fineness.peaks_hz), 1)  # a peak, where it is more than one
+        self._frames = max(round(FRAMES_A_SECOND / fineness.columns_hz), 1)  # per column
+        self._peaks = max(round(fineness.peaks_hz / FRAMES_A_SECOND), 1)  # per frame
+        self._peak_frames = max(round(FRAMES_A_SECOND / fineness.peaks_hz), 1)  # per peak, if more than one
         self.edges = _edges(size, rate_hz)  # bins
-        self._scale = 8 / 3 / size**2  # a sine at full scale, seen through a Hann window, is 1
+        self._scale = 8 / 3 / size**2  # makes a sine at full scale 1, after a Hann window
         self._waiting: Floats = np.zeros((0, len(self.edges) - 1), np.float32)
         self._lows: list[Floats] = []
         self._highs: list[Floats] = []
@@ -76,7 +76,7 @@ class Picture:
     def take(self, spectrum: NDArray[np.complex64], channels: Floats) -> None:
         """Take frames: spectra [channels, frames, bins] and their samples [channels, frames x size]."""
         self._take_peaks(channels)
-        smooth = spectrum[..., 1:-1] - 0.5 * (spectrum[..., :-2] + spectrum[..., 2:])  # a Hann window, twice
+        smooth = spectrum[..., 1:-1] - 0.5 * (spectrum[..., :-2] + spectrum[..., 2:])  # a Hann window, times two
         parts = smooth.view(np.float32)
         power = np.square(parts[0]) if len(parts) == 1 else np.square(parts).mean(axis=0)  # [frames, 2 bins]
         bands = np.maximum(np.add.reduceat(power, 2 * self.edges[:-1], axis=1), 1e-20)
@@ -86,14 +86,14 @@ class Picture:
         self._waiting = self._waiting[whole:]
 
     def end(self) -> None:
-        """Finish every level with what is left."""
+        """Finish each level with its remaining columns."""
         if len(self._waiting):
             self._put(self._waiting, whole=False)
         for number, level in enumerate(self.levels):
             self._close(number, level)
 
     def peaks(self) -> list[bytes]:
-        """Return, level by level, the lowest and the highest sample of each stretch as two signed bytes."""
+        """Return, for each level, the lowest and highest sample of each stretch as two signed bytes."""
         low, high = (np.concatenate(each) if each else np.zeros(0, np.float32) for each in (self._lows, self._highs))
         low, high = _reduced(low, np.minimum, self._peak_frames), _reduced(high, np.maximum, self._peak_frames)
         found = []
@@ -106,7 +106,7 @@ class Picture:
         return found
 
     def tiles(self) -> list[list[bytes]]:
-        """Return, level by level, the images of a spectrogram, the first first; the last level has one."""
+        """Return, for each level, the images of a spectrogram in order; the last level has one."""
         found: list[list[bytes]] = []
         for level in self.levels:
             found.append(level.tiles)
@@ -116,17 +116,17 @@ class Picture:
 
     @property
     def bin_hz(self) -> float:
-        """The distance of two bins, which the edges count."""
+        """The distance between bins, in which the edges are counted."""
         return self.rate_hz / self._size
 
     @property
     def columns_hz(self) -> float:
-        """How many columns a second the finest level has."""
+        """Columns per second of the finest level."""
         return self.rate_hz / self._size / self._frames
 
     @property
     def peaks_hz(self) -> float:
-        """How many peaks a second the finest level has."""
+        """Peaks per second of the finest level."""
         return self.rate_hz / self._size * self._peaks / self._peak_frames
 
     def _take_peaks(self, channels: Floats) -> None:
@@ -178,12 +178,12 @@ class Picture:
 
 
 def _reduced(values: NDArray[Any], take: np.ufunc, size: int) -> NDArray[Any]:
-    """Return one of each `size` values, the last of what is left."""
+    """Reduce each `size` values to one, and the remaining ones at the end too."""
     return np.asarray(take.reduceat(values, np.arange(0, len(values), size), axis=0)) if len(values) else values
 
 
 def _edges(size: int, rate_hz: int) -> NDArray[np.intp]:
-    """Return the bins at which the rows begin, and the end of the last: alike in mel (2595 log10(1 + f/700))."""
+    """Return the first bin of each row and the end of the last; rows are equal in mel (2595 log10(1 + f/700))."""
     highest = rate_hz / 2
     mels = np.linspace(0, 2_595 * np.log10(1 + highest / 700), ROWS + 1)
     bins = np.round(700 * (10 ** (mels / 2_595) - 1) / rate_hz * size).astype(np.intp)

@@ -1,37 +1,37 @@
-"""Where sound lies in time: what a file's time stamps leave out is silence, what they merely say inexactly is not.
+"""Places sound in time: gaps between time stamps become silence, inexact time stamps do not.
 
-Stamps are rounded to milliseconds in many containers, and drift against the samples that they stamp. Samples are
-therefore laid one after the other, and silence comes between them only where a stretch of time is missing.
+Many containers round time stamps to milliseconds, and stamps drift against the samples. So samples are placed one after
+the other, with silence between them only where time is missing.
 """
 
 from dataclasses import dataclass
 
-LATE_START_S = 0.05  # a recording without a picture that begins sooner begins at once: that is its encoder's delay
-HOLE_S = 0.03  # of missing time, below which stamps are inexact
-STEP_S = 0.01  # by which a hole shows between two neighbours; stamps that drift have none
+LATE_START_S = 0.05  # without a picture, a smaller delay is that of the encoder
+HOLE_S = 0.03  # of missing time; below it, time stamps are inexact
+STEP_S = 0.01  # between two neighbours; drifting time stamps have no such step
 DRIFT_S = 0.1  # by which sound may come to precede its picture
-JUMP_S = 10.0  # above, a clock that counts nothing was set anew
-# Containers whose stamps tell time. In the others they are worked out from sizes, or are set anew on the way.
+JUMP_S = 10.0  # above it, a clock without absolute time was reset
+# Containers with absolute time stamps. In the others, they are computed from sizes or may be reset.
 CLOCKED = frozenset({"asf", "avi", "flv", "gxf", "matroska", "mov", "mxf", "nut", "ogg", "rm", "wtv"})
-FROM_ZERO = CLOCKED - {"flv"}  # of these, a film's clock begins at zero
-LATE_ALONE = frozenset({"matroska", "mov", "nut"})  # sound alone may begin late in these, others merely count so
-NO_ZERO_S = 60.0  # a film of which nothing begins sooner was cut out of something longer
+FROM_ZERO = CLOCKED - {"flv"}  # in these, the clock of a video starts at zero
+LATE_ALONE = frozenset({"matroska", "mov", "nut"})  # sound without a picture may start late only in these
+NO_ZERO_S = 60.0  # if nothing in a video starts earlier, it was cut out of a longer one
 
 
 @dataclass
 class TimeLine:
-    """Lays stretches of samples one after the other, on a time line whose zero is that of the track."""
+    """Places stretches of samples on a time line that starts with the track."""
 
     rate_hz: int
     container: str
     has_picture: bool
-    position: int = 0  # samples until the end of what lies there
-    silence: int = 0  # of them between stretches and before them
-    _end: int | None = None  # of the last stretch, by its stamp
-    _shift: int = 0  # from stamps to the time line
+    position: int = 0  # samples up to the end of the last stretch
+    silence: int = 0  # samples of silence before and between stretches
+    _end: int | None = None  # of the last stretch, by its time stamp
+    _shift: int = 0  # from time stamps to the time line
 
     def place(self, start: int, count: int) -> int:
-        """Lay a stretch that is stamped as beginning `start` samples after zero; return the silence before it."""
+        """Place a stretch whose time stamp is `start` samples after zero; return the silence before it."""
         late = start + self._shift - self.position
         silence = self._lead(late) if self._end is None else self._hole(late, start - self._end)
         self._end = start + count
@@ -55,7 +55,7 @@ class TimeLine:
 
 
 def origin_s(container: str, sound_start_s: float, picture_start_s: float | None) -> float:
-    """Return the time on a file's own clock at which the time line of a track begins."""
+    """Return the time on the file's own clock at which the track's time line starts."""
     if picture_start_s is None:
         late = container in LATE_ALONE and sound_start_s >= LATE_START_S
         return 0.0 if late else sound_start_s

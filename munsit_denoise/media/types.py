@@ -1,8 +1,8 @@
-"""The Content-Type of what results can be."""
+"""The Content-Type of each output format."""
 
 import re
 
-MEDIA_TYPES = {  # by extension (IANA's registry where it has one)
+MEDIA_TYPES = {  # by extension, from IANA's registry where it has one
     "wav": "audio/wav",
     "flac": "audio/flac",
     "aiff": "audio/aiff",
@@ -42,7 +42,7 @@ MEDIA_TYPES = {  # by extension (IANA's registry where it has one)
     "mxf": "application/mxf",
 }
 
-SOUND_TYPES = {  # of containers for films that hold sound alone
+SOUND_TYPES = {  # of video containers that hold only sound
     "mp4": "audio/mp4",
     "webm": "audio/webm",
     "mkv": "audio/x-matroska",
@@ -53,7 +53,7 @@ SOUND_TYPES = {  # of containers for films that hold sound alone
     "asf": "audio/x-ms-wma",
 }
 
-# media types that are written beside those of the registry, without `x-` and `vnd.`
+# other names of media types in use, without `x-` and `vnd.`
 SUBTYPES = {
     "wave": "wav",
     "mpeg3": "mp3",
@@ -64,14 +64,14 @@ SUBTYPES = {
 
 
 def media_type(extension: str, *, has_picture: bool = True) -> str:
-    """Return the Content-Type of a file; some containers have another one for sound alone."""
+    """Return the Content-Type of a file; some containers have another one without a picture."""
     if not has_picture and extension in SOUND_TYPES:
         return SOUND_TYPES[extension]
     return MEDIA_TYPES.get(extension, "application/octet-stream")
 
 
 def extension_for_type(kind: str) -> str | None:
-    """Return the extension of files of a media type, as clients write it; None where it is not known."""
+    """Return the extension for a media type as clients write it, or None if it is unknown."""
     for extension, own in MEDIA_TYPES.items():
         if own == kind:
             return extension
