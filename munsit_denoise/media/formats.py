@@ -128,7 +128,7 @@ LOSSLESS = {  # source container and codec that stay lossless in the same contai
 }
 DEMUXERS = {"ipod": "mov", "mp4": "mov", "oga": "ogg"}  # the demuxer for what a muxer of another name wrote
 MUXER_OPTIONS = {"wav": ("-rf64", "auto")} | dict.fromkeys(("m2ts", "mts"), ("-mpegts_m2ts_mode", "1"))
-PLACELESS = ("-guess_layout_max", "2")  # how a WAV of ours is read: more channels without a mask have no places
+PLACELESS = ("-guess_layout_max", "2")  # for our own WAV files: more than two channels without a mask have no positions
 FILMS = ("mp4", "m4v", "mov", "mkv", "webm", "avi", "wmv", "asf", "flv", "mpg", "mpeg", "vob", "ts", "m2ts", "mts")
 NEEDS_PICTURE = "mxf"
 NO_PICTURE = "An MXF file cannot be written without a picture. Please ask for another format."

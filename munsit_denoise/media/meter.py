@@ -156,9 +156,7 @@ def noise_power(power: Floats) -> float:
 
 
 def speech_frames(power: Floats) -> NDArray[np.bool_]:
-    """Return which frames hold speech: those closer, in dB, to the loud ones than to the noise; none without
-    contrast.
-    """
+    """Return which frames hold speech: those closer, in dB, to the loud ones than to noise; none without contrast."""
     noise = noise_power(power)
     loud = float(np.percentile(power, SPEECH_PERCENTILE)) if len(power) >= LEAST_FRAMES else 0.0
     if loud <= SILENT or loud < max(noise, SILENT) * 10 ** (LEAST_SPREAD_DB / 10):

@@ -1,1 +1,1 @@
-"""The only HTTP: dialects, files, health. Thin; what a job is, `jobs/` knows."""
+"""All HTTP: dialects, files, health. Handlers are thin and call `jobs/`."""

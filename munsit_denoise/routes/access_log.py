@@ -1,4 +1,4 @@
-"""One line in the log and one count for each request, none with a secret; streams and sockets at their end."""
+"""Logs and counts each request without secrets; streams and sockets at their end."""
 
 import json
 import re
@@ -18,24 +18,24 @@ from munsit_denoise.redaction import clean_text, safe_path
 from munsit_denoise.routes.names import RouteNames
 
 HEADER = b"x-request-id"
-SANE_ID = re.compile(rb"(?!mds_|whsec_)[\x21-\x7e]{1,64}")  # visible ASCII; no key that somebody put there by mistake
+SANE_ID = re.compile(rb"(?!mds_|whsec_)[\x21-\x7e]{1,64}")  # visible ASCII, and no key that was put there by mistake
 HARMLESS = re.compile(rb"(?:\A|&)((?:offset|limit|status|outputExt|inputExt)=[\w.-]{0,20})(?=&|\Z)")
 SWITCHED, FORBIDDEN, CLIENT_LEFT, BROKEN = 101, 403, 499, 500
-MESSAGES = ("errorMessage", "detail", "message", "error", "status")  # where the dialects put the sentence
+MESSAGES = ("errorMessage", "detail", "message", "error", "status")  # where the dialects have the message
 LONGEST_ADDRESS = 64
-LONGEST_BODY = 4096  # of an answer that is read for its sentence
+LONGEST_BODY = 4096  # of an answer that is parsed for its message
 
 
 class AccessLog:
-    """An ASGI app around another one; it looks at what passes and changes nothing but `X-Request-ID`."""
+    """An ASGI app around another one; it observes messages and only adds `X-Request-ID`."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, names: RouteNames) -> None:
         self._app, self._metrics, self._names = app, metrics, names
         self._info, self._warning = get_writer("info"), get_writer("warning")
-        self._beginning, self._numbers = secrets.token_hex(4), count(1)  # of the ids of this process
+        self._beginning, self._numbers = secrets.token_hex(4), count(1)  # of the request ids of this process
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and tell of it when it is over."""
+        """Handle a request, and log it when it is over."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
@@ -80,7 +80,7 @@ class AccessLog:
 
 
 class _Exchange:
-    """What there is to say of one request, taken from the messages that pass."""
+    """What is known of one request, from the messages that pass."""
 
     __slots__ = (
         "_began_s",
@@ -101,10 +101,10 @@ class _Exchange:
         self.status = self.sent_bytes = self.events = 0
         self.seconds = 0.0
         self.reason = ""
-        self.listening: str | None = None  # `stream` or `socket`, once it is one
+        self.listening: str | None = None  # `stream` or `socket`, if it is one
 
     async def send(self, message: Message) -> None:
-        """Look at a message and pass it on."""
+        """Observe a message and pass it on."""
         kind = message["type"]
         if kind == "http.response.body" or kind == "websocket.http.response.body":
             self._look_at(message.get("body", b""))
@@ -123,11 +123,11 @@ class _Exchange:
         await self._send(message)
 
     def break_off(self, error: Exception) -> None:
-        """Note what an answer broke on."""
+        """Note the error of an answer that failed."""
         self.status, self.reason = BROKEN, f"the server broke on it: {type(error).__name__}"
 
     def end(self) -> None:
-        """Note how it ended."""
+        """Note the end of the exchange."""
         self.seconds = time.perf_counter() - self._began_s
         if self.listening:
             (self._metrics.streams if self.listening == "stream" else self._metrics.sockets).dec()
@@ -138,7 +138,7 @@ class _Exchange:
 
     def _begin(self, message: Message, status: int) -> Message:
         self.status = status
-        headers = [*message.get("headers", ()), (HEADER, self.request_id.encode())]  # the list may be a constant's
+        headers = [*message.get("headers", ()), (HEADER, self.request_id.encode())]  # the list may be shared
         return {**message, "headers": headers}
 
     def _listen(self, kind: str) -> None:
@@ -155,7 +155,7 @@ class _Exchange:
 
 @lru_cache(maxsize=1024)
 def _address(client: str) -> str:
-    """Return a client's address, or whatever a proxy says it is."""
+    """Return a client's address, as a trusted proxy reports it."""
     return clean_text(client, LONGEST_ADDRESS)
 
 
@@ -167,7 +167,7 @@ def _is_stream(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 
 def _sentence(body: bytes) -> str:
-    """Return the sentence that a refusal told its client."""
+    """Return the message of a refusal."""
     text = body.decode(errors="replace")
     try:
         told = json.loads(text)

@@ -1,4 +1,4 @@
-"""Which methods a path takes, over all routes that stand for it (RFC 9110, 10.2.1)."""
+"""The methods that a path allows, over all of its routes (RFC 9110, 10.2.1)."""
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -8,7 +8,7 @@ METHOD_NOT_ALLOWED = 405
 
 
 def headers_of_refusal(request: Request, error: HTTPException) -> dict[str, str]:
-    """Return the headers of a refusal; the router knows the methods of the first route alone."""
+    """Return the headers of a refusal; the router knows only the methods of the first route."""
     headers = dict(error.headers or {})
     if error.status_code == METHOD_NOT_ALLOWED and "app" in request.scope:
         headers["Allow"] = ", ".join(_methods(request)) or headers.get("Allow", "")

@@ -1,4 +1,4 @@
-"""Authentication: the key in the header says who asks and what they may do."""
+"""Authentication by the key in the `x-api-key` header."""
 
 from starlette.requests import HTTPConnection
 
@@ -8,16 +8,16 @@ from munsit_denoise.records import Identity, Scope
 from munsit_denoise.routes.limits import address_of
 from munsit_denoise.routes.state import services_of
 
-RANKS = (Scope.READ, Scope.FULL, Scope.ADMIN)  # each may do what those before it may
+RANKS = (Scope.READ, Scope.FULL, Scope.ADMIN)  # each includes the rights of those before it
 LOOKING = ("GET", "HEAD")
 ADMIN_ONLY = "This needs an API key with the scope admin."
 
 
 async def identify(connection: HTTPConnection, needs: Scope | None = None) -> Identity:
-    """Return whose key is in `x-api-key`, and which.
+    """Return the user and key of a request.
 
-    `needs` is the scope that it takes; by default to look and to listen takes `read`, everything else `full`.
-    Raises InvalidKey, also for two keys at once, TooManyRequests and WrongScope.
+    `needs` is the required scope; by default `read` for GET and HEAD, `full` for other methods. Raises InvalidKey, also
+    for two keys, TooManyRequests and WrongScope.
     """
     keys, services = connection.headers.getlist("x-api-key"), services_of(connection)
     identity = await services.access.identify(keys[0]) if len(keys) == 1 else None

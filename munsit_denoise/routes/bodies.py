@@ -1,4 +1,4 @@
-"""Reads the body of a request: not slower than the minimum rate, and not past the server's stop."""
+"""Reads request bodies, with a minimum rate, until the server stops."""
 
 from collections.abc import AsyncIterator
 
@@ -11,8 +11,8 @@ from munsit_denoise.routes.state import services_of
 PATIENCE_S = 60  # a body must bring ...
 PATIENCE_BYTES = 60_000  # ... this much in that time
 JSON_TIMEOUT_S = 30  # for all of a small body
-STOP_GRACE_S = 2.0  # what comes in when the server stops may go on for so long
-LOOK_S = 0.25  # how often a body that does not come looks whether the server stops
+STOP_GRACE_S = 2.0  # a body may continue this long after the server starts to stop
+LOOK_S = 0.25  # how often waiting for a body checks whether the server stops
 
 
 async def body_of(request: Request) -> AsyncIterator[bytes]:
@@ -38,7 +38,7 @@ async def body_of(request: Request) -> AsyncIterator[bytes]:
 
 
 async def small_body(request: Request, max_bytes: int) -> bytes:
-    """Return a whole body. Raises InvalidOption when it is larger, and what `body_of` raises."""
+    """Return a complete body. Raises InvalidOption if it is too large, and what `body_of` raises."""
     body = b""
     try:
         with anyio.fail_after(JSON_TIMEOUT_S):
@@ -52,7 +52,7 @@ async def small_body(request: Request, max_bytes: int) -> bytes:
 
 
 class _Meter:
-    """Cuts a body that trickles or stays away."""
+    """Ends bodies that arrive too slowly."""
 
     def __init__(self) -> None:
         self._since_s, self._bytes = anyio.current_time(), 0

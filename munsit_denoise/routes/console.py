@@ -1,4 +1,4 @@
-"""The page at `/` and its files: static, from this host alone, under a policy that lets nothing else in."""
+"""The console at `/`: static files, all from this host, under a strict Content-Security-Policy."""
 
 import os
 from pathlib import Path
@@ -31,7 +31,7 @@ POLICY = "; ".join(
     )
 )
 HEADERS = {
-    "Cache-Control": "private, no-cache",  # asked again each time, and answered with a 304: a new version shows at once
+    "Cache-Control": "private, no-cache",  # asked again each time and answered with a 304: a new version shows at once
     "Content-Security-Policy": POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
@@ -42,12 +42,15 @@ PRIVATE = {"Cache-Control": "private, no-cache"}
 
 
 async def page(_: Request) -> Response:
-    """Answer with the page; what it shows it fetches with the visitor's key."""
+    """Answer with the page, which fetches its data with the visitor's key."""
     return FileResponse(FOLDER / "index.html", headers=HEADERS)
 
 
 async def key(request: Request) -> Response:
-    """Answer what the visitor's key may do; a wrong one gets a 200 too: browsers log any other status as an error."""
+    """Answer with the rights of the visitor's key.
+
+    An invalid key gets a 200 too, because browsers log any other status as an error.
+    """
     try:
         scope = (await identify(request)).scope
     except InvalidKey:
@@ -60,7 +63,7 @@ async def key(request: Request) -> Response:
 
 
 class _Files(StaticFiles):
-    """The library's static files, under the page's policy."""
+    """The library's static files, under the console's policy."""
 
     def file_response(
         self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
@@ -70,7 +73,7 @@ class _Files(StaticFiles):
         return response
 
 
-routes = [  # of a page, and no part of the API
+routes = [  # pages, not part of the API
     Route("/", page, include_in_schema=False),
     Route("/console/key", key, include_in_schema=False),
     Mount("/console", GZipMiddleware(_Files(directory=FOLDER))),

@@ -1,4 +1,4 @@
-"""Which pages of other origins may call this server, and what of an answer they may read."""
+"""Which other origins may call this server, and what they may read of its answers."""
 
 from collections.abc import Collection
 
@@ -17,11 +17,11 @@ TUS_BOTH = (
 ASKED = ("x-api-key", "Content-Type", "Idempotency-Key", "X-HTTP-Method-Override", "X-Requested-With", *TUS_BOTH)
 TOLD = ("Link", "Location", "Retry-After", "RateLimit", "RateLimit-Policy", "Idempotent-Replayed")
 TUS_TOLD = (*TUS_BOTH, "Tus-Version", "Tus-Extension", "Tus-Max-Size", "Upload-Expires")
-MAX_AGE_S = 600  # for which a browser need not ask again
+MAX_AGE_S = 600  # how long a browser may cache a preflight answer
 
 
 def allow_origins(app: ASGIApp, origins: Collection[str]) -> ASGIApp:
-    """Return an app that pages of these origins may call, `*` being any; itself when there are none."""
+    """Return an app that these origins may call, `*` for any; without origins, the app itself."""
     if not origins:
         return app
     return CORSMiddleware(
@@ -30,6 +30,6 @@ def allow_origins(app: ASGIApp, origins: Collection[str]) -> ASGIApp:
         allow_methods=METHODS,
         allow_headers=ASKED,
         expose_headers=(*TOLD, *TUS_TOLD),
-        allow_private_network=True,  # who names an origin means it, wherever this server stands
+        allow_private_network=True,  # the origins are named explicitly, so they are trusted on any network
         max_age=MAX_AGE_S,
     )

@@ -1,4 +1,4 @@
-"""Answers that a client has already: a 304 instead of the same bytes again (RFC 9110, 13.1.2)."""
+"""Entity tags: a 304 instead of bytes that the client has already (RFC 9110, 13.1.2)."""
 
 import hashlib
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ class Tagged:
 
 
 def tagged(body: bytes) -> Tagged:
-    """Return a body with a tag that no other body has."""
+    """Return a body with a tag derived from its bytes."""
     return Tagged(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
 
 
 def json_unless_known(request: Request, page: Tagged, more_headers: Mapping[str, str] | None = None) -> Response:
-    """Return a body of JSON, or a 304 when the client says that it has it."""
+    """Return a body of JSON, or a 304 if the client has it."""
     headers = {"ETag": page.tag, **(more_headers or {})}
     if _knows(request, page.tag):
         return Response(status_code=304, headers=headers)

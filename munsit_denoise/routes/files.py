@@ -1,4 +1,4 @@
-"""Recordings and results for whoever knows their path: the secret stands in it, no key is needed."""
+"""Downloads of recordings and results; the secret in the path replaces a key."""
 
 import os
 import re
@@ -19,8 +19,8 @@ from munsit_denoise.records import DenoiseRecord
 from munsit_denoise.routes.state import services_of
 
 NAME = re.compile(r"([0-9a-f]{32})_(denoised|original)\.([a-z0-9]{1,16})", re.ASCII)
-UNKNOWN = "bin"  # the extension of an original that is still being fetched
-READ_BYTES = 2**18  # each read is a call into another thread
+UNKNOWN = "bin"  # the extension of an original that is still being downloaded
+READ_BYTES = 2**18  # each read is a call into a thread
 HEADERS = {
     "Cache-Control": "private, max-age=3600",
     "Content-Security-Policy": "sandbox; default-src 'none'; media-src 'self'",
@@ -29,27 +29,27 @@ HEADERS = {
 
 
 def original_path(record: DenoiseRecord) -> str:
-    """Return the path under which a record's upload is fetched."""
+    """Return the download path of a record's original."""
     return original_path_of(record.user_id, record.secret, record.audio_format)
 
 
 def result_path(record: DenoiseRecord) -> str:
-    """Return the path under which a record's result is fetched, once there is one."""
+    """Return the download path of a record's result, once there is one."""
     return result_path_of(record.user_id, record.secret, record.options.extension)
 
 
 def original_path_of(user_id: str, secret: str, audio_format: str) -> str:
-    """Return the path of an upload, from a record's values."""
+    """Return the download path of an original, from a record's values."""
     return f"/denoising/{user_id}/{secret}_original.{audio_format or UNKNOWN}"
 
 
 def result_path_of(user_id: str, secret: str, extension: str | None) -> str:
-    """Return the path of a result, from a record's values."""
+    """Return the download path of a result, from a record's values."""
     return f"/denoising/{user_id}/{secret}_denoised.{extension}"
 
 
 async def download(request: Request) -> Response:
-    """Answer with a file, whole or in ranges; 404 for every path that names none."""
+    """Answer with a file or ranges of it; 404 for a path without a file."""
     match = NAME.fullmatch(request.path_params["name"])
     record = await services_of(request).history.by_secret(match[1]) if match else None
     if match is None or record is None or record.user_id != request.path_params["user_id"]:
@@ -63,9 +63,9 @@ async def download(request: Request) -> Response:
 async def send_file(
     request: Request, record: DenoiseRecord, key: str | None, stem: str, extensions: tuple[str, str | None]
 ) -> Response:
-    """Answer with a file of a record under a name that ends in its extension; the asked one must be the true one.
+    """Answer with a file of a record, under the name of the original; the requested extension must be the right one.
 
-    410 when it was deleted or is not kept any more, 404 when it is not there.
+    410 if it was deleted or has expired, 404 if it does not exist.
     """
     asked, true = extensions
     gone_at_us = record.original_gone_at_us if key == record.original_key else record.result_gone_at_us
@@ -87,13 +87,13 @@ async def send_file(
 
 
 def _has_picture(record: DenoiseRecord) -> bool:
-    """Return whether a recording has a picture, or is not known to have none."""
+    """Return False if a recording is known to have no picture."""
     track = track_of(record.track)
     return track is None or track.has_picture
 
 
 class _StoredFile(FileResponse):
-    """The library's answer with ranges, of a file whose path is not known here."""
+    """The library's answer with ranges, for a file whose path is not known here."""
 
     chunk_size = READ_BYTES
 
@@ -115,18 +115,18 @@ class _StoredFile(FileResponse):
 
 
 def _stat(file: StoredFile) -> os.stat_result:
-    """Return what the library reads of a file's state: mode, size and time."""
+    """Return the part of a file's state that the library reads: mode, size and time."""
     times = (file.modified_s,) * 3
     return os.stat_result((stat.S_IFREG, 0, 0, 1, 0, 0, file.size_bytes, *map(int, times), *times))
 
 
 def stem_of(record: DenoiseRecord) -> str:
-    """Return the client's own file name without its extension."""
+    """Return the client's file name without its extension."""
     return PurePosixPath(record.file_name).stem or "recording"
 
 
 def not_found() -> Response:
-    """Return the answer for a path that names nothing."""
+    """Return the answer for an unknown path."""
     return PlainTextResponse("Not Found", status_code=404)
 
 

@@ -1,4 +1,4 @@
-"""What every answer tells a browser: to take it for what it says it is, and to share it with nobody."""
+"""Headers of every answer: browsers must not guess its type, and caches must not share it."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -7,13 +7,13 @@ STARTS = ("http.response.start", "websocket.http.response.start")
 
 
 class SafeHeaders:
-    """Adds the headers to each answer that does not have them, whoever gives it."""
+    """Adds the headers to each answer that lacks them."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request or a socket, whose refusal is an answer as well."""
+        """Handle a request, or a socket, whose refusal is an answer too."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""The language of an answer's sentence: what `Accept-Language` prefers, English where nothing is said."""
+"""The language of an answer's sentence: the preference in `Accept-Language`, by default English."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from munsit_denoise.messages import ENGLISH, choose_language, translate
 def in_language(
     connection: HTTPConnection, sentence: str, headers: Mapping[str, str] | None = None
 ) -> tuple[str, dict[str, str]]:
-    """Return a sentence in the language that a client prefers, and the headers of its answer."""
+    """Return a sentence in the client's preferred language, and the headers of the answer."""
     language = choose_language(connection.headers.get("accept-language", ""))
     said = {"Content-Language": language, "Vary": "Accept-Language"} if language != ENGLISH else {}
     return translate(sentence, language), {**(headers or {}), **said}

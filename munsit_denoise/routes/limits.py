@@ -1,4 +1,4 @@
-"""Limits at the edge: which address a request comes from, and the headers of a refusal."""
+"""Rate limits at the edge: a request's address, and the headers of a refusal."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -6,12 +6,12 @@ from starlette.requests import HTTPConnection
 
 from munsit_denoise.errors import DenoiseError, Quota
 
-SUBNET_BITS = 64  # of an IPv6 address that one network has for itself
+SUBNET_BITS = 64  # of an IPv6 address: a network of one customer
 LONGEST_ADDRESS = 64
 
 
 def address_of(connection: HTTPConnection) -> str:
-    """Return the address that a request comes from, as a trusted proxy tells it; of IPv6 the network of 64 bits."""
+    """Return a request's address, as a trusted proxy reports it; for IPv6, its network of 64 bits."""
     text = connection.client.host if connection.client else ""
     try:
         address: IPv4Address | IPv6Address = ip_address(text.partition("%")[0])
@@ -25,7 +25,7 @@ def address_of(connection: HTTPConnection) -> str:
 
 
 def headers_of(error: DenoiseError) -> dict[str, str] | None:
-    """Return the headers of an error's answer: when to come back, and which quota was passed.
+    """Return the headers of an error's answer: when to retry, and the quota.
 
     The fields are those of draft-ietf-httpapi-ratelimit-headers-11.
     """

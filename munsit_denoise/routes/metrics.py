@@ -1,4 +1,4 @@
-"""What Prometheus reads: for this machine and the networks of the settings; nobody else learns that it is there."""
+"""The endpoint for Prometheus; for this machine and the configured networks, a 404 for all others."""
 
 from ipaddress import ip_address, ip_network
 
@@ -12,7 +12,7 @@ from munsit_denoise.routes.state import services_of
 
 
 def may_read(client: str, networks: tuple[str, ...]) -> bool:
-    """Say whether an address is one of this machine's own or of these networks; what is no address is not."""
+    """Return whether an address belongs to this machine or to one of these networks."""
     try:
         address = ip_address(client.partition("%")[0])
     except ValueError:
@@ -22,7 +22,7 @@ def may_read(client: str, networks: tuple[str, ...]) -> bool:
 
 
 async def metrics(request: Request) -> Response:
-    """GET /metrics: everything that is measured; the client is who a trusted proxy says it is."""
+    """GET /metrics: all metrics; the client's address is the one that a trusted proxy reports."""
     services = services_of(request)
     client = request.client.host if request.client else ""
     if not may_read(client, services.settings.metrics_from):

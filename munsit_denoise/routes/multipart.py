@@ -1,7 +1,7 @@
-"""A multipart body in pieces of any size: the headers of each part, then its bytes (RFC 2046, 7578).
+"""Parses a multipart body in pieces of any size: the headers of each part, then its bytes (RFC 2046, 7578).
 
-More is taken than the standard has: lines that end in LF alone, blanks after a boundary, text before the first
-one and after the last.
+More is accepted than the standard allows: lines that end in LF alone, blanks after a boundary, text before the first
+boundary and after the last.
 """
 
 import re
@@ -13,33 +13,33 @@ MAX_PARTS = 100
 MAX_PADDING = 128  # blanks after a boundary
 BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 AFTER_BOUNDARY = re.compile(rb"(--)|[ \t]*(\r?\n)")
-MAY_BECOME_THAT = re.compile(rb"-?|[ \t]*\r?")  # with the next bytes
+MAY_BECOME_THAT = re.compile(rb"-?|[ \t]*\r?")  # with more bytes
 
 
 class BrokenForm(Exception):
-    """The body is no multipart form; the message says why."""
+    """The body is not a valid multipart form; the message says why."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """The headers of a part by lower-case name, in the order that they came in."""
+    """The headers of a part by lower-case name, in their order."""
 
     headers: dict[str, bytes] = field(default_factory=dict)
 
 
 class FormReader:
-    """Takes a body as it comes in; the memory it needs is bounded whatever comes."""
+    """Parses a body as it arrives, with bounded memory for any input."""
 
     def __init__(self, boundary: bytes) -> None:
         self._delimiter = b"\n--" + boundary
-        self._buffer = b"\r\n"  # the first boundary stands after a line end, too
+        self._buffer = b"\r\n"  # the first boundary follows a line end, too
         self._in_headers = False
-        self._lf_only = False  # as the line of the first boundary ends
+        self._lf_only = False  # decided by the line of the first boundary
         self.parts = 0
         self.complete = False
 
     def feed(self, chunk: bytes) -> Iterator[Part | bytes]:
-        """Take bytes of the body; yield each part where it begins, then its bytes. Raises BrokenForm."""
+        """Take bytes of the body; yield each part at its start, then its bytes. Raises BrokenForm."""
         self._buffer += chunk
         waiting = False
         while not waiting and not self.complete:
@@ -49,7 +49,7 @@ class FormReader:
                 if part is not None:
                     yield part
                 continue
-            inside = self.parts > 0  # what stands before the first boundary is nobody's
+            inside = self.parts > 0  # what precedes the first boundary is ignored
             data, waiting = self._take_data()
             if data and inside:
                 yield data
@@ -57,7 +57,7 @@ class FormReader:
             self._buffer = b""
 
     def _take_headers(self) -> Part | None:
-        """Return the part whose headers stand in the buffer, None when they are not complete."""
+        """Return the part whose headers are in the buffer, or None if they are incomplete."""
         end = re.match(rb"\r?\n", self._buffer) or BLANK_LINE.search(self._buffer)
         if (end.start() if end else len(self._buffer)) > MAX_HEADER_BYTES:
             raise BrokenForm("The headers of a form part are too long.")
@@ -68,7 +68,7 @@ class FormReader:
         return Part(_read_headers(lines))
 
     def _take_data(self) -> tuple[bytes, bool]:
-        """Return what is certainly data, and whether more of the body is needed to go on."""
+        """Return bytes that are certainly data, and whether more input is needed."""
         buffer, start = self._buffer, 0
         while (at := buffer.find(self._delimiter, start)) >= 0:
             after = at + len(self._delimiter)
@@ -80,7 +80,7 @@ class FormReader:
             if len(buffer) - after <= MAX_PADDING and MAY_BECOME_THAT.fullmatch(buffer, after):
                 break
             start = at + 1
-        # a delimiter may have begun, after a carriage return
+        # a delimiter may have started, after a carriage return
         keep_from = max(0, (at if at >= 0 else len(buffer) - len(self._delimiter) + 1) - 1)
         self._buffer = buffer[keep_from:]
         return buffer[:keep_from], True

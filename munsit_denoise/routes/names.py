@@ -1,4 +1,4 @@
-"""A bounded name for a path, without ids: the route's own pattern, or `other`."""
+"""Names for paths without ids: the pattern of the route, or `other`."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ _PARAMETER = re.compile(r"\{\w+(:path)?\}")
 
 
 class RouteNames:
-    """Names paths after the routes of an app, so that a million paths are a few dozen names."""
+    """Maps paths to the patterns of an app's routes, which limits the number of names in metrics."""
 
     def __init__(self, routes: Sequence[BaseRoute]) -> None:
         self.names = list(dict.fromkeys(_patterns(routes)))
@@ -18,7 +18,7 @@ class RouteNames:
         self._known = re.compile("|".join(f"({_expression(name)})" for name in self.names) or "(?!)")
 
     def of(self, path: str) -> str:
-        """Return the pattern that a path follows, `other` where no route has one."""
+        """Return the pattern that a path matches, `other` if there is none."""
         constant = self._constant.get(path)
         if constant is not None:
             return constant
@@ -36,7 +36,7 @@ def _patterns(routes: Sequence[BaseRoute], base: str = "") -> Iterator[str]:
 
 
 def _routes_of(app: object) -> Sequence[BaseRoute]:
-    """Return the routes of an app, which may stand in wrappers that keep what they wrap as `app`."""
+    """Return the routes of an app, also inside wrappers that keep it as `app`."""
     while app is not None and not hasattr(app, "routes"):
         app = getattr(app, "app", None)
     found: Sequence[BaseRoute] = getattr(app, "routes", [])

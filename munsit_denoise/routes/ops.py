@@ -1,4 +1,4 @@
-"""Health for load balancers: alive, and ready for work. No key, no details."""
+"""Health checks for load balancers: liveness and readiness, without key and details."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -9,12 +9,12 @@ from munsit_denoise.routes.state import services_of
 
 
 async def alive(_: Request) -> Response:
-    """Answer while the process can."""
+    """Answer 200 while the process runs."""
     return JSONResponse({"status": "ok"})
 
 
 async def ready(request: Request) -> Response:
-    """Answer 200 when uploads are taken and everything that works on them does, else 503 with what does not."""
+    """Answer 200 if the server accepts and runs jobs, else 503 with the names of the parts that are down."""
     trouble = await services_of(request).health.trouble()
     if trouble == (LOADING,):
         return JSONResponse({"status": "loading"}, status_code=503)

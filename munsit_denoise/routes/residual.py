@@ -1,4 +1,4 @@
-"""A residual as a WAV, whole or a range of it (RFC 9110, 14), made while it is sent; by its path, or by a job's id."""
+"""A residual as a WAV, complete or a range (RFC 9110, 14), computed while it is sent; by path or by job id."""
 
 import re
 from contextlib import suppress
@@ -18,12 +18,12 @@ from munsit_denoise.routes.state import services_of
 
 SECRET = re.compile(r"[0-9a-f]{32}", re.ASCII)
 ONE_RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})", re.ASCII | re.IGNORECASE)
-SEND_TIMEOUT_S = 60  # a reader that takes nothing for so long is left
+SEND_TIMEOUT_S = 60  # a client that accepts nothing for this long is dropped
 OUT_OF_RANGE = 416
 
 
 async def download(request: Request) -> Response:
-    """Answer for a path beside the recording's and the result's; no key is needed, the secret stands in it."""
+    """Answer for a path next to those of recording and result; the secret in it replaces a key."""
     user_id, secret = request.path_params["user_id"], request.path_params["secret"]
     record = await services_of(request).history.by_secret(secret) if SECRET.fullmatch(secret) else None
     if record is None or record.user_id != user_id:
@@ -47,7 +47,7 @@ async def send_residual(request: Request, user_id: str, job_id: str) -> Response
 
 
 def _wanted(request: Request, found: Residual) -> range | None:
-    """Return the bytes that a request asks for, all where it asks for none in particular; None for none there are."""
+    """Return the requested bytes, all without a range; None if the range is outside the file."""
     whole = range(found.size_bytes)
     match = ONE_RANGE.fullmatch(request.headers.get("range", "").strip())
     condition = request.headers.get("if-range")
@@ -58,13 +58,13 @@ def _wanted(request: Request, found: Residual) -> range | None:
         size = min(int(last), found.size_bytes)
         return range(found.size_bytes - size, found.size_bytes) if size else None
     if last and int(last) < int(first):
-        return whole  # is no range
+        return whole  # not a range
     stop = min(int(last) + 1, found.size_bytes) if last else found.size_bytes
     return range(int(first), stop) if int(first) < found.size_bytes else None
 
 
 class _Wav(Response):
-    """Sends a range of a residual; the programs that make it end when the reader leaves."""
+    """Sends a range of a residual; when the client leaves, the programs that compute it end."""
 
     def __init__(self, found: Residual, wanted: range) -> None:
         is_part = len(wanted) < found.size_bytes
@@ -83,7 +83,7 @@ class _Wav(Response):
         self._found, self._wanted = found, wanted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send head and body; of a body that cannot be made to its end, the connection says so."""
+        """Send head and body; if the body cannot be completed, the connection is cut."""
         if scope["method"] == "HEAD":
             await self._begin(send)
             await send({"type": "http.response.body", "body": b""})
@@ -114,7 +114,7 @@ class _Wav(Response):
 
 
 async def _until_gone(receive: Receive, scope: anyio.CancelScope) -> None:
-    """Read and forget what the reader says, and end everything when it leaves."""
+    """Discard incoming messages, and cancel the scope when the client leaves."""
     while (await receive())["type"] != "http.disconnect":
         pass
     scope.cancel()

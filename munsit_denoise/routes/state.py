@@ -1,4 +1,4 @@
-"""How a request reaches the services that the lifespan has opened."""
+"""Gives requests access to the services that the lifespan has opened."""
 
 from functools import lru_cache
 
@@ -6,17 +6,17 @@ from starlette.requests import HTTPConnection
 
 from munsit_denoise.services import Services
 
-LONGEST_HOST = 255  # bytes, of what is remembered
+LONGEST_HOST = 255  # bytes, of hosts in the cache
 
 
 def services_of(connection: HTTPConnection) -> Services:
-    """Return the services of the app that a request came to."""
+    """Return the services of the app that handles a request."""
     services: Services = connection.scope["state"]["services"]
     return services
 
 
 def base_url(connection: HTTPConnection) -> str:
-    """Return the base of absolute URLs, without a slash at the end: the setting, or what the client asked for."""
+    """Return the base of absolute URLs without a final slash: the setting, or the host of the request."""
     public_url = services_of(connection).settings.public_url
     if public_url:
         return public_url
@@ -27,9 +27,9 @@ def base_url(connection: HTTPConnection) -> str:
     return (_base_of if len(host or b"") <= LONGEST_HOST else _base_of.__wrapped__)(host, place)
 
 
-@lru_cache(maxsize=64)  # the library takes as long for it as for a page, and clients ask for the same ones again
+@lru_cache(maxsize=64)  # the library needs as long for this as for a page, and the same bases recur
 def _base_of(host: bytes | None, place: tuple[str, tuple[object, ...], str]) -> str:
-    """Return the base of a host that was asked for, or of the server's scheme, address and root path."""
+    """Return the base for the host of a request, or for the server's scheme, address and root path."""
     scheme, server, root_path = place
     headers = [] if host is None else [(b"host", host)]
     scope = {"type": "http", "scheme": scheme, "server": server or None, "root_path": root_path, "headers": headers}

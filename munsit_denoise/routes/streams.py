@@ -1,4 +1,4 @@
-"""Server-Sent Events on the wire."""
+"""Server-Sent Events."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
@@ -23,16 +23,16 @@ LAST: Message = {"type": "http.response.body", "body": b"", "more_body": False}
 
 
 def ended(frame: bytes) -> Response:
-    """Return the whole stream of what has ended already: one frame."""
+    """Return the complete stream of a job that has ended: one frame."""
     return Response(frame, headers=HEADERS)
 
 
 class EventStream(Response):
-    """A job's events as frames, comments while nothing happens, until its end or until the reader leaves.
+    """A job's events as frames, with comments while nothing happens, until the job ends or the client leaves.
 
-    The library's own response runs four tasks a reader: for frames, comments, a server that stops and a reader
-    that leaves. Here one clock and one bell tell all readers the second and the third, and the request's own task
-    waits for the reader to leave: it is never cancelled, which would take as long as to send a frame.
+    The library's response runs four tasks per client: for frames, comments, server stop and disconnect. Here, one clock
+    and one bell serve all clients for comments and server stop. The request's own task waits for the disconnect and is
+    never cancelled, because a cancellation takes as long as sending a frame.
     """
 
     def __init__(self, listen: AbstractContextManager[Listener], encode: Callable[[Told], bytes]) -> None:
@@ -41,7 +41,7 @@ class EventStream(Response):
         self._listen, self._encode, self._is_sent = listen, encode, False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the stream; it ends in order as well when the reader's key is revoked.
+        """Send the stream; it also ends normally if the client's key is revoked.
 
         Raises TooManyStreams before anything is sent.
         """
@@ -54,7 +54,7 @@ class EventStream(Response):
             await send(start)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._send_all, listener, send)
-                while (await receive())["type"] != "http.disconnect":  # which follows the last message as well
+                while (await receive())["type"] != "http.disconnect":  # it follows the last message as well
                     pass
                 if not self._is_sent:
                     tasks.cancel_scope.cancel()
@@ -69,7 +69,7 @@ class EventStream(Response):
         sent = b""
         async for told in listener:
             frame = PING if told is None else self._encode(told)
-            if told is None or frame != sent:  # a step forward in the queue is not told
+            if told is None or frame != sent:  # a better place in the queue looks the same in this dialect
                 await send({"type": "http.response.body", "body": frame, "more_body": True})
             if told is not None:
                 sent = frame

@@ -1,4 +1,4 @@
-"""One file of a multipart form, from the socket to the disk: never whole in memory, never written twice."""
+"""Streams one file of a multipart form from the socket to the disk, with bounded memory and a single write."""
 
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -17,26 +17,26 @@ from munsit_denoise.names import file_name, parameters
 from munsit_denoise.routes.bodies import body_of
 from munsit_denoise.routes.multipart import BrokenForm, FormReader, Part
 
-FORM_OVERHEAD_BYTES = 64 * 1024  # boundaries, headers and fields beside the file
-MAX_FIELD_BYTES = 16 * 1024  # of a text field that is looked at
-MAX_BOUNDARY = 200  # bytes; the standard has 70
-WRITE_BYTES = 2**20  # what is collected before a write to the disk
+FORM_OVERHEAD_BYTES = 64 * 1024  # boundaries, headers and fields besides the file
+MAX_FIELD_BYTES = 16 * 1024  # of a text field that is read
+MAX_BOUNDARY = 200  # bytes; the standard allows 70
+WRITE_BYTES = 2**20  # collected before each write to the disk
 NO_BOUNDARY = "The Content-Type of the form has no boundary. Please let your HTTP client set this header."
 LONG_BOUNDARY = f"The boundary in the Content-Type of the form is longer than {MAX_BOUNDARY} bytes."
 NO_PART = "The body does not contain the boundary of its Content-Type. Please send a multipart form."
 CUT_OFF = "The upload was cut off before the end of the form. Please send it again."
 TOO_MUCH = "The form contains too much data besides the file. Please send the file and short fields only."
-NO_FILES = ("text/", "application/json", "application/x-www-form-urlencoded")  # types of fields that are no file
+NO_FILES = ("text/", "application/json", "application/x-www-form-urlencoded")  # content types of plain fields
 
 
 def announced_bytes(request: Request) -> int | None:
-    """Return what Content-Length says, None when it says nothing usable."""
+    """Return the Content-Length, or None if there is no valid one."""
     value = request.headers.get("content-length", "")
     return int(value) if re.fullmatch(r"\d{1,18}", value, re.ASCII) else None
 
 
 def expected_bytes(request: Request, limits: UploadLimits) -> int:
-    """Return how much a form may bring, by its headers alone. Raises FileTooLarge, MissingFile, InvalidUpload."""
+    """Return the expected size of a form, from its headers. Raises FileTooLarge, MissingFile, InvalidUpload."""
     size_bytes, most_bytes = announced_bytes(request), limits.upload_bytes
     if most_bytes and size_bytes and size_bytes > most_bytes + FORM_OVERHEAD_BYTES:
         raise limits.too_large(size_bytes)
@@ -45,7 +45,7 @@ def expected_bytes(request: Request, limits: UploadLimits) -> int:
 
 
 def boundary_of(request: Request) -> bytes:
-    """Return the form's boundary. Raises MissingFile when the request is no multipart form, InvalidUpload."""
+    """Return the form's boundary. Raises MissingFile if the request is no multipart form, InvalidUpload."""
     kind, options = parameters(request.headers.get("content-type", "").encode("latin-1"))
     if kind != "multipart/form-data":
         raise MissingFile
@@ -58,12 +58,12 @@ def boundary_of(request: Request) -> bytes:
 
 
 def _nothing(_: str, __: str) -> None:
-    """Take a field, and do nothing with it."""
+    """Ignore a field."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Which fields of a form may be the file, which are text, and what takes each text as soon as it is whole."""
+    """The fields of a form that may be the file, those that are text, and a function that takes each text field."""
 
     files: Sequence[str]
     texts: Sequence[str] = ()
@@ -71,19 +71,19 @@ class Shape:
 
 
 class _Form:
-    """Picks the file and the texts out of a form and counts everything else."""
+    """Separates the file and the text fields of a form, and counts everything else."""
 
     def __init__(self, boundary: bytes, shape: Shape, limits: UploadLimits) -> None:
         self._reader, self._shape, self._limits = FormReader(boundary), shape, limits
         self._in_file = self._in_other_file = False
-        self._text, self._text_field = bytearray(), ""  # of the text field that is being read
+        self._text, self._text_field = bytearray(), ""  # of the text field in progress
         self.file_name: str | None = None
         self.named = False
         self.received = self.file_bytes = self._other_file_bytes = 0
 
     @property
     def has_file(self) -> bool:
-        """Whether the file has begun; a browser sends a part without name and bytes where none was chosen."""
+        """Whether the file has started; browsers send an empty part without a name if no file was chosen."""
         return self.file_name is not None and (self.named or self.file_bytes > 0)
 
     def feed(self, chunk: bytes, announced: int) -> bytes:
@@ -107,14 +107,14 @@ class _Form:
         return bytes(data)
 
     def check_end(self) -> str:
-        """Return the file's name, the form having ended. Raises MissingFile, InvalidUpload."""
+        """Return the file's name at the end of the form. Raises MissingFile, InvalidUpload."""
         self.check_whole()
         if self.file_name is None or not self.has_file:
             raise MissingFile
         return self.file_name
 
     def check_whole(self) -> None:
-        """See to it that the form ended where it should. Raises InvalidUpload."""
+        """Check that the form was complete. Raises InvalidUpload."""
         if self.received and not self._reader.complete:
             raise InvalidUpload(CUT_OFF if self._reader.parts else NO_PART)
 
@@ -133,7 +133,7 @@ class _Form:
             self.file_name = name or _name_for(kind)
 
     def _pass(self, piece: bytes) -> None:
-        """Take bytes that are not of the file."""
+        """Take bytes that do not belong to the file."""
         if self._in_other_file:
             self._other_file_bytes += len(piece)
         if self._text_field:
@@ -161,31 +161,31 @@ class _Form:
 
 
 def _name_for(kind: str) -> str:
-    """Return a name for a file that has none, by its media type."""
+    """Return a name for a file without one, by its media type."""
     extension = extension_for_type(kind)
     return f"recording.{extension}" if extension else "recording"
 
 
 class Digest(Protocol):
-    """What the bytes of a file are told to besides, as `hashlib` has them."""
+    """A hash object of `hashlib`."""
 
     def update(self, data: bytes | bytearray, /) -> None:
-        """Take the next bytes."""
+        """Add the next bytes."""
         ...
 
 
 class FormBody:
-    """The form of a request as it comes in: read to its file first, then to its end."""
+    """The form of a request as it arrives: read up to its file first, then to its end."""
 
     def __init__(self, request: Request, shape: Shape, limits: UploadLimits) -> None:
-        """Begin to read a form. Raises MissingFile, InvalidUpload, for what is none."""
+        """Start to read a form. Raises MissingFile, InvalidUpload if there is none."""
         self._form = _Form(boundary_of(request), shape, limits)
         self._announced = announced_bytes(request) or 0
         self._chunks: AsyncIterator[bytes] = body_of(request)
-        self._ahead = b""  # of the file, read with what stood before it
+        self._ahead = b""  # bytes of the file that arrived together with what precedes it
 
     async def find_file(self) -> bool:
-        """Read on until the file begins; say whether there is one before the form ends.
+        """Read until the file starts; return whether the form has one.
 
         Raises FileTooLarge, InvalidUpload, what the shape's `take` raises, and what `body_of` raises.
         """
@@ -209,11 +209,11 @@ class FormBody:
             return await self._pour(write)
 
     async def consume(self, digest: Digest) -> Received:
-        """Read the form to its end and store nothing. Raises what `store` raises."""
+        """Read the form to its end without storing the file. Raises what `store` raises."""
         return await self._pour(digest.update)
 
     async def _pour(self, write: Callable[[bytes | bytearray], object]) -> Received:
-        collected = bytearray(self._ahead)  # each write is a call into another thread
+        collected = bytearray(self._ahead)  # each write is a call into a thread
         self._ahead = b""
         async for chunk in self._chunks:
             collected += self._form.feed(chunk, self._announced)
@@ -227,7 +227,7 @@ class FormBody:
 async def receive_file(request: Request, path: Path, fields: Sequence[str], limits: UploadLimits) -> Received:
     """Write the first file in one of these form fields to a path.
 
-    Raises MissingFile, FileTooLarge as soon as the limit is passed, InvalidUpload for a broken form, and what
+    Raises MissingFile, FileTooLarge as soon as the limit is exceeded, InvalidUpload for a broken form, and what
     `body_of` raises.
     """
     return await FormBody(request, Shape(fields), limits).store(path)

@@ -1,1 +1,1 @@
-"""Audo's dialect: both forms of it, over the same jobs."""
+"""Audo's dialect, in both of its forms."""

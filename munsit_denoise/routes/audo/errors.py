@@ -1,7 +1,7 @@
-"""Every error as Audo's clients know it: a status a class, and a sentence under `detail`.
+"""Errors in Audo's dialect: a status for each class, and a sentence in `detail`.
 
-A 400 means to them that the account has no credit, so what is wrong with a request is a 422.
-Audo's reference fixes no sentence: all follow `Accept-Language`.
+Audo's clients take a 400 for missing credit, so an invalid request is a 422. Audo's reference fixes no sentences, so
+all follow `Accept-Language`.
 """
 
 from starlette.exceptions import HTTPException
@@ -24,7 +24,7 @@ STATUS: dict[type[DenoiseError], int] = {
     errors.WrongScope: 403,
     errors.Gone: 410,
     errors.NotSubtractable: 409,
-    errors.InsufficientBalance: 400,  # what this dialect says for no credit
+    errors.InsufficientBalance: 400,  # in this dialect: no credit
     errors.WrongOffset: 409,
     errors.UploadInUse: 423,
     errors.UploadOverrun: 413,
@@ -56,7 +56,7 @@ STATUS: dict[type[DenoiseError], int] = {
     errors.ProcessingFailed: 422,
     errors.Interrupted: 503,
 }
-MISSING_FILE = "file is required and must be a file"  # the field has another name than elsewhere
+MISSING_FILE = "file is required and must be a file"  # the field has another name than in the other dialect
 
 
 def error_response(connection: HTTPConnection, error: DenoiseError) -> Response:
@@ -68,19 +68,19 @@ def error_response(connection: HTTPConnection, error: DenoiseError) -> Response:
 
 async def on_denoise_error(request: Request, error: Exception) -> Response:
     """Answer with the error's status and sentence."""
-    assert isinstance(error, DenoiseError)  # registered for nothing else
+    assert isinstance(error, DenoiseError)  # registered for this class only
     return error_response(request, error)
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
-    """Answer what the router refuses in the dialect's shape."""
-    assert isinstance(error, HTTPException)  # registered for nothing else
+    """Answer refusals of the router in the dialect's shape."""
+    assert isinstance(error, HTTPException)  # registered for this class only
     sentence, headers = in_language(request, error.detail, headers_of_refusal(request, error))
     return JSONResponse({"detail": sentence}, status_code=error.status_code, headers=headers)
 
 
 async def on_crash(request: Request, _: Exception) -> Response:
-    """Answer when the server has a bug: in the dialect's shape, and without details."""
+    """Answer when the server has a bug, in the dialect's shape and without details."""
     sentence, headers = in_language(request, DenoiseError.message)
     return JSONResponse({"detail": sentence}, status_code=500, headers=headers)
 

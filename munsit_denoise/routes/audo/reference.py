@@ -1,4 +1,4 @@
-"""What is said of the routes of Audo's dialect, by method and path."""
+"""Descriptions of the routes of Audo's dialect, by method and path."""
 
 from munsit_denoise import errors
 from munsit_denoise.errors import JobNotFound

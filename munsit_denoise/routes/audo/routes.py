@@ -46,7 +46,7 @@ async def upload(request: Request) -> Response:
         async with services.admission.upload(user_id, expected_bytes(request, services.submission.limits)):
             accepted = await services.submission.upload(user_id, receive)
     except ClientDisconnect:
-        return Response(status_code=400)  # nobody is there to read it
+        return Response(status_code=400)  # the client is gone
     return JSONResponse({"fileId": accepted.id})
 
 
@@ -57,14 +57,14 @@ async def submit(request: Request) -> Response:
     try:
         record = await (_submit_form if form else _submit_json)(request, user_id)
     except ClientDisconnect:
-        return Response(status_code=400)  # nobody is there to read it
+        return Response(status_code=400)  # the client is gone
     return JSONResponse({"jobId": record.id})
 
 
 async def _submit_form(request: Request, user_id: str) -> DenoiseRecord:
     services = services_of(request)
     wanted = request.query_params.get("outputExt")
-    options = Options(extension=result_extension(wanted, "") if wanted else None)  # refused before the body is read
+    options = Options(extension=result_extension(wanted, "") if wanted else None)  # refuses before the body is read
 
     async def receive(path: Path) -> Received:
         return await receive_file(request, path, FIELDS, services.submission.limits)
@@ -83,7 +83,7 @@ async def _submit_json(request: Request, user_id: str) -> DenoiseRecord:
 
 
 def _input_extension(request: Request) -> str:
-    """Return the extension that the client says its file has, empty for none. Raises InvalidOption."""
+    """Return the extension that the client gives for its file, or an empty string. Raises InvalidOption."""
     extension = request.query_params.get("inputExt", "").removeprefix(".")
     if extension and not re.fullmatch(r"[A-Za-z0-9]{1,16}", extension, re.ASCII):
         raise InvalidOption("inputExt must be the extension of the file, such as wav.")
@@ -91,27 +91,27 @@ def _input_extension(request: Request) -> str:
 
 
 async def status(request: Request) -> Response:
-    """GET /remove-noise/{job_id}/status: what a job does at present."""
+    """GET /remove-noise/{job_id}/status: the current state of a job."""
     user_id = await authenticate(request)
     record, event = await services_of(request).history.state(user_id, request.path_params["job_id"])
     return JSONResponse(state_json(record, event))
 
 
 async def delete_results(request: Request) -> Response:
-    """POST /remove-noise/{job_id}/delete-results: remove a job's files at once."""
+    """POST /remove-noise/{job_id}/delete-results: delete a job's files at once."""
     user_id = await authenticate(request)
     await services_of(request).deletion.delete_files(user_id, request.path_params["job_id"])
     return JSONResponse(DELETED_BODY)
 
 
 async def test_key(request: Request) -> Response:
-    """GET /apiKey/test: say that the key is good."""
+    """GET /apiKey/test: confirm that the key is valid."""
     await authenticate(request)
     return JSONResponse(AUTHORISED)
 
 
 async def download(request: Request) -> Response:
-    """GET /dl/artifacts/clean/...: a result, for whoever knows its path."""
+    """GET /dl/artifacts/clean/...: a result, for anyone who knows its path."""
     match = RESULT.fullmatch(request.path_params["name"])
     record = await services_of(request).history.by_secret(UUID(match[1]).hex) if match else None
     if match is None or record is None:
@@ -120,7 +120,7 @@ async def download(request: Request) -> Response:
 
 
 def create_audo() -> ASGIApp:
-    """Return the dialect as an app of its own, to be mounted."""
+    """Return the dialect as an app to mount."""
     routes = [
         Route("/upload", upload, methods=["POST"]),
         Route("/remove-noise", submit, methods=["POST"]),
@@ -136,7 +136,7 @@ def create_audo() -> ASGIApp:
 
 
 class _SingleSlashes:
-    """Clients join a base URL that ends in a slash with a path that begins with one."""
+    """Merges double slashes, as clients join a base URL with a final slash and a path with a leading one."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -147,5 +147,5 @@ class _SingleSlashes:
         await self.app(scope, receive, send)
 
 
-# The oldest client glues a path without a leading slash to the base URL /v1.
+# The oldest client appends a path without a leading slash to the base URL /v1.
 glued_routes = [Route("/v1dl/artifacts/clean/{name}", download, methods=["GET"])]

@@ -1,4 +1,4 @@
-"""A job's states over a WebSocket: what it does now, every change, its end, and then the server closes."""
+"""A job's states over a WebSocket: the current one, every change and the end; then the server closes it."""
 
 import json
 from contextlib import suppress
@@ -14,7 +14,7 @@ from munsit_denoise.routes.audo.wire import state_json
 from munsit_denoise.routes.auth import identify
 from munsit_denoise.routes.state import services_of
 
-SEND_TIMEOUT_S = 30  # a reader whose connection takes nothing for so long is dropped
+SEND_TIMEOUT_S = 30  # a client that accepts nothing for this long is dropped
 NORMAL, POLICY_VIOLATION, RESTARTING = 1000, 1008, 1012
 COMPLETE = 100
 
@@ -28,34 +28,34 @@ async def status_socket(websocket: WebSocket) -> None:
         with services.watchers.listen(job_id, identity.key_id) as listener:
             await websocket.accept()
             code = await _serve(websocket, record, listener)
-    except DenoiseError as error:  # none comes once the socket is open
+    except DenoiseError as error:  # none is raised once the socket is open
         await websocket.send_denial_response(error_response(websocket, error))
         return
     if code is not None:
-        with suppress(WebSocketDisconnect):  # it may have gone since
+        with suppress(WebSocketDisconnect):  # the client may be gone
             await websocket.close(code)
 
 
 async def _serve(websocket: WebSocket, record: DenoiseRecord, listener: Listener) -> int | None:
-    """Send states while the client is there; return the code to close with, None when it has gone."""
+    """Send states while the client is connected; return the close code, or None if the client is gone."""
     code = None
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_until_gone, websocket, tasks.cancel_scope)
-        with suppress(WebSocketDisconnect, TimeoutError):  # nobody is there any more
+        with suppress(WebSocketDisconnect, TimeoutError):  # the client is gone
             code = await _send_states(websocket, record, listener)
         tasks.cancel_scope.cancel()
     return code
 
 
 async def _until_gone(websocket: WebSocket, scope: anyio.CancelScope) -> None:
-    """Read and forget what the client says, and end everything when it leaves."""
+    """Discard incoming messages, and cancel the scope when the client leaves."""
     while (await websocket.receive())["type"] != "websocket.disconnect":
         pass
     scope.cancel()
 
 
 async def _send_states(websocket: WebSocket, record: DenoiseRecord, listener: Listener) -> int:
-    """Send until the job has ended; return the code to close with."""
+    """Send states until the job has ended; return the close code."""
 
     def encode(event: Event) -> str:
         return json.dumps(state_json(record, event), separators=(",", ":"))

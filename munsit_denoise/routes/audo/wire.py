@@ -1,4 +1,4 @@
-"""Audo's words: what its clients send, and what they expect back."""
+"""Audo's JSON: what its clients send and expect."""
 
 import json
 import re
@@ -27,12 +27,12 @@ NORMAL_LUFS = -16.0
 
 
 def result_name(record: DenoiseRecord) -> str:
-    """Return the path of a result below the dialect's base, without a leading slash."""
+    """Return the path of a result relative to the dialect's base, without a leading slash."""
     return f"dl/artifacts/clean/audo_enhanced_{UUID(hex=record.secret)}.{record.options.extension}"
 
 
 def state_json(record: DenoiseRecord, event: Event) -> dict[str, Any]:
-    """Return what a job does as exactly one of the states; a path in the words of the form that it came in by."""
+    """Return a job's event as exactly one state; the path's name depends on the form of the request."""
     if isinstance(event, Downloading):
         return {"state": "downloading"}
     if isinstance(event, Queued):
@@ -53,7 +53,7 @@ def _succeeded(event: Done) -> dict[str, Any]:
 
 
 def read_job(body: bytes) -> tuple[str, Options]:
-    """Return what a JSON body wants denoised, an upload's id or a URL, and how. Raises InvalidOption."""
+    """Return the source of a JSON body (an upload's id or a URL) and its options. Raises InvalidOption."""
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError):
@@ -75,12 +75,12 @@ def read_job(body: bytes) -> tuple[str, Options]:
 
 
 def _is_text(value: Any) -> bool:
-    """Say whether a value can be stored, if it is a string: JSON may hold half of a surrogate pair, and NUL."""
+    """Return whether a value is not a string, or one that can be stored; JSON may contain lone surrogates and NUL."""
     return not isinstance(value, str) or not re.search("[\ud800-\udfff]", value)
 
 
 def is_url(source: str) -> bool:
-    """Say whether an input is a URL rather than the id of an upload."""
+    """Return whether an input is a URL instead of an upload's id."""
     return "://" in source
 
 
@@ -106,7 +106,7 @@ def _number(value: Any, name: str) -> float:
 
 
 def _strength(value: Any) -> float:
-    """Return the share of an amount from 1 to 100, all when there is none."""
+    """Return the share for an amount from 1 to 100; 1 if none is given."""
     if value is None:
         return 1.0
     amount = _number(value, "noiseReductionAmount")
@@ -116,7 +116,7 @@ def _strength(value: Any) -> float:
 
 
 def _level(value: Any) -> float | None:
-    """Return the loudness in LUFS that a level is normalised to, None when it is left alone."""
+    """Return the target loudness in LUFS for a level, None to leave the loudness unchanged."""
     if value is None or value is False:
         return None
     if value is True:

@@ -1,1 +1,1 @@
-"""The Munsit dialect, below /api/v1."""
+"""Munsit's dialect, at /api/v1."""

@@ -1,4 +1,4 @@
-"""What keys of the scope `admin` may do: users, keys, balances, and what the server does."""
+"""Endpoints for keys with the scope `admin`: users, keys, balances, and the state of the server."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Annotated, Any, TypeVar
@@ -19,7 +19,7 @@ from munsit_denoise.routes.munsit.wire import timestamp
 from munsit_denoise.routes.state import services_of
 
 MAX_BODY_BYTES = 64 * 1024
-LARGEST_PAGE = 1000  # of a list that nobody limited
+LARGEST_PAGE = 1000  # of a list without a limit
 MOST_MINUTES = 1e9
 MS_PER_MINUTE = 60_000
 Answer = Callable[[Request, Admin], Awaitable[Response]]
@@ -29,19 +29,19 @@ Name = Annotated[
 
 
 class NewUser(BaseModel):
-    """A user to be."""
+    """A user to create."""
 
     name: Name
 
 
 class UserChange(BaseModel):
-    """What is to be another way with a user: jobs of users with a higher priority run first."""
+    """A change of a user; jobs of users with a higher priority run first."""
 
     priority: int = Field(ge=PRIORITIES[0], le=PRIORITIES[1], strict=True)
 
 
 class NewKey(BaseModel):
-    """A key to be; `expires` is `30d` from now, or a day such as `2027-01-01`."""
+    """A key to create; `expires` is a date such as `2027-01-01`, or a duration from now such as `30d`."""
 
     name: Name | None = None
     scope: Scope = Scope.FULL
@@ -49,14 +49,14 @@ class NewKey(BaseModel):
 
 
 class Rotation(BaseModel):
-    """How a key is replaced: for how long the old one goes on, and when the new one ends."""
+    """A key to replace: how long the old one stays valid, and when the new one expires."""
 
     grace: str = "24h"
     expires: str | None = None
 
 
 class Credit(BaseModel):
-    """Minutes for a user."""
+    """Minutes to add to a balance."""
 
     minutes: float = Field(gt=0, le=MOST_MINUTES, allow_inf_nan=False)
 
@@ -70,7 +70,7 @@ async def users(request: Request, admin: Admin) -> Response:
 
 
 async def add_user(request: Request, admin: Admin) -> Response:
-    """POST /admin/users: a new user."""
+    """POST /admin/users: create a user."""
     return JSONResponse(_user(await admin.add_user((await _read(request, NewUser)).name)), status_code=201)
 
 
@@ -80,24 +80,24 @@ async def user(request: Request, admin: Admin) -> Response:
 
 
 async def change_user(request: Request, admin: Admin) -> Response:
-    """PATCH /admin/users/{id}: give a user a priority."""
+    """PATCH /admin/users/{id}: set a user's priority."""
     wanted = await _read(request, UserChange)
     return JSONResponse(_user(await admin.set_priority(request.path_params["user_id"], wanted.priority)))
 
 
 async def delete_user(request: Request, admin: Admin) -> Response:
-    """DELETE /admin/users/{id}: a user goes with all that is theirs."""
+    """DELETE /admin/users/{id}: remove a user with all data."""
     await admin.delete_user(request.path_params["user_id"])
     return Response(status_code=204)
 
 
 async def keys(request: Request, admin: Admin) -> Response:
-    """GET /admin/keys, and /admin/users/{id}/keys: keys of all, or of one user, newest first."""
+    """GET /admin/keys and /admin/users/{id}/keys: keys of all users, or of one, newest first."""
     return _list(map(_key, await admin.keys(request.path_params.get("user_id"), *_part(request))))
 
 
 async def add_key(request: Request, admin: Admin) -> Response:
-    """POST /admin/users/{id}/keys: a new key, shown once."""
+    """POST /admin/users/{id}/keys: create a key, shown once."""
     wanted = await _read(request, NewKey)
     made = KeyRequest(wanted.name, wanted.scope, wanted.expires)
     key, info = await admin.add_key(request.path_params["user_id"], made)
@@ -105,7 +105,7 @@ async def add_key(request: Request, admin: Admin) -> Response:
 
 
 async def rotate_key(request: Request, admin: Admin) -> Response:
-    """POST /admin/keys/{id}/rotate: a key in the place of another, shown once."""
+    """POST /admin/keys/{id}/rotate: create a key that replaces another, shown once."""
     wanted = await _read(request, Rotation)
     key, info = await admin.rotate_key(request.path_params["key_id"], wanted.grace, wanted.expires)
     return JSONResponse(_key(info) | {"key": key}, status_code=201)
@@ -123,12 +123,12 @@ async def balances(request: Request, admin: Admin) -> Response:
 
 
 async def balance(request: Request, admin: Admin) -> Response:
-    """GET /admin/users/{id}/balance: one user's balance."""
+    """GET /admin/users/{id}/balance: the balance of one user."""
     return JSONResponse(_balance(await admin.user(request.path_params["user_id"])))
 
 
 async def credit(request: Request, admin: Admin) -> Response:
-    """POST /admin/users/{id}/balance: give a user minutes."""
+    """POST /admin/users/{id}/balance: add minutes to a balance."""
     amount_ms = max(1, round((await _read(request, Credit)).minutes * MS_PER_MINUTE))
     return JSONResponse(_balance(await admin.credit(request.path_params["user_id"], amount_ms)))
 
@@ -139,13 +139,13 @@ async def queue(request: Request, admin: Admin) -> Response:
 
 
 async def disk(_: Request, admin: Admin) -> Response:
-    """GET /admin/disk: the room that is left, and what is kept."""
+    """GET /admin/disk: free space, and what is stored."""
     found = await admin.disk()
     return JSONResponse({"free_bytes": found.free_bytes} | vars(found.stored))
 
 
 async def rates(_: Request, admin: Admin) -> Response:
-    """GET /admin/rates: what was done in the last hour."""
+    """GET /admin/rates: figures of the last hour."""
     found = await admin.rates()
     ended = found.ended
     body = {"window_s": found.window_s, "jobs": ended.success + ended.failed} | vars(ended)
@@ -158,11 +158,11 @@ def _part(request: Request) -> tuple[int, int]:
 
 
 async def _read(request: Request, kind: type[Body]) -> Body:
-    """Return what a body of JSON says; an empty one says nothing. Raises InvalidOption."""
+    """Return the content of a JSON body; an empty body counts as an empty object. Raises InvalidOption."""
     try:
         return kind.model_validate_json(await small_body(request, MAX_BODY_BYTES) or b"{}")
     except ClientDisconnect:
-        raise HTTPException(400) from None  # nobody is there to read it
+        raise HTTPException(400) from None  # the client is gone
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = str(wrong["loc"][0]) if wrong["loc"] else "The body"
@@ -213,7 +213,7 @@ def _moment(time_us: int | None) -> str | None:
 
 
 def _route(path: str, method: str, answer: Answer) -> Route:
-    """Return a route that asks for the scope before anything else."""
+    """Return a route that checks the scope first."""
 
     async def guarded(request: Request) -> Response:
         await authenticate(request, Scope.ADMIN)

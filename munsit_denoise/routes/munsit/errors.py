@@ -1,6 +1,6 @@
-"""Every error as Munsit's clients know it: a status and a code a class, one body shape but for unknown jobs.
+"""Errors in Munsit's dialect: a status and a code for each class, and one body shape except for unknown jobs.
 
-Sentences that Munsit's reference fixes are English in every answer; the others follow `Accept-Language`.
+Sentences that Munsit's reference fixes are always English; the others follow `Accept-Language`.
 """
 
 from collections.abc import Mapping
@@ -72,7 +72,7 @@ FIXED_BY_REFERENCE = frozenset(
 
 async def on_denoise_error(request: Request, error: Exception) -> Response:
     """Answer with the error's status and sentence."""
-    assert isinstance(error, DenoiseError)  # registered for nothing else
+    assert isinstance(error, DenoiseError)  # registered for this class only
     status, code = STATUS_AND_CODE[type(error)]
     if isinstance(error, JobNotFound):
         return JSONResponse({"message": error.message}, status_code=status)
@@ -82,14 +82,14 @@ async def on_denoise_error(request: Request, error: Exception) -> Response:
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
-    """Answer what the router refuses in the dialect's shape."""
-    assert isinstance(error, HTTPException)  # registered for nothing else
+    """Answer refusals of the router in the dialect's shape."""
+    assert isinstance(error, HTTPException)  # registered for this class only
     told = in_language(request, error.detail, headers_of_refusal(request, error))
     return error_response(error.status_code, f"{error.status_code}01", *told)
 
 
 async def on_crash(request: Request, _: Exception) -> Response:
-    """Answer when the server has a bug: in the dialect's shape, and without details."""
+    """Answer when the server has a bug, in the dialect's shape and without details."""
     return error_response(500, "50001", *in_language(request, DenoiseError.message))
 
 

@@ -1,11 +1,11 @@
-"""One job, as it looks in every place where one is shown."""
+"""One job, as it appears in all examples."""
 
 from typing import Any
 
 BASE = "https://denoise.example.org"
 JOB = "6f1c2d3e-8a4b-4c5d-9e6f-7a8b9c0d1e2f"
 USER = "a2a6df2d-ebf3-409c-9bc2-09102475b6fd"
-SECRET = "30bbc83a3eedd47af2b1a40dc6f9dd7e"  # noqa: S105 - of no server
+SECRET = "30bbc83a3eedd47af2b1a40dc6f9dd7e"  # noqa: S105 - of no real server
 URL = f"{BASE}/denoising/{USER}/{SECRET}_denoised.wav"
 ACCEPTED = {"jobId": JOB, "denoiseId": JOB}
 RECORD: dict[str, Any] = {

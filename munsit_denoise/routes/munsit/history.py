@@ -1,4 +1,4 @@
-"""Munsit's history, a page or all of it: filters by status and name, and links to the pages beside a page."""
+"""Munsit's history, by page or complete, with filters by status and name and links to neighbouring pages."""
 
 from urllib.parse import quote, urlencode
 
@@ -16,7 +16,7 @@ from munsit_denoise.routes.munsit.wire import entries
 from munsit_denoise.routes.state import base_url, services_of
 
 LARGEST_PAGE = 500  # a longer list is streamed
-LONGEST_WORDS = 1_000  # characters: no file's name needs more
+LONGEST_WORDS = 1_000  # characters; no file name is longer
 PATH = "/api/v1/denoise"
 
 
@@ -28,13 +28,13 @@ async def history(request: Request) -> Response:
     past, base = services_of(request).history, base_url(request)
     encode = entries(base)
     if asked is not None and asked <= LARGEST_PAGE:
-        read = asked + 1  # one more tells whether there is a next page
+        read = asked + 1  # one more shows whether there is a next page
         page, is_more = await past.page(
             wanted, offset, read, lambda rows: (tagged(encode(rows[:asked])), len(rows) > asked)
         )
         return json_unless_known(request, page, _links(request, base, (offset, asked), is_more=is_more))
     batches = past.all(wanted, offset, asked or LARGEST, encode)
-    first = await anext(batches)  # what can go wrong does so before the answer begins
+    first = await anext(batches)  # raises errors before the answer starts
     headers = {}
     if asked is not None:
         is_more = offset + asked <= LARGEST and await past.page(wanted, offset + asked, 1, bool)
@@ -43,7 +43,7 @@ async def history(request: Request) -> Response:
 
 
 def _wanted(request: Request, user_id: str) -> RecordFilter:
-    """Return which records are asked for. Raises InvalidPage."""
+    """Return the filter of a request. Raises InvalidPage."""
     status, words = request.query_params.get("status"), request.query_params.get("q", "")
     if status is not None and status not in list(Status):
         raise InvalidPage("status must be pending, success or failed")
@@ -53,9 +53,9 @@ def _wanted(request: Request, user_id: str) -> RecordFilter:
 
 
 def _links(request: Request, base: str, page: tuple[int, int], *, is_more: bool) -> dict[str, str]:
-    """Return the header with the pages before and after this one (RFC 8288), none where there is neither.
+    """Return the header with links to the previous and the next page (RFC 8288), if there are any.
 
-    `page` is its offset and its limit.
+    `page` is the offset and the limit of this page.
     """
     links, (offset, limit) = [], page
     if is_more and offset + limit <= LARGEST:

@@ -1,4 +1,4 @@
-"""What a webhook says: the end of a job, and its record as the list shows it."""
+"""The body of a webhook: the end of a job, and its record as in the list."""
 
 from collections.abc import Sequence
 from typing import Any

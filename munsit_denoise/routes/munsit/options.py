@@ -1,4 +1,4 @@
-"""What a submission asks for, in the dialect's words: fields of a form or of a JSON object, each text once."""
+"""The options of a submission, from the fields of a form or of a JSON object."""
 
 import json
 import re
@@ -19,21 +19,21 @@ EVERY_QUALITY = Qualities()
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 WHOLE_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 VISIBLE = re.compile(r"[!-~]+")
-BLANKS = b"\xef\xbb\xbf \t\r\n"  # before an object: a byte order mark among them
+BLANKS = b"\xef\xbb\xbf \t\r\n"  # allowed before an object, among them a byte order mark
 NO_JSON = "The body is not a JSON object. Please send one with url or upload_id."
 TWO_SOURCES = "url and {} were both given. Please send one of them."
 NO_SOURCE = "url or upload_id is required: it says which recording to denoise."
 
 
 class _Literal(str):
-    """A number of JSON, as it was written."""
+    """A number in JSON, as it was written."""
 
 
 def _within(name: str, text: str, bounds: tuple[float, float]) -> float:
     value = float(text) if NUMBER.fullmatch(text) else float("nan")
-    if not bounds[0] <= value <= bounds[1]:  # False for what is not a number, too
+    if not bounds[0] <= value <= bounds[1]:  # False for not-a-number, too
         raise InvalidOption(f"{name} must be a number from {bounds[0]:g} to {bounds[1]:g}.")
-    return value + 0.0  # there is one zero
+    return value + 0.0  # turns -0.0 into 0.0
 
 
 def _strength(text: str) -> float:
@@ -89,7 +89,7 @@ def _address(name: str, text: str) -> str:
     try:
         parts = urlsplit(check_url(text))
         sane = not re.search(r"\s", parts.netloc) and parts.port != 0
-    except (ValueError, InvalidOption):  # the first one for a port that is none, and for text that is not Unicode
+    except (ValueError, InvalidOption):  # ValueError for an invalid port and for text that is not Unicode
         sane = False
     if not sane:
         raise InvalidOption(f"{name} must be an address that begins with http:// or https:// and names a host.")
@@ -115,11 +115,11 @@ READERS: dict[str, Callable[[str], Any]] = {
 }
 FORM_FIELDS = tuple(name for name in READERS if name != "upload_id")
 NUMBERS = ("strength", "loudness", "audio_track")
-WORDS = {"extension": "output_format"}  # of the core's names of options
+WORDS = {"extension": "output_format"}  # option names of the core that differ from the field's
 
 
 class Fields:
-    """The fields of one submission, each looked at as soon as it is there."""
+    """The fields of one submission; each is checked as soon as it is known."""
 
     def __init__(self, qualities: Qualities = EVERY_QUALITY) -> None:
         self._values: dict[str, Any] = {}
@@ -127,7 +127,7 @@ class Fields:
         self._beside_file = False
 
     def take(self, name: str, text: str) -> None:
-        """Take a field; an empty one counts as absent. Raises InvalidOption; its sentence begins with the name."""
+        """Take a field; an empty one counts as absent. Raises InvalidOption, whose message starts with the name."""
         text = text.strip()
         if not text:
             return
@@ -140,21 +140,21 @@ class Fields:
 
     @property
     def any(self) -> bool:
-        """Whether there are any."""
+        """Whether any field was taken."""
         return bool(self._values)
 
     @property
     def url(self) -> str | None:
-        """Where to fetch the recording from."""
+        """The URL of the recording."""
         return self._values.get("url")
 
     @property
     def upload_id(self) -> str | None:
-        """Which upload it is."""
+        """The id of the upload."""
         return self._values.get("upload_id")
 
     def stand_beside_file(self) -> None:
-        """Take a file as the source: a URL before or after it is one too many. Raises InvalidOption."""
+        """Note that a file is the source, which excludes a URL. Raises InvalidOption."""
         self._beside_file = True
         self._check_sources()
 
@@ -163,7 +163,7 @@ class Fields:
             raise InvalidOption(TWO_SOURCES.format("a file"))
 
     def options(self, base: str) -> Options:
-        """Return what is wanted of the result; what is told of it elsewhere has its URLs on this base."""
+        """Return the options of the result; messages about it have URLs on this base."""
         given = self._values
         webhook_url = given.get("webhook_url")
         return Options(
@@ -179,13 +179,13 @@ class Fields:
 
 
 def read_json(body: bytes, qualities: Qualities = EVERY_QUALITY) -> Fields:
-    """Return the fields of a JSON object, with either a URL or the id of an upload.
+    """Return the fields of a JSON object that has either a URL or the id of an upload.
 
-    Raises InvalidOption, UploadNotFound, and MissingFile for what has nothing to do with these fields.
+    Raises InvalidOption, UploadNotFound, and MissingFile for a body with none of these fields.
     """
     if not body.lstrip(BLANKS).startswith(b"{"):
         raise MissingFile
-    try:  # numbers stay text, as they are in a form
+    try:  # numbers stay text, as in a form
         pairs = json.loads(
             body, object_pairs_hook=list, parse_int=_Literal, parse_float=_Literal, parse_constant=_Literal
         )
@@ -203,7 +203,7 @@ def read_json(body: bytes, qualities: Qualities = EVERY_QUALITY) -> Fields:
 
 
 def _text(name: str, value: Any) -> str:
-    """Return a value of JSON as text; a number is the text that was written."""
+    """Return a JSON value as text; a number as it was written."""
     if name in NUMBERS and not isinstance(value, str):
         raise InvalidOption(f"{name} must be a number.")
     if name not in NUMBERS and (not isinstance(value, str) or isinstance(value, _Literal)):
@@ -212,6 +212,6 @@ def _text(name: str, value: Any) -> str:
 
 
 def in_words(error: InvalidOption) -> InvalidOption:
-    """Return an error that names the option in the dialect's word, where the core's message does not."""
+    """Return an error that names the option as in this dialect, if the core's message does not."""
     word = WORDS.get(error.option or "")
     return InvalidOption(f"{word}: {error.message}") if word else error

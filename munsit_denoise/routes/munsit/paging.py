@@ -1,4 +1,4 @@
-"""Lists in parts: which part is asked for, and how a long one is sent."""
+"""Pages of lists, and the streaming of long lists."""
 
 import re
 from collections.abc import AsyncIterator
@@ -12,13 +12,13 @@ DIGITS = re.compile(r"\d{1,19}", re.ASCII)
 
 
 def page_of(request: Request) -> tuple[int, int | None]:
-    """Return the offset and the limit of the query, None for no limit. Raises InvalidPage."""
+    """Return offset and limit of the query; None means no limit. Raises InvalidPage."""
     offset = _number(request, "offset", 0, "offset must be a non-negative number") or 0
     return offset, _number(request, "limit", 1, "limit must be a positive number")
 
 
 async def joined(first: bytes, arrays: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the pieces of one JSON array of what is in several; only the first may be empty."""
+    """Yield one JSON array made of several; only the first of these may be empty."""
     yield first[:-1]
     async for array in arrays:
         yield b"," + array[1:-1]
@@ -26,7 +26,7 @@ async def joined(first: bytes, arrays: AsyncIterator[bytes]) -> AsyncIterator[by
 
 
 def _number(request: Request, name: str, least: int, complaint: str) -> int | None:
-    """Return a whole number of the query, None when it is absent. Raises InvalidPage."""
+    """Return an integer of the query, or None if it is absent. Raises InvalidPage."""
     value = request.query_params.get(name)
     if value is None:
         return None

@@ -1,4 +1,4 @@
-"""One record: read, removed, or its job cancelled."""
+"""One record: read or remove it, or cancel its job."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,14 +17,14 @@ async def show(request: Request) -> Response:
 
 
 async def remove(request: Request) -> Response:
-    """DELETE /denoise/{denoise_id}: the record goes with all its files, and its job ends."""
+    """DELETE /denoise/{denoise_id}: end the job, and remove the record with all its files."""
     user_id = await authenticate(request)
     await services_of(request).removal.remove(user_id, request.path_params["denoise_id"])
     return Response(status_code=204)
 
 
 async def cancel(request: Request) -> Response:
-    """POST /denoise/{denoise_id}/cancel: the job ends if it has not; the record, as it is then."""
+    """POST /denoise/{denoise_id}/cancel: end the job if it has not ended, and return the record."""
     user_id = await authenticate(request)
     return _answer(request, await services_of(request).cancellation.cancel(user_id, request.path_params["denoise_id"]))
 

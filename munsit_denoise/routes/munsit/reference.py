@@ -1,4 +1,4 @@
-"""What is said of the routes of Munsit's dialect and of the additions to it, by method and path."""
+"""Descriptions of the routes of Munsit's dialect and of its additions, by method and path."""
 
 from munsit_denoise import errors
 from munsit_denoise.errors import JobNotFound

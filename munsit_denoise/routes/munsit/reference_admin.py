@@ -1,4 +1,4 @@
-"""What is said of what keys of the scope `admin` may do."""
+"""Descriptions of the routes for keys with the scope `admin`."""
 
 from dataclasses import replace
 from typing import Any

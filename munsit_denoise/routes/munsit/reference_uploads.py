@@ -1,4 +1,4 @@
-"""What is said of uploads that can be interrupted."""
+"""Descriptions of the routes for resumable uploads."""
 
 from munsit_denoise import errors
 from munsit_denoise.routes.reference.operation import KEYED, TAKING_IN, Answer, Content, Operation, Parameter, header

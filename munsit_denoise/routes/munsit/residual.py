@@ -9,7 +9,7 @@ from munsit_denoise.routes.residual import send_residual
 
 
 async def residual(request: Request) -> Response:
-    """GET /denoise/{denoise_id}/residual: original minus result; 404 before there is one, 409 where there is none."""
+    """GET /denoise/{denoise_id}/residual: original minus result; 404 before success, 409 if it cannot be computed."""
     return await send_residual(request, await authenticate(request), request.path_params["denoise_id"])
 
 

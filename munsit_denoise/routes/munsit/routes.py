@@ -1,4 +1,4 @@
-"""Munsit's endpoints, and what stands beside them."""
+"""Munsit's endpoints and their additions."""
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -19,7 +19,7 @@ async def progress(request: Request) -> Response:
     """GET /denoise/{denoiseId}/progress: the job's events until it ends."""
     identity, job_id = await identify(request), request.path_params["denoise_id"]
     services, base = services_of(request), base_url(request)
-    record = await services.history.get(identity.user_id, job_id)  # unknown: a 404 before the stream begins
+    record = await services.history.get(identity.user_id, job_id)  # an unknown job is a 404 before the stream starts
     end = terminal_event(record)
     if end is not None:
         return ended(frame(end, base))
@@ -31,8 +31,8 @@ async def progress(request: Request) -> Response:
 
 
 def create_munsit() -> Starlette:
-    """Return the dialect as an app of its own, to be mounted."""
-    routes = [  # what is asked for most stands first: each is tried in turn
+    """Return the dialect as an app to mount."""
+    routes = [  # the most used routes first, because they are tried in order
         *history.routes,
         Route("/denoise/{denoise_id}/progress", progress, methods=["GET"]),
         *submit.routes,

@@ -1,4 +1,4 @@
-"""POST /denoise: a recording in a form, or JSON that says where one is."""
+"""POST /denoise: a recording in a form, or JSON that names its source."""
 
 import hashlib
 import re
@@ -30,7 +30,7 @@ WRONG_KEY = "Idempotency-Key must be given once, as 1 to 255 visible ASCII chara
 
 
 async def submit(request: Request) -> Response:
-    """POST /denoise: take a recording in, or say again what became of one that was sent with the same key."""
+    """POST /denoise: accept a recording, or return the earlier job of the same Idempotency-Key."""
     user_id = await authenticate(request)
     kind, _ = parameters(request.headers.get("content-type", "").encode("latin-1"))
     try:
@@ -38,14 +38,14 @@ async def submit(request: Request) -> Response:
             submission = _Submission(request, user_id, keyed)
             job_id = await (submission.take_json() if kind == "application/json" else submission.take_form())
     except ClientDisconnect:
-        return Response(status_code=400)  # nobody is there to read it
+        return Response(status_code=400)  # the client is gone
     except InvalidOption as error:
         raise in_words(error) from None
     return JSONResponse(accepted(job_id), headers=REPLAYED if keyed.first else None)
 
 
 def _key_of(request: Request) -> str | None:
-    """Return the key by which a submission may be repeated, None for none. Raises InvalidOption."""
+    """Return the Idempotency-Key of a request, or None. Raises InvalidOption."""
     keys = request.headers.getlist("idempotency-key")
     if not keys:
         return None
@@ -55,7 +55,7 @@ def _key_of(request: Request) -> str | None:
 
 
 class _Submission:
-    """One request: whose it is, and whether it is the first one with its key."""
+    """One request, with its user, and whether it is the first with its key."""
 
     def __init__(self, request: Request, user_id: str, keyed: KeyedSubmission) -> None:
         self._request, self._user_id, self._keyed = request, user_id, keyed
@@ -64,7 +64,7 @@ class _Submission:
         self._base = base_url(request)
 
     async def take_json(self) -> str:
-        """Take an object that names a URL or an upload; return the job's id. Raises what `Submission` does."""
+        """Accept a JSON object that names a URL or an upload; return the job's id. Raises what `Submission` raises."""
         with self._place():
             fields = read_json(await small_body(self._request, MAX_JSON_BYTES), self._jobs.qualities)
             if fields.upload_id is None:
@@ -72,7 +72,7 @@ class _Submission:
             return await self._take_upload(fields.upload_id, fields.options(self._base))
 
     async def take_form(self) -> str:
-        """Take a form with a file or a URL; return the job's id. Raises what `Submission` does."""
+        """Accept a form with a file or a URL; return the job's id. Raises what `Submission` raises."""
         limits, fields = self._jobs.limits, Fields(self._jobs.qualities)
         expected = expected_bytes(self._request, limits)
         form = FormBody(self._request, Shape(FILES, FORM_FIELDS, fields.take), limits)
@@ -85,11 +85,11 @@ class _Submission:
             return await self._take_url(fields)
 
     def _place(self, expected_bytes: int = 0) -> AbstractContextManager[None]:
-        """Hold a place for a new job; what is only said again needs none."""
+        """Reserve a place for a new job; a repeated submission needs none."""
         return nullcontext() if self._keyed.first else self._admission.job(self._user_id, expected_bytes)
 
     async def _take_url(self, fields: Fields) -> str:
-        assert fields.url is not None  # whoever calls has looked
+        assert fields.url is not None  # the caller has checked
         options = fields.options(self._base)
         self._keyed.wants(f"url:{fields.url}", options)
         if self._keyed.first is not None:
@@ -109,7 +109,7 @@ class _Submission:
         digest = hashlib.sha256()
 
         def options() -> Options:
-            """Return what the whole form asks for."""
+            """Return the options of the whole form."""
             asked = fields.options(self._base)
             self._keyed.wants(f"file:{digest.hexdigest()}", asked)
             return asked

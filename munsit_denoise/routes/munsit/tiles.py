@@ -1,4 +1,4 @@
-"""Tiles of a job's two sounds; `docs/tiles.md` has the format."""
+"""Pictures of a job's two sounds; `docs/tiles.md` has the format."""
 
 import re
 
@@ -16,7 +16,7 @@ NUMBER = re.compile(r"\d{1,6}", re.ASCII)
 
 
 async def index(request: Request) -> Response:
-    """GET /denoise/{denoise_id}/tiles: which pictures there are."""
+    """GET /denoise/{denoise_id}/tiles: the list of pictures."""
     user_id = await authenticate(request)
     return JSONResponse(await services_of(request).tiles.index(user_id, request.path_params["denoise_id"]))
 

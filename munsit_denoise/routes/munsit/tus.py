@@ -1,4 +1,4 @@
-"""Uploads that can be interrupted, over the tus protocol 1.0.0 (https://tus.io/protocols/resumable-upload)."""
+"""Resumable uploads with the tus protocol 1.0.0 (https://tus.io/protocols/resumable-upload)."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -32,14 +32,14 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 async def describe(request: Request) -> Response:
-    """OPTIONS: what this server can do; needs no key."""
+    """OPTIONS: what this server supports; needs no key."""
     most_bytes = services_of(request).submission.limits.upload_bytes
     headers = {"Tus-Version": VERSION, "Tus-Extension": EXTENSIONS}
     return Response(status_code=204, headers=headers | ({"Tus-Max-Size": str(most_bytes)} if most_bytes else {}))
 
 
 async def create(request: Request) -> Response:
-    """POST /uploads: begin an upload, with its first bytes or without."""
+    """POST /uploads: start an upload, with or without its first bytes."""
     user_id = await _user(request)
     length_bytes, metadata = _length(request), request.headers.get("upload-metadata", "")
     name = file_name_in(read_metadata(metadata))
@@ -52,8 +52,8 @@ async def create(request: Request) -> Response:
     if brings_bytes:
         try:
             standing = await uploads.append(user_id, upload.id, _body(request, 0))
-        except (DenoiseError, ClientDisconnect):  # nobody was told where to go on
-            with suppress(UploadNotFound):  # what is no media has been removed already
+        except (DenoiseError, ClientDisconnect):  # the client was not told where to continue
+            with suppress(UploadNotFound):  # an invalid file was removed already
                 await uploads.terminate(user_id, upload.id)
             raise
     location = f"{base_url(request)}{request.scope['path'].rstrip('/')}/{upload.id}"
@@ -61,7 +61,7 @@ async def create(request: Request) -> Response:
 
 
 async def tell(request: Request) -> Response:
-    """HEAD /uploads/{upload_id}: how much of an upload is there to stay."""
+    """HEAD /uploads/{upload_id}: the number of durable bytes."""
     user_id = await _user(request)
     standing = await services_of(request).resumable.standing(user_id, request.path_params["upload_id"])
     headers = _standing_headers(standing) | {"Upload-Length": str(standing.upload.length_bytes)}
@@ -71,7 +71,7 @@ async def tell(request: Request) -> Response:
 
 
 async def append(request: Request) -> Response:
-    """PATCH /uploads/{upload_id}: add bytes to an upload; the last ones complete it."""
+    """PATCH /uploads/{upload_id}: append bytes to an upload; the last ones complete it."""
     user_id = await _user(request)
     if not _has_body_type(request):
         raise HTTPException(415, f"The Content-Type must be {BODY_TYPE}.")
@@ -88,7 +88,7 @@ async def terminate(request: Request) -> Response:
 
 
 async def _user(request: Request) -> str:
-    """Return whose request it is. Raises InvalidKey, and 412 for another version of the protocol."""
+    """Return the user of a request. Raises InvalidKey, and 412 for another protocol version."""
     user_id = await authenticate(request)
     if request.headers.get("tus-resumable") != VERSION:
         sentence = f"The header Tus-Resumable must be {VERSION}, the protocol version of this server."
@@ -105,7 +105,7 @@ def _number(request: Request, name: str) -> int:
 
 
 def _length(request: Request) -> int:
-    """Return how long an upload will be. Raises InvalidUpload, and 413 over the limit."""
+    """Return the announced length of an upload. Raises InvalidUpload, and 413 above the limit."""
     if "upload-defer-length" in request.headers:
         raise InvalidUpload(DEFERRED)
     length_bytes, limits = _number(request, "Upload-Length"), services_of(request).submission.limits
@@ -119,7 +119,7 @@ def _has_body_type(request: Request) -> bool:
 
 
 def _brings_bytes(request: Request) -> bool:
-    """Say whether a creation brings bytes of its upload. Raises 415 for bytes of another type."""
+    """Return whether a creation contains bytes of its upload. Raises 415 for another content type."""
     if _has_body_type(request):
         return True
     if announced_bytes(request) or "transfer-encoding" in request.headers:
@@ -144,7 +144,7 @@ UPLOAD: dict[str, Endpoint] = {"HEAD": tell, "PATCH": append, "DELETE": terminat
 
 
 def _spoken(method: str, methods: dict[str, Endpoint]) -> Endpoint:
-    """Return an endpoint that answers for one method, or for the one that a header names in its place."""
+    """Return an endpoint for one method, or for the method in an X-HTTP-Method-Override header."""
     own = methods.get(method)
 
     async def answer(request: Request) -> Response:
@@ -160,7 +160,7 @@ def _spoken(method: str, methods: dict[str, Endpoint]) -> Endpoint:
         except HTTPException as error:
             response = await on_http_exception(request, error)
         except ClientDisconnect:
-            response = Response(status_code=400)  # nobody is there to read it
+            response = Response(status_code=400)  # the client is gone
         response.headers["Tus-Resumable"] = VERSION
         if wanted == "HEAD":
             response.headers["Cache-Control"] = "no-store"
@@ -175,7 +175,7 @@ def _routes(path: str, methods: dict[str, Endpoint], *, described: bool = True) 
 
 
 class _Others:
-    """Answers for every method that is none of an address, POST in the place of another one among them."""
+    """Answers all other methods of an address, and POST with a header that names another method."""
 
     def __init__(self, methods: dict[str, Endpoint]) -> None:
         self._methods = methods
@@ -187,6 +187,6 @@ class _Others:
 
 routes = [
     *_routes("/uploads", COLLECTION),
-    *_routes("/uploads/", COLLECTION, described=False),  # clients are often given their endpoint so
+    *_routes("/uploads/", COLLECTION, described=False),  # clients are often configured with this form of the address
     *_routes("/uploads/{upload_id}", UPLOAD),
 ]

@@ -1,4 +1,4 @@
-"""The header Upload-Metadata: words with a value in base64 each, `filename cmVjLndhdg==,filetype YXVkaW8vd2F2`."""
+"""Parses the header Upload-Metadata, pairs of a key and a base64 value: `filename cmVjLndhdg==,filetype YXVkaW8=`."""
 
 import base64
 import binascii
@@ -28,7 +28,7 @@ def read_metadata(header: str) -> dict[str, bytes]:
 
 
 def file_name_in(metadata: dict[str, bytes]) -> str:
-    """Return the name of the file, made of its type where it has none."""
+    """Return the file's name, or one derived from its type."""
     given = next((metadata[key] for key in NAMES if metadata.get(key)), b"")
     kind = next((metadata[key] for key in TYPES if metadata.get(key)), b"")
     extension = extension_for_type(kind.decode("latin-1").partition(";")[0].strip().lower())

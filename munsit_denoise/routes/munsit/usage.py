@@ -1,4 +1,4 @@
-"""What a user has used, and what is left."""
+"""A user's usage and remaining minutes."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response

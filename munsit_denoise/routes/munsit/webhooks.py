@@ -16,19 +16,19 @@ from munsit_denoise.routes.state import services_of
 
 
 async def deliveries(request: Request) -> Response:
-    """GET /webhooks/deliveries: a part of the log, newest first, or all of it."""
+    """GET /webhooks/deliveries: a page of the log, newest first, or all of it."""
     user_id = await authenticate(request)
     offset, asked = page_of(request)
     limit = asked or LARGEST
     batches = _encoded(services_of(request).deliveries.batches(user_id, offset, limit))
-    first = await anext(batches)  # what can go wrong does so before the answer begins
+    first = await anext(batches)  # raises errors before the answer starts
     if limit <= BATCH:
         return Response(first, media_type="application/json")
     return StreamingResponse(joined(first, batches), media_type="application/json")
 
 
 async def tell_again(request: Request) -> Response:
-    """POST /webhooks/deliveries/{id}/retry: tell it once more, now."""
+    """POST /webhooks/deliveries/{id}/retry: send a delivery again now."""
     user_id = await authenticate(request)
     again = await services_of(request).deliveries.tell_again(user_id, request.path_params["delivery_id"])
     return JSONResponse(_entry(again), status_code=202)

@@ -1,4 +1,4 @@
-"""Munsit's words: records and events as its clients expect them, to the byte."""
+"""Munsit's JSON: records and events, byte for byte as its clients expect them."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from munsit_denoise.routes.files import original_path_of, result_path, result_pa
 
 BEFORE: dict[type[Event], str] = {Downloading: "Downloading the recording", Queued: "Waiting in the queue"}
 MILLISECONDS = tuple(f".{number:03d}Z" for number in range(1000))
-PLAIN_NUMBERS = (1e-4, 1e16)  # between them all writers of JSON write a number alike: without an exponent
+PLAIN_NUMBERS = (1e-4, 1e16)  # in this range, all JSON writers format a number alike, without an exponent
 
 
 def accepted(job_id: str) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def accepted(job_id: str) -> dict[str, Any]:
 
 
 def entries(base: str) -> Callable[[Sequence[Sequence[Any]]], bytes]:
-    """Return what makes a JSON array of rows of `HISTORY_COLUMNS`, with URLs on this base."""
+    """Return a function that encodes rows of `HISTORY_COLUMNS` as a JSON array, with URLs on this base."""
     return lambda rows: orjson.dumps([_entry(row, base) for row in rows])
 
 
@@ -33,7 +33,7 @@ def entry(record: DenoiseRecord, base: str) -> bytes:
 
 
 def _entry(row: Sequence[Any], base: str) -> dict[str, Any]:
-    """Return a record of the history: 14 keys, always all, in this order."""
+    """Return a record of the history: always the same 14 keys, in this order."""
     (id_, user_id, transaction_id, secret, result_key, extension, deleted_at_us, *described) = row
     file_name, audio_format, duration_s, size_bytes, source_type, status, error, created_at_us, updated_at_us = (
         described
@@ -58,7 +58,7 @@ def _entry(row: Sequence[Any], base: str) -> dict[str, Any]:
 
 
 def _number(value: float) -> float | orjson.Fragment:
-    """Return a number that is written as Python writes it, a very small or large one as well."""
+    """Return a number in Python's notation, also if it is very small or large."""
     return value if PLAIN_NUMBERS[0] <= value < PLAIN_NUMBERS[1] or value == 0 else orjson.Fragment(repr(value))
 
 
@@ -68,7 +68,7 @@ def timestamp(time_us: int) -> str:
     return _second(second) + MILLISECONDS[millisecond]
 
 
-@lru_cache(maxsize=8192)  # the newest pages are asked for again and again
+@lru_cache(maxsize=8192)  # the newest pages are requested repeatedly
 def _second(second: int) -> str:
     return "{:04d}-{:02d}-{:02d}T{:02d}:{:02d}:{:02d}".format(*time.gmtime(second)[:6])
 

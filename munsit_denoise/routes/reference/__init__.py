@@ -1,1 +1,1 @@
-"""What describes the API: an OpenAPI document and a page, both made of the routes and what stands beside them."""
+"""The description of the API as OpenAPI document and page, made from the routes and their descriptions."""

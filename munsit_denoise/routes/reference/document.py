@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of an app: every route that it has, described by what stands beside the route."""
+"""Builds the OpenAPI 3.1 document of an app from its routes and their descriptions."""
 
 import json
 import re
@@ -31,7 +31,7 @@ from munsit_denoise.settings import PREFIX, Settings
 
 REF = "#/components/schemas/{model}"
 SECURITY = "key"
-BARE = Request({"type": "http", "method": "GET", "path": "/", "headers": []})  # errors are told without a look at it
+BARE = Request({"type": "http", "method": "GET", "path": "/", "headers": []})  # for error handlers; they do not read it
 SOCKET = Answer("The connection becomes a WebSocket.", status=101)
 
 
@@ -54,7 +54,7 @@ def build_document(routes: Sequence[BaseRoute], dialects: Sequence[Dialect]) -> 
 
 
 def walk(routes: Sequence[BaseRoute], base: str = "") -> Iterator[tuple[str, str, Route | WebSocketRoute]]:
-    """Yield path, method and route of all that is served; a socket's method is GET."""
+    """Yield path, method and route of everything that is served; the method of a socket is GET."""
     for route in routes:
         if isinstance(route, WebSocketRoute):
             yield base + route.path, "GET", route
@@ -74,7 +74,7 @@ def _routes_of(mount: Mount) -> Sequence[BaseRoute]:
 
 
 def settings_table() -> list[dict[str, Any]]:
-    """Return every setting by its variable, with its meaning and its default."""
+    """Return all settings by their variable, with meaning and default."""
     return [
         {"name": PREFIX + name.upper(), "description": field.description, "default": _plain(field.default)}
         for name, field in Settings.model_fields.items()
@@ -111,7 +111,7 @@ class _Builder:
         return operation
 
     def webhooks(self) -> dict[str, Any]:
-        """Return what the server sends by itself."""
+        """Return the requests that the server sends."""
         found: dict[str, Any] = {}
         for dialect in self.dialects:
             for name, said in dialect.operations.items():
@@ -130,7 +130,7 @@ class _Builder:
         return found
 
     def components(self) -> dict[str, Any]:
-        """Return what the operations refer to, and every error of each dialect."""
+        """Return the schemas that operations refer to, and the errors of each dialect."""
         for dialect in self.dialects:
             for kind in dialect.statuses:
                 self._example(dialect, kind)
@@ -190,19 +190,19 @@ class _Builder:
         schema = TypeAdapter(kind).json_schema(ref_template=REF)
         self._schemas |= schema.pop("$defs", {})
         if "$ref" not in schema and (name := getattr(kind, "__name__", "")) and schema.get("type") == "object":
-            self._schemas[name] = schema  # a model that refers to no other is not named by the library
+            self._schemas[name] = schema  # the library gives no name to a model without references
             return {"$ref": REF.format(model=name)}
         return schema
 
 
 def _undescribed(route: Route | WebSocketRoute) -> Operation:
-    """Return what a route's own words say."""
+    """Return an operation made from a route's docstring."""
     words = (route.endpoint.__doc__ or route.name).strip().splitlines()[0]
     return Operation(words, "other", (Answer("As it says."),))
 
 
 def _told(said: Operation, dialect: Dialect) -> dict[int, list[tuple[str, Any, Mapping[str, str]]]]:
-    """Return names, bodies and headers of what can go wrong, by status."""
+    """Return names, bodies and headers of an operation's errors, by status."""
     found: dict[int, list[tuple[str, Any, Mapping[str, str]]]] = {}
     for kind in said.errors:
         status, body, headers = _answered(dialect.on_error(BARE, sample(kind)))
@@ -214,7 +214,7 @@ def _told(said: Operation, dialect: Dialect) -> dict[int, list[tuple[str, Any, M
 
 
 def _answered(answering: Awaitable[Response]) -> tuple[int, Any, Mapping[str, str]]:
-    """Return status, body and headers of an answer that waits for nothing."""
+    """Return status, body and headers of an answer that can be computed without waiting."""
     step = answering.__await__()
     try:
         next(step)

@@ -1,4 +1,4 @@
-"""Headers of answers."""
+"""Descriptions of answer headers."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is said of a route beside its code: the words of a description, and the dialect that it belongs to."""
+"""The terms in which routes are described, and the dialect that each belongs to."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from munsit_denoise.errors import DenoiseError
 JSON, TEXT = "application/json", "text/plain"
 Errors = tuple[type[DenoiseError], ...]
 
-# What can go wrong wherever a key is needed, wherever something is looked up, and wherever something is taken in.
+# The errors of all routes that need a key, that read something, and that accept something.
 KEYED: Errors = (
     errors.InvalidKey,
     errors.WrongScope,
@@ -63,14 +63,14 @@ SAMPLES: dict[type[DenoiseError], DenoiseError] = {
 
 
 class Model(BaseModel):
-    """A JSON object of answers: these keys and no others."""
+    """A JSON object of an answer, with exactly these keys."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A part of a query, a header or a path."""
+    """A parameter in the query, a header or the path."""
 
     where: str  # query, header or path
     name: str
@@ -82,7 +82,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Content:
-    """A body: its type in Python or as a schema, and what it looks like."""
+    """A body: its Python type or schema, and an example."""
 
     kind: Any
     example: Any = None
@@ -91,7 +91,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer to a request that was carried out."""
+    """The answer to a successful request."""
 
     description: str
     contents: tuple[Content, ...] = ()
@@ -101,7 +101,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Operation:
-    """What a method of a path does."""
+    """One method of a path."""
 
     summary: str
     tag: str
@@ -112,34 +112,34 @@ class Operation:
     contents: tuple[Content, ...] = ()  # of the request's body
     description: str = ""
     needs_key: bool = True
-    needs_body: bool = True  # where it has contents
+    needs_body: bool = True  # if it has contents
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """A base path, how it tells errors, and what is said of its routes by method and path below the base."""
+    """A base path, its errors, and the descriptions of its routes by method and path relative to the base."""
 
     name: str
     base: str
     operations: Mapping[str, Operation]
     on_error: Callable[[Request, Exception], Awaitable[Response]]  # for DenoiseError
     on_refusal: Callable[[Request, Exception], Awaitable[Response]]  # for HTTPException
-    error_kinds: tuple[type[BaseModel], ...] = ()  # of JSON; none: plain text
+    error_kinds: tuple[type[BaseModel], ...] = ()  # of JSON; empty: plain text
     statuses: Mapping[type[DenoiseError], int] = field(default_factory=dict)
 
 
 def query(name: str, schema: Mapping[str, Any], description: str, example: Any = None) -> Parameter:
-    """Return an optional parameter of a query."""
+    """Return an optional query parameter."""
     return Parameter("query", name, schema, description, example)
 
 
 def header(
     name: str, schema: Mapping[str, Any], description: str, example: Any = None, *, required: bool = False
 ) -> Parameter:
-    """Return a header of a request."""
+    """Return a request header."""
     return Parameter("header", name, schema, description, example, required)
 
 
 def sample(kind: type[DenoiseError]) -> DenoiseError:
-    """Return an error of a class, with a sentence such as it has."""
+    """Return an error of a class with a typical sentence."""
     return SAMPLES[kind] if kind in SAMPLES else kind()

@@ -1,4 +1,4 @@
-"""The document as a page of plain HTML: nothing to run, nothing from another host."""
+"""The document as a page of plain HTML, without scripts and without resources of other hosts."""
 
 import json
 import re
@@ -12,7 +12,7 @@ Json = Mapping[str, Any]
 
 
 def render(document: Json) -> str:
-    """Return the page of a document."""
+    """Return a document as a page."""
     page = _Page(document)
     info = document["info"]
     return (
@@ -34,7 +34,7 @@ class _Page:
         self._components = document["components"]
 
     def contents(self) -> str:
-        """Return the links to everything."""
+        """Return links to all sections."""
         parts = []
         for tag in self._tags():
             links = "".join(
@@ -60,7 +60,7 @@ class _Page:
         )
 
     def webhooks(self) -> str:
-        """Return what the server sends by itself."""
+        """Return the requests that the server sends."""
         shown = "".join(
             f"<h3>{escape(one['post']['summary'])}</h3><p>{_words(one['post']['description'])}</p>"
             f"{self._parameters(one['post'])}{self._body(one['post'])}"
@@ -69,7 +69,7 @@ class _Page:
         return f'<section><h2 id="webhooks">webhooks</h2>{shown}</section>'
 
     def schemas(self) -> str:
-        """Return every object that is named."""
+        """Return all named objects."""
         shown = "".join(
             f'<h3 id="schema-{escape(name)}">{escape(name)}</h3><p>{_words(schema.get("description", ""))}</p>'
             f"{self._fields(schema)}"
@@ -78,7 +78,7 @@ class _Page:
         return f'<section><h2 id="schemas">schemas</h2>{shown}</section>'
 
     def errors(self) -> str:
-        """Return every error with what is said of it."""
+        """Return all errors with their descriptions."""
         rows = "".join(
             f'<tr id="error-{escape(name)}"><td><code>{escape(name)}</code></td>'
             f"<td>{_words(one.get('summary', ''))}</td><td><code>{escape(_json(one['value'], None))}</code></td></tr>"
@@ -87,7 +87,7 @@ class _Page:
         return f'<section><h2 id="errors">errors</h2>{_table(("error", "meaning", "body"), rows)}</section>'
 
     def settings(self) -> str:
-        """Return every setting."""
+        """Return all settings."""
         rows = "".join(
             f"<tr><td><code>{escape(one['name'])}</code></td><td><code>{escape(str(one['default']))}</code></td>"
             f"<td>{escape(one['description'])}</td></tr>"
@@ -196,5 +196,5 @@ def _json(value: Any, indent: int | None) -> str:
 
 
 def _words(text: str) -> str:
-    """Return a sentence, with what stands in backquotes as code."""
+    """Return a sentence with backquoted parts as code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))

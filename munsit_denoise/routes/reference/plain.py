@@ -1,4 +1,4 @@
-"""What is said of the routes that belong to no dialect, by method and path."""
+"""Descriptions of the routes outside the dialects, by method and path."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""/openapi.json and /docs: what describes the API, for programs and for people; no key is needed."""
+"""/openapi.json and /docs, which describe the API for programs and people; they need no key."""
 
 from functools import lru_cache
 from importlib import resources
@@ -25,12 +25,12 @@ POLICY = {
 
 
 async def openapi(request: Request) -> Response:
-    """GET /openapi.json: the document, with the base by which it was asked for."""
+    """GET /openapi.json: the document, with the base URL of the request."""
     return Response(orjson.dumps(_document(request)), media_type="application/json")
 
 
 async def docs(request: Request) -> Response:
-    """GET /docs: the same as a page."""
+    """GET /docs: the document as a page."""
     return HTMLResponse(render(_document(request)), headers=POLICY)
 
 

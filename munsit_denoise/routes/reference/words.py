@@ -1,4 +1,4 @@
-"""What is said of the whole."""
+"""Texts about the API as a whole."""
 
 from typing import Any
 
