@@ -1,1 +1,1 @@
-"""All SQL, and only here."""
+"""All SQL of the package."""

@@ -1,4 +1,4 @@
-"""What administrators ask: users, balances, the jobs that have not ended, and the rate of work."""
+"""Queries of administrators: users, balances, unfinished jobs, and figures."""
 
 import uuid
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ ENDED = (Status.SUCCESS, Status.FAILED)
 
 @dataclass(frozen=True)
 class User:
-    """Somebody who has keys, or may have."""
+    """A user, with or without keys."""
 
     id: str
     name: str
@@ -36,16 +36,16 @@ class OpenJob:
     id: str
     user_id: str
     user_name: str
-    source_url: str | None  # set where the original is not here yet
-    percent: int  # as it was noted last
+    source_url: str | None  # set while the original has not been downloaded
+    percent: int  # as last written
     attempts: int
     created_at_us: int
-    heartbeat_at_us: int | None = None  # when whoever runs it was last heard of
+    heartbeat_at_us: int | None = None  # the last sign of life of the job's runner
 
 
 @dataclass(frozen=True)
 class Stored:
-    """How much is kept, in bytes; results with their pictures."""
+    """Stored bytes; results include their pictures."""
 
     originals_bytes: int
     results_bytes: int
@@ -54,21 +54,21 @@ class Stored:
 
 @dataclass(frozen=True)
 class Ended:
-    """Jobs that ended in some time."""
+    """The jobs that ended in a period."""
 
     success: int
     failed: int
-    sound_s: float  # of those that ended well
+    sound_s: float  # of successful jobs
 
 
 class Overview:
-    """All users' rows in SQL. Every method may raise DatabaseBusy."""
+    """Rows of all users in SQL. Every method may raise DatabaseBusy."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def users(self, offset: int, limit: int) -> Sequence[User]:
-        """Return a part of all users, newest first."""
+        """Return a page of users, newest first."""
         query = _users().order_by(users.c.created_at.desc(), users.c.id).offset(offset).limit(limit)
         return [User(*row) for row in await self._rows(query)]
 
@@ -80,7 +80,7 @@ class Overview:
         return User(*rows[0])
 
     async def add_user(self, name: str) -> User:
-        """Return a new user. Raises AlreadyThere, StorageFull."""
+        """Create a user and return them. Raises AlreadyThere, StorageFull."""
         user = User(str(uuid.uuid4()), name, now_us(), 0)
         row = {"id": user.id, "name": name, "created_at": user.created_at_us}
         try:
@@ -91,7 +91,7 @@ class Overview:
         return user
 
     async def open_jobs(self, offset: int, limit: int) -> Sequence[OpenJob]:
-        """Return a part of the jobs that have not ended, oldest first."""
+        """Return a page of the jobs that have not ended, oldest first."""
         columns = (t.c.id, t.c.user_id, users.c.name, t.c.source_url, t.c.percent, t.c.attempts, t.c.created_at)
         query = (
             select(*columns, t.c.heartbeat_at).join(users).where(t.c.status == Status.PENDING, t.c.removed_at.is_(None))
@@ -100,7 +100,7 @@ class Overview:
         return [OpenJob(*row) for row in await self._rows(query)]
 
     async def stored(self) -> Stored:
-        """Return how much is kept."""
+        """Return how many bytes are stored."""
         kept = (t.c.deleted_at.is_(None), t.c.removed_at.is_(None))
         originals = select(_sum(t.c.audio_size)).where(*kept, t.c.original_gone_at.is_(None), t.c.source_url.is_(None))
         results = select(_sum(t.c.result_bytes)).where(*kept, t.c.result_gone_at.is_(None), t.c.result_key.is_not(None))
@@ -112,7 +112,7 @@ class Overview:
         return Stored(originals_bytes, results_bytes + pictures_bytes, waiting_bytes)
 
     async def ended(self, seconds: float) -> Ended:
-        """Return what ended in the last seconds."""
+        """Return the jobs that ended in the last `seconds`."""
         since = now_us() - int(seconds * 1e6)
         query = select(t.c.status, func.count(), func.sum(t.c.audio_duration)).group_by(t.c.status)
         rows = await self._rows(query.where(t.c.status.in_(ENDED), t.c.updated_at >= since))

@@ -1,4 +1,4 @@
-"""Minutes of users, in milliseconds of sound: credited, reserved by jobs, and settled or returned once each."""
+"""Users' minutes, in milliseconds of sound: credited, reserved by jobs, and then settled or returned exactly once."""
 
 import uuid
 from collections.abc import Sequence
@@ -19,22 +19,22 @@ OPEN, SETTLED, RETURNED = "open", "settled", "returned"
 
 @dataclass(frozen=True)
 class Account:
-    """A user and what is theirs."""
+    """A user and their balance."""
 
     id: str
     name: str
     created_at_us: int
-    available_ms: int | None  # None where they were never given any
+    available_ms: int | None  # None if they never had a credit
 
 
 class Balances:
-    """Balances in SQL. Every method may raise DatabaseBusy; those that write, StorageFull as well."""
+    """Balances in SQL. Every method may raise DatabaseBusy, and those that write also StorageFull."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def credit(self, user_name: str, amount_ms: int) -> int:
-        """Give a user milliseconds of sound; return how many they have then. Raises NotFound."""
+        """Add milliseconds of sound to a user's balance; return the new balance. Raises NotFound."""
         async with self._database.write() as connection:
             user_id = await connection.scalar(select(users.c.id).where(users.c.name == user_name))
             if user_id is None:
@@ -45,7 +45,7 @@ class Balances:
             return await _give(connection, user_id, amount_ms)
 
     async def available_ms(self, user_id: str) -> int:
-        """Return how much a user has left."""
+        """Return a user's balance."""
         async with self._database.read() as connection:
             return await _available(connection, user_id)
 
@@ -58,9 +58,10 @@ class Balances:
 
 
 async def reserve(connection: AsyncConnection, record: DenoiseRecord) -> DenoiseRecord:
-    """Take what a new job costs from its user's balance; return the record that knows its reservation.
+    """Take the price of a new job from its user's balance; return the record with its reservation.
 
-    What a URL holds is not known yet, and costs nothing before. Raises InsufficientBalance, and then nothing is taken.
+    A job with a URL is charged after the download, when its duration is known. Raises InsufficientBalance without
+    changes.
     """
     if record.source_url is not None:
         return record
@@ -76,7 +77,7 @@ async def reserve(connection: AsyncConnection, record: DenoiseRecord) -> Denoise
 
 
 async def reserve_fetched(connection: AsyncConnection, record: DenoiseRecord) -> DenoiseRecord:
-    """Do what `reserve` does for a job that has its row already, now that its original is there."""
+    """Do the same as `reserve` for a job that has a row, after its original was downloaded."""
     record = await reserve(connection, record)
     own = denoise_records.c.id == record.id
     await connection.execute(update(denoise_records).where(own).values(transaction_id=record.transaction_id))
@@ -84,7 +85,7 @@ async def reserve_fetched(connection: AsyncConnection, record: DenoiseRecord) ->
 
 
 async def end_reservation(connection: AsyncConnection, record: DenoiseRecord) -> None:
-    """Settle what a job has reserved if it ended well, else return it; a second time changes nothing."""
+    """Settle a job's reservation if it succeeded, otherwise return it; a repetition changes nothing."""
     state = SETTLED if record.status is Status.SUCCESS else RETURNED
     is_open = (transactions.c.job_id == record.id, transactions.c.state == OPEN)
     ended = update(transactions).where(*is_open).values(state=state, ended_at=now_us())
@@ -94,7 +95,7 @@ async def end_reservation(connection: AsyncConnection, record: DenoiseRecord) ->
 
 
 async def _give(connection: AsyncConnection, user_id: str, amount_ms: int) -> int:
-    """Add to a balance; return what it is then."""
+    """Add to a balance; return the new balance."""
     row = insert_or_change(balances).values(user_id=user_id, available_ms=amount_ms)
     added = {"available_ms": balances.c.available_ms + amount_ms}
     given = row.on_conflict_do_update(index_elements=[balances.c.user_id], set_=added)

@@ -1,4 +1,4 @@
-"""What a database promises, whichever it is."""
+"""The protocol of a database."""
 
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
@@ -9,12 +9,12 @@ from munsit_denoise.db.readers import Questions
 
 
 class Database(Protocol):
-    """Short transactions, durable commits."""
+    """Short transactions with durable commits."""
 
     readers: Questions
 
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """Yield a connection that sees one state of the database. Raises DatabaseBusy, DatabaseBroken."""
+        """Yield a connection with a consistent view of the database. Raises DatabaseBusy, DatabaseBroken."""
         ...
 
     def write(self) -> AbstractAsyncContextManager[AsyncConnection]:
@@ -22,5 +22,5 @@ class Database(Protocol):
         ...
 
     async def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
         ...

@@ -1,7 +1,7 @@
-"""How much may wait, looked at in the transaction that accepts more of it: so many servers let in no more than one.
+"""Limits on waiting jobs and uploads, checked in the transaction that accepts one, so they hold for all servers.
 
-A user's row is locked meanwhile, so what is one user's is exact. Transactions of different users that commit at the
-same moment do not see each other's jobs: the bound on all jobs may be exceeded by as many.
+The user's row is locked meanwhile, so limits per user are exact. Transactions of different users that commit at the
+same moment do not see each other's jobs; the limit on all jobs may be exceeded by their number.
 """
 
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ PENDING = t.c.status == Status.PENDING
 
 @dataclass(frozen=True)
 class JobBounds:
-    """What may wait for all and for one user; 0 is any."""
+    """Limits on waiting jobs, in total and per user; 0 means no limit."""
 
     jobs: int
     jobs_of_user: int
     result_bytes_of_user: int
 
     async def __call__(self, connection: AsyncConnection, record: DenoiseRecord) -> DenoiseRecord:
-        """Let a job in, which stays as it is. Raises QueueFull, TooManyJobs, TooMuchWaiting."""
+        """Accept a job without changing it. Raises QueueFull, TooManyJobs, TooMuchWaiting."""
         if 0 < self.jobs <= int(await connection.scalar(select(func.count()).where(PENDING)) or 0):
             raise QueueFull
         own = (PENDING, t.c.user_id == record.user_id)
@@ -42,13 +42,13 @@ class JobBounds:
 
 @dataclass(frozen=True)
 class UploadBounds:
-    """What one user may have uploaded that no job came of; 0 is any."""
+    """Limits on a user's uploads without a job; 0 means no limit."""
 
     uploads_of_user: int
     bytes_of_user: int
 
     async def check(self, connection: AsyncConnection, user_id: str, size_bytes: int) -> None:
-        """Let a file in. Raises TooManyUploads."""
+        """Accept a file. Raises TooManyUploads."""
         await connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update())
         if all([await self._exceeded(connection, user_id, size_bytes, unused=unused) for unused in (False, True)]):
             raise TooManyUploads

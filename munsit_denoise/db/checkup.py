@@ -1,4 +1,4 @@
-"""What a database tells of its own health; nothing is changed. Every function blocks, and raises UnusableDatabase."""
+"""Checks of a database that change nothing. Every function blocks and may raise UnusableDatabase."""
 
 import time
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from munsit_denoise.db.tables import denoise_records as t
 from munsit_denoise.db.tables import installation
 from munsit_denoise.records import Status
 
-SILENT_LEASES = 3  # after so many without a sign of life nobody took a job over
-HUNG_S = 900  # a running job that tells nothing for so long, where one process does all the work
+SILENT_LEASES = 3  # after this many leases without a sign of life, no worker has taken the job over
+HUNG_S = 900  # without a sign of life, where one process runs all jobs
 WORKERS = "SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - make_interval(secs => :silent_s)"
 ENTRIES = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'"
 ORPHANS = """
@@ -28,22 +28,22 @@ class QueueState:
     """The jobs that have not ended."""
 
     waiting: int
-    stalled: int  # whoever ran them fell silent long ago
-    entries: int  # of the shared queue
-    workers: int | None  # that gave a sign of life; None where there is no shared queue
+    stalled: int  # without a sign of life of their runner for a long time
+    entries: int  # in the shared queue
+    workers: int | None  # with a recent sign of life; None if there is no shared queue
 
 
 @dataclass(frozen=True)
 class Schema:
-    """A database's revisions and those of this version."""
+    """The revisions of a database, and those of this version."""
 
     found: str
     wanted: str
-    is_known: bool  # whether this version can bring it up to date
+    is_known: bool  # whether this version can upgrade it
 
 
 def try_out(url: str, *, writes: bool) -> str:
-    """Return what the database is, once it has answered; `writes`: once it let us write, and is whole."""
+    """Return a description of the database after reading from it; with `writes`, after writing and checking it."""
     with connected(url, writes=writes) as connection:
         if connection.dialect.name == "sqlite":
             if writes:
@@ -53,21 +53,21 @@ def try_out(url: str, *, writes: bool) -> str:
 
 
 def schema(url: str) -> Schema:
-    """Return the database's schema beside this version's."""
+    """Return the revision of the database and that of this version."""
     with connected(url) as connection:
         found, wanted, known = revisions(connection)
     return Schema(", ".join(sorted(found)), ", ".join(sorted(wanted)), found <= known)
 
 
 def installation_id(url: str) -> str | None:
-    """Return the installation's id, None for a database that has none yet."""
+    """Return the installation's id, or None if the database has none yet."""
     with connected(url) as connection:
         found: str | None = connection.scalar(select(installation.c.id))
     return found
 
 
 def line(url: str, lease_s: float) -> QueueState:
-    """Return how many jobs wait, and who would take them; a worker's sign of life lasts two leases."""
+    """Return how many jobs wait, and how many workers there are; a worker counts for two leases after its last sign."""
     with connected(url) as connection:
         if connection.dialect.name == "sqlite":
             return QueueState(*_jobs(connection, now_us(), HUNG_S), 0, None)
@@ -80,7 +80,7 @@ def line(url: str, lease_s: float) -> QueueState:
 
 
 def _jobs(connection: Connection, now: int, silent_s: float) -> tuple[int, int]:
-    """Return how many jobs wait or run, and how many of them ran and have been silent for so long."""
+    """Return the number of waiting and running jobs, and how many of the running ones are silent."""
     pending = (t.c.status == Status.PENDING, t.c.removed_at.is_(None))
     silent = (t.c.attempts > 0, t.c.heartbeat_at < now - int(silent_s * 1e6))
     waiting = connection.scalar(select(func.count()).where(*pending)) or 0
@@ -88,7 +88,10 @@ def _jobs(connection: Connection, now: int, silent_s: float) -> tuple[int, int]:
 
 
 def clock_ahead_s(url: str) -> float:
-    """Return how far the database's clock is ahead of ours, seconds; SQLite's is its newest record's time, or ours."""
+    """Return how far the database's clock is ahead of ours, in seconds.
+
+    For SQLite, its newest record's time counts, if that is later than ours.
+    """
     with connected(url) as connection:
         if connection.dialect.name == "sqlite":
             newest = connection.scalar(select(func.max(t.c.created_at))) or 0

@@ -1,4 +1,4 @@
-"""The outbox of webhooks: a row is inserted in the transaction that ends a job, so that none is lost."""
+"""The outbox of webhooks: a row is inserted in the transaction that ends a job, so none is lost."""
 
 import json
 import uuid
@@ -17,13 +17,13 @@ from munsit_denoise.errors import NotFound
 from munsit_denoise.records import HISTORY_COLUMNS, DenoiseRecord
 
 WEBHOOK = "webhook"
-CLAIM_US = 60 * 10**6  # how long whoever tells something has for it, before another process tries
+CLAIM_US = 60 * 10**6  # how long a process may take to deliver before another one tries
 OPEN = (t.c.delivered_at.is_(None), t.c.failed_at.is_(None))
 
 
 @dataclass(frozen=True)
 class DueDelivery:
-    """Something that is to be told by now."""
+    """A delivery that is due."""
 
     id: str
     user_id: str
@@ -32,7 +32,7 @@ class DueDelivery:
 
 @dataclass(frozen=True)
 class WebhookDelivery:
-    """One thing to tell; `attempts` of it were made so far."""
+    """A message to deliver, with the number of attempts so far."""
 
     id: str
     job_id: str
@@ -46,7 +46,7 @@ class WebhookDelivery:
 
 @dataclass(frozen=True)
 class Logged:
-    """How it went to tell something, so far."""
+    """The state of a delivery, for the log."""
 
     id: str
     job_id: str
@@ -60,18 +60,18 @@ class Logged:
 
 
 class Deliveries:
-    """The list in SQL. Every method may raise DatabaseBusy; those that write, StorageFull as well."""
+    """The outbox in SQL. Every method may raise DatabaseBusy, and those that write also StorageFull."""
 
     def __init__(self, database: Database, *, shared: bool = False) -> None:
-        """With `shared` other processes work on the list as well."""
+        """With `shared`, other processes deliver from the same outbox."""
         self._database, self._shared = database, shared
 
     async def ready(
         self, but_not: Collection[str], full_hosts: Collection[str], per_host: int
     ) -> Sequence[DueDelivery]:
-        """Return some of what is to be told by now, users in turn, and for each the longest overdue first.
+        """Return some due deliveries, users in turn, for each user the longest overdue first.
 
-        Left out are some ids, hosts that are told enough at present, and what is more than `per_host` of a user's.
+        Leaves out the given ids, hosts with enough deliveries in progress, and more than `per_host` of one user.
         """
         open_now = (*OPEN, t.c.due_at <= now_us(), t.c.id.not_in(but_not), t.c.host.not_in(full_hosts))
         of_host = func.row_number().over(partition_by=(t.c.user_id, t.c.host), order_by=(t.c.due_at, t.c.id))
@@ -83,13 +83,13 @@ class Deliveries:
             return [DueDelivery(*row) for row in await connection.execute(query)]
 
     async def next_due_in_s(self, after_us: int) -> float | None:
-        """Return in how many seconds something is to be told that was not at a time; None where there is nothing."""
+        """Return the seconds until the next delivery that was not due at a time; None if there is none."""
         async with self._database.read() as connection:
             due_at = await connection.scalar(select(func.min(t.c.due_at)).where(*OPEN, t.c.due_at > after_us))
         return None if due_at is None else (due_at - now_us()) / 1e6
 
     async def get(self, delivery_id: str) -> WebhookDelivery | None:
-        """Return what is to be told, None when that is over, or another process is about to tell it."""
+        """Return a delivery, or None if it has ended or another process has claimed it."""
         if self._shared and not await self._claim(delivery_id):
             return None
         columns = (t.c.id, t.c.job_id, t.c.user_id, t.c.url, t.c.base, t.c.snapshot, t.c.created_at, t.c.attempts)
@@ -106,21 +106,21 @@ class Deliveries:
             return bool((await connection.execute(query)).rowcount)
 
     async def delivered(self, delivery_id: str, status: int | None) -> None:
-        """Note that it was told, and what its server answered."""
+        """Write that a message was delivered, and the receiver's status."""
         await self._change(delivery_id, status, delivered_at=now_us(), error=None)
 
     async def put_off(self, delivery_id: str, status: int | None, error: str, delay_s: float) -> None:
-        """Note why it could not be told, and try again after a while."""
+        """Write why a delivery failed, and when to try again."""
         await self._change(delivery_id, status, error=error, due_at=now_us() + int(delay_s * 1e6))
 
     async def give_up(self, delivery_id: str, status: int | None, error: str) -> None:
-        """Note why it will never be told."""
+        """Write why a delivery has failed for good."""
         await self._change(delivery_id, status, error=error, failed_at=now_us())
 
     async def log(
         self, user_id: str, offset: int, limit: int, before: tuple[int, str] | None = None
     ) -> Sequence[Logged]:
-        """Return a part of a user's list, newest first; `before`: what is older than a time and an id."""
+        """Return a page of a user's log, newest first; with `before`, only entries older than a time and an id."""
         query = select(t).where(t.c.user_id == user_id)
         if before is not None:
             query = query.where(tuple_(t.c.created_at, t.c.id) < before)
@@ -129,7 +129,7 @@ class Deliveries:
             return [_logged(row) for row in await connection.execute(query)]
 
     async def tell_again(self, user_id: str, delivery_id: str) -> Logged:
-        """Put something on the list again, whatever became of it, to be told now. Raises NotFound."""
+        """Make a delivery due again now, whatever its state. Raises NotFound."""
         change = {"due_at": now_us(), "delivered_at": None, "failed_at": None}
         query = update(t).where(t.c.id == delivery_id, t.c.user_id == user_id).values(change).returning(t)
         async with self._database.write() as connection:
@@ -145,7 +145,7 @@ class Deliveries:
 
 
 async def note_delivery(connection: AsyncConnection, record: DenoiseRecord, kind: str, url: str) -> None:
-    """Put something to tell on the list, in the transaction of a connection."""
+    """Insert a delivery, in the transaction of a connection."""
     row, now = to_row(record), now_us()
     values = {"job_id": record.id, "user_id": record.user_id, "kind": kind, "url": url, "host": _host(url)}
     values["snapshot"] = json.dumps([row[name] for name in HISTORY_COLUMNS])

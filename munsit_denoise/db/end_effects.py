@@ -1,4 +1,4 @@
-"""What happens beside the end of a job, in the transaction that ends it."""
+"""Further changes in the transaction that ends a job."""
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -8,7 +8,7 @@ from munsit_denoise.records import DenoiseRecord
 
 
 async def tell_end(connection: AsyncConnection, record: DenoiseRecord) -> None:
-    """Settle or return what the job has reserved, and note that its end is to be told."""
+    """Settle or return the job's reservation, and insert the webhook about its end."""
     if record.transaction_id is not None:
         await end_reservation(connection, record)
     if record.options.webhook_url is not None:

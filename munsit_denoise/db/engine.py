@@ -1,4 +1,4 @@
-"""The connection to the database: short transactions, durable commits, one writer at a time."""
+"""The SQLite database: short transactions, durable commits, one writer at a time."""
 
 import sqlite3
 import time
@@ -20,14 +20,14 @@ from munsit_denoise.db.trouble import Trouble
 from munsit_denoise.errors import DatabaseBusy, InvalidKey
 
 __all__ = ["Database", "SqliteDatabase", "now_us", "open_database", "prepare"]
-BUSY_TIMEOUT_S = 5  # how long a request waits for another writer before it is told to come back
+BUSY_TIMEOUT_S = 5  # how long a request waits for another writer before it fails
 
 
 class SqliteDatabase:
-    """Reads beside each other, writes one after the other.
+    """Parallel reads, sequential writes.
 
-    SQLite lets one connection write; whoever reads first and writes later in a deferred transaction can lose
-    its update, so writers begin with BEGIN IMMEDIATE and queue here rather than in the driver.
+    SQLite has one writer. A deferred transaction that reads first and writes later can lose its update, so writers
+    start with BEGIN IMMEDIATE, and they wait here instead of in the driver.
     """
 
     def __init__(self, engine: AsyncEngine, readers: Questions, file: FileIdentity, trouble: Trouble) -> None:
@@ -37,7 +37,7 @@ class SqliteDatabase:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """Yield a connection that sees one state of the database. Raises DatabaseBusy, DatabaseBroken."""
+        """Yield a connection with a consistent view of the database. Raises DatabaseBusy, DatabaseBroken."""
         with self._translated(), anyio.CancelScope(shield=True):
             async with self._engine.connect() as connection:
                 self._check_file()
@@ -47,7 +47,7 @@ class SqliteDatabase:
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """Yield a connection whose changes are durable when the block ends.
 
-        Raises DatabaseBusy, StorageFull, and InvalidKey where a user is named that has been deleted.
+        Raises DatabaseBusy, StorageFull, and InvalidKey if it refers to a deleted user.
         """
         with anyio.move_on_after(BUSY_TIMEOUT_S) as waiting:
             await self._writer.acquire()
@@ -69,12 +69,12 @@ class SqliteDatabase:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except NoConnection as error:  # all are in use, for longer than is waited
+        except NoConnection as error:  # all are in use for too long
             raise DatabaseBusy from error
         except DBAPIError as error:
             if isinstance(error, DatabaseError) and isinstance(error.orig, sqlite3.Error):
                 if error.orig.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
-                    raise InvalidKey from error  # all such keys are those of users: this one has been deleted
+                    raise InvalidKey from error  # only users are referred to: this one was deleted
                 told = self._trouble.told(error.orig)
                 if told is not None:
                     raise told from error
@@ -85,15 +85,15 @@ class SqliteDatabase:
             self._trouble.over()
 
     async def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
         await self.readers.close()
         await self._engine.dispose()
 
 
 def open_database(url: str) -> Database:
-    """Open the database of a URL; its schema must be there already."""
+    """Open the database at a URL; its schema must be up to date."""
     if url.startswith("postgresql:"):
-        from munsit_denoise.db.postgres import open_postgres  # the extra `cluster`, which the others do without
+        from munsit_denoise.db.postgres import open_postgres  # needs the extra `cluster`
 
         return open_postgres(url)
     engine = create_async_engine(
@@ -101,7 +101,7 @@ def open_database(url: str) -> Database:
         pool_size=8,
         max_overflow=0,
         pool_timeout=30,
-        hide_parameters=True,  # of an error's text, which may get into the log: key hashes and secrets are among them
+        hide_parameters=True,  # errors may be logged, and parameters contain key hashes and secrets
     )
     prepare(engine.sync_engine)
     path = Path(make_url(url).database or "").absolute()
@@ -110,11 +110,11 @@ def open_database(url: str) -> Database:
 
 
 def prepare(engine: Engine) -> None:
-    """Make an engine's SQLite connections durable, checked and free of the driver's own transactions."""
+    """Make an engine's SQLite connections durable, checked, and free of the driver's implicit transactions."""
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # the driver begins nothing: `_on_begin` does
+        connection.isolation_level = None  # no implicit transactions: `_on_begin` starts them
         cursor = connection.cursor()
         for pragma in (
             "journal_mode=WAL",
@@ -132,5 +132,5 @@ def prepare(engine: Engine) -> None:
 
 
 def now_us() -> int:
-    """Return the time as the tables keep it."""
+    """Return the current time in the unit of the tables."""
     return time.time_ns() // 1000

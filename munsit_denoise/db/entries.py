@@ -1,7 +1,7 @@
-"""Entries of Procrastinate's queue, which wake a worker: written with the records, removed with those that end.
+"""Entries of Procrastinate's queue that wake workers; inserted with records, removed when jobs end.
 
-An entry is held by a worker while it works on a job, not always the one that it names. One that is lost costs time
-until the sweep, and so does one that is left over.
+A worker that is woken by an entry may work on another job than the entry names. A lost or superfluous entry only causes
+a delay, until the next sweep.
 """
 
 import json
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from munsit_denoise.db.engine import Database
 
 TASK = "denoise"
-SWEEPS = 3  # a round of all processes together, about, however many they are
+SWEEPS = 3  # per round, for all processes together
 ADD = text("""
 INSERT INTO procrastinate_jobs (queue_name, task_name, args)
 SELECT CAST(:queue AS text), :task, CAST(:args AS jsonb)
@@ -54,21 +54,21 @@ class Entries:
         await connection.execute(ADD, self._entry(job_id))
 
     async def add(self, job_id: str) -> None:
-        """Add an entry for a job, unless one waits already."""
+        """Add an entry for a job unless one is waiting."""
         await self._write(ADD, self._entry(job_id))
 
     async def withdraw(self, job_id: str) -> None:
-        """Remove the entries of a job that wait."""
+        """Remove the waiting entries of a job."""
         await self._write(WITHDRAW, {"id": job_id})
 
     async def tidy(self, silent_s: float) -> None:
-        """Remove entries whose worker was silent for so long, and those of jobs that have ended."""
+        """Remove entries of workers that were silent for this long, and entries of jobs that have ended."""
         async with self._database.write() as connection:
             await connection.execute(FORGET_WORKERS, {"silent_s": silent_s})
             await connection.execute(TIDY, {"queue": self.queue, "silent_s": silent_s})
 
     async def is_my_turn(self) -> bool:
-        """Say whether this process should sweep in this round: with many of them, each does so seldom."""
+        """Return whether this process sweeps in this round; the more processes, the less often each does."""
         async with self._database.read() as connection:
             workers = await connection.scalar(WORKERS) or 0
         return random.random() * workers < 2 * SWEEPS  # noqa: S311 - a process has a worker for each of two queues

@@ -1,18 +1,18 @@
-"""Whether a database file is still where it was opened: what is written to a file without a name is lost."""
+"""Detects that a database file was moved or deleted while it is open, which would lose all further writes."""
 
 import os
 from pathlib import Path
 
 
 class FileIdentity:
-    """The file under a path, as it was when it was first asked for."""
+    """The file at a path, as it was at first."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._identity: tuple[int, int] | None = None
 
     def is_kept(self) -> bool:
-        """Say whether the same file lies there still; costs one call of the system."""
+        """Return whether the same file is still there; costs one system call."""
         try:
             found = os.stat(self._path)  # noqa: PTH116 - at every commit, and Path is slower
         except OSError:

@@ -1,4 +1,4 @@
-"""A user's records, newest first: rows on their way to bytes, with no object in between."""
+"""A user's records, newest first; rows are encoded without objects in between."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from munsit_denoise.db.search import matches, parameters
 from munsit_denoise.db.tables import denoise_records as t
 from munsit_denoise.records import HISTORY_COLUMNS, Status
 
-BATCH = 500  # records of an unlimited list that are in memory at a time
-FAR = 10_000  # records that are stepped over: a page behind them takes long
+BATCH = 500  # records of a list without limit that are in memory at a time
+FAR = 10_000  # skipped records from which on a page takes long
 
 KEPT = t.c.removed_at.is_(None)
 
-OFFERED = func.coalesce(t.c.deleted_at, t.c.result_gone_at).label("deleted_at")  # a result that went is not
+OFFERED = func.coalesce(t.c.deleted_at, t.c.result_gone_at).label("deleted_at")  # without a result, nothing is offered
 
 Encoded = TypeVar("Encoded")
-Encode = Callable[[list[Row]], Encoded]  # rows of `HISTORY_COLUMNS`
+Encode = Callable[[list[Row]], Encoded]  # takes rows of `HISTORY_COLUMNS`
 
 
 def _newest(*conditions: Any) -> Select[Any]:
@@ -37,7 +37,7 @@ ID, CREATED_AT = HISTORY_COLUMNS.index("id"), HISTORY_COLUMNS.index("created_at"
 
 @cache
 def _queries(has_status: bool, has_words: bool) -> tuple[Query, Query]:
-    """Return the question for a page, and that for what comes after a record."""
+    """Return the query for a page, and the query for what follows a record."""
     wanted: list[Any] = [KEPT]
     wanted += [t.c.status == bindparam("status")] if has_status else []
     wanted += [matches(t.c.file_name)] if has_words else []
@@ -47,7 +47,7 @@ def _queries(has_status: bool, has_words: bool) -> tuple[Query, Query]:
 
 @dataclass(frozen=True)
 class RecordFilter:
-    """Which of a user's records: all, or of a status, or with words in their file's name, in any case."""
+    """A filter of a user's records: by status, and by words in the file name, ignoring case."""
 
     user_id: str
     status: Status | None = None
@@ -55,36 +55,36 @@ class RecordFilter:
 
     @property
     def is_search(self) -> bool:
-        """Whether records have to be looked at that are not wanted."""
+        """Whether more rows are read than returned."""
         return self.status is not None or bool(self.words)
 
     def values(self) -> dict[str, object]:
-        """Return what the questions name as parameters."""
+        """Return the parameters of the queries."""
         return {"user_id": self.user_id, "status": self.status and self.status.value, **parameters(self.words)}
 
     def queries(self) -> tuple[Query, Query]:
-        """Return the question for a page, and that for what comes after a record."""
+        """Return the query for a page, and the query for what follows a record."""
         return _queries(self.status is not None, bool(self.words))
 
 
 class RecordPages:
-    """The records of a user in SQL. Every method may raise DatabaseBusy."""
+    """A user's records in SQL. Every method may raise DatabaseBusy."""
 
     def __init__(self, database: Database) -> None:
         self._readers = database.readers
 
     async def page(self, wanted: RecordFilter, offset: int, limit: int, encode: Encode[Encoded]) -> Encoded:
-        """Return what `encode` makes of a page's rows, in the thread that read them."""
+        """Return what `encode` makes of the rows of a page, in the thread that read them."""
         ask = self._readers.ask_much if offset > FAR or wanted.is_search else self._readers.ask
         return await ask(wanted.queries()[0], wanted.values() | {"offset": offset, "limit": limit}, encode)
 
     async def all(
         self, wanted: RecordFilter, offset: int, limit: int, encode: Encode[Encoded]
     ) -> AsyncIterator[Encoded]:
-        """Yield what `encode` makes of batches of bounded size; the first may be of no row.
+        """Yield what `encode` makes of bounded batches of rows; the first batch may be empty.
 
-        Each batch continues after the last record of the one before it: no transaction stays open while a
-        client reads slowly, and records that come in meanwhile shift nothing.
+        Each batch continues after the last record of the previous one. So no transaction stays open while a client
+        reads slowly, and new records do not shift the list.
         """
 
         def digest(rows: list[Row]) -> tuple[Encoded, list[Row]]:

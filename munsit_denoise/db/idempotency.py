@@ -1,7 +1,7 @@
-"""Idempotency keys: what came with each one first, and the job that it became.
+"""Idempotency keys: the first submission with each key, and its job.
 
-A row is inserted in the transaction that accepts its job, so a submission that fails, or is lost in a crash, leaves
-its key free.
+A row is inserted in the transaction that accepts the job, so a submission that fails or is lost in a crash leaves its
+key free.
 """
 
 from dataclasses import dataclass
@@ -31,41 +31,41 @@ NOTE = _ROW.on_conflict_do_update(
 
 @dataclass(frozen=True)
 class First:
-    """The first submission with a key: what came, as a digest, and the job that it became."""
+    """The first submission with a key: a digest of its content, and its job."""
 
     fingerprint: str
     job_id: str
 
 
 class IdempotencyKeys:
-    """The keys in SQL. Every method may raise DatabaseBusy; `forget` StorageFull as well."""
+    """The keys in SQL. Every method may raise DatabaseBusy, and `forget` also StorageFull."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def find(self, user_id: str, key: str, since_us: int) -> First | None:
-        """Return what came with a user's key since a time, None when nothing did."""
+        """Return the first submission with a user's key since a time, or None."""
         values = {"user_id": user_id, "key": key, "since": since_us}
         rows = await self._database.readers.ask(OF_KEY, values, list)
         return First(*rows[0]) if rows else None
 
     async def forget(self, until_us: int) -> None:
-        """Remove the keys of up to a time."""
+        """Delete the keys from before a time."""
         async with self._database.write() as connection:
             await connection.execute(delete(t).where(t.c.created_at <= until_us))
 
 
 @dataclass
 class Note:
-    """Notes a submission as the first with its key: work of the transaction that accepts its job."""
+    """Notes a submission as the first with its key, in the transaction that accepts its job."""
 
     user_id: str
     key: str
     lifetime_us: int
-    fingerprint: str = ""  # known when the whole submission has come in
+    fingerprint: str = ""  # known after the whole submission was received
 
     async def __call__(self, connection: AsyncConnection, record: DenoiseRecord) -> DenoiseRecord:
-        """Note the job, which stays as it is. Raises KeyInUse when another one was noted meanwhile."""
+        """Note the job without changing it. Raises KeyInUse if another one was noted meanwhile."""
         now = now_us()
         row = {"user_id": self.user_id, "key": self.key, "fingerprint": self.fingerprint, "job_id": record.id}
         times = {"created_at": now, "touched_at": now, "since": now - self.lifetime_us}

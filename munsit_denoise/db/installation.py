@@ -1,4 +1,4 @@
-"""Which installation a database belongs to: one id, which its storage carries as well."""
+"""The installation's id, which database and storage share."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,18 +8,18 @@ from sqlalchemy import delete, func, insert, select
 from munsit_denoise.db.engine import Database, now_us
 from munsit_denoise.db.tables import installation as t
 
-LOCK = 0x6D756E736975  # of PostgreSQL, for all processes that look at the id
+LOCK = 0x6D756E736975  # of PostgreSQL, for all processes that check the id
 
 
 class Installation:
-    """The id in SQL. Every method may raise DatabaseBusy; `name` StorageFull as well."""
+    """The id in SQL. Every method may raise DatabaseBusy, and `name` also StorageFull."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
-        """Keep other processes out of this while the block lasts; SQLite has one server, which is alone anyway."""
+        """Keep other processes out during the block; with SQLite, the one server is alone anyway."""
         async with self._database.write() as connection:
             if connection.dialect.name == "postgresql":
                 await connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
@@ -28,13 +28,13 @@ class Installation:
         yield
 
     async def id(self) -> str | None:
-        """Return the id, None for a database that has none yet."""
+        """Return the id, or None if the database has none yet."""
         async with self._database.read() as connection:
             found: str | None = await connection.scalar(select(t.c.id))
         return found
 
     async def name(self, installation_id: str) -> None:
-        """Give the database an id in the place of the one that it has."""
+        """Replace the database's id."""
         async with self._database.write() as connection:
             await connection.execute(delete(t))
             await connection.execute(insert(t).values(id=installation_id, created_at=now_us()))

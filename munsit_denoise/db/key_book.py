@@ -1,4 +1,4 @@
-"""API keys: created, listed, revoked and replaced. `keys` decides whom one lets in."""
+"""API keys: created, listed, revoked and replaced. `keys` checks them."""
 
 import uuid
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from munsit_denoise.records import Scope
 
 @dataclass(frozen=True)
 class KeyInfo:
-    """What a list of keys tells; never the key. Times are microseconds since 1970, UTC."""
+    """A listed key, without the key itself. Times are microseconds since 1970, UTC."""
 
     prefix: str
     user_id: str
@@ -36,13 +36,13 @@ class KeyInfo:
 
     @property
     def expired(self) -> bool:
-        """Whether the key's time is over."""
+        """Whether the key has expired."""
         return is_over(self.expires_at_us)
 
 
 @dataclass(frozen=True)
 class KeyOptions:
-    """What a key is to be."""
+    """The properties of a new key."""
 
     name: str | None = None
     scope: Scope = Scope.FULL
@@ -50,13 +50,13 @@ class KeyOptions:
 
 
 class KeyBook:
-    """Keys in SQL. Every method may raise DatabaseBusy; those that write, StorageFull as well."""
+    """Keys in SQL. Every method may raise DatabaseBusy, and those that write also StorageFull."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def create(self, user_name: str, options: KeyOptions = KeyOptions()) -> str:
-        """Return a new key for a user, who is created with their first one. It cannot be shown again."""
+        """Create a key and return it; a new user is created with their first one. It cannot be shown again."""
         async with self._database.write() as connection:
             user_id = await connection.scalar(select(users.c.id).where(users.c.name == user_name))
             if user_id is None:
@@ -65,22 +65,22 @@ class KeyBook:
             return await _insert(connection, user_id, options)
 
     async def create_for(self, user_id: str, options: KeyOptions) -> str:
-        """Return a new key for a user who is there already. Raises NotFound."""
+        """Create a key for an existing user and return it. Raises NotFound."""
         async with self._database.write() as connection:
             if await connection.scalar(select(users.c.id).where(users.c.id == user_id)) is None:
                 raise NotFound("There is no such user.")
             return await _insert(connection, user_id, options)
 
     async def take_back(self, key: str) -> None:
-        """Remove a key that nobody has seen, as if it had never been made."""
+        """Delete a key that nobody has seen."""
         async with self._database.write() as connection:
             await connection.execute(delete(api_keys).where(api_keys.c.key_hash == hash_key(key)))
 
     async def rotate(self, prefix: str, grace_us: int, expires_at_us: int | None = None) -> str:
-        """Return a new key in the place of the valid one that begins with this, which goes on for a while.
+        """Create a key that replaces the valid one with this prefix; the old one stays valid for `grace_us`.
 
-        It has the old one's user, name and scope, and its length of life unless told otherwise. Raises NotFound, also
-        where more than one key begins like that.
+        The new key has the old one's user, name and scope, and its lifetime unless `expires_at_us` is given. Raises
+        NotFound, also if several keys have the prefix.
         """
         now = now_us()
         live = (*_begins(prefix), func.coalesce(api_keys.c.expires_at, now + 1) > now)
@@ -99,7 +99,7 @@ class KeyBook:
         return key
 
     async def revoke(self, prefix: str) -> int:
-        """Revoke the keys that begin with this; return how many there were."""
+        """Revoke the keys with this prefix; return their number."""
         async with self._database.write() as connection:
             result = await connection.execute(update(api_keys).where(*_begins(prefix)).values(revoked_at=now_us()))
         return result.rowcount
@@ -116,7 +116,7 @@ class KeyBook:
         return await self._listed(query.offset(offset).limit(limit))
 
     async def find(self, key: str) -> KeyInfo:
-        """Return what there is to tell of a key. Raises NotFound."""
+        """Return the listed properties of a key. Raises NotFound."""
         found = await self._listed(_infos().where(api_keys.c.key_hash == hash_key(key)))
         if not found:
             raise NotFound
@@ -154,10 +154,10 @@ def _info(row: Row[Any]) -> KeyInfo:
 
 
 def _begins(prefix: str) -> tuple[Any, ...]:
-    """Return the conditions of keys that begin with this and were not revoked."""
+    """Return the conditions for keys with this prefix that were not revoked."""
     return api_keys.c.prefix.startswith(prefix, autoescape=True), api_keys.c.revoked_at.is_(None)
 
 
 def is_over(expires_at_us: int | None) -> bool:
-    """Say whether a time has come."""
+    """Return whether a time has passed."""
     return expires_at_us is not None and expires_at_us <= now_us()

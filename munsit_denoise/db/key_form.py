@@ -1,7 +1,7 @@
-"""What an API key looks like: `mds_`, 32 random base-62 digits (190 bits) and 6 check digits.
+"""The format of an API key: `mds_`, 32 random base-62 digits (190 bits) and 6 check digits.
 
-The check digits are the base-62 CRC-32 of what stands before, so that a mistyped key is told from an unknown one and
-secret scanners recognise it. With that much randomness one round of SHA-256 is the right hash.
+The check digits are the base-62 CRC-32 of the preceding characters. They distinguish a mistyped key from an unknown
+one, and let secret scanners recognise keys. With this much randomness, one round of SHA-256 is a sufficient hash.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ ALPHABET = string.digits + string.ascii_letters
 BEGINNING = "mds_"
 RANDOM_DIGITS = 32
 CHECK_DIGITS = 6
-SHOWN_DIGITS = 12  # how much of a key is kept to recognise it by: `mds_` and 8 digits
+SHOWN_DIGITS = 12  # the part of a key that is stored to recognise it: `mds_` and 8 digits
 
 
 def new_key() -> str:
@@ -24,14 +24,14 @@ def new_key() -> str:
 
 
 def is_well_formed(key: str) -> bool:
-    """Say whether a string can be a key at all, by its form and check digits."""
+    """Return whether a string has the format and the check digits of a key."""
     body, check = key[:-CHECK_DIGITS], key[-CHECK_DIGITS:]
     right_length = len(key) == len(BEGINNING) + RANDOM_DIGITS + CHECK_DIGITS
     return right_length and key.isascii() and hmac.compare_digest(check, _check_digits(body))
 
 
 def hash_key(key: str) -> str:
-    """Return what is stored of a key."""
+    """Return the hash of a key, which is stored."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Checks API keys. `key_form` has their form, `key_book` their rows."""
+"""Checks API keys. `key_form` has their format, `key_book` their rows."""
 
 import asyncio
 import hmac
@@ -15,9 +15,9 @@ from munsit_denoise.db.tables import api_keys, users
 from munsit_denoise.records import Identity, Scope
 
 __all__ = ["Keys", "hash_key", "is_well_formed", "new_key"]
-MEMORY_S = 2.0  # how long a key that was found counts as valid without another look: a revocation takes this long
+MEMORY_S = 2.0  # how long a valid key is cached; another process notices a revocation after this time
 MEMORY_SIZE = 10_000
-NOTED_EVERY_S = 60.0  # the use of a key is written down at most so often
+NOTED_EVERY_S = 60.0  # the shortest time between two writes of a key's last use
 OWNER = Query(
     select(api_keys.c.key_hash, api_keys.c.user_id, users.c.name, api_keys.c.scope, api_keys.c.expires_at)
     .join(users)
@@ -29,40 +29,40 @@ OWNER = Query(
 class _CachedKey:
     identity: Identity
     expires_at_us: int | None
-    until_s: float  # on the monotonic clock: then it is looked up again
+    until_s: float  # on the monotonic clock: the end of the cached entry
 
 
 class Keys(KeyBook):
-    """Tells whose a key is, and remembers it for a while."""
+    """Identifies the owners of keys, with a cache."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self._known: dict[str, _CachedKey] = {}  # by key hash
         self._asked: dict[str, asyncio.Future[Identity | None]] = {}  # by key hash
         self._names: dict[str, str] = {}  # of users, by id
-        self._noted_s: dict[str, float] = {}  # by key hash, when its use was noted last
-        self._uses: dict[str, int] = {}  # by key hash, what is to be written down: when it was used
+        self._noted_s: dict[str, float] = {}  # by key hash: when its use was last noted
+        self._uses: dict[str, int] = {}  # by key hash: last uses that are not written yet
         self._used = asyncio.Event()
 
     async def rotate(self, prefix: str, grace_us: int, expires_at_us: int | None = None) -> str:
-        """Do what the book does; the old key's new end counts in this process at once."""
+        """Replace a key as `KeyBook` does; in this process the old key's new expiry applies at once."""
         key = await super().rotate(prefix, grace_us, expires_at_us)
         self._known.clear()
         return key
 
     async def revoke(self, prefix: str) -> int:
-        """Do what the book does; in this process the keys are dead at once."""
+        """Revoke keys as `KeyBook` does; in this process at once."""
         count = await super().revoke(prefix)
         self._known.clear()
         return count
 
     async def find_user(self, key: str) -> str | None:
-        """Return the id of the user that a valid key belongs to; a revoked one is dead after `MEMORY_S`."""
+        """Return the id of a valid key's user; a revocation takes effect within `MEMORY_S`."""
         found = await self.identify(key)
         return found.user_id if found else None
 
     async def identify(self, key: str) -> Identity | None:
-        """Return whom a valid key belongs to; a revoked one is dead after `MEMORY_S`, in this process at once."""
+        """Return the owner of a valid key; a revocation takes effect within `MEMORY_S`, in this process at once."""
         if not is_well_formed(key):
             return None
         key_id = hash_key(key)
@@ -74,11 +74,11 @@ class Keys(KeyBook):
         return identity
 
     async def is_valid(self, key_id: str) -> bool:
-        """Look, whatever is remembered, whether a key that was identified is still good."""
+        """Return whether an identified key is still valid, without the cache."""
         return await self._look_up(key_id) is not None
 
     async def write_uses(self) -> None:
-        """Wait until keys were used, and write down when."""
+        """Wait for uses of keys, and write their times."""
         await self._used.wait()
         self._used.clear()
         uses = dict(self._uses)
@@ -89,12 +89,12 @@ class Keys(KeyBook):
         self._uses = {key_id: used_us for key_id, used_us in self._uses.items() if uses.get(key_id) != used_us}
 
     async def learn_names(self) -> None:
-        """Read the names of all users, so that the log can tell whose job goes on after a start."""
+        """Read the names of all users, for log lines about jobs of an earlier process."""
         async with self._database.read() as connection:
             self._names = {row.id: row.name for row in await connection.execute(select(users.c.id, users.c.name))}
 
     def name_of(self, user_id: str) -> str:
-        """Return a user's name, the id itself where it is not known."""
+        """Return a user's name, or the id if it is unknown."""
         return self._names.get(user_id, user_id)
 
     def _note(self, key_id: str) -> None:
@@ -111,7 +111,7 @@ class Keys(KeyBook):
         return known.identity if known is not None and good else None
 
     async def _look_up_once(self, key_id: str) -> Identity | None:
-        """Look a key up, for all requests that bring it at the same time."""
+        """Look a key up, once for all simultaneous requests with it."""
         asked = self._asked.get(key_id)
         if asked is None:
             asked = self._asked[key_id] = asyncio.ensure_future(self._look_up(key_id))

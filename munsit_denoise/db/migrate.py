@@ -1,4 +1,4 @@
-"""Bringing a database to the present schema, and back; telling why one cannot be used."""
+"""Upgrades and downgrades the schema of a database, and explains why a database cannot be used."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -15,9 +15,9 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from munsit_denoise.db.engine import prepare
 
-MIGRATION_LOCK = 0x6D756E736974  # of PostgreSQL, held while one process migrates
+MIGRATION_LOCK = 0x6D756E736974  # of PostgreSQL, held by the process that migrates
 CONNECT_S = 5
-QUICKLY_CHECKED_BYTES = 64 * 2**20  # a larger database is not read through at a start
+QUICKLY_CHECKED_BYTES = 64 * 2**20  # a larger database is not read completely at the start
 REASONS = {
     sqlite3.SQLITE_BUSY: "is locked by another program. Close that, or wait until it is done.",
     sqlite3.SQLITE_READONLY: "cannot be written to. Give this user the right to, also in its folder.",
@@ -30,14 +30,14 @@ REASONS = {
 
 
 class UnusableDatabase(Exception):
-    """The database cannot be used; the message is a sentence that says why and what to do."""
+    """The database cannot be used; the message says why and what to do."""
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Upgrade the database of a URL; a SQLite file is created when it is missing.
+    """Upgrade the database at a URL; a missing SQLite file is created.
 
-    The migration holds a lock in the database, so a second process waits and then finds nothing to do.
-    Raises UnusableDatabase.
+    The migration holds a lock in the database, so a second process waits and then has nothing to do. Raises
+    UnusableDatabase.
     """
 
     def act(connection: Connection, config: Config) -> None:
@@ -51,12 +51,12 @@ def upgrade(url: str, revision: str = "head") -> None:
 
 
 def downgrade(url: str, revision: str = "base") -> None:
-    """Take the database back to an older revision. Raises UnusableDatabase."""
+    """Downgrade the database to an older revision. Raises UnusableDatabase."""
     _run(url, lambda _, config: command.downgrade(config, revision))
 
 
 def check_schema(url: str) -> None:
-    """Raise UnusableDatabase unless the database's schema is this version's; nothing is changed."""
+    """Raise UnusableDatabase unless the database has this version's schema; changes nothing."""
 
     def act(connection: Connection, config: Config) -> None:
         found = MigrationContext.configure(connection).get_current_heads()
@@ -78,20 +78,20 @@ def check_schema(url: str) -> None:
 
 @contextmanager
 def connected(url: str, *, writes: bool = False) -> Iterator[Connection]:
-    """Yield a connection for one transaction of a command's; a SQLite file must be there. Raises UnusableDatabase."""
+    """Yield a connection for one transaction of a command; a SQLite file must exist. Raises UnusableDatabase."""
     engine, told = _open(url)
     with told, _connected(engine, writes=writes) as connection:
         yield connection
 
 
 def revisions(connection: Connection) -> tuple[set[str], set[str], set[str]]:
-    """Return the revisions that a database has, that it should have, and all that this version knows."""
+    """Return the revisions that a database has, those it should have, and all that this version knows."""
     wanted = set(ScriptDirectory.from_config(_config()).get_heads())
     return set(MigrationContext.configure(connection).get_current_heads()), wanted, known_revisions()
 
 
 def known_revisions() -> set[str]:
-    """Return the revisions that this version can bring up to date, its own included."""
+    """Return the revisions that this version can upgrade, including its own."""
     return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
 
 
@@ -109,7 +109,7 @@ def _config() -> Config:
 
 
 def _open(url: str) -> tuple[Engine, AbstractContextManager[None]]:
-    """Return an engine, and what turns into UnusableDatabase what a person can mend."""
+    """Return an engine, and a context that turns errors of the setup into UnusableDatabase."""
     if not url.startswith("sqlite:"):
         url = url.replace("postgresql:", "postgresql+psycopg:", 1)
         engine = create_engine(url, hide_parameters=True, connect_args={"connect_timeout": CONNECT_S})
@@ -122,13 +122,13 @@ def _open(url: str) -> tuple[Engine, AbstractContextManager[None]]:
 
 
 def _shown(engine: Engine) -> str:
-    """Return a URL for people: without its password."""
+    """Return a URL without its password, for messages."""
     return engine.url.set(drivername="postgresql").render_as_string(hide_password=True)
 
 
 @contextmanager
 def _told_of_server(engine: Engine) -> Iterator[None]:
-    """Turn what a person can mend into UnusableDatabase."""
+    """Turn errors of the setup into UnusableDatabase."""
     try:
         yield
     except CommandError:
@@ -152,7 +152,7 @@ def _connected(engine: Engine, *, writes: bool) -> Iterator[Connection]:
 
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
-    """Turn what a person can mend into UnusableDatabase."""
+    """Turn errors of the setup into UnusableDatabase."""
     if path.is_dir():
         raise UnusableDatabase(f"The database {path} is a folder. Name a file, which is made if it is missing.")
     try:
@@ -169,7 +169,7 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def check_pages(connection: Connection) -> None:
-    """Raise UnusableDatabase when a small database is damaged anywhere."""
+    """Raise UnusableDatabase if a small database is damaged anywhere."""
     path = Path(connection.engine.url.database or "")
     if path.stat().st_size > QUICKLY_CHECKED_BYTES:
         return
@@ -178,7 +178,7 @@ def check_pages(connection: Connection) -> None:
 
 
 def migrations_folder() -> Path:
-    """Return where the migration scripts lie: in the installed package, or beside it in a checkout."""
+    """Return the folder of the migration scripts, in the installed package or next to it in a checkout."""
     package = Path(__file__).parent.parent
     installed = package / "migrations"
     return installed if installed.is_dir() else package.parent / "migrations"

@@ -1,4 +1,4 @@
-"""Which files a database names. Every function blocks, and raises UnusableDatabase."""
+"""The files that a database refers to. Every function blocks and may raise UnusableDatabase."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ ROWS_AT_A_TIME = 1000
 
 @dataclass(frozen=True)
 class NamedFile:
-    """A file that a row names."""
+    """A file that a row refers to."""
 
     key: str
-    grows: bool = False  # an upload in parts, of which more may come
+    grows: bool = False  # an upload in parts, which may still grow
 
 
 def named_files(url: str) -> list[NamedFile]:
-    """Return the files that should be in storage, each once: what was deleted or has not come in yet is left out."""
+    """Return the files that should be in storage, each once, without deleted ones and those not received yet."""
     with connected(url) as connection:
         found = dict.fromkeys(_finished(connection), False) | dict.fromkeys(_growing(connection), True)
     return [NamedFile(key, grows) for key, grows in found.items()]

@@ -1,4 +1,4 @@
-"""Uploads that come in parts, until they are complete."""
+"""Uploads in parts, until they are complete."""
 
 from typing import Any
 
@@ -15,18 +15,18 @@ COMPLETE = t.c.offset_bytes == t.c.length_bytes
 
 
 class PartialUploads:
-    """Partial uploads in SQL. Every method may raise DatabaseBusy; those that write, StorageFull as well.
+    """Uploads in parts in SQL. Every method may raise DatabaseBusy, and those that write also StorageFull.
 
-    How much has come in is known to the storage; `offset_bytes` is how much of it was last told, for who adds up what
-    a user has stored. It is the length once the upload has a row among the uploads, and less before.
+    The storage knows how many bytes there are; `offset_bytes` is the number last written, for the sum of a user's
+    files. It equals the length once there is a row in `uploads`, and is smaller before.
     """
 
     def __init__(self, database: Database, check: CheckUpload | None = None) -> None:
-        """`check` refuses a user's file in the transaction that would accept it."""
+        """`check` may refuse a user's file in the transaction that accepts it."""
         self._database, self._check = database, check
 
     async def insert(self, partial: PartialUpload) -> None:
-        """Commit a new upload, of which nothing has come in. Raises what the check raises."""
+        """Commit a new, empty upload. Raises what `check` raises."""
         values = dict(vars(partial))
         values["offset_bytes"] = values.pop("noted_bytes")
         for name in ("created_at_us", "expires_at_us"):
@@ -37,7 +37,7 @@ class PartialUploads:
             await connection.execute(insert(t).values(values))
 
     async def get_own(self, user_id: str, upload_id: str) -> PartialUpload:
-        """Return a user's upload. Raises UploadNotFound, also for one that is not theirs, expired or was deleted."""
+        """Return a user's upload. Raises UploadNotFound, also for one of another user, an expired or a deleted one."""
         kept = or_(t.c.offset_bytes < t.c.length_bytes, exists().where(uploads.c.id == t.c.id))
         alive = or_(COMPLETE, t.c.expires_at > now_us())
         query = select(t).where(t.c.id == upload_id, t.c.user_id == user_id, kept, alive)
@@ -48,15 +48,15 @@ class PartialUploads:
         return _from_row(row)
 
     async def note(self, upload_id: str, offset_bytes: int) -> None:
-        """Commit how much of an upload there is; nothing for one that is complete, or that all came in of."""
+        """Commit the size of an upload, unless it is complete."""
         async with self._database.write() as connection:
             which = (t.c.id == upload_id, t.c.length_bytes > offset_bytes, t.c.offset_bytes < t.c.length_bytes)
             await connection.execute(update(t).where(*which).values(offset_bytes=offset_bytes))
 
     async def complete(self, upload: Upload) -> None:
-        """Commit that an upload is complete, and can become a job; twice is as good as once.
+        """Commit that an upload is complete and can become a job; a repetition changes nothing.
 
-        Raises UploadNotFound for one that was deleted.
+        Raises UploadNotFound if it was deleted.
         """
         async with self._database.write() as connection:
             change = update(t).where(t.c.id == upload.id).values(offset_bytes=t.c.length_bytes)
@@ -66,13 +66,13 @@ class PartialUploads:
                 await connection.execute(insert(uploads).values(upload_row(upload)))
 
     async def delete(self, upload_id: str) -> None:
-        """Forget an upload, a complete one as well; one that is not there is fine."""
+        """Delete an upload's row, also of a complete one; a missing row is no error."""
         async with self._database.write() as connection:
             await connection.execute(delete(uploads).where(uploads.c.id == upload_id))
             await connection.execute(delete(t).where(t.c.id == upload_id))
 
     async def expired(self) -> list[str]:
-        """Return the ids of the uploads that were not completed in time."""
+        """Return the ids of uploads that were not completed in time."""
         query = select(t.c.id).where(t.c.expires_at <= now_us(), t.c.offset_bytes < t.c.length_bytes)
         async with self._database.read() as connection:
             return list(await connection.scalars(query))

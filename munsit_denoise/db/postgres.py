@@ -1,4 +1,4 @@
-"""PostgreSQL, for many machines: each query has a deadline, so that a connection which fell silent holds nobody."""
+"""PostgreSQL, for several machines; each query has a deadline, so a dead connection holds up nobody."""
 
 import asyncio
 import logging
@@ -18,26 +18,26 @@ from munsit_denoise.errors import DatabaseBusy, OutcomeUnknown
 
 log = logging.getLogger(__name__)
 CONNECTIONS = 10
-DEADLINE_S = 12.0  # of one transaction, from asking for a connection to its commit
-IDLE_S = 8.0  # after which the server ends a transaction whose client is silent, and others get what it held
+DEADLINE_S = 12.0  # of one transaction, including the wait for a connection and the commit
+IDLE_S = 8.0  # after which the server ends a transaction of a silent client and releases its locks
 CONNECT_S = 5
-LARGE_ROWS = 200  # of an answer that is digested in a thread
+LARGE_ROWS = 200  # in an answer that is encoded in a thread
 KEEPALIVE = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
 
 Answer = TypeVar("Answer")
 
 
 class PostgresDatabase:
-    """Reads and writes beside each other. A server that is away, or silent, is a DatabaseBusy."""
+    """Parallel reads and writes. If the server is unreachable or silent, methods raise DatabaseBusy."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self.readers: Questions = PostgresReaders(self)
-        self.answered_at_s = time.monotonic()  # when the server was last heard of
+        self.answered_at_s = time.monotonic()  # the last answer of the server
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """Yield a connection that sees one state of the database. Raises DatabaseBusy."""
+        """Yield a connection with a consistent view of the database. Raises DatabaseBusy."""
         with self._translated():
             async with self._deadline(), self._engine.connect() as connection:
                 yield connection
@@ -47,7 +47,7 @@ class PostgresDatabase:
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """Yield a connection whose changes are durable when the block ends.
 
-        Raises DatabaseBusy, and OutcomeUnknown where they may be although nobody said so.
+        Raises DatabaseBusy, and OutcomeUnknown if the answer to the commit was lost.
         """
         committing = False
         try:
@@ -62,13 +62,13 @@ class PostgresDatabase:
         self.answered_at_s = time.monotonic()
 
     async def close(self) -> None:
-        """Give all connections back; whoever asks later gets others."""
+        """Close all connections; later calls open new ones."""
         with anyio.move_on_after(CONNECT_S, shield=True):
             await self._engine.dispose()
 
     @asynccontextmanager
     async def _deadline(self) -> AsyncIterator[None]:
-        """End what takes too long, and open other connections then: those that there are may lead nowhere."""
+        """End what takes too long, and replace all connections, because they may be dead."""
         with anyio.move_on_after(DEADLINE_S, shield=True) as scope:
             yield
         if scope.cancelled_caught:
@@ -82,14 +82,14 @@ class PostgresDatabase:
         except NoConnection as error:
             raise DatabaseBusy from error
         except (IntegrityError, ProgrammingError):
-            raise  # a mistake of ours, or a refusal that the caller knows
+            raise  # a bug of ours, or an error that the caller handles
         except (DBAPIError, OSError) as error:
             log.warning("the database does not answer: %s", type(error).__name__)
             raise DatabaseBusy from error
 
 
 class PostgresReaders:
-    """Answers questions over the database's own connections."""
+    """Answers queries over the database's own connections."""
 
     def __init__(self, database: PostgresDatabase) -> None:
         self._database = database
@@ -103,15 +103,15 @@ class PostgresReaders:
     async def ask_much(
         self, query: Query, values: Mapping[str, object], digest: Callable[[list[Row]], Answer]
     ) -> Answer:
-        """Return what `ask` does."""
+        """Do the same as `ask`."""
         return await self.ask(query, values, digest)
 
     async def close(self) -> None:
-        """Nothing is held here."""
+        """Do nothing; no connections are held here."""
 
 
 def open_postgres(url: str) -> PostgresDatabase:
-    """Open the database of a URL `postgresql://user@host/name`; its schema must be there already."""
+    """Open the database at a URL `postgresql://user@host/name`; its schema must be up to date."""
     engine = create_async_engine(
         url.replace("postgresql:", "postgresql+psycopg:", 1),
         pool_size=CONNECTIONS,
@@ -127,7 +127,7 @@ def open_postgres(url: str) -> PostgresDatabase:
 
 
 def _bound(connection: Any, _: Any) -> None:
-    """Let the server end what nobody waits for any more, as its own clock tells; PgBouncer takes no options for it."""
+    """Set the server's time limits on a connection; as statements, because PgBouncer accepts no start options."""
     cursor = connection.cursor()
     cursor.execute(f"SET statement_timeout = '{DEADLINE_S:g}s'")
     cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_S:g}s'")
@@ -136,7 +136,7 @@ def _bound(connection: Any, _: Any) -> None:
 
 
 def _without_nul(*call: Any) -> tuple[str, Any]:
-    """Put another character in the place of NUL, which no text of PostgreSQL can hold: nothing is found by it then."""
+    """Replace NUL in text, which PostgreSQL cannot store, by another character."""
     _, _, statement, parameters, _, executemany = call
     if executemany:
         return statement, [_cleaned(each) for each in parameters]

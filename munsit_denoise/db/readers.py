@@ -1,4 +1,4 @@
-"""Threads that only read, each over a connection of its own: a question costs one hop to a thread and back."""
+"""Threads that only read, each with its own connection; a query costs one hop to a thread and back."""
 
 import asyncio
 import sqlite3
@@ -20,7 +20,7 @@ from munsit_denoise.db.search import FUNCTION, has_folded
 from munsit_denoise.db.trouble import Trouble
 
 READERS = 3
-HEAVY_READERS = 2  # at most; the others are there for what is answered at once
+HEAVY_READERS = 2  # at most; the others stay free for fast queries
 BUSY_TIMEOUT_S = 5.0
 
 Row = tuple[Any, ...]
@@ -28,10 +28,10 @@ Answer = TypeVar("Answer")
 
 
 class Query:
-    """A statement that is put into SQL once; values that it names as parameters come with each question.
+    """A statement that is compiled once; its parameters come with each call.
 
-    `packed`: SQLite answers with one row, a JSON array of arrays. Its driver takes the interpreter's lock again after
-    each row; where other threads want it as well, twenty rows wait twenty times.
+    With `packed`, SQLite returns one row, a JSON array of arrays. Its driver acquires the interpreter's lock after each
+    row; with other busy threads, twenty rows would wait twenty times.
     """
 
     def __init__(self, statement: Select[Any], *, packed: bool = False) -> None:
@@ -43,13 +43,13 @@ class Query:
         self.sql, self._names, self._fixed = str(compiled), compiled.positiontup or [], compiled.params
 
     def arguments(self, values: Mapping[str, object]) -> list[object]:
-        """Return the values in the order of the SQL's marks."""
+        """Return the values in the order of the SQL's placeholders."""
         all_values = self._fixed | values
         return [all_values[name] for name in self._names]
 
 
 class Questions(Protocol):
-    """Whoever answers questions to a database."""
+    """Answers queries to a database."""
 
     async def ask(self, query: Query, values: Mapping[str, object], digest: Callable[[list[Row]], Answer]) -> Answer:
         """Return what `digest` makes of the rows. Raises DatabaseBusy, DatabaseBroken."""
@@ -58,11 +58,11 @@ class Questions(Protocol):
     async def ask_much(
         self, query: Query, values: Mapping[str, object], digest: Callable[[list[Row]], Answer]
     ) -> Answer:
-        """Return what `ask` does, for a question that takes long: few are answered at the same time."""
+        """Do the same as `ask` for a slow query; few of these run at the same time."""
         ...
 
     async def close(self) -> None:
-        """Answer no more."""
+        """Stop answering."""
         ...
 
 
@@ -79,13 +79,13 @@ class _Question:
         return self.digest(orjson.loads(rows[0][0]) if self.query.packed else rows)
 
     def settle(self, result: Any, error: BaseException | None) -> None:
-        """Hand the answer over to the loop that waits for it, which may have gone."""
+        """Pass the answer to the loop that waits for it, if it still runs."""
         with suppress(RuntimeError):
             self.loop.call_soon_threadsafe(self._settle, result, error)
 
     def _settle(self, result: Any, error: BaseException | None) -> None:
         if self.answer.done():
-            return  # whoever asked has been cancelled
+            return  # the caller was cancelled
         if error is None:
             self.answer.set_result(result)
         else:
@@ -93,7 +93,7 @@ class _Question:
 
 
 class Readers:
-    """Answers questions to a SQLite database; its threads start with the first one."""
+    """Answers queries to a SQLite database; its threads start with the first query."""
 
     def __init__(self, path: Path, file: FileIdentity, trouble: Trouble) -> None:
         self._path, self._file = path, file
@@ -113,12 +113,12 @@ class Readers:
     async def ask_much(
         self, query: Query, values: Mapping[str, object], digest: Callable[[list[Row]], Answer]
     ) -> Answer:
-        """Return what `ask` does, for a question that takes long: few are answered at the same time."""
+        """Do the same as `ask` for a slow query; few of these run at the same time."""
         async with self._heavy:
             return await self.ask(query, values, digest)
 
     async def close(self) -> None:
-        """End the threads, once they have answered."""
+        """End the threads after their current queries."""
         for _ in self._threads:
             self._questions.put(None)
         threads, self._threads = self._threads, []
@@ -145,7 +145,7 @@ class Readers:
                 failure = self._told(error)
                 _close(connection)
                 connection = None
-            except Exception as error:  # of the digest, or of a file that was moved away: whoever asked has to know
+            except Exception as error:  # from the digest, or from a moved file: it belongs to the caller
                 failure = error
             else:
                 self._trouble.over()
@@ -160,7 +160,7 @@ class Readers:
         return told
 
     def _connect(self) -> sqlite3.Connection:
-        uri = f"{self._path.as_uri()}?mode=ro"  # one that is missing is not created
+        uri = f"{self._path.as_uri()}?mode=ro"  # a missing file is not created
         connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
         connection.create_function(FUNCTION, 2, has_folded, deterministic=True)
         return connection

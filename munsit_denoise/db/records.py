@@ -1,4 +1,4 @@
-"""The history of denoise jobs, which is the queue's truth as well."""
+"""The records of denoise jobs, which are also the source of truth for the queue."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -21,7 +21,7 @@ from munsit_denoise.errors import JobNotFound
 from munsit_denoise.records import DenoiseRecord, ResultDelivery, Status
 
 COLUMNS = tuple(t.c.keys())
-KEPT = t.c.removed_at.is_(None)  # the others are there until their files are gone, and nobody sees them
+KEPT = t.c.removed_at.is_(None)  # removed records stay, hidden, until their files are gone
 BY_ID = Query(select(t).where(t.c.id == bindparam("id"), KEPT))
 BY_ID_AND_USER = Query(select(t).where(t.c.id == bindparam("id"), t.c.user_id == bindparam("user_id"), KEPT))
 BY_SECRET = Query(select(t).where(t.c.secret == bindparam("secret"), KEPT))
@@ -34,12 +34,12 @@ RECKONED = Query(
 
 __all__ = ["Beat", "Beside", "Lease", "PendingJob", "Records", "RunResult"]
 
-Beside = Callable[[AsyncConnection, DenoiseRecord], Awaitable[DenoiseRecord]]  # what a transaction does besides
+Beside = Callable[[AsyncConnection, DenoiseRecord], Awaitable[DenoiseRecord]]  # further changes in a transaction
 Besides = Sequence[Beside]
 
 
 class Records:
-    """Denoise records in SQL. Every method may raise DatabaseBusy; those that write, StorageFull as well."""
+    """Denoise records in SQL. Every method may raise DatabaseBusy, and those that write also StorageFull."""
 
     def __init__(
         self,
@@ -49,9 +49,9 @@ class Records:
         announce: Beside | None = None,
         bounds: Beside | None = None,
     ) -> None:
-        """With `balance` each job takes from its user's minutes; `announce` tells the queue in the same transaction.
+        """With `balance`, each job uses its user's minutes; `announce` adds it to the queue in the same transaction.
 
-        `bounds` refuse a new job in the transaction that would accept it.
+        `bounds` may refuse a new job in the transaction that accepts it.
         """
         self._database = database
         told = [announce] if announce else []
@@ -59,9 +59,9 @@ class Records:
         self._fetching: list[Beside] = [*([reserve_fetched] if balance else []), *told]
 
     async def insert(self, record: DenoiseRecord, beside: Besides = ()) -> DenoiseRecord:
-        """Commit a new record as its user's newest, whatever the clock says; return it as it was committed.
+        """Commit a new record as its user's newest, even if the clock was set back; return it as committed.
 
-        Each of `beside` works in the same transaction before, and may change the record or refuse it with its error.
+        Each of `beside` runs before it in the same transaction, and may change the record or refuse it with an error.
         """
         latest = select(func.max(t.c.created_at)).where(t.c.user_id == record.user_id)
         async with self._database.write() as connection:
@@ -75,18 +75,18 @@ class Records:
         return record
 
     async def get(self, record_id: str) -> DenoiseRecord | None:
-        """Return a record whoever owns it, None when there is none."""
+        """Return a record of any user, or None."""
         return await self._read_one(BY_ID, id=record_id)
 
     async def get_own(self, user_id: str, record_id: str) -> DenoiseRecord:
-        """Return a user's record. Raises JobNotFound, also for one that is not theirs."""
+        """Return a user's record. Raises JobNotFound, also for one of another user."""
         record = await self._read_one(BY_ID_AND_USER, id=record_id, user_id=user_id)
         if record is None:
             raise JobNotFound
         return record
 
     async def get_by_secret(self, secret: str) -> DenoiseRecord | None:
-        """Return the record that a download path names."""
+        """Return the record with this secret in its download path, or None."""
         return await self._read_one(BY_SECRET, secret=secret)
 
     async def pending(self) -> list[PendingJob]:
@@ -97,30 +97,30 @@ class Records:
             return [PendingJob(*row) for row in await connection.execute(query)]
 
     async def reckoned_bytes(self) -> dict[str, int]:
-        """Return what the results of all jobs that have not ended will need on the disk, by user."""
+        """Return the disk space that the results of all unfinished jobs need, by user."""
         rows = await self._database.readers.ask(RECKONED, {}, list)
         return {user_id: int(size) for user_id, size in rows}
 
     async def known(self, record_ids: Sequence[str]) -> set[str]:
-        """Return which of these records there are, deleted ones as well."""
+        """Return which of these records exist, including hidden ones."""
         async with self._database.read() as connection:
             return set(await connection.scalars(select(t.c.id).where(t.c.id.in_(record_ids))))
 
     async def any_files(self) -> bool:
-        """Say whether a record has files that should be there."""
+        """Return whether a record refers to files that should exist."""
         query = select(t.c.id).where(t.c.deleted_at.is_(None), t.c.source_url.is_(None), KEPT).limit(1)
         async with self._database.read() as connection:
             return (await connection.execute(query)).first() is not None
 
     async def storage_keys(self, record_ids: Sequence[str]) -> dict[str, set[str]]:
-        """Return the storage keys that each of these records uses; what is unknown, deleted or gone is left out."""
+        """Return the storage keys of each of these records, without unknown and deleted ones."""
         kept = (t.c.id.in_(record_ids), t.c.deleted_at.is_(None), KEPT)
         query = select(t.c.id, ORIGINAL.kept_key, RESULT.kept_key, KEPT_TILES_KEY).where(*kept)
         async with self._database.read() as connection:
             return {row.id: {*row[1:]} - {None} for row in await connection.execute(query)}
 
     async def claim(self, record_id: str) -> Lease | None:
-        """Begin a run of a pending job; None when it has ended meanwhile."""
+        """Start a run of a pending job; None if it has ended meanwhile."""
         now = now_us()
         change = {"attempts": t.c.attempts + 1, "lease": t.c.lease + 1, "updated_at": now, "heartbeat_at": now}
         query = update(t).where(t.c.id == record_id, t.c.status == Status.PENDING).values(change).returning(t)
@@ -129,7 +129,7 @@ class Records:
         return Lease(from_row(row), row.lease) if row else None
 
     async def beat(self, beats: Sequence[Beat]) -> list[Lease]:
-        """Note how far runs have come, in one transaction; return the leases that are void by now."""
+        """Write the progress of runs in one transaction; return the leases that are void."""
         void = []
         async with self._database.write() as connection:
             for beat in beats:
@@ -139,7 +139,7 @@ class Records:
         return void
 
     async def give_back(self, lease: Lease) -> None:
-        """End a run that was interrupted through no fault of the job: it does not count. Twice is as good as once."""
+        """End a run that was interrupted through no fault of the job, without counting it; repeating it is harmless."""
         uncounted = (*_held(lease), t.c.attempts == lease.record.attempts)
         change = {"updated_at": now_us(), "attempts": t.c.attempts - 1, "heartbeat_at": None}
         await self._change(uncounted, change)
@@ -147,18 +147,18 @@ class Records:
     async def succeed(
         self, lease: Lease, result: RunResult, delivery: ResultDelivery | None = None
     ) -> DenoiseRecord | None:
-        """End the job well; None when the lease was void, and then nothing changed."""
+        """End the job with success; None, without changes, if the lease is void."""
         change: dict[str, Any] = {"delivery": delivery, "result_key": result.key, "report": result.report}
         change |= {"tiles_key": result.tiles_key, "tiles_bytes": result.tiles_bytes, "result_bytes": result.size_bytes}
         change |= {"percent": 100, "message": None}
         return await self._settle(lease, status=Status.SUCCESS, **change)
 
     async def fail(self, lease: Lease, message: str) -> DenoiseRecord | None:
-        """End the job with a sentence; None when the lease was void, and then nothing changed."""
+        """Fail the job with a sentence; None, without changes, if the lease is void."""
         return await self._settle(lease, status=Status.FAILED, error=message)
 
     async def fetched(self, record: DenoiseRecord) -> bool:
-        """Note that a job's original has come in; False when the job has ended. Raises InsufficientBalance."""
+        """Write that a job's original was downloaded; False if the job has ended. Raises InsufficientBalance."""
         change = to_row(record) | {"source_url": None, "updated_at": now_us(), "heartbeat_at": None}
         names = ("source_url", "updated_at", "heartbeat_at", "file_name", "audio_format", "source_type")
         more = ("audio_duration", "audio_size", "extension", "track", "result_bytes")
@@ -166,41 +166,41 @@ class Records:
         return await self._update_fetching(record.id, kept, self._fetching) is not None
 
     async def fail_fetch(self, record_id: str, message: str) -> DenoiseRecord | None:
-        """End a job whose original cannot be had; None when it has ended meanwhile."""
+        """Fail a job whose original cannot be downloaded; None if it has ended meanwhile."""
         change = {"status": Status.FAILED, "error": message, "updated_at": now_us()}
         return await self._update_fetching(record_id, change)
 
     async def delete_files(self, user_id: str, record_id: str) -> DenoiseRecord:
-        """Note that a job's files go, ending it when it is pending. Raises JobNotFound."""
+        """Write that a job's files are deleted, which ends a pending job. Raises JobNotFound."""
         return await self._end_own(user_id, record_id, deleting())
 
     async def cancel(self, user_id: str, record_id: str) -> DenoiseRecord:
-        """End a job when it is pending; return the record as it is then. Raises JobNotFound."""
+        """End a job if it is pending; return the record. Raises JobNotFound."""
         return await self._end_own(user_id, record_id, cancelling())
 
     async def mark_removed(self, user_id: str, record_id: str) -> DenoiseRecord:
-        """Let nobody see a record any more, ending its job when it is pending. Raises JobNotFound."""
+        """Hide a record, which ends a pending job. Raises JobNotFound."""
         return await self._end_own(user_id, record_id, removing())
 
     async def removed(self) -> list[str]:
-        """Return the ids of the records that nobody sees and whose files may be there."""
+        """Return the ids of hidden records, whose files may still exist."""
         async with self._database.read() as connection:
             return list(await connection.scalars(select(t.c.id).where(t.c.removed_at.is_not(None))))
 
     async def forget(self, record_id: str) -> None:
-        """Delete the row of a record that was marked as removed; one that is not there is fine."""
+        """Delete the row of a hidden record; a missing row is no error."""
         async with self._database.write() as connection:
             await connection.execute(delete(t).where(t.c.id == record_id, t.c.removed_at.is_not(None)))
 
     async def void(self, leases: Sequence[Lease]) -> list[Lease]:
-        """Return the leases that hold their job no more."""
+        """Return the leases that are void."""
         query = select(t.c.id, t.c.lease).where(t.c.id.in_([lease.record.id for lease in leases]))
         async with self._database.read() as connection:
             held = {(row.id, row.lease) for row in await connection.execute(query.where(t.c.status == Status.PENDING))}
         return [lease for lease in leases if (lease.record.id, lease.number) not in held]
 
     async def _end_own(self, user_id: str, record_id: str, change: Change) -> DenoiseRecord:
-        """Change a user's record, and tell the end of its job where that ends by it. Raises JobNotFound."""
+        """Change a user's record, and note the end of its job if the change ends it. Raises JobNotFound."""
         own = (t.c.id == record_id, t.c.user_id == user_id, KEPT)
         async with self._database.write() as connection:
             before = await connection.scalar(select(t.c.status).where(*own))
@@ -219,7 +219,7 @@ class Records:
         return await self._change(_held(lease), {"updated_at": now_us(), **change})
 
     async def _change(self, which: tuple[Any, ...], change: Change, beside: Besides = ()) -> DenoiseRecord | None:
-        """Change a pending record; what ends it is noted as to be told in the same transaction."""
+        """Change a pending record; if that ends it, the end is noted in the same transaction."""
         async with self._database.write() as connection:
             row = (await connection.execute(update(t).where(*which).values(change).returning(t))).one_or_none()
             if row is None:

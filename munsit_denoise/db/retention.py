@@ -1,4 +1,4 @@
-"""Finds files and records whose retention period is over: first the row says that they go, then they go."""
+"""Finds files and records whose retention time is over; the row is changed before they are deleted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,26 +16,26 @@ BATCH = 200  # rows that are changed in one transaction
 
 @dataclass(frozen=True)
 class File:
-    """One of the files of a record: the columns of its key, and of when it went."""
+    """One of a record's files: the columns of its key, and of the time of its deletion."""
 
     key: ColumnElement[Any]
     gone_at: ColumnElement[Any]
 
     @property
     def kept_key(self) -> ColumnElement[Any]:
-        """The key while the file is kept, NULL since then."""
+        """The key while the file is kept, then NULL."""
         return case((self.gone_at.is_(None), self.key))
 
 
 ORIGINAL, RESULT = File(t.c.original_key, t.c.original_gone_at), File(t.c.result_key, t.c.result_gone_at)
-# The pictures show both sounds, and go with the first of them.
+# The pictures show both sounds, and are deleted with the first of them.
 KEPT_TILES_KEY = case((ORIGINAL.gone_at.is_(None) & RESULT.gone_at.is_(None), t.c.tiles_key))
 KEPT_TILES_BYTES = case((KEPT_TILES_KEY.is_not(None), t.c.tiles_bytes), else_=0)
 
 
 @dataclass(frozen=True)
 class ExpiredFiles:
-    """Files that go together: a sound, and the pictures that were made of it."""
+    """Files that are deleted together: a sound and its pictures."""
 
     record_id: str
     key: str
@@ -43,47 +43,47 @@ class ExpiredFiles:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Where they lie."""
+        """The storage keys of the files."""
         return (self.key, self.tiles_key) if self.tiles_key else (self.key,)
 
 
 class Retention:
-    """Finds what has been kept for long enough. Every method may raise DatabaseBusy; those that write, StorageFull."""
+    """Finds what is due for deletion. Every method may raise DatabaseBusy, and those that write also StorageFull."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def files(self, file: File, ended_before_us: int, after: str) -> Sequence[ExpiredFiles]:
-        """Return files of some records behind another one, of jobs that ended before a time."""
+        """Return a batch of files, after a record id, of jobs that ended before a time."""
         there = (file.key.is_not(None), file.gone_at.is_(None), t.c.deleted_at.is_(None))
         query = _ended(ended_before_us, after).add_columns(file.key, t.c.tiles_key).where(*there)
         async with self._database.read() as connection:
             return [ExpiredFiles(*row) for row in await connection.execute(query)]
 
     async def records(self, ended_before_us: int, after: str) -> Sequence[str]:
-        """Return some ids behind another one, of jobs that ended before a time."""
+        """Return a batch of record ids, after another, of jobs that ended before a time."""
         async with self._database.read() as connection:
             return list(await connection.scalars(_ended(ended_before_us, after)))
 
     async def let_go(self, file: File, ids: Sequence[str], now_us: int) -> None:
-        """Note that files go; from then on nobody is offered them."""
+        """Write that files are deleted; they are not offered any more."""
         change = {file.gone_at: now_us}
         async with self._database.write() as connection:
             await connection.execute(update(t).where(t.c.id.in_(ids), file.gone_at.is_(None)).values(change))
 
     async def mark_removed(self, ids: Sequence[str], now_us: int) -> None:
-        """Let nobody see records any more whose jobs have ended."""
+        """Hide records whose jobs have ended."""
         ended = (t.c.id.in_(ids), t.c.status != Status.PENDING, t.c.removed_at.is_(None))
         async with self._database.write() as connection:
             await connection.execute(update(t).where(*ended).values(removed_at=now_us))
 
     async def forget(self, ids: Sequence[str]) -> None:
-        """Delete the rows of records that were marked as removed."""
+        """Delete the rows of hidden records."""
         async with self._database.write() as connection:
             await connection.execute(delete(t).where(t.c.id.in_(ids), t.c.removed_at.is_not(None)))
 
     async def forget_deliveries(self, before_us: int) -> None:
-        """Delete what was to be told before a time and is over."""
+        """Delete finished deliveries from before a time."""
         over = deliveries.c.delivered_at.is_not(None) | deliveries.c.failed_at.is_not(None)
         async with self._database.write() as connection:
             await connection.execute(delete(deliveries).where(deliveries.c.created_at < before_us, over))

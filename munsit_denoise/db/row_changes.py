@@ -1,4 +1,4 @@
-"""How a row changes when its user cancels, deletes or removes a job: a pending job ends, an ended one keeps its end."""
+"""The row changes for cancelling, deleting and removing; a pending job ends, a finished one keeps its result."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ PENDING = t.c.status == Status.PENDING
 
 
 def cancelling() -> Change:
-    """Return the change that ends a pending job and nothing else."""
+    """Return the change that ends a pending job."""
     return _ending(CANCELLED) | {"updated_at": case((PENDING, now_us()), else_=t.c.updated_at)}
 
 
 def deleting() -> Change:
-    """Return the change that offers a job's files no more; the record stays."""
+    """Return the change that withdraws a job's files; the record stays."""
     return _ending(DELETED) | {
         "deleted_at": func.coalesce(t.c.deleted_at, now_us()),
         "updated_at": case((t.c.deleted_at.is_(None), now_us()), else_=t.c.updated_at),
@@ -27,7 +27,7 @@ def deleting() -> Change:
 
 
 def removing() -> Change:
-    """Return the change after which nobody sees a record."""
+    """Return the change that hides a record."""
     return deleting() | {"removed_at": now_us()}
 
 

@@ -1,4 +1,4 @@
-"""Between a record and its row."""
+"""Converts between records and rows."""
 
 from typing import Any
 
@@ -32,12 +32,12 @@ def to_row(record: DenoiseRecord) -> dict[str, Any]:
 
 
 def from_row(row: Row[Any]) -> DenoiseRecord:
-    """Return the record of a whole row."""
+    """Return the record of a complete row."""
     return from_values(dict(row._mapping))
 
 
 def from_values(fields: dict[str, Any]) -> DenoiseRecord:
-    """Return the record of a row's values by column, which it takes for itself."""
+    """Return the record of a row's values by column; modifies `fields`."""
     for name, column in _COLUMN_OF_FIELD.items():
         fields[name] = fields.pop(column)
     fields["quality"] = Quality(fields["quality"]) if fields["quality"] else None

@@ -1,4 +1,4 @@
-"""What a run of a job holds, makes and tells, between whoever runs jobs and their rows."""
+"""Values that runners of jobs and the database exchange."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from munsit_denoise.records import DenoiseRecord
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to run a job: void as soon as somebody else holds a newer one."""
+    """The right to run a job; void as soon as there is a newer one."""
 
     record: DenoiseRecord
     number: int
@@ -15,23 +15,23 @@ class Lease:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run has made: where it lies, and what there is to say of it, as JSON."""
+    """The result of a run: its files, and information on it as JSON."""
 
     key: str
     report: str | None = None
-    tiles_key: str | None = None  # where the pictures of both sounds lie
+    tiles_key: str | None = None  # storage key of the pictures of both sounds
     size_bytes: int = 0
     tiles_bytes: int = 0
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Where everything of it lies."""
+        """The storage keys of the result's files."""
         return (self.key, self.tiles_key) if self.tiles_key else (self.key,)
 
 
 @dataclass(frozen=True)
 class Beat:
-    """A sign of life of a run, and how far it has come."""
+    """A sign of life of a run, with its progress."""
 
     lease: Lease
     percent: int
@@ -45,5 +45,5 @@ class PendingJob:
     id: str
     user_id: str
     attempts: int
-    source_url: str | None  # set where the original is not here yet
+    source_url: str | None  # set while the original has not been downloaded
     created_at_us: int

@@ -1,4 +1,4 @@
-"""Words in a text, in any case: of all scripts (Unicode's case folding), while SQLite's own LIKE knows ASCII alone."""
+"""Searches text ignoring case in all scripts (Unicode case folding); SQLite's LIKE does so for ASCII only."""
 
 import re
 import unicodedata
@@ -8,11 +8,11 @@ from sqlalchemy import ColumnElement, Integer, and_, bindparam, func, or_
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
-FUNCTION = "has_folded"  # of two texts: whether the first holds the second, which is folded already
+FUNCTION = "has_folded"  # of two texts: whether the first contains the second, which is folded
 
 
 class byte_length(GenericFunction[int]):  # noqa: N801 - the name in SQL
-    """How many bytes a text has in UTF-8."""
+    """The length of a text in UTF-8 bytes."""
 
     type = Integer()
     inherit_cache = True
@@ -29,10 +29,10 @@ def _in_postgres(element: byte_length, compiler: Any, **keywords: Any) -> str:
 
 
 def matches(column: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Return the condition that a text holds the words of `parameters`.
+    """Return the condition that a text contains the words of `parameters`.
 
-    Texts of ASCII, most of them, are looked at by the database itself, a hundred times as fast as by the function, that
-    PostgreSQL has from the migrations; a text with other characters has more bytes than characters.
+    For ASCII text, the most common, the database's own LIKE is a hundred times as fast as the function; other text has
+    more bytes than characters. In PostgreSQL, migrations create the function.
     """
     other = byte_length(column) != func.length(column)
     folded = getattr(func, FUNCTION)(column, bindparam("words"))
@@ -40,7 +40,7 @@ def matches(column: ColumnElement[Any]) -> ColumnElement[bool]:
 
 
 def parameters(words: str) -> dict[str, object]:
-    """Return the words as the condition's parameters; what LIKE has a meaning for stands for itself."""
+    """Return the words as parameters of the condition, with LIKE's wildcards escaped."""
     if not words:
         return {"words": "", "pattern": "%%"}
     words = folded(words)
@@ -49,10 +49,10 @@ def parameters(words: str) -> dict[str, object]:
 
 
 def has_folded(text: str | None, words: str) -> bool:
-    """Say whether a text holds words that are folded already."""
+    """Return whether a text contains folded words."""
     return text is not None and words in folded(text)
 
 
 def folded(text: str) -> str:
-    """Return a text such that two which differ in case, or in how accents are written, are the same."""
+    """Return a text in which differences of case and of the encoding of accents are removed."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())

@@ -1,4 +1,4 @@
-"""A copy of a SQLite database, as it is at one moment, while others go on writing to it."""
+"""Copies a SQLite database at one moment while others write to it."""
 
 import os
 import shutil
@@ -13,9 +13,9 @@ COMPANIONS = ("-wal", "-shm", "-journal")
 
 
 def take_snapshot(database: Path, target: Path) -> None:
-    """Copy a database into one file, whole and durable, in place of a file that is there. Raises UnusableDatabase.
+    """Copy a database durably into one file, replacing an existing one. Raises UnusableDatabase.
 
-    A reader of SQLite's log of writes stops nobody, and sees one state from its first page to its last.
+    A reader of SQLite's write-ahead log blocks nobody, and sees a consistent state.
     """
     part = target.with_name(target.name + ".part")
     part.unlink(missing_ok=True)
@@ -24,7 +24,7 @@ def take_snapshot(database: Path, target: Path) -> None:
         opened = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S)
         with closing(opened) as source, closing(sqlite3.connect(part)) as copy:
             source.backup(copy)
-            copy.execute("PRAGMA journal_mode=DELETE")  # one file, without companions
+            copy.execute("PRAGMA journal_mode=DELETE")  # a single file, without companions
             verdict = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
     except sqlite3.Error as error:
         raise UnusableDatabase(f"The database {database} {_reason(error)}") from None
@@ -36,7 +36,7 @@ def take_snapshot(database: Path, target: Path) -> None:
 
 
 def put_in_place(snapshot: Path, database: Path) -> Path | None:
-    """Give a snapshot a database's place, which nobody may have open; return where what was there lies now.
+    """Move a snapshot to a database's place, which nobody may have open; return the new path of the old database.
 
     Raises OSError.
     """
@@ -50,9 +50,9 @@ def put_in_place(snapshot: Path, database: Path) -> Path | None:
 
 
 def _put_aside(database: Path) -> Path | None:
-    """Rename a database with what belongs to it to a name that is free; None where there is none."""
+    """Rename a database and its companions to a free name and return it; None if there is no database."""
     if not database.exists():
-        for ending in COMPANIONS:  # of a database that is gone: they would be taken for those of the new one
+        for ending in COMPANIONS:  # of a missing database: the new one would take them for its own
             database.with_name(database.name + ending).unlink(missing_ok=True)
         return None
     number = 1

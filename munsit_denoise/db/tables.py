@@ -1,4 +1,4 @@
-"""The tables. Times are microseconds since 1970, UTC, as integers: they sort and compare alike everywhere."""
+"""The tables. Times are microseconds since 1970, UTC, as integers, which compare the same in every database."""
 
 from sqlalchemy import (
     BigInteger,
@@ -31,8 +31,8 @@ users = Table(
     Column("id", String(36), primary_key=True),
     Column("name", Text, nullable=False, unique=True),
     Column("created_at", BigInteger, nullable=False),
-    Column("webhook_secret", Text),  # whsec_..., signs what is told to this user's servers
-    Column("turn_at", BigInteger),  # when a job of theirs was taken last, where workers share a queue
+    Column("webhook_secret", Text),  # whsec_..., signs the webhooks of this user
+    Column("turn_at", BigInteger),  # when one of their jobs was last taken from a shared queue
     Column("priority", Integer, nullable=False, server_default="0"),  # jobs of users with a higher one run first
 )
 Index(
@@ -136,8 +136,8 @@ uploads = Table(
     Column("track", Text),
 )
 
-# What has to be told to other people's servers, and how that went: a row comes in the transaction that ends its job.
-# The job's row may go before it, so it holds what is to be told.
+# Webhooks to deliver, and the state of each. A row is inserted in the transaction that ends its job; it holds the
+# message, because the job's row may be deleted first.
 deliveries = Table(
     "deliveries",
     metadata,
@@ -146,9 +146,9 @@ deliveries = Table(
     Column("user_id", String(36), ForeignKey("users.id"), nullable=False),
     Column("kind", String(16), nullable=False),
     Column("url", Text, nullable=False),
-    Column("host", Text, nullable=False),  # of the URL, and its port: one host is not told too much at a time
+    Column("host", Text, nullable=False),  # host and port of the URL, to limit simultaneous deliveries to one host
     Column("snapshot", Text, nullable=False),  # JSON: the values of HISTORY_COLUMNS when the job ended
-    Column("base", Text, nullable=False),  # of the URLs in what is told
+    Column("base", Text, nullable=False),  # of the URLs in the message
     Column("created_at", BigInteger, nullable=False),
     Column("due_at", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -170,7 +170,7 @@ Index(
     postgresql_where=text("delivered_at IS NULL AND failed_at IS NULL"),
 )
 
-# Minutes that were given and used, in milliseconds of sound: at most one reservation a job, which ends once.
+# Credits and reservations, in milliseconds of sound: at most one reservation per job, which ends once.
 transactions = Table(
     "transactions",
     metadata,
@@ -187,7 +187,7 @@ transactions = Table(
     CheckConstraint("(kind = 'reservation') = (job_id IS NOT NULL)", name="job_of_reservation"),
 )
 
-# Submissions that their client may repeat: the fingerprint is of the file's bytes and the options.
+# Submissions that their client may repeat; the fingerprint covers the file's bytes and the options.
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
@@ -196,10 +196,10 @@ idempotency_keys = Table(
     Column("fingerprint", String(64)),
     Column("job_id", String(36)),
     Column("created_at", BigInteger, nullable=False, index=True),
-    Column("touched_at", BigInteger, nullable=False),  # when whoever takes the first one in was last heard of
+    Column("touched_at", BigInteger, nullable=False),  # last sign of life of the server that receives it
 )
 
-# Uploads that come in parts: the storage knows how many bytes there are, this how many there will be.
+# Uploads in parts: the storage knows how many bytes there are, this table how many there will be.
 partial_uploads = Table(
     "partial_uploads",
     metadata,
@@ -215,7 +215,7 @@ partial_uploads = Table(
     CheckConstraint("offset_bytes >= 0 AND offset_bytes <= length_bytes", name="offset"),
 )
 
-# Which installation this is; its storage carries the same id.
+# The id of this installation, which its storage has too.
 installation = Table(
     "installation",
     metadata,
@@ -223,8 +223,8 @@ installation = Table(
     Column("created_at", BigInteger, nullable=False),
 )
 
-# What one process of many holds for a while, and gives up by saying nothing more: an upload that it adds to, a key
-# whose first submission comes in.
+# Locks of one process among many, which expire unless renewed: on an upload in progress, or on a key whose first
+# submission is being received.
 holds = Table(
     "holds",
     metadata,
@@ -233,7 +233,7 @@ holds = Table(
     Column("until", BigInteger, nullable=False),
 )
 
-# A page of history reads this index alone, newest first, whatever the table's size.
+# A page of history reads only this index, newest first, whatever the size of the table.
 Index(
     "ix_denoise_records_history",
     denoise_records.c.user_id,

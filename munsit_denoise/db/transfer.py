@@ -1,4 +1,4 @@
-"""All rows of one database into another, in one transaction. Every function blocks, and raises UnusableDatabase."""
+"""Copies all rows into another database in one transaction. Every function blocks and may raise UnusableDatabase."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ DIGEST_BITS = 256
 
 
 def prepare_target(url: str) -> None:
-    """Give an empty database this version's schema; leave one that has it. Raises UnusableDatabase for another."""
+    """Create this version's schema in an empty database, or keep it. Raises UnusableDatabase for another schema."""
     with connected(url) as connection:
         found, wanted, _ = revisions(connection)
     if not found:
@@ -29,10 +29,9 @@ def prepare_target(url: str) -> None:
 
 
 def copy_rows(source_url: str, target_url: str, *after: str) -> int:
-    """Copy all rows into an empty database, and compare them; return how many. All of them arrive, or none.
+    """Copy all rows into an empty database and compare them; return their number. Either all rows arrive or none.
 
-    The statements that come `after` are part of the same transaction. Raises UnusableDatabase also when the rows are
-    not the same there.
+    The statements in `after` run in the same transaction. Raises UnusableDatabase, also if the rows differ.
     """
     with connected(source_url) as source, connected(target_url, writes=True) as target:
         if target.dialect.name == "postgresql":
@@ -48,19 +47,19 @@ def copy_rows(source_url: str, target_url: str, *after: str) -> int:
 
 
 def is_empty(url: str) -> bool:
-    """Say whether a database holds no row."""
+    """Return whether a database holds no row."""
     with connected(url) as connection:
         return _is_empty(connection)
 
 
 def compare_rows(source_url: str, target_url: str) -> int:
-    """Return how many rows there are, once all are the same in both. Raises UnusableDatabase when they are not."""
+    """Return the number of rows if they are the same in both. Raises UnusableDatabase otherwise."""
     with connected(source_url) as source, connected(target_url) as target:
         return _compare(source, target)
 
 
 def _tables() -> Sequence[Table]:
-    """Return the tables, each behind those that it refers to; which installation it is comes last."""
+    """Return the tables, each after those it refers to; `installation` comes last."""
     ordered = [table for table in metadata.sorted_tables if table is not installation]
     return [*ordered, installation]
 
@@ -96,7 +95,7 @@ def _compare(source: Connection, target: Connection) -> int:
 
 
 def _digest(connection: Connection, table: Table) -> tuple[int, int]:
-    """Return how many rows there are and a digest of their values, in whatever order they come."""
+    """Return the number of rows, and a digest of their values that does not depend on their order."""
     count, digest = 0, 0
     for rows in _batches(connection, table):
         for row in rows:

@@ -1,4 +1,4 @@
-"""What is wrong with a database that does not answer: told to clients as an error, and to the log once."""
+"""Errors of a database that does not answer: translated for clients, and logged once."""
 
 import logging
 import sqlite3
@@ -19,13 +19,13 @@ GONE = "is not where it was opened: its file was removed or replaced; put it bac
 
 
 class Trouble:
-    """Remembers what was told already, until the database answers again."""
+    """Remembers which error was logged, until the database answers again."""
 
     def __init__(self) -> None:
         self._told: set[str] = set()
 
     def told(self, error: sqlite3.Error) -> Unavailable | None:
-        """Return what an error means for whoever asked, None for one that is a mistake of ours."""
+        """Return the client's error for a database error, or None for a bug of ours."""
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if isinstance(error, sqlite3.IntegrityError):
             return None
@@ -36,7 +36,7 @@ class Trouble:
         return self._broken(BROKEN[code], str(error))
 
     def gone(self) -> DatabaseBroken:
-        """Return what whoever asked is told when the database's file is not in its place."""
+        """Return the client's error if the database's file was moved."""
         return self._broken(GONE, "nothing would be kept")
 
     def _broken(self, what: str, reason: str) -> DatabaseBroken:
@@ -46,7 +46,7 @@ class Trouble:
         return DatabaseBroken()
 
     def over(self) -> None:
-        """The database has answered."""
+        """Note that the database has answered."""
         if self._told:
             self._told.clear()
             log.warning("The database answers again.")

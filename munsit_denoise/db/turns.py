@@ -1,7 +1,7 @@
-"""The queue's order in PostgreSQL: users in turn by priority, each job with one worker at a time.
+"""The queue's order in PostgreSQL: users in turn within each priority, and one worker at a time for each job.
 
-A job is free while it has no heartbeat (`heartbeat_at`), or none within the time of a lease. Times are the database's
-own: the clocks of workers may differ.
+A job is free if it has no heartbeat (`heartbeat_at`), or none within the time of a lease. Times are the database's own,
+because clocks of workers may differ.
 """
 
 from collections.abc import Collection, Sequence
@@ -20,14 +20,14 @@ NOW_US: ColumnElement[int] = literal_column("(extract(epoch FROM clock_timestamp
 
 @dataclass(frozen=True)
 class Turn:
-    """A job that waits, and whose it is."""
+    """A waiting job and its user."""
 
     job_id: str
     user_id: str
 
 
 class Turns:
-    """The line of jobs in PostgreSQL, of those to run or of those whose original is to be fetched first.
+    """The queue of jobs in PostgreSQL: of those to run, or of those with an original to download.
 
     Every method may raise DatabaseBusy.
     """
@@ -38,9 +38,9 @@ class Turns:
         self._kind = t.c.source_url.is_not(None) if fetches else t.c.source_url.is_(None)
 
     async def take(self) -> Turn | None:
-        """Take the next job, None when none is free.
+        """Take the next job, or None if none is free.
 
-        It is the oldest of the user whose last turn is the longest ago, of those with the highest priority.
+        Among the users with the highest priority, it is the oldest job of the user whose last turn is longest ago.
         """
         async with self._database.write() as connection:
             row = (await connection.execute(self._next())).one_or_none()
@@ -51,7 +51,7 @@ class Turns:
         return Turn(row.id, row.user_id)
 
     async def keep(self, job_ids: Sequence[str]) -> None:
-        """Give a sign of life for jobs that were taken and run no lease yet."""
+        """Renew jobs that were taken and have no lease yet."""
         async with self._database.write() as connection:
             pending = (t.c.id.in_(job_ids), t.c.status == Status.PENDING)
             await connection.execute(update(t).where(*pending).values(heartbeat_at=NOW_US))
@@ -63,13 +63,13 @@ class Turns:
             await connection.execute(update(t).where(*pending).values(heartbeat_at=None))
 
     async def leases(self, job_ids: Collection[str]) -> dict[str, int]:
-        """Return the present lease of each of these jobs that has not ended."""
+        """Return the current lease of each of these jobs that has not ended."""
         query = select(t.c.id, t.c.lease).where(t.c.id.in_(job_ids), t.c.status == Status.PENDING)
         async with self._database.read() as connection:
             return {row[0]: row[1] for row in await connection.execute(query)}
 
     async def line(self, limit: int) -> list[Turn]:
-        """Return the jobs that wait, in the order in which they will be taken if nobody else comes."""
+        """Return the waiting jobs, in the order in which they will be taken if no other job arrives."""
         rank = func.row_number().over(partition_by=t.c.user_id, order_by=(t.c.created_at, t.c.id)).label("rank")
         columns = (t.c.id, t.c.user_id, t.c.created_at, users.c.turn_at, users.c.priority, rank)
         inner = select(*columns).join(users).where(self._free()).subquery()
@@ -79,14 +79,14 @@ class Turns:
             return [Turn(*row) for row in await connection.execute(query.limit(limit))]
 
     async def counts(self) -> dict[str, int]:
-        """Return how many jobs of each user wait or run."""
+        """Return the number of waiting and running jobs of each user."""
         pending = (t.c.status == Status.PENDING, self._kind)
         query = select(t.c.user_id, func.count()).where(*pending).group_by(t.c.user_id)
         async with self._database.read() as connection:
             return {row[0]: row[1] for row in await connection.execute(query)}
 
     async def unannounced(self, limit: int) -> list[str]:
-        """Return free jobs that no waiting entry of the queue names: their worker died, or their entry was lost."""
+        """Return free jobs without a waiting queue entry: their worker died, or the entry was lost."""
         named = literal_column(
             "EXISTS (SELECT 1 FROM procrastinate_jobs q WHERE q.status = 'todo'"
             " AND q.args->>'record_id' = denoise_records.id)",
@@ -104,6 +104,6 @@ class Turns:
 
     def _free(self) -> ColumnElement[bool]:
         silent = or_(t.c.heartbeat_at.is_(None), t.c.heartbeat_at < NOW_US - self._lease_us)
-        waited = func.greatest(t.c.attempts - 1, literal(0)) * self._delay_us  # after the second broken run, and more
+        waited = func.greatest(t.c.attempts - 1, literal(0)) * self._delay_us  # from the second broken run on
         rested = or_(t.c.attempts < 2, t.c.updated_at < NOW_US - waited)
         return and_(t.c.status == Status.PENDING, t.c.removed_at.is_(None), self._kind, silent, rested)

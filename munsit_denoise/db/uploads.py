@@ -1,4 +1,4 @@
-"""Files that were uploaded before the jobs that use them."""
+"""Uploaded files that wait for their jobs."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
@@ -15,12 +15,12 @@ from munsit_denoise.db.tables import uploads as t
 from munsit_denoise.errors import UploadNotFound
 from munsit_denoise.records import Upload
 
-CheckUpload = Callable[[AsyncConnection, str, int], Awaitable[None]]  # of a user's id, and a size in bytes
+CheckUpload = Callable[[AsyncConnection, str, int], Awaitable[None]]  # takes a user's id and a size in bytes
 
 
 @cache
 def waiting_uploads(unused: bool) -> Query:
-    """Return the question for number and size of a user's files, or of those that no job came of."""
+    """Return the query for number and size of a user's files, or only of those without a job."""
     user_id: BindParameter[Any] = bindparam("user_id")
     own = t.c.user_id == user_id
     query = select(t.c.audio_size.label("size_bytes")).where(own)
@@ -33,21 +33,21 @@ def waiting_uploads(unused: bool) -> Query:
 
 
 class Uploads:
-    """Uploads in SQL. Every method may raise DatabaseBusy; those that write, StorageFull as well."""
+    """Uploads in SQL. Every method may raise DatabaseBusy, and those that write also StorageFull."""
 
     def __init__(self, database: Database, check: CheckUpload | None = None) -> None:
-        """`check` refuses a user's file in the transaction that would accept it."""
+        """`check` may refuse a user's file in the transaction that accepts it."""
         self._database, self._check = database, check
 
     async def insert(self, upload: Upload) -> None:
-        """Commit a new upload. Raises what the check raises."""
+        """Commit a new upload. Raises what `check` raises."""
         async with self._database.write() as connection:
             if self._check is not None:
                 await self._check(connection, upload.user_id, upload.audio_size_bytes)
             await connection.execute(insert(t).values(upload_row(upload)))
 
     async def get_own(self, user_id: str, upload_id: str) -> Upload:
-        """Return a user's upload. Raises UploadNotFound, also for one that is not theirs."""
+        """Return a user's upload. Raises UploadNotFound, also for one of another user."""
         query = select(t).where(t.c.id == upload_id, t.c.user_id == user_id)
         async with self._database.read() as connection:
             row = (await connection.execute(query)).one_or_none()
@@ -66,28 +66,28 @@ class Uploads:
         )
 
     async def waiting(self, user_id: str, *, unused: bool = False) -> tuple[int, int]:
-        """Return how many files a user has uploaded and their size in bytes; `unused`: those that no job came of.
+        """Return number and size in bytes of a user's files; `unused`: only of those without a job.
 
-        What comes in parts counts with its whole length, however much of it is there. The second question costs a
-        look at the user's records since the oldest of the files.
+        Uploads in parts count with their full length. With `unused`, the query reads the user's records since the
+        oldest file.
         """
         rows = await self._database.readers.ask(waiting_uploads(unused), {"user_id": user_id}, list)
         count, size_bytes = rows[0]
         return count, size_bytes
 
     async def delete(self, upload_id: str) -> None:
-        """Forget an upload; one that is not there is fine."""
+        """Delete an upload's row; a missing row is no error."""
         async with self._database.write() as connection:
             await connection.execute(delete(t).where(t.c.id == upload_id))
             await connection.execute(delete(partial).where(partial.c.id == upload_id))
 
     async def older_than(self, created_at_us: int) -> list[str]:
-        """Return the ids of the uploads that came before a time."""
+        """Return the ids of uploads from before a time."""
         async with self._database.read() as connection:
             return list(await connection.scalars(select(t.c.id).where(t.c.created_at < created_at_us)))
 
     async def storage_keys(self, upload_ids: Sequence[str]) -> dict[str, set[str]]:
-        """Return the storage key that each of these uses, those that come in parts as well; others are left out."""
+        """Return the storage key of each of these uploads, including those in parts, without unknown ones."""
         whole = select(t.c.id, t.c.storage_key).where(t.c.id.in_(upload_ids))
         parts = select(partial.c.id, partial.c.storage_key).where(partial.c.id.in_(upload_ids))
         async with self._database.read() as connection:
@@ -103,7 +103,7 @@ def upload_row(upload: Upload) -> dict[str, Any]:
 
 
 def _unfinished(user_id: BindParameter[Any]) -> Select[tuple[int]]:
-    """Select the lengths of a user's uploads that have not all come in."""
+    """Select the lengths of a user's incomplete uploads."""
     return select(partial.c.length_bytes).where(
         partial.c.user_id == user_id, partial.c.offset_bytes < partial.c.length_bytes
     )

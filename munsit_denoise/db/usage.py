@@ -1,4 +1,4 @@
-"""What a user has: jobs, minutes and bytes, counted from the rows."""
+"""A user's jobs, minutes and bytes, counted from the rows."""
 
 from dataclasses import dataclass
 
@@ -14,21 +14,21 @@ from munsit_denoise.records import Status
 
 @dataclass(frozen=True)
 class Counted:
-    """What a user has."""
+    """The counts of a user."""
 
-    jobs: dict[str, int]  # by status, each of them
-    processed_s: float  # of sound, in jobs that succeeded
+    jobs: dict[str, int]  # by status, with all statuses
+    processed_s: float  # of sound, in successful jobs
     stored_bytes: int
 
 
 class Counts:
-    """Counts over a user's rows. Every method may raise DatabaseBusy."""
+    """Counts a user's rows. Every method may raise DatabaseBusy."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def of(self, user_id: str) -> Counted:
-        """Return what a user has at present."""
+        """Return a user's counts."""
         async with self._database.read() as connection:
             jobs, processed_s, results_bytes = await _jobs(connection, user_id)
             stored_bytes = results_bytes + await _originals_bytes(connection, user_id)
@@ -36,7 +36,7 @@ class Counts:
 
 
 async def _jobs(connection: AsyncConnection, user_id: str) -> tuple[dict[str, int], float, int]:
-    """Return a user's jobs by status, the sound of those that succeeded and the size of their results and pictures."""
+    """Return a user's jobs by status, the sound of successful ones, and the size of results and pictures."""
     result_bytes = case((t.c.result_gone_at.is_(None), t.c.result_bytes), else_=0)
     kept_bytes = func.sum(case((t.c.deleted_at.is_(None), result_bytes + KEPT_TILES_BYTES), else_=0))
     columns = (t.c.status, func.count().label("jobs"), func.sum(t.c.audio_duration).label("sound_s"))
@@ -48,7 +48,7 @@ async def _jobs(connection: AsyncConnection, user_id: str) -> tuple[dict[str, in
 
 
 async def _originals_bytes(connection: AsyncConnection, user_id: str) -> int:
-    """Return the size of a user's originals and waiting uploads; an upload and the jobs made of it share one file."""
+    """Return the size of a user's originals and waiting uploads; an upload and its jobs share one file."""
     is_there = (t.c.deleted_at.is_(None), t.c.original_gone_at.is_(None), t.c.removed_at.is_(None))
     file_id = func.coalesce(t.c.upload_id, t.c.id).label("file_id")
     of_jobs = select(file_id, t.c.audio_size.label("bytes")).where(t.c.user_id == user_id, *is_there)

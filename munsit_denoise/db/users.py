@@ -1,4 +1,4 @@
-"""Deleting users: first their keys, then their data, then themselves."""
+"""Deletes users: first their keys, then their data, then their row."""
 
 from collections.abc import Collection, Sequence
 
@@ -24,12 +24,12 @@ from munsit_denoise.records import Status
 
 WITH_FILES = (denoise_records, uploads, partial_uploads)
 WITHOUT_FILES = (deliveries, idempotency_keys, transactions, balances, api_keys)
-RAISED = Query(select(users.c.id, users.c.priority).where(text("priority <> 0")))  # as the index has it
+RAISED = Query(select(users.c.id, users.c.priority).where(text("priority <> 0")))  # matches the condition of the index
 AT_A_TIME = 500  # ids in one statement
 
 
 class Users:
-    """Users in SQL. Every method may raise DatabaseBusy; those that write, StorageFull as well."""
+    """Users in SQL. Every method may raise DatabaseBusy, and those that write also StorageFull."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -43,18 +43,18 @@ class Users:
         return str(user_id)
 
     async def priorities(self) -> dict[str, int]:
-        """Return the priorities of the users, by their ids, who have another one than 0."""
+        """Return the priorities that differ from 0, by user id."""
         return dict(await self._database.readers.ask(RAISED, {}, list))
 
     async def set_priority(self, user_id: str, priority: int) -> None:
-        """Give a user a priority: their jobs run before those of users with a lower one. Raises NotFound."""
+        """Set a user's priority: their jobs run before those of users with a lower one. Raises NotFound."""
         async with self._database.write() as connection:
             change = update(users).where(users.c.id == user_id).values(priority=priority)
             if not (await connection.execute(change)).rowcount:
                 raise NotFound("There is no such user.")
 
     async def shut_out(self, user_id: str) -> int:
-        """Revoke a user's keys, and let nobody see their records; return how many jobs end by that."""
+        """Revoke a user's keys and hide their records; return how many jobs that ends."""
         own = (denoise_records.c.user_id == user_id, denoise_records.c.removed_at.is_(None))
         pending = select(func.count()).where(*own, denoise_records.c.status == Status.PENDING)
         theirs = (api_keys.c.user_id == user_id, api_keys.c.revoked_at.is_(None))
@@ -65,13 +65,13 @@ class Users:
         return ended
 
     async def folders(self, user_id: str) -> Sequence[str]:
-        """Return the ids of everything of a user's that has files."""
+        """Return the ids of all records and uploads of a user that have files."""
         async with self._database.read() as connection:
             found = [await connection.scalars(select(t.c.id).where(t.c.user_id == user_id)) for t in WITH_FILES]
             return [id_ for ids in found for id_ in ids]
 
     async def forget(self, user_id: str, ids: Collection[str]) -> bool:
-        """Delete the rows of these ids, whose files are gone, and then the user; False when more has come meanwhile."""
+        """Delete the rows of these ids, whose files are gone, and then the user; False if new rows have appeared."""
         listed = list(ids)
         async with self._database.write() as connection:
             for start in range(0, len(listed), AT_A_TIME):

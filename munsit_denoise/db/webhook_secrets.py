@@ -1,4 +1,4 @@
-"""The secret by which a user's servers know that a webhook is ours: made when it is needed first."""
+"""The secret that signs a user's webhooks, created at its first use."""
 
 import base64
 import secrets
@@ -10,7 +10,7 @@ from munsit_denoise.db.tables import users as t
 from munsit_denoise.errors import NotFound
 
 BEGINNING = "whsec_"
-SECRET_BYTES = 32  # Standard Webhooks 1.0 wants 24 to 64
+SECRET_BYTES = 32  # Standard Webhooks 1.0 requires 24 to 64
 
 
 class WebhookSecrets:
@@ -24,11 +24,11 @@ class WebhookSecrets:
         return await self._kept(t.c.id == user_id)
 
     async def of_name(self, name: str) -> str:
-        """Return the secret of the user of a name. Raises NotFound."""
+        """Return the secret of the user with this name. Raises NotFound."""
         return await self._kept(t.c.name == name)
 
     async def rotate(self, name: str) -> str:
-        """Return a new secret for the user of a name; the old one is void. Raises NotFound."""
+        """Replace the secret of the user with this name and return the new one. Raises NotFound."""
         return await self._change(t.c.name == name, new_secret())
 
     async def _kept(self, which: ColumnElement[bool]) -> str:
