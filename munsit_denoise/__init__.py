@@ -1,4 +1,4 @@
-"""munsit-denoise: a self-hosted server that removes noise from recordings and videos, and its engine for programs."""
+"""munsit-denoise: a self-hosted server that removes noise from recordings and videos, and a Python library."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ __all__ = ["DenoiseError", "Denoiser", "EngineOptions", "enhance", "enhance_file
 
 
 def __getattr__(name: str) -> Any:
-    """Load what programs use when they first name it: a server or a command needs none of it."""
+    """Import the library's functions at their first use; the server and the commands do not need them."""
     if name not in __all__:
         raise AttributeError(f"module 'munsit_denoise' has no attribute {name!r}")
     from munsit_denoise import api, errors

@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line; Ctrl-C while it is still being loaded is as quiet as later."""
+    """Run the command line; Ctrl-C during the imports exits without a traceback."""
     try:
         from munsit_denoise.cli import main as run
 

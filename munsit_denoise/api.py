@@ -1,4 +1,4 @@
-"""What Python programs use: arrays and files without noise, without a server. PyTorch is loaded when it is needed."""
+"""The Python library: removes noise from arrays and files without a server. PyTorch is loaded at the first use."""
 
 import os
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from munsit_denoise.engine.pool import PooledDenoiser
 
 
-QualityName = Literal["standard", "best"]  # best: two models together, with the extra munsit-denoise[best]
+QualityName = Literal["standard", "best"]  # best: two models together; needs the extra munsit-denoise[best]
 Strength = float | Literal["transcription"]
-KeepName = Literal["voice", "voice+music"]  # voice+music: whatever rises above the steady background stays too
+KeepName = Literal["voice", "voice+music"]  # voice+music: keeps whatever rises above the steady background
 
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """Where and how the model runs; one engine serves all who ask for the same."""
+    """Where and how the model runs; calls with equal options share one engine."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: int = 0  # cores that the model uses; 0: all
+    threads: int = 0  # cores that the model uses; 0 means all
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the processor has it
-    enhancer: str = "munsit-denoise"  # the model of the standard quality, by the name that its package gives it
+    enhancer: str = "munsit-denoise"  # the model of the standard quality, by the name of its entry point
 
 
 DEFAULT_ENGINE = EngineOptions()
@@ -61,7 +61,7 @@ class Denoiser:
         keep: KeepName = "voice",
         engine: EngineOptions = DEFAULT_ENGINE,
     ) -> None:
-        """Begin a recording; a `strength` of 0 changes nothing. Raises TypeError, ValueError, RuntimeError, OSError."""
+        """Start a recording; a `strength` of 0 changes nothing. Raises TypeError, ValueError, RuntimeError, OSError."""
         rate_hz, self._channels = index(sample_rate_hz), index(channels)
         _check_format(rate_hz, self._channels)
         self._stream = _opened(engine)(rate_hz, self._channels, _treatment(strength, quality, keep))
@@ -69,11 +69,11 @@ class Denoiser:
         self._ended = False
 
     def feed(self, block: NDArray[Any]) -> Samples:
-        """Take samples and return those that are ready, often none, in float32 at full scale 1.
+        """Take samples and return those that are ready, often none, as float32 with full scale 1.
 
-        Blocks are [frames, channels], for one channel also [frames], in which shape results come back, too. Integers
-        count by the range of their type: 32,767 in int16 is full scale, 128 in uint8 is silence.
-        Raises TypeError for what is no array of numbers, ValueError for another shape and for what is not finite.
+        Blocks are [frames, channels], or [frames] for one channel; results have the same form. Integers are scaled by
+        the range of their type: 32,767 in int16 is full scale, 128 in uint8 is silence. Raises TypeError for anything
+        but an array of numbers, ValueError for another shape and for values that are not finite.
         """
         samples = as_full_scale(block)
         if self._ended:
@@ -85,7 +85,7 @@ class Denoiser:
         return self._shaped(self._stream.feed(frames))
 
     def flush(self) -> Samples:
-        """Return the rest; the recording ends here."""
+        """Return the remaining frames and end the recording."""
         self._ended = True
         return self._shaped(self._stream.flush())
 
@@ -171,7 +171,7 @@ def _treatment(strength: Strength, quality: str, keep: str) -> Treatment:
     return Treatment(float(strength), Quality(quality), Keep(keep))
 
 
-@cache  # the model is loaded once a process, when it is first needed
+@cache  # the model is loaded once per process, at its first use
 def _opened(engine: EngineOptions) -> "MakeDenoiser":
     from munsit_denoise.engine.open import open_engine
 
@@ -188,7 +188,7 @@ def _check_format(rate_hz: int, channels: int) -> None:
 
 
 def _check_within(name: str, value: float, bounds: tuple[float, float]) -> None:
-    if not bounds[0] <= value <= bounds[1]:  # False for what is not a number, too
+    if not bounds[0] <= value <= bounds[1]:  # False for not-a-number, too
         raise ValueError(f"{name} is {value}; it can be {bounds[0]:g} to {bounds[1]:g}")
 
 

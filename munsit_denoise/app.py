@@ -1,4 +1,4 @@
-"""The ASGI app: routes over services that live as long as it does."""
+"""The ASGI app: its routes, and services that live as long as the app."""
 
 import re
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ from munsit_denoise.settings import Settings
 
 
 class LifespanState(TypedDict):
-    """What the lifespan hands to every request."""
+    """What the lifespan passes to every request."""
 
     services: Services
 
@@ -35,9 +35,8 @@ class LifespanState(TypedDict):
 def create_app(settings: Settings, *, locked: bool = False) -> Starlette:
     """Return the app; its `state.stop` ends streams and jobs and refuses new work.
 
-    Why it cannot go on is told to `state.give_up`, which a server sets before it starts.
-
-    `locked` says that the caller holds the data already (see `lock.only_server`).
+    If the app cannot continue, it calls `state.give_up` with the reason; a server sets this before it starts. `locked`
+    means that the caller holds the lock on the data (see `lock.only_server`).
     """
 
     measured = Metrics()
@@ -66,12 +65,12 @@ def create_app(settings: Settings, *, locked: bool = False) -> Starlette:
     ]
     app = _App(routes=routes, lifespan=lifespan, exception_handlers={DenoiseError: _on_error})
     app.measured, app.origins = measured, settings.cors_from
-    app.state.give_up = lambda _: None  # a server that can stop puts its own here
+    app.state.give_up = lambda _: None  # a server sets its own
     return app
 
 
 class _Mount(Mount):
-    """Every path below its own, one with a line end in it as well: the dialect answers for that, too."""
+    """Matches every path below its own, even with a line break, so that the dialect answers for it."""
 
     def __init__(self, path: str, app: ASGIApp) -> None:
         super().__init__(path, app)
@@ -83,7 +82,7 @@ class _App(Starlette):
     origins: tuple[str, ...]
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Put the headers around everything, the handlers of crashes included, and the log around them."""
+        """Put the security headers around everything, including crash handlers, and the log around them."""
         allowed = allow_origins(super().build_middleware_stack(), self.origins)
         return AccessLog(SafeHeaders(allowed), self.measured, RouteNames(self.routes))
 

@@ -1,4 +1,4 @@
-"""Limits and retention from the settings, as `jobs/` and `db/` take them."""
+"""Converts limits and retention times of the settings to the types of `jobs/` and `db/`."""
 
 from munsit_denoise.db.bounds import JobBounds, UploadBounds
 from munsit_denoise.engine.catalogue import has_best
@@ -17,12 +17,12 @@ NO_BEST = (
 
 
 def keep_of(settings: Settings) -> RetentionTimes:
-    """Return for how long files and records are kept."""
+    """Return how long files and records are kept."""
     return RetentionTimes(settings.keep_originals_days, settings.keep_results_days, settings.keep_records_days)
 
 
 def limits_of(settings: Settings) -> UploadLimits:
-    """Return how much may come in and wait."""
+    """Return the limits on uploads and waiting jobs."""
     return UploadLimits(
         upload_mb=settings.max_upload_mb,
         duration_minutes=settings.max_duration_minutes,
@@ -36,18 +36,18 @@ def limits_of(settings: Settings) -> UploadLimits:
 
 
 def job_bounds_of(settings: Settings) -> JobBounds:
-    """Return how many jobs may wait where many servers take them in."""
+    """Return the limits on waiting jobs for several servers."""
     result_bytes = settings.max_result_mb_per_user * MIB
     return JobBounds(settings.max_pending_jobs, settings.max_pending_jobs_per_user, result_bytes)
 
 
 def upload_bounds_of(settings: Settings) -> UploadBounds:
-    """Return how many files may wait where many servers take them in."""
+    """Return the limits on waiting uploads for several servers."""
     return UploadBounds(settings.max_uploads_per_user, settings.max_uploads_mb_per_user * MIB)
 
 
 def qualities_of(settings: Settings) -> Qualities:
-    """Return which qualities can be asked for. Raises CannotGoOn when the usual one is not installed."""
+    """Return the available qualities. Raises CannotGoOn if the default one is not installed."""
     found = Qualities(Quality(settings.quality), has_best())
     if found.usual is Quality.BEST and not found.has_best:
         raise CannotGoOn(NO_BEST)

@@ -55,7 +55,7 @@ def serve(
     chosen = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = settings_of_command(**chosen)
     with one_line_errors():
-        from munsit_denoise.serve import run_server  # the server's parts are not needed for the other commands
+        from munsit_denoise.serve import run_server  # other commands do not need it
 
         run_server(settings)
 
@@ -130,7 +130,7 @@ def worker() -> None:
     """Run jobs for servers on other machines; all use the same PostgreSQL database."""
     settings = settings_of_command()
     with one_line_errors():
-        from munsit_denoise.worker import run_worker  # the worker's parts are not needed for the other commands
+        from munsit_denoise.worker import run_worker  # other commands do not need it
 
         run_worker(settings)
 

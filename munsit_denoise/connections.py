@@ -1,4 +1,4 @@
-"""Idle connections, connections whose reader has stopped reading, and the descriptors that all of them need."""
+"""Limits on idle connections and stalled readers, and the file descriptors for them."""
 
 import asyncio
 import resource
@@ -10,12 +10,12 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 RESERVED_DESCRIPTORS = 256  # for files, programs and the database
 ENOUGH_DESCRIPTORS = 2**16
-STALLED_TIMEOUT_S = 25  # a reader that takes nothing for so long is dropped
-LOOK_S = 5  # how often is looked
+STALLED_TIMEOUT_S = 25  # a client that accepts nothing for this long is dropped
+LOOK_S = 5  # interval of the checks
 
 
 def raise_descriptor_limit() -> int:
-    """Let this process open as many files and connections as it may; return how many."""
+    """Raise this process's limit on open files as far as allowed; return the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = ENOUGH_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, ENOUGH_DESCRIPTORS)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -26,21 +26,21 @@ def raise_descriptor_limit() -> int:
 
 
 def most_connections(descriptors: int) -> int:
-    """Return how many connections there may be, so that jobs have descriptors for what they open."""
+    """Return the largest number of connections that leaves enough descriptors for jobs."""
     few = descriptors < 2 * RESERVED_DESCRIPTORS
     return max(descriptors // 4, 1) if few else descriptors - RESERVED_DESCRIPTORS
 
 
 class Connection(Protocol):
-    """What can be closed to make room."""
+    """A connection that can be closed."""
 
     def drop(self) -> None:
-        """Close at once, whatever has not been written yet."""
+        """Close at once, without sending what is buffered."""
         ...
 
 
 class IdleConnections:
-    """The connections that ask for nothing at present, the oldest first: they make room for others."""
+    """Connections without a request, the oldest first; they are closed to make room for others."""
 
     def __init__(self, trusted: str, max_per_address: int) -> None:
         self._trusted, self._max = ProxyHeadersMiddleware(_nothing, trusted).trusted_hosts, max_per_address
@@ -49,7 +49,7 @@ class IdleConnections:
         self._most = most_connections(raise_descriptor_limit())
 
     def add(self, connection: Connection, address: str) -> None:
-        """Note a connection; the oldest of its address goes where there are too many."""
+        """Add a connection; if its address has too many, the oldest one of them is closed."""
         self.discard(connection)
         own = self._by_address.setdefault(address, OrderedDict())
         self._all[connection] = address
@@ -58,7 +58,7 @@ class IdleConnections:
             self._close(next(iter(own)))
 
     def discard(self, connection: Connection) -> None:
-        """Forget a connection that asks for something now, or has gone."""
+        """Remove a connection that has a request again, or is closed."""
         address = self._all.pop(connection, None)
         if address is not None:
             del self._by_address[address][connection]
@@ -66,7 +66,7 @@ class IdleConnections:
                 del self._by_address[address]
 
     def make_room(self, connections: int) -> bool:
-        """Say whether a new one of so many connections may stay; the oldest that asks for nothing goes for it."""
+        """Return whether a new connection may stay; if there are too many, the oldest idle one is closed for it."""
         if connections <= self._most:
             return True
         if self._all:
@@ -80,31 +80,31 @@ class IdleConnections:
 
 
 async def _nothing(*_: object) -> None:
-    """An app that the middleware is built around for the sake of its list of proxies."""
+    """An app for the middleware, of which only the list of proxies is used."""
 
 
 class ReaderWatch(asyncio.Protocol):
-    """Drops a connection whose reader takes nothing; stands before one of uvicorn's protocols."""
+    """Drops a connection whose client accepts nothing; a base class before one of uvicorn's protocols."""
 
     loop: asyncio.AbstractEventLoop
     transport: asyncio.Transport
     _timer: asyncio.TimerHandle | None = None
-    _unwritten_bytes = 0  # when the reader last took something,
+    _unwritten_bytes = 0  # when the client last accepted something,
     _taken_at_s = 0.0  # and when that was
 
     def pause_writing(self) -> None:
-        """Watch whether the reader takes anything."""
+        """Start to check whether the client accepts anything."""
         super().pause_writing()
         self._unwritten_bytes, self._taken_at_s = self.transport.get_write_buffer_size(), self.loop.time()
         self._timer = self.loop.call_later(LOOK_S, self._look)
 
     def resume_writing(self) -> None:
-        """Stop watching: it does."""
+        """Stop checking."""
         self._stop_watching()
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop watching."""
+        """Stop checking."""
         self._stop_watching()
         super().connection_lost(exc)
 

@@ -47,7 +47,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Quota:
-    """How much a limit allows: so many in so many seconds, or so many at the same time."""
+    """A limit: a number of requests within a time, or of simultaneous ones."""
 
     name: str
     amount: int
@@ -58,8 +58,8 @@ class DenoiseError(Exception):
     """The base of all errors; alone, a bug of the server. The message is a sentence for people."""
 
     message = "The server failed on this request. Please report it with the X-Request-ID of this answer."
-    retry_after_s: int | None = None  # when the same request may succeed, None where it never will
-    quota: Quota | None = None  # what was passed
+    retry_after_s: int | None = None  # when the same request may succeed; None if never
+    quota: Quota | None = None  # the limit that was exceeded
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or self.message)
@@ -91,13 +91,13 @@ class NotFound(DenoiseError):
 
 
 class AlreadyThere(DenoiseError):
-    """The name of what should be created is taken."""
+    """The name is already in use."""
 
     message = "This name is taken. Please choose another one."
 
 
 class WrongScope(DenoiseError):
-    """The key is valid and not meant for this."""
+    """The key's scope does not allow this."""
 
     message = "This API key may only read. Please use a key with the scope full."
 
@@ -109,7 +109,7 @@ class Gone(DenoiseError):
 
 
 class NotSubtractable(DenoiseError):
-    """Original and result are no sounds that can be subtracted sample by sample."""
+    """Original and result cannot be subtracted sample by sample."""
 
     message = "There is no residual: the result is not as long as the original, or its loudness was changed."
 
@@ -123,7 +123,7 @@ class InsufficientBalance(DenoiseError):
 
 
 class WrongOffset(DenoiseError):
-    """A part of an upload does not begin where the upload stands."""
+    """A part of an upload does not start at the upload's offset."""
 
     def __init__(self, offset_bytes: int) -> None:
         super().__init__(
@@ -139,7 +139,7 @@ class UploadInUse(DenoiseError):
 
 
 class UploadOverrun(DenoiseError):
-    """More came in than an upload was announced with."""
+    """The body exceeds the announced length of the upload."""
 
     message = "The upload is longer than its Upload-Length. Please start a new upload with the right length."
 
@@ -281,7 +281,7 @@ class DatabaseBusy(Unavailable):
 
 
 class OutcomeUnknown(DatabaseBusy):
-    """The connection broke while a change was committed: it may hold, whole, or not at all."""
+    """The answer to a commit was lost; the change was made completely, or not at all."""
 
 
 class DatabaseBroken(DatabaseBusy):
@@ -331,4 +331,4 @@ class Interrupted(DenoiseError):
 
 
 class CannotGoOn(Exception):
-    """The server cannot work as it is; the message is a sentence that says why and what to do."""
+    """The server cannot continue; the message says why and what to do."""

@@ -1,4 +1,4 @@
-"""How a process announces jobs and hears of them: alone, or through a database that many processes share."""
+"""How a process announces jobs and hears of them: in memory, or through a shared database."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -28,20 +28,20 @@ Loop = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Exchange:
-    """The bell and the queues of one process, and what has to go on behind them."""
+    """The bell and the queues of one process, and the loops behind them."""
 
     bell: Bell
-    queue: JobQueue  # jobs that can run
-    inbox: JobQueue  # whose original is to be fetched
-    announce: Beside | None = None  # puts a job into the shared queue, in the transaction that accepts it
-    pending: Callable[[], int] | None = None  # how many jobs have not ended, where others run some of them
-    leases: LeaseSource | None = None  # who knows what became of jobs elsewhere; None where this process knows all
+    queue: JobQueue  # jobs that are ready to run
+    inbox: JobQueue  # jobs whose original has to be downloaded
+    announce: Beside | None = None  # adds a job to the shared queue, in the transaction that accepts it
+    pending: Callable[[], int] | None = None  # the number of unfinished jobs, if other processes run some of them
+    leases: LeaseSource | None = None  # knows the state of jobs elsewhere; None if this process knows all
     loops: dict[str, Loop] = field(default_factory=dict)
-    tell_moves_to: Callable[[Callable[[], None]], None] | None = None  # calls what it is given when jobs moved anywhere
+    tell_moves_to: Callable[[Callable[[], None]], None] | None = None  # sets what to call when jobs have changed
 
 
 def open_exchange(settings: Settings, database: Database, *, serves: bool = True) -> Exchange:
-    """Return what fits the database; a process that serves nobody hears no events."""
+    """Return the exchange for the database; a process without requests receives no events."""
     return _shared(settings, database, serves=serves) if settings.is_cluster else _alone(settings, Users(database))
 
 
@@ -51,7 +51,7 @@ def _alone(settings: Settings, users: Users) -> Exchange:
 
 
 def _shared(settings: Settings, database: Database, *, serves: bool) -> Exchange:
-    from munsit_denoise.db.entries import Entries  # the extra `cluster`, which a process of its own does without
+    from munsit_denoise.db.entries import Entries  # needs the extra `cluster`
     from munsit_denoise.db.turns import Turns
     from munsit_denoise.events.postgres import PostgresBell
     from munsit_denoise.queue.postgres import FETCHES, JOBS, PostgresQueue
@@ -77,7 +77,7 @@ def _shared(settings: Settings, database: Database, *, serves: bool) -> Exchange
     async def sweep_forever() -> None:
         while True:
             await anyio.sleep(lease_s / 3)
-            with suppress(Unavailable):  # the next round sweeps as much
+            with suppress(Unavailable):  # the next round does the same
                 await queue.sweep()
                 await inbox.sweep()
 

@@ -1,4 +1,4 @@
-"""Results on a disk, without a server: they appear whole or not at all, and never in the place of what must stay."""
+"""Writes results to disk without a server: they appear complete or not at all, and replace nothing by accident."""
 
 import errno
 import fcntl
@@ -16,15 +16,15 @@ from munsit_denoise.jobs.pipeline import Denoiser, PipelineTask, enhance_file
 from munsit_denoise.media.formats import result_extension
 from munsit_denoise.media.probe import probe
 
-EXISTS = "exists already; overwrite=True replaces it"  # the command line says it in its own words
-PREFIX = ".munsit-denoise-"  # of hidden folders that hold what is not finished
+EXISTS = "exists already; overwrite=True replaces it"  # the command line words it differently
+PREFIX = ".munsit-denoise-"  # of hidden folders with unfinished files
 
 
 @contextmanager
 def workplace(folder: Path) -> Iterator[Path]:
-    """Yield a hidden folder inside a folder, which goes with all it holds when the block ends.
+    """Yield a hidden temporary folder inside a folder.
 
-    It is locked while this process lives, so that another run can tell one that a kill left. Raises OSError.
+    It is locked while this process lives, so that another run can recognise what a killed process left. Raises OSError.
     """
     place, lock = _locked_folder(folder)
     try:
@@ -45,13 +45,13 @@ def _locked_folder(folder: Path) -> tuple[Path, int]:
         except FileNotFoundError:
             continue
         _take(lock)
-        if place.exists():  # between its making and its lock another run may have taken it for a leftover
+        if place.exists():  # another run may have removed it as a leftover before it was locked
             return place, lock
         os.close(lock)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the workplaces that killed runs left in a folder; those of running ones stay."""
+    """Remove the temporary folders of killed runs; those of running ones stay."""
     for place in folder.glob(f"{PREFIX}*"):
         try:
             lock = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -72,10 +72,10 @@ def _take(lock: int) -> bool:
 
 @contextmanager
 def appearing(target: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Yield a path to write to; the file is at its target when the block ends without an exception.
+    """Yield a path to write to; the file is moved to its target when the block ends without an exception.
 
-    A link as target stays, and what it leads to is written. Raises OSError, FileExistsError where a file is already
-    there and may not be replaced.
+    If the target is a link, the file that it points to is replaced. Raises OSError, and FileExistsError if a file is
+    there that may not be replaced.
     """
     place_of_target = target.resolve() if target.is_symlink() else target
     with workplace(place_of_target.parent) as place:
@@ -90,7 +90,7 @@ def appearing(target: Path, *, overwrite: bool) -> Iterator[Path]:
 
 
 def _publish_new(part: Path, target: Path) -> None:
-    """Give a file its name unless the name is taken, in one step where the file system has links."""
+    """Rename a file unless the name exists, atomically if the file system has hard links."""
     try:
         target.hardlink_to(part)
     except FileExistsError:
@@ -102,25 +102,25 @@ def _publish_new(part: Path, target: Path) -> None:
 
 
 def exists(target: Path) -> FileExistsError:
-    """Return the error for a result that is there already."""
+    """Return the error for a result that exists."""
     return FileExistsError(errno.EEXIST, EXISTS, str(target))
 
 
 @dataclass(frozen=True)
 class Wish:
-    """From which file to which; what is to become of it."""
+    """Source, target and options of one file."""
 
     source: Path
-    target: Path  # its extension says the format
+    target: Path  # its extension determines the format
     loudness_lufs: float | None
-    track: int  # which of the source's audio tracks
+    track: int  # which audio track of the source
     overwrite: bool
 
 
 async def enhance_one(wish: Wish, make_denoiser: Callable[[int, int], Denoiser]) -> tuple[str, ...]:
-    """Write one file without its noise and return what is to be said about it.
+    """Write one file without its noise and return notes for the user.
 
-    A denoiser is made for a rate in hertz and a number of channels. Raises DenoiseError, OSError, and ValueError when
+    `make_denoiser` takes a rate in hertz and a number of channels. Raises DenoiseError, OSError, and ValueError if
     target and source are the same file.
     """
     extension = await to_thread.run_sync(_checked_extension, wish)
@@ -134,7 +134,7 @@ async def enhance_one(wish: Wish, make_denoiser: Callable[[int, int], Denoiser])
 
 def _checked_extension(wish: Wish) -> str:
     with wish.source.open("rb"):
-        pass  # one that is missing or unreadable is told with its name
+        pass  # reports a missing or unreadable file by its name
     if wish.target.exists() and wish.target.samefile(wish.source):
         raise ValueError(f"The source and the target are the same file: {wish.target}")
     if not wish.overwrite and os.path.lexists(wish.target):

@@ -1,4 +1,4 @@
-"""Help as people write it: arguments and options, without the names of Python's types."""
+"""Help texts with names and meanings of arguments, without names of Python types."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from typer.core import TyperArgument, TyperCommand
 
 
 class PlainCommand(TyperCommand):
-    """A command whose help tells an argument's name and meaning."""
+    """A command whose help shows the names and meanings of arguments."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return what follows the command's name in its usage line."""

@@ -1,4 +1,4 @@
-"""Opens the database and the storage of a server, by the schemes of their URLs."""
+"""Opens database and storage by the schemes of their URLs."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -34,7 +34,7 @@ from munsit_denoise.storages import open_storage
 
 @dataclass(frozen=True, kw_only=True)
 class Leaves:
-    """What stands on the database and the storage."""
+    """Everything that is built on the database and the storage."""
 
     storage: Storage
     records: Records
@@ -52,18 +52,18 @@ class Leaves:
     retention: Retention
     idempotency_keys: IdempotencyKeys
     exchange: Exchange
-    holds: Holds | None  # where other servers take recordings in as well
+    holds: Holds | None  # if other servers take recordings as well
 
 
 @asynccontextmanager
 async def open_leaves(settings: Settings, *, serves: bool = True) -> AsyncIterator[Leaves]:
-    """Yield what stands on a database and a storage that belong together. Raises CannotGoOn, Unavailable's.
+    """Yield everything on a database and a storage that belong together. Raises CannotGoOn and Unavailable.
 
-    A process that `serves` nobody, and only runs jobs, hears no events.
+    With `serves` false, for a process that only runs jobs, no events are received.
     """
     database = open_database(settings.database)
     exchange = open_exchange(settings, database, serves=serves)
-    shared = settings.is_cluster  # one server alone knows who comes in, and asks before it lets a body in
+    shared = settings.is_cluster  # a single server counts uploads in memory, before their body arrives
     jobs, uploads = (job_bounds_of(settings), upload_bounds_of(settings).check) if shared else (None, None)
     try:
         leaves = Leaves(
@@ -86,7 +86,7 @@ async def open_leaves(settings: Settings, *, serves: bool = True) -> AsyncIterat
             usage=UsageReader(Counts(database), Balances(database) if settings.balance == "on" else None),
         )
         installation = Installation(database)
-        async with installation.alone():  # of servers that start at the same time
+        async with installation.alone():  # servers may start at the same time
             both = (installation, leaves.storage)
             await belong_together(*both, leaves.records, leaves.uploads, adopt=settings.adopt_storage)
         yield leaves

@@ -1,7 +1,7 @@
-"""One server for one set of data: locks on its folder, its database and its recordings.
+"""Ensures one server for each set of data, with locks on its folder, its database and its recordings.
 
-Each of the three is locked by itself, so two data folders that share a database or recordings are refused too.
-The system releases the locks of a process that dies.
+Each of the three has its own lock, so two data folders that share a database or recordings are refused too. The system
+releases the locks of a process that dies.
 """
 
 import errno
@@ -18,20 +18,20 @@ RETRY_S = 0.1
 
 
 class AlreadyRunning(Exception):
-    """Another server works on the same data."""
+    """Another server uses the same data."""
 
 
 @contextmanager
 def only_server(settings: Settings, patience_s: float = 0.0) -> Iterator[None]:
-    """Hold the data while the block lasts; folders that are missing are made.
+    """Hold the locks during the block; missing folders are created.
 
-    `patience_s` is how long to wait for a command that holds it for a moment. Raises AlreadyRunning, OSError.
+    `patience_s` is how long to wait for a command that holds them briefly. Raises AlreadyRunning, OSError.
     """
     until_s = time.monotonic() + patience_s
     _make_folder(settings.data_dir.absolute(), "DENOISE_DATA_DIR")
     if not settings.storage_url.startswith("s3:"):
         _make_folder(settings.storage_root, "DENOISE_STORAGE_URL")
-    if settings.is_cluster:  # made for many
+    if settings.is_cluster:  # made for several processes
         yield
         return
     _make_folder(settings.database_path.resolve().parent, "DENOISE_DATABASE_URL")
@@ -42,7 +42,7 @@ def only_server(settings: Settings, patience_s: float = 0.0) -> Iterator[None]:
 
 
 def is_held(settings: Settings) -> bool:
-    """Say whether a server holds the data at this moment; nothing is made. Raises OSError."""
+    """Return whether a server holds the data now; creates nothing. Raises OSError."""
     for path, _ in _places(settings):
         if path.exists():
             descriptor = os.open(path, os.O_RDONLY)
@@ -55,7 +55,7 @@ def is_held(settings: Settings) -> bool:
 
 
 def _places(settings: Settings) -> list[tuple[Path, str]]:
-    """Return what is locked, and what it means that another server has done so."""
+    """Return the paths to lock, each with the message if another server holds it."""
     data_dir, storage = settings.data_dir.absolute(), settings.storage_root
     database = settings.database_path.resolve()
     places = [

@@ -1,8 +1,8 @@
-"""The log: one line an event, as JSON or for a console, without secrets and without lines that a client forged.
+"""The log: one line per event, as JSON or for a console, without secrets and without forged lines.
 
-Our own modules log through `get_logger`; what libraries log with `logging` takes the same way. Only this package's
-and uvicorn's lines follow the level of the settings. Whatever else speaks below a warning stays silent at every
-level: at debug the libraries print headers, URLs and keys.
+Our modules log through `get_logger`; lines that libraries log with `logging` are processed the same way. The level of
+the settings applies to this package and uvicorn. Other libraries log only warnings and errors, at every level, because
+at debug they print headers, URLs and keys.
 """
 
 import logging
@@ -32,15 +32,15 @@ UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.asgi", "uvicorn.access")
 STDERR = 2
 TRACEBACK = "Traceback (most recent call last)"
 _NOTHING: dict[str, Any] = {}
-_remembered = ContextVar("remembered", default=_NOTHING)  # fields of each line; never changed in place
+_remembered = ContextVar("remembered", default=_NOTHING)  # fields of each line; the dict is never changed in place
 
 
 def configure_logging(level: Level, style: Format = "auto", stream: TextIO | None = None) -> None:
-    """Send every line of this process to a stream, standard error if none is given; nowhere where that is closed.
+    """Send all lines of this process to a stream, by default standard error; nowhere if that is closed.
 
-    `auto` is the console's style on a terminal and JSON elsewhere.
+    `auto` is the console format on a terminal and JSON elsewhere.
     """
-    target = stream or sys.stderr  # None where standard error is closed
+    target = stream or sys.stderr  # None if standard error is closed
     console = style == "console" or (style == "auto" and target is not None and target.isatty())
     structlog.configure(
         processors=[_console_line if console else _json_line],
@@ -52,14 +52,14 @@ def configure_logging(level: Level, style: Format = "auto", stream: TextIO | Non
 
 
 def get_logger(**fields: Any) -> FilteringBoundLogger:
-    """Return a logger; these fields stand in each of its lines."""
+    """Return a logger; these fields are in each of its lines."""
     return cast(FilteringBoundLogger, structlog.get_logger(**fields))
 
 
 def get_writer(level: Level) -> Callable[[Fields], None]:
-    """Return what writes a line of these fields, `event` among them, as a logger does but in half of its time.
+    """Return a function that writes a line with these fields, including `event`, in half the time of a logger.
 
-    It is for what comes with every request.
+    It is for lines that every request writes.
     """
     if not get_logger().is_enabled_for(_number(level)):
         return lambda _: None
@@ -69,18 +69,18 @@ def get_writer(level: Level) -> Callable[[Fields], None]:
 
 
 def remember(**fields: Any) -> None:
-    """Put fields into each further line of this task and of those that it starts."""
+    """Add fields to all further lines of this task and of tasks that it starts."""
     _remembered.set({**_remembered.get(), **fields})
 
 
 def remembered(name: str) -> Any:
-    """Return a field that stands in each line of this task, None if it does not."""
+    """Return a field that was added to the lines of this task, or None."""
     return _remembered.get().get(name)
 
 
 @contextmanager
 def remembering(**fields: Any) -> Iterator[None]:
-    """Put fields into each line of the block, and of the tasks that it starts; those that are None are left out."""
+    """Add fields to all lines of the block, and of tasks that it starts; None values are left out."""
     told = {name: value for name, value in fields.items() if value is not None}
     token = _remembered.set({**_remembered.get(), **told})
     try:
@@ -90,7 +90,7 @@ def remembering(**fields: Any) -> Iterator[None]:
 
 
 class _Lines:
-    """Writes whole lines; a log that cannot be written is no reason for a request or a job to fail."""
+    """Writes complete lines; if the log cannot be written, requests and jobs continue."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self._write, self._lock = _writer(stream), threading.Lock()
@@ -106,7 +106,7 @@ class _Lines:
 
 
 def _writer(stream: TextIO | None) -> Callable[[str], object]:
-    """Return what writes a line at once: to standard error past all buffers, which take longer than the line."""
+    """Return a function that writes a line at once; to standard error without buffering, which is faster."""
     if stream is None:
         return len
 
@@ -127,24 +127,24 @@ def _write_stderr(line: str) -> None:
 
 
 class _Forward(logging.Handler):
-    """Takes the lines of the standard library's `logging` the same way as our own."""
+    """Processes lines of the standard library's `logging` like our own."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if _said_elsewhere(record):
             return
         try:
             line = record.getMessage()
-        except (TypeError, ValueError):  # arguments that do not fit
+        except (TypeError, ValueError):  # arguments that do not fit the message
             line = str(record.msg)
         level = min(max(record.levelno // 10 * 10, logging.DEBUG), logging.CRITICAL)
         fields: Fields = {"logger": record.name, "exc_info": record.exc_info and record.exc_info[1]}
-        if line.startswith(TRACEBACK):  # of a start that failed, as text
+        if line.startswith(TRACEBACK):  # of a failed start, as text
             fields["exception"], line = line.strip(), line.strip().rpartition("\n")[2]
         get_logger().log(level, line.strip(), **fields)
 
 
 def _said_elsewhere(record: logging.LogRecord) -> bool:
-    """Say whether a line is uvicorn's about one socket: it would repeat our own, and prints the whole query."""
+    """Return whether a line is uvicorn's about a single socket: it repeats ours, and includes the query string."""
     chatter = record.levelno < logging.WARNING or "without completing handshake" in str(record.msg)
     return record.name == "uvicorn.error" and "websockets" in record.pathname and chatter
 
@@ -157,7 +157,7 @@ def _take_over_libraries(level: int) -> None:
     root.setLevel(max(level, logging.WARNING))
     logging.captureWarnings(True)
     logging.getLogger(OWN).setLevel(level)
-    for name in UVICORN:  # its socket protocol prints the handshake's headers at debug, and so the key
+    for name in UVICORN:  # at debug, its socket protocol prints the headers of the handshake, including the key
         logger = logging.getLogger(name)
         logger.setLevel(max(level, logging.INFO))
         logger.handlers.clear()
@@ -188,10 +188,10 @@ def _utc(second: int) -> str:
 
 
 def _json_line(_: Any, method: str, fields: Fields) -> str:
-    """Return a line as JSON, in ASCII: a control character cannot get through."""
+    """Return a line as JSON in ASCII, which contains no control characters."""
     event, others = _take_out(fields)
     parts = [f'{{"time": "{_now()}", "level": "{_level(method)}", "event": {_quote(event)}']
-    for name, value in others.items():  # there are thousands a second: no second pass, the usual kinds first
+    for name, value in others.items():  # called thousands of times a second: one pass, the common types first
         kind = type(value)
         if kind is int:
             parts.append(f'"{name}": {value}')
@@ -209,7 +209,7 @@ def _json(value: str | float | bool | None) -> str:
 
 
 def _console_line(_: Any, method: str, fields: Fields) -> str:
-    """Return a line to read; a traceback stands below it, moved to the right."""
+    """Return a line for reading; a traceback follows below it, indented."""
     event, others = _take_out(fields)
     told = {name: value if name in CHECKED else clean(name, value) for name, value in others.items()}
     trace = told.pop("exception", "")
@@ -229,7 +229,7 @@ def _quoted(value: Any) -> str:
 
 
 def _visible(text: str) -> str:
-    """Return a text whose every character can be seen; what moves a cursor or a line is written as an escape."""
+    """Return a text with visible characters only; control characters are escaped."""
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

@@ -1,4 +1,4 @@
-"""What a server measures of itself, for Prometheus: a registry of its own for each app, no user, file or key in it."""
+"""Metrics for Prometheus: a separate registry for each app, without users, files and keys."""
 
 import shutil
 import sys
@@ -18,9 +18,9 @@ from prometheus_client.registry import Collector
 from munsit_denoise import __version__
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-SCRAPE_MEMORY_S = 1.0  # scrapes that come closer together get the same text
-LAG_INTERVAL_S = 0.25  # between two looks at the event loop's lag
-LAG_WINDOW = 240  # looks whose largest lag is told: a minute
+SCRAPE_MEMORY_S = 1.0  # scrapes within this time get the same text
+LAG_INTERVAL_S = 0.25  # between two measurements of the event loop's lag
+LAG_WINDOW = 240  # measurements of which the largest lag is reported: a minute
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET"})
 SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30)
 LAG_SECONDS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5)
@@ -28,7 +28,7 @@ TIMES_REAL_TIME = (0.5, 1, 2, 5, 10, 20, 40, 60, 80, 100, 150, 200, 400, 800)
 
 
 class Metrics:
-    """All of one app. Counters begin at 0 with the process."""
+    """All metrics of one app. Counters start at 0 with the process."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -73,34 +73,34 @@ class Metrics:
         ProcessCollector(registry=own)
 
     def watch_storage(self, root: Path) -> None:
-        """Tell how full the file system of a folder is."""
+        """Report the space on the file system of a folder."""
         free = Gauge("denoise_storage_free_bytes", "Room on the recordings' file system.", registry=self.registry)
         used = Gauge("denoise_storage_used_bytes", "What that file system holds.", registry=self.registry)
         free.set_function(_disk(root, "free"))
         used.set_function(_disk(root, "used"))
 
     def watch_jobs(self, waiting: Callable[[], int], running: Callable[[], int], oldest_s: Callable[[], float]) -> None:
-        """Tell how many jobs wait and run, and for how long the oldest has waited, by asking at each scrape."""
+        """Report waiting and running jobs and the age of the oldest waiting one, read at each scrape."""
         self.jobs.labels("pending").set_function(waiting)
         self.jobs.labels("running").set_function(running)
         self.queue_length.set_function(waiting)
         self.queue_age.set_function(oldest_s)
 
     def count_request(self, method: str, route: str, status: int, seconds: float | None) -> None:
-        """Count an answer; `seconds` is None where its time says nothing, as a stream's does."""
+        """Count an answer; `seconds` is None if its duration means nothing, as for a stream."""
         self._requests.count(method if method in METHODS else "other", route, status)
         if seconds is not None:
             self._requests.time(method if method in METHODS else "other", route, seconds)
 
     def job_succeeded(self, sound_s: float, seconds: float) -> None:
-        """Count a job that ended well after a run of so many seconds."""
+        """Count a successful job and the duration of its run."""
         self.succeeded.inc()
         self.sound.inc(sound_s)
         if seconds > 0:
             self.speed.observe(sound_s / seconds)
 
     async def measure_lag(self) -> None:
-        """Measure, for ever, by how much a sleep is too long."""
+        """Measure the event loop's lag at regular intervals."""
         while True:
             due = time.perf_counter() + LAG_INTERVAL_S
             await anyio.sleep(LAG_INTERVAL_S)
@@ -109,14 +109,14 @@ class Metrics:
             self.lag.observe(lag_s)
 
     def render(self) -> bytes:
-        """Return all of it as Prometheus' text; blocks for a file system's answer, so call it in a thread."""
+        """Return all metrics in Prometheus' text format; may block on a file system, so call it in a thread."""
         now_s = time.monotonic()
         if now_s - self._rendered_at >= SCRAPE_MEMORY_S:
             self._text, self._rendered_at = generate_latest(self), now_s
         return self._text
 
     def collect(self) -> Iterator[Metric]:
-        """Yield what is measured, without the times at which each counter began, which nobody asks for."""
+        """Yield all metrics without the creation times of counters."""
         for family in self.registry.collect():
             if not family.name.endswith("_created"):
                 family.samples = [each for each in family.samples if not each.name.endswith("_created")]
@@ -124,11 +124,11 @@ class Metrics:
 
 
 class _Requests(Collector):
-    """The counts and times of requests, in plain lists: the library's own take four times as long for each."""
+    """Counts and durations of requests in plain lists, in a quarter of the library's time."""
 
     def __init__(self) -> None:
         self._counts: dict[tuple[str, str, str], int] = {}  # by method, route and status
-        self._times: dict[tuple[str, str], list[float]] = {}  # how many are in each bucket, and their sum
+        self._times: dict[tuple[str, str], list[float]] = {}  # the count of each bucket, and the sum
 
     def count(self, method: str, route: str, status: int) -> None:
         """Count an answer."""
@@ -136,7 +136,7 @@ class _Requests(Collector):
         self._counts[key] = self._counts.get(key, 0) + 1
 
     def time(self, method: str, route: str, seconds: float) -> None:
-        """Put the time of an answer into its bucket."""
+        """Add the duration of an answer to its bucket."""
         times = self._times.get((method, route))
         if times is None:
             times = self._times[method, route] = [0.0] * (len(SECONDS) + 2)
@@ -144,7 +144,7 @@ class _Requests(Collector):
         times[-1] += seconds
 
     def collect(self) -> Iterator[Metric]:
-        """Yield both as the registry wants them; called by another thread than the one that counts."""
+        """Yield both in the registry's format; called from another thread than the counting one."""
         counts = CounterMetricFamily("denoise_requests", "Answered requests.", labels=["method", "route", "status"])
         for labels, number in list(self._counts.items()):
             counts.add_metric(labels, number)
@@ -165,7 +165,7 @@ def _disk(root: Path, what: str) -> Callable[[], float]:
     def ask() -> float:
         try:
             return float(getattr(shutil.disk_usage(root), what))
-        except OSError:  # the folder is not there at the moment
+        except OSError:  # the folder is missing at the moment
             return float("nan")
 
     return ask

@@ -1,7 +1,7 @@
-"""File names as HTTP clients write them, in forms and in answers: RFC 6266, 7578, 8187, 2047, 2231, and WHATWG's forms.
+"""Parses file names as HTTP clients write them, by RFC 6266, 7578, 8187, 2047 and 2231, and by WHATWG's forms.
 
-What they write is bytes of any encoding, quoted in half a dozen ways. What comes out is the last path component,
-without control characters, as text that can be stored and printed.
+Clients send bytes in any encoding, quoted in several ways. The result is the last path component, without control
+characters, as text that can be stored and printed.
 """
 
 import base64
@@ -20,7 +20,7 @@ m4r mid mj2 mjpg mka mks mlp mod mogg mp1 mp2 mp3 mpa mpc mpe mpeg mpg mpga mpp 
 ogm ogv ogx oma omg opus qcp qt ra ram rf64 rm rmvb roq s3m sbc sf shn snd sol sox spdif sph spx swf tak thd thp
 tod ts tta vob voc vox vp6 vqf w64 wav wave weba wma wmv wtv wv wve xa xmv xwma y4m
 """
-MEDIA_EXTENSIONS = VIDEO_EXTENSIONS | frozenset(_NAMES.split())  # another one says nothing about the content
+MEDIA_EXTENSIONS = VIDEO_EXTENSIONS | frozenset(_NAMES.split())  # another extension says nothing about the content
 MAX_NAME = 1024  # characters that are kept of a name
 PARAMETER = re.compile(rb""";\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"?|[^;]*)""", re.DOTALL)
 WORD = re.compile(r"=\?([^?*\s]+)(?:\*[^?\s]*)?\?([bq])\?([^?]*)\?=", re.IGNORECASE)  # with RFC 2231's language
@@ -30,12 +30,12 @@ CHARSETS = re.compile(
     r"|macintosh|shift_jis|euc-\w{2}|iso-2022-\w{2}|gbk?|gb\d{4,5}|big5",
     re.IGNORECASE,
 )
-BROWSERS_QUOTES = re.compile("%(22|0[ad])", re.IGNORECASE)  # what browsers write for a quote, LF and CR, and no more
-FULLY_QUOTED = re.compile(r"(?:[A-Za-z0-9_.~-]|%[0-9A-Fa-f]{2})+")  # as in a URL, nothing left out
+BROWSERS_QUOTES = re.compile("%(22|0[ad])", re.IGNORECASE)  # what browsers write for a quote, LF and CR
+FULLY_QUOTED = re.compile(r"(?:[A-Za-z0-9_.~-]|%[0-9A-Fa-f]{2})+")  # percent-encoded as in a URL, completely
 
 
 def parameters(value: bytes) -> tuple[str, dict[str, bytes]]:
-    """Return the word before the first `;` of a header, lower-case, and its parameters, the first of each name."""
+    """Return the value before the first `;` of a header, in lower case, and its parameters, the first of each name."""
     kind, _, _ = value.partition(b";")
     found: dict[str, bytes] = {}
     for match in PARAMETER.finditer(value, len(kind)):
@@ -44,7 +44,7 @@ def parameters(value: bytes) -> tuple[str, dict[str, bytes]]:
 
 
 def _unquoted(value: bytes) -> bytes:
-    """Return a value without its quotes; a backslash protects a quote or a backslash, and is itself elsewhere."""
+    """Return a value without its quotes; a backslash escapes a quote or a backslash, and is literal elsewhere."""
     if not value.startswith(b'"'):
         return value
     inner = value[1:-1] if len(value) > 1 and value.endswith(b'"') else value[1:]
@@ -52,9 +52,9 @@ def _unquoted(value: bytes) -> bytes:
 
 
 def file_name(disposition: Mapping[str, bytes], *, percent_quoted: bool = False) -> str | None:
-    """Return the name that the parameters of a Content-Disposition give; None for none, "" for one that is unusable.
+    """Return the file name in the parameters of a Content-Disposition; None without one, "" for an unusable one.
 
-    `filename*` stands before `filename`. `percent_quoted`: the client is one that quotes a whole name as in a URL.
+    `filename*` takes precedence over `filename`. `percent_quoted` is for clients that percent-encode the whole name.
     """
     extended = _extended(disposition)
     if extended is not None:
@@ -70,7 +70,7 @@ def file_name(disposition: Mapping[str, bytes], *, percent_quoted: bool = False)
 
 
 def last_component(name: str) -> str:
-    """Return a name without path, control characters and lone surrogates; empty where nothing is left."""
+    """Return a name without path, control characters and lone surrogates; may be empty."""
     name = re.split(r"[/\\]", name)[-1]
     name = "".join(" " if c in "\r\n\t" else c for c in name if c in "\r\n\t" or unicodedata.category(c) != "Cc")
     name = name.encode("utf-8", "replace").decode().strip()
@@ -82,7 +82,7 @@ def last_component(name: str) -> str:
 
 
 def _text(value: bytes) -> str:
-    """Return a value in the encoding that it is most likely in: UTF-8, else what old Windows programs write."""
+    """Return a value in its most likely encoding: UTF-8, otherwise that of old Windows programs."""
     for charset in ("utf-8", "cp1252"):
         try:
             return value.decode(charset)
@@ -101,11 +101,11 @@ def _decode(value: bytes, charset: str) -> str | None:
 
 
 def _extended(disposition: Mapping[str, bytes]) -> str | None:
-    """Return what `filename*` says (RFC 8187), also in the pieces of RFC 2231; None when nothing usable does."""
+    """Return the value of `filename*` (RFC 8187), also in pieces (RFC 2231); None if there is no usable one."""
     whole = disposition.get("filename*")
     value = b"".join(_pieces(disposition)) if whole is None else whole
     charset, mark, rest = value.partition(b"'")
-    _, second_mark, coded = rest.partition(b"'")  # the language in between says nothing about the name
+    _, second_mark, coded = rest.partition(b"'")  # the language between the marks is ignored
     if mark and second_mark and (whole is not None or "filename*0*" in disposition):
         return _decode(unquote_to_bytes(coded), charset.strip().decode("latin-1"))
     return _text(value) if value and "filename" not in disposition else None
@@ -122,10 +122,10 @@ def _pieces(disposition: Mapping[str, bytes]) -> Iterator[bytes]:
 
 
 def _decoded_words(name: str) -> str:
-    """Return a name with the encoded words of RFC 2047 read; blanks between two of them are no part of it."""
+    """Return a name with the encoded words of RFC 2047 decoded; blanks between two of them are dropped."""
     if "=?" not in name:
         return name
-    parts: list[tuple[str, bytes]] = []  # neighbours of one charset are joined before they are decoded
+    parts: list[tuple[str, bytes]] = []  # adjacent parts of one charset are joined before decoding
     out, position = [], 0
     name = BETWEEN_WORDS.sub("", re.sub(r"\r?\n(?=[ \t])", "", name))
     for match in WORD.finditer(name):
@@ -159,6 +159,6 @@ def _word_bytes(encoding: str, content: str) -> bytes | None:
 
 
 def extension_of(file_name: str) -> str:
-    """Return the lower-case extension of a client's file name without the dot, empty where it names no media."""
+    """Return the lower-case extension of a client's file name without the dot; empty if it is not a media extension."""
     _, _, extension = file_name.rpartition(".")
     return extension.lower() if "." in file_name and extension.lower() in MEDIA_EXTENSIONS else ""

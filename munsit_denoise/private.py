@@ -1,16 +1,16 @@
-"""Files that only their user may read."""
+"""Creates files that only their owner can read."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-OTHERS = 0o077  # the rights of group and world
+OTHERS = 0o077  # permissions of group and others
 
 
 @contextmanager
 def private_files() -> Iterator[None]:
-    """Let files and folders that are made in the block be their user's alone."""
+    """Create all files and folders of the block for the owner only."""
     before = os.umask(OTHERS)
     try:
         yield
@@ -19,7 +19,7 @@ def private_files() -> Iterator[None]:
 
 
 def make_private(database: Path) -> None:
-    """Take the rights of others from a database that an older version made, and from its companions."""
+    """Remove the permissions of others from a database of an older version, and from its companion files."""
     for ending in ("", "-wal", "-shm"):
         path = database.with_name(database.name + ending)
         if path.is_file() and path.stat().st_uid == os.geteuid() and path.stat().st_mode & OTHERS:

@@ -1,7 +1,7 @@
-"""Uvicorn's protocols with deadlines and bounds.
+"""Uvicorn's protocols with deadlines and limits.
 
-Uvicorn itself waits for ever for the headers of a request, for the rest of a body that was answered before its
-end, and for a reader that does not read; and it keeps whatever comes as headers.
+Uvicorn itself waits without limit for the headers of a request, for the rest of a body after the answer, and for a
+client that does not read; and it accepts any amount of headers.
 """
 
 import math
@@ -16,8 +16,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from munsit_denoise.connections import IdleConnections, ReaderWatch
 from munsit_denoise.logs import get_logger
 
-IDLE_TIMEOUT_S = 20  # from the connection, or the answer before, to the end of a request's headers
-LINGER_S = 2  # what still comes after a refusal is thrown away for so long, so that the refusal is read
+IDLE_TIMEOUT_S = 20  # from the connection, or the previous answer, to the end of a request's headers
+LINGER_S = 2  # data after a refusal is discarded for this long, so that the client can read the refusal
 MAX_HEADER_BYTES = 64 * 1024
 MAX_HOST_BYTES = 255
 HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::\d{0,5})?")
@@ -31,24 +31,24 @@ REFUSAL_HEADERS = {
 
 
 class Refused(Exception):
-    """A request's headers cannot be taken."""
+    """The headers of a request are not acceptable."""
 
 
 class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
-    """Uvicorn's protocol with deadlines and bounds."""
+    """Uvicorn's HTTP protocol with deadlines and limits."""
 
     waiting: IdleConnections  # set by `polite`
 
     _idle_timer: TimerHandle | None = None
-    _idle_until_s = math.inf  # when a connection that waits has waited long enough
-    _header_bytes = 0  # of the request, trailers included
-    _unread_bytes = 0  # that came and became neither headers nor body yet
-    _refused = False  # nothing that comes is looked at any more
+    _idle_until_s = math.inf  # when a waiting connection has waited long enough
+    _header_bytes = 0  # of the request, including trailers
+    _unread_bytes = 0  # received, and not yet parsed as headers or body
+    _refused = False  # further data is ignored
     _stopping = False
     _refusal = (400, "Invalid HTTP request received.")
 
     def connection_made(self, transport: BaseTransport) -> None:
-        """Begin to wait for a request, or refuse a connection for which there is no room."""
+        """Wait for a request, or refuse the connection if there are too many."""
         super().connection_made(cast(Transport, transport))
         if not self.waiting.make_room(len(self.connections)):
             self._refused = True
@@ -58,21 +58,21 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget everything."""
+        """Release everything."""
         self._stop_waiting()
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         super().connection_lost(exc)
 
     def drop(self) -> None:
-        """Close at once, whatever has not been written yet."""
+        """Close at once, without sending what is buffered."""
         self._stop_waiting()
         self.transport.abort()
 
-    # A request that comes in
+    # Receiving a request
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes, unless the connection has been refused."""
+        """Receive data, unless the connection was refused."""
         if self._refused:
             return
         self._unread_bytes += len(data)
@@ -82,17 +82,17 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
             self.send_400_response(self._refusal[1])
 
     def on_message_begin(self) -> None:
-        """Begin to count."""
+        """Start to count."""
         self._header_bytes = 0
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
-        """Count the request's target with its headers."""
+        """Count the request's target as part of its headers."""
         self._count_header(len(url))
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Count a header, a trailer as well, and look at what names the host."""
+        """Count a header or trailer, and check the host."""
         self._count_header(len(name) + len(value) + 4)
         if len(name) == 4 and name.lower() == b"host" and (len(value) > MAX_HOST_BYTES or not HOST.fullmatch(value)):
             self._refusal = (400, "The Host header names no host.")
@@ -100,7 +100,7 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Stop waiting: the request is served now."""
+        """Stop the deadline, because the request is complete enough to be served."""
         self._unread_bytes = 0
         self._stop_waiting()
         before = self.cycle
@@ -109,7 +109,7 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
             _keep_the_rest(self.cycle)
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the body."""
+        """Receive a part of the body."""
         self._unread_bytes = 0
         super().on_body(body)
 
@@ -119,7 +119,7 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, or for the connection to close: no longer than for the first."""
+        """Wait for the next request or for the end of the connection, with the same deadline as for the first."""
         super().on_response_complete()
         if self._stopping:
             self._linger()
@@ -127,7 +127,7 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
             self._wait()
 
     def shutdown(self) -> None:
-        """Close, once a running request is answered; one whose body still comes is to read its answer, too."""
+        """Close after a running request is answered, even if its body is still arriving."""
         self._stopping = self.cycle is not None and not self.cycle.response_complete and self.cycle.more_body
         if not self._stopping:
             super().shutdown()
@@ -138,10 +138,10 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
             self._refusal = _too_long()
             raise Refused
 
-    # Refusals
+    # Refusing a request
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no request; in the middle of an answer, break it off."""
+        """Refuse invalid data; in the middle of an answer, cut the connection."""
         if self.cycle is not None and not self.cycle.response_complete:
             self._refused = True
             self.drop()
@@ -149,12 +149,12 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
             self._refuse(*self._refusal)
 
     def _refuse(self, status: int, sentence: str) -> None:
-        """Answer and close."""
+        """Answer with an error and close."""
         self._answer(status, sentence)
         self._linger()
 
     def _linger(self) -> None:
-        """Throw away for a moment what still comes: closing at once would take the answer back."""
+        """Discard further data for a moment, because closing at once would reset the connection and lose the answer."""
         self._refused = True
         with suppress(NotImplementedError, OSError):
             self.transport.write_eof()
@@ -169,7 +169,7 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self.transport.write(STATUS_LINE[status] + f"{lines}\r\n{sentence}".encode())
 
-    # Time
+    # Deadlines
 
     def _wait(self) -> None:
         self.waiting.add(self, self.client[0] if self.client else "")
@@ -178,7 +178,7 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
             self._idle_timer = self.loop.call_later(IDLE_TIMEOUT_S, self._look_idle)
 
     def _look_idle(self) -> None:
-        """Close a connection that has waited long enough; the clock of one that was used meanwhile goes on."""
+        """Close a connection that has waited long enough; if it was used meanwhile, wait again."""
         self._idle_timer = None
         left_s = self._idle_until_s - self.loop.time()
         if left_s <= 0:
@@ -192,14 +192,14 @@ class PoliteProtocol(ReaderWatch, HttpToolsProtocol):
 
 
 def _keep_the_rest(cycle: RequestResponseCycle) -> None:
-    """Let a request have what came of its body before its client went; uvicorn throws that away."""
+    """Give the request all of the body received before the client left; uvicorn would discard it."""
     receive = cycle.receive
 
     async def receive_all() -> Any:
         message = await receive()
         if message["type"] == "http.disconnect" and cycle.body and not cycle.response_complete:
             body, cycle.body = bytes(cycle.body), bytearray()
-            return {"type": "http.request", "body": body, "more_body": True}  # that the client went comes next
+            return {"type": "http.request", "body": body, "more_body": True}  # the disconnect comes next
         return message
 
     cycle.receive = receive_all  # type: ignore[method-assign]
@@ -210,15 +210,15 @@ def _too_long() -> tuple[int, str]:
 
 
 def polite(waiting: IdleConnections) -> type[PoliteProtocol]:
-    """Return the protocol of a server whose idle connections are kept there."""
+    """Return the protocol class for a server with these idle connections."""
     return type("ServerProtocol", (PoliteProtocol,), {"waiting": waiting})
 
 
 class QuietSocketProtocol(ReaderWatch, WebSocketsSansIOProtocol):
-    """Closes a socket whose client sends text that is none (RFC 6455: 1007); uvicorn itself logs a traceback."""
+    """Closes a socket whose client sends invalid UTF-8 (RFC 6455: 1007), for which uvicorn logs a traceback."""
 
     def send_receive_event_to_app(self) -> None:
-        """Hand a message on."""
+        """Pass a message to the app."""
         if self.curr_msg_data_type == "text" and not self.close_sent:
             try:
                 b"".join(self.frames).decode()

@@ -1,4 +1,4 @@
-"""What a denoise job is, in plain values that every layer shares."""
+"""The values of denoise jobs, which all layers share."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,12 +11,12 @@ CANCELLED = "The job was cancelled."
 STRENGTHS = (0.0, 1.0)
 LEVELS_LUFS = (-70.0, 0.0)
 PRIORITIES = (-100, 100)
-TRACKS = (0, 999_999)  # numbers that can be asked for
+TRACKS = (0, 999_999)  # track numbers that can be requested
 NOT_KEPT = "The result is not kept any more."
 
 
 class Status(StrEnum):
-    """Where a record stands; it leaves `PENDING` once and for all."""
+    """The state of a record; it leaves `PENDING` exactly once."""
 
     PENDING = "pending"
     SUCCESS = "success"
@@ -24,29 +24,29 @@ class Status(StrEnum):
 
 
 class SourceType(StrEnum):
-    """What was sent, by its extension."""
+    """The kind of a file, by its extension."""
 
     AUDIO = "audio"
     VIDEO = "video"
 
 
 class Origin(StrEnum):
-    """The dialect that a record came in through."""
+    """The dialect in which a job was submitted."""
 
     MUNSIT = "munsit"
-    AUDO_FORM = "audo-form"  # a file posted with the request
-    AUDO = "audo"  # a file uploaded before, or a URL
+    AUDO_FORM = "audo-form"  # a file in the request
+    AUDO = "audo"  # an uploaded file, or a URL
 
 
 class ResultDelivery(StrEnum):
-    """How it went to send a result to the URL that was given for it."""
+    """Whether a result was sent to its URL."""
 
     DELIVERED = "delivered"
     FAILED = "failed"
 
 
 class Scope(StrEnum):
-    """What a key may do: submit and everything else, look and listen alone, or everything and other people's keys."""
+    """What a key may do: `full` everything except administration, `read` read and listen, `admin` everything."""
 
     FULL = "full"
     READ = "read"
@@ -55,7 +55,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class Identity:
-    """Whose request it is, and by which key: its hash, which opens nothing."""
+    """The user of a request and the hash of their key, which gives no access."""
 
     user_id: str
     key_id: str
@@ -64,27 +64,27 @@ class Identity:
 
 @dataclass(frozen=True)
 class Options:
-    """What a client wants of the result."""
+    """The options of a job."""
 
-    extension: str | None = None  # of the file, without the dot; None until the source is known: the source's own
-    strength: float = 1.0  # share of the noise reduction, 0 leaves the sound alone
-    level_lufs: float | None = None  # integrated loudness to bring it to, None leaves the level alone
-    output_url: str | None = None  # where to PUT it
-    audio_track: int = 0  # which of the file's audio tracks, 0 is the first
-    webhook_url: str | None = None  # where to tell the job's end
-    webhook_base: str | None = None  # of the URLs in what is told there: the base by which the job was sent in
-    quality: Quality | None = None  # None until the job is accepted: the server's usual one
+    extension: str | None = None  # of the result, without the dot; None: the source's own, once it is known
+    strength: float = 1.0  # share of the noise reduction; 0 changes nothing
+    level_lufs: float | None = None  # target for the integrated loudness; None leaves it unchanged
+    output_url: str | None = None  # where to PUT the result
+    audio_track: int = 0  # which audio track of the file; 0 is the first
+    webhook_url: str | None = None  # where to announce the end of the job
+    webhook_base: str | None = None  # base of the URLs in webhooks: that of the submission
+    quality: Quality | None = None  # None until the job is accepted: the server's default
     keep: Keep = Keep.VOICE  # what does not count as noise
 
     @property
     def treatment(self) -> Treatment:
-        """What is to be done to the sound."""
+        """The treatment of the sound."""
         return Treatment(self.strength, self.quality or Quality.STANDARD, self.keep)
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A file that waits to become a job, or several."""
+    """An uploaded file, for one or more jobs."""
 
     id: str
     user_id: str
@@ -94,12 +94,12 @@ class Upload:
     audio_size_bytes: int
     storage_key: str
     created_at_us: int
-    track: str | None = None  # JSON: what the file was found to hold
+    track: str | None = None  # JSON: the audio track of the file
 
 
 @dataclass(frozen=True)
 class PartialUpload:
-    """An upload that comes in parts; the storage knows how much of it is there."""
+    """An upload in parts; the storage knows how many bytes of it there are."""
 
     id: str
     user_id: str
@@ -109,11 +109,11 @@ class PartialUpload:
     storage_key: str
     created_at_us: int
     expires_at_us: int
-    noted_bytes: int = 0  # how much was there when it was last written down
+    noted_bytes: int = 0  # the size when it was last written
 
     @property
     def complete(self) -> bool:
-        """Whether it is an `Upload` of the same id."""
+        """Whether there is an `Upload` with the same id."""
         return self.noted_bytes == self.length_bytes
 
 
@@ -124,51 +124,51 @@ class DenoiseRecord:
     id: str
     user_id: str
     origin: Origin
-    secret: str  # stands in the download paths: who knows it may fetch the files
+    secret: str  # part of the download paths; whoever knows it can download the files
     file_name: str
     audio_format: str  # lower-case extension without the dot
     source_type: SourceType
     audio_duration_s: float
     audio_size_bytes: int
-    original_key: str  # where storage holds the upload
+    original_key: str  # storage key of the original
     created_at_us: int
     updated_at_us: int
     transaction_id: str | None = None
-    result_key: str | None = None  # where storage holds the result, once there is one
+    result_key: str | None = None  # storage key of the result, once there is one
     status: Status = Status.PENDING
-    error: str | None = None  # a sentence for people, when failed
-    attempts: int = 0  # how often a run of this job began and was not given back
-    lease: int = 0  # grows with each run; a run that holds an older one has lost the job
+    error: str | None = None  # a sentence for users, if the job failed
+    attempts: int = 0  # runs that were started and count
+    lease: int = 0  # grows with each run; a run with an older one has lost the job
     options: Options = Options()
-    source_url: str | None = None  # where the original still has to be fetched from
+    source_url: str | None = None  # URL of an original that has to be downloaded
     upload_id: str | None = None  # the upload that the original came from
     delivery: ResultDelivery | None = None
-    deleted_at_us: int | None = None  # since then the files are gone, or about to go
-    percent: int = 0  # of the work done, as it was noted last
-    message: str | None = None  # what the job did then, for people
-    heartbeat_at_us: int | None = None  # when whoever runs the job was last heard of
-    cancel_asked_at_us: int | None = None  # since then whoever runs the job is to stop
-    track: str | None = None  # JSON: what the original was found to hold, None until it is there
-    report: str | None = None  # JSON: what there is to say of the result beside its file
-    result_bytes: int = 0  # what the result needs on the disk, as it was reckoned before the job was accepted
-    tiles_key: str | None = None  # where storage holds the pictures of both sounds
+    deleted_at_us: int | None = None  # since then the files are deleted, or about to be
+    percent: int = 0  # of the work, as last written
+    message: str | None = None  # the progress message at that time, for users
+    heartbeat_at_us: int | None = None  # last sign of life of the runner
+    cancel_asked_at_us: int | None = None  # since then the runner has to stop
+    track: str | None = None  # JSON: the original's audio track; None before the download
+    report: str | None = None  # JSON: the measurements of the result
+    result_bytes: int = 0  # disk space for the result, estimated before the job was accepted
+    tiles_key: str | None = None  # storage key of the pictures of both sounds
     tiles_bytes: int = 0
-    original_gone_at_us: int | None = None  # since then the original is gone, as it was kept for long enough
-    result_gone_at_us: int | None = None  # the same of the result
-    removed_at_us: int | None = None  # since then the record is gone for its user, and the row about to go
+    original_gone_at_us: int | None = None  # since then the original is deleted because its retention time is over
+    result_gone_at_us: int | None = None  # the same for the result
+    removed_at_us: int | None = None  # since then the record is hidden and its row about to be deleted
 
     @property
     def result_went(self) -> bool:
-        """Whether there was a result that is not kept any more."""
+        """Whether there was a result that was deleted."""
         return self.status is Status.SUCCESS and (self.deleted_at_us or self.result_gone_at_us) is not None
 
     @property
     def one_sound_went(self) -> bool:
-        """Whether there were two sounds to compare, one of which is not kept any more."""
+        """Whether there were two sounds to compare, of which one was deleted."""
         return self.result_went or (self.status is Status.SUCCESS and self.original_gone_at_us is not None)
 
 
-# What a list of records needs of each row, in this order.
+# The columns of a list of records, in this order.
 HISTORY_COLUMNS = (
     "id",
     "user_id",
@@ -191,19 +191,19 @@ HISTORY_COLUMNS = (
 
 @dataclass(frozen=True)
 class Downloading:
-    """The original is being fetched from its URL."""
+    """The original is being downloaded from its URL."""
 
 
 @dataclass(frozen=True)
 class Queued:
-    """The job waits; so many jobs run before it, 0 is the next."""
+    """The job waits behind this many others; 0 means that it is next."""
 
     jobs_ahead: int
 
 
 @dataclass(frozen=True)
 class Processing:
-    """The job moves: `percent` of the work is done."""
+    """The job runs: `percent` of the work is done."""
 
     percent: int
     message: str | None = None
@@ -211,7 +211,7 @@ class Processing:
 
 @dataclass(frozen=True)
 class Done:
-    """The job ended well; its result can be fetched."""
+    """The job succeeded and its result can be downloaded."""
 
     record: DenoiseRecord
 
@@ -227,7 +227,7 @@ Event = Downloading | Queued | Processing | Done | Failed
 
 
 def terminal_event(record: DenoiseRecord) -> Done | Failed | None:
-    """Return the event that ends a record's stream, None while it is pending; what was deleted is not offered."""
+    """Return the last event of a record's stream, None while it is pending; deleted results are not offered."""
     if record.status is Status.SUCCESS and record.deleted_at_us is not None:
         return Failed(DELETED)
     if record.status is Status.SUCCESS and record.result_gone_at_us is not None:
@@ -240,5 +240,5 @@ def terminal_event(record: DenoiseRecord) -> Done | Failed | None:
 
 
 def source_type_of(extension: str) -> SourceType:
-    """Return what a file with this extension counts as."""
+    """Return the kind of a file with this extension."""
     return SourceType.VIDEO if extension in VIDEO_EXTENSIONS else SourceType.AUDIO

@@ -1,4 +1,4 @@
-"""Samples of any common type, converted to float32 with a full scale of 1."""
+"""Converts samples of any common type to float32 with a full scale of 1."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ Samples = NDArray[np.float32]  # [frames] or [frames, channels]
 def as_full_scale(array: NDArray[Any]) -> Samples:
     """Return a copy of [frames] or [frames, channels] as float32; integers are scaled by the range of their type.
 
-    Raises TypeError for what is no array of integers or real numbers, ValueError for one of another shape and for
-    numbers that are not finite in single precision.
+    Raises TypeError for anything but an array of integers or real numbers, ValueError for another shape and for values
+    that are not finite in single precision.
     """
     if not isinstance(array, np.ndarray):
         raise TypeError(f"A numpy array is needed, and this is {type(array).__name__}.")

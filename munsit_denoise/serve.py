@@ -1,4 +1,4 @@
-"""`munsit-denoise serve`: lock the data, bind the port, migrate the schema, then serve and print how to use it."""
+"""The command `serve`: locks the data, binds the port, migrates the schema, then serves and prints how to use it."""
 
 import errno
 import logging
@@ -28,17 +28,16 @@ log = logging.getLogger(__name__)
 SAMPLE = "sample.wav"
 HIDDEN_KEY = "YOUR_KEY"
 FIRST_USER = "admin"
-LOCK_PATIENCE_S = 2.0  # a `keys` command may hold the data while it makes the database
-PROBE_BYTES = 2**20  # that must find room before a server starts
+LOCK_PATIENCE_S = 2.0  # a `keys` command may hold the lock while it creates the database
+PROBE_BYTES = 2**20  # must fit on the disk before a server starts
 
 
 def run_server(settings: Settings) -> None:
-    """Serve until a signal ends it; the first key is made, and told, once the port listens.
+    """Serve until a signal; a first key is created and printed once the port is open.
 
-    Raises MissingProgram, AlreadyRunning, UnusableDatabase, CannotGoOn, and
-    OSError for a port in use or a folder without room.
+    Raises MissingProgram, AlreadyRunning, UnusableDatabase, CannotGoOn, and OSError for a port in use or a full disk.
     """
-    keep_freed_memory()  # before any thread: each would get a heap of its own
+    keep_freed_memory()  # before any thread starts: each would get a heap of its own
     for name in ("ffmpeg", "ffprobe"):
         program(name)
     _check_device(settings)
@@ -75,7 +74,7 @@ def _listen(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
-        listener.listen()  # a port that another socket listens on is told here
+        listener.listen()  # raises an error if the port is in use
     except OSError as error:
         listener.close()
         reason = error.strerror or str(error)
@@ -84,7 +83,7 @@ def _listen(settings: Settings) -> socket.socket:
 
 
 def _check_room(folder: Path) -> None:
-    """Raise OSError, with the folder's name, when nothing can be written there."""
+    """Raise OSError, with the folder's name, if nothing can be written there."""
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(os.urandom(PROBE_BYTES))
@@ -100,7 +99,7 @@ async def _greet(settings: Settings, port: int) -> None:
     database = open_database(settings.database)
     try:
         keys = Keys(database)
-        first = not settings.is_cluster and not await keys.list()  # where many start, `keys create` makes it
+        first = not settings.is_cluster and not await keys.list()  # with several servers, `keys create` makes it
         key = await keys.create(FIRST_USER) if first else None
         try:
             _tell(settings, port, key)
@@ -117,12 +116,12 @@ def _sample(settings: Settings) -> Path:
 
 
 def _tell(settings: Settings, port: int, first_key: str | None) -> None:
-    """Print where the server is and how to try it. Raises OSError when nobody can read it."""
+    """Print the address of the server and how to try it. Raises OSError if nobody can read it."""
     if sys.stdout is None:
         raise BrokenPipeError(errno.EPIPE, "standard output is closed")
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = settings.public_url or f"http://{host}:{port}"
-    page = url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")  # no browser opens "all addresses"
+    page = url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")  # a browser needs one address
     key = first_key or HIDDEN_KEY
     typer.echo(f"munsit-denoise on {url}")
     if first_key:

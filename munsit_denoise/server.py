@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn that lets streams end before it waits for them, and whose connections have deadlines."""
+"""The HTTP server: uvicorn with connection deadlines, which ends streams before it waits for connections."""
 
 import signal
 import socket
@@ -14,17 +14,17 @@ from munsit_denoise.connections import IdleConnections
 from munsit_denoise.protocols import QuietSocketProtocol, polite
 from munsit_denoise.settings import Settings
 
-WS_MESSAGE_BYTES = 64 * 1024  # of a client, which has nothing to say
-WS_PING_S = 20  # protocol pings: a client that answers none is dropped
-LEVELS = {"warning": "warning", "error": "error"}  # at debug its socket protocol prints keys
-GRACE_S = 5  # how long shutdown waits for open connections
+WS_MESSAGE_BYTES = 64 * 1024  # from a client, which has nothing to send
+WS_PING_S = 20  # protocol pings: a client that does not answer is dropped
+LEVELS = {"warning": "warning", "error": "error"}  # at debug, its socket protocol prints keys
+GRACE_S = 5  # how long a shutdown waits for open connections
 
 
 OnReady = Callable[[], Awaitable[None]]
 
 
 class Server(uvicorn.Server):
-    """Uvicorn runs the lifespan's end only after open connections are gone, so streams must end before."""
+    """Uvicorn ends the lifespan only after all connections are closed, so streams must end before that."""
 
     def __init__(self, config: uvicorn.Config, app: Starlette, on_ready: OnReady | None = None) -> None:
         super().__init__(config)
@@ -33,7 +33,7 @@ class Server(uvicorn.Server):
         app.state.give_up = self.give_up
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start as usual; whoever waits for it is told when all runs, before the first connection is taken."""
+        """Start as usual; `on_ready` is awaited when all runs, before the first connection is accepted."""
         start_app = self.lifespan.startup
 
         async def start_and_tell() -> None:
@@ -44,12 +44,12 @@ class Server(uvicorn.Server):
         self.lifespan.startup = start_and_tell
         try:
             await super().startup(sockets)
-        except SystemExit:  # of a start that failed: whoever runs the server is told by `failure`
+        except SystemExit:  # the start failed: the caller reads `failure`
             if self.failure is None:
                 raise
 
     async def _tell(self) -> None:
-        """Tell who waits for the start; if that fails, the server stops in order."""
+        """Await `on_ready`; if that fails, stop the server normally."""
         try:
             if self._on_ready is not None:
                 await self._on_ready()
@@ -57,11 +57,11 @@ class Server(uvicorn.Server):
             self.give_up(error)
 
     def give_up(self, error: Exception) -> None:
-        """Stop in order; `failure` says why."""
+        """Stop normally; `failure` is the reason."""
         self.failure, self.should_exit = self.failure or error, True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop in order; a second Ctrl-C stops at once. The signal is not raised again: the exit code is 0."""
+        """Stop normally, or at once on a second Ctrl-C. The signal is not raised again, so the exit code is 0."""
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
 
@@ -76,8 +76,8 @@ class Server(uvicorn.Server):
 def create_server(settings: Settings, on_ready: OnReady | None = None, *, locked: bool = False) -> Server:
     """Return a server for these settings, ready to `run`.
 
-    `on_ready` is awaited once all runs, before the first connection is taken; `locked` says that the caller holds
-    the data already.
+    `on_ready` is awaited when all runs, before the first connection is accepted; `locked` means that the caller holds
+    the lock on the data.
     """
     app = create_app(settings, locked=locked)
     config = uvicorn.Config(
@@ -93,7 +93,7 @@ def create_server(settings: Settings, on_ready: OnReady | None = None, *, locked
         lifespan="on",
         log_level=LEVELS.get(settings.log_level, "info"),
         log_config=None,
-        access_log=False,  # download paths hold secrets; `routes/access_log.py` tells of each request
+        access_log=False,  # download paths contain secrets; `routes/access_log.py` logs requests
         proxy_headers=True,
         forwarded_allow_ips=settings.trusted_proxies,
         server_header=False,

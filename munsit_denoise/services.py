@@ -1,4 +1,4 @@
-"""The parts, built from the settings and running together."""
+"""Builds the parts from the settings and runs them."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
@@ -53,7 +53,7 @@ GiveUp = Callable[[CannotGoOn], None]
 
 @dataclass(kw_only=True)
 class Services:
-    """What the routes use: things of `jobs/`, whose leaves nobody else reaches."""
+    """What the routes use: objects of `jobs/`, which hide the leaves."""
 
     settings: Settings
     access: Access
@@ -75,7 +75,7 @@ class Services:
     tiles: Tiles
     health: Health
     metrics: Metrics
-    stop: Callable[[], None]  # accept nothing new, let streams and jobs end: before connections are waited for
+    stop: Callable[[], None]  # refuse new work and end streams and jobs, before waiting for connections
 
 
 @asynccontextmanager
@@ -88,12 +88,12 @@ async def open_services(
     locked: bool = False,
     answered: Callable[[], None] | None = None,
 ) -> AsyncIterator[Services]:
-    """Open everything, go on with what a crash interrupted, run jobs while the block lasts.
+    """Open everything, continue what a crash interrupted, and run jobs during the block.
 
-    The database's schema must be current. `write_webhook` makes what users' servers are told; `locked` says that the
-    caller holds the data already; `give_up` is told why the server cannot go on. A worker, which leaves housekeeping to
-    servers, gives `answered`, to be told whenever the shared database has answered. Raises AlreadyRunning, CannotGoOn,
-    Unavailable's.
+    The database must have this version's schema. `write_webhook` encodes webhooks. `locked` means that the caller holds
+    the lock on the data. `give_up` is called with the reason if the server cannot continue. `answered` is for a worker,
+    which leaves housekeeping to servers; it is called whenever the shared database has answered. Raises AlreadyRunning,
+    CannotGoOn and Unavailable.
     """
     with nullcontext() if locked else only_server(settings):
         async with open_leaves(settings, serves=answered is None) as leaves:
@@ -115,19 +115,19 @@ async def open_services(
 
 
 async def check_data(settings: Settings) -> None:
-    """See to it that database and storage belong together, before a server starts on them. Raises CannotGoOn."""
+    """Check that database and storage belong together, before a server starts. Raises CannotGoOn."""
     async with open_leaves(settings):
         pass
 
 
 @dataclass(frozen=True)
 class Beside:
-    """What there is once beside the jobs' own parts."""
+    """Parts that are not specific to jobs."""
 
     metrics: Metrics
     supervisor: Supervisor
     client: AsyncClient
-    webhook_client: AsyncClient  # apart: servers that hang take no places of downloads
+    webhook_client: AsyncClient  # separate, so that slow receivers use no connections of downloads
 
 
 @asynccontextmanager

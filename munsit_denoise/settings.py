@@ -1,4 +1,4 @@
-"""Settings: the only reader of the environment. `DENOISE_` and the upper-case field name, or a line in `.env`."""
+"""Settings, the only reader of the environment: `DENOISE_` and the upper-case field name, or a line in `.env`."""
 
 import difflib
 import os
@@ -13,10 +13,10 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfig
 
 PREFIX = "DENOISE_"
 ENV_FILE = ".env"
-LONGEST_S = 1e9  # of any time: 30 years, so that reckoning with it stays within the range of integers
-SHORTEST_S = 0.01  # of an interval: a shorter one would keep a core busy
+LONGEST_S = 1e9  # of any time: 30 years, so that sums stay within the range of integers
+SHORTEST_S = 0.01  # of an interval; a shorter one would keep a core busy
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
-OF_COMMANDS = ("URL", "API_KEY")  # what `remote` reads, which is no setting of a server
+OF_COMMANDS = ("URL", "API_KEY")  # variables of `remote`, which are not settings of a server
 LOCALE_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set counts
 MOST = 10**9  # of anything counted, or a size in MiB
 
@@ -25,7 +25,7 @@ Wait = Annotated[float, Field(ge=SHORTEST_S, le=LONGEST_S)]  # seconds
 
 
 class Settings(BaseSettings):
-    """How this server runs; every field documented with its unit. 0 means no limit where a field says so."""
+    """The configuration of a server; each field is documented with its unit. 0 means no limit where a field says so."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True, allow_inf_nan=False
@@ -266,7 +266,7 @@ class Settings(BaseSettings):
 
     @property
     def networks(self) -> tuple[str, ...]:
-        """The private networks that URLs may lead to."""
+        """The private networks that URLs may refer to."""
         return tuple(_listed(self.allowed_networks))
 
     @property
@@ -276,17 +276,17 @@ class Settings(BaseSettings):
 
     @property
     def is_cluster(self) -> bool:
-        """Whether many processes share the database, and so the queue and the events."""
+        """Whether several processes share the database, and so the queue and the events."""
         return self.database_url.startswith("postgres")
 
     @property
     def cors_from(self) -> tuple[str, ...]:
-        """The origins whose pages may call this server, as browsers write them."""
+        """The origins whose pages may call this server, in the form that browsers send."""
         return tuple(_as_browsers_write(origin) for origin in _listed(self.cors_origins))
 
     @property
     def database(self) -> str:
-        """The database URL in force, without a driver."""
+        """The effective database URL, without a driver."""
         if self.is_cluster:
             return "postgresql:" + self.database_url.partition(":")[2]
         url = self.database_url or f"sqlite:///{self.data_dir.absolute() / 'denoise.db'}"
@@ -294,12 +294,12 @@ class Settings(BaseSettings):
 
     @property
     def database_path(self) -> Path:
-        """The file of the database in force."""
+        """The file of the effective database."""
         return Path(self.database.partition(":///")[2].partition("?")[0]).absolute()
 
     @property
     def storage_root(self) -> Path:
-        """The folder in force for recordings and results, or for scratch where they lie in an object store."""
+        """The effective folder for recordings and results; with an object store, the one for temporary files."""
         local = self.storage_url.startswith("file://")
         return Path(self.storage_url.removeprefix("file://")) if local else self.data_dir.absolute() / "files"
 
@@ -335,7 +335,7 @@ def _is_origin(value: str) -> bool:
 
 
 def _as_browsers_write(origin: str) -> str:
-    """Return an origin in lower case and without the port that its scheme has anyway."""
+    """Return an origin in lower case and without a default port."""
     scheme, _, host = origin.lower().partition("://")
     port = DEFAULT_PORTS.get(scheme)
     return f"{scheme}://{host.removesuffix(port)}" if port else origin.lower()
@@ -352,13 +352,13 @@ def _is_base_url(value: str) -> bool:
 
 
 class SettingsError(Exception):
-    """A setting is wrong; the message is a sentence that names it."""
+    """A setting is wrong; the message names it."""
 
 
 def read_settings(**overrides: object) -> Settings:
     """Read the environment and `.env`.
 
-    Raises SettingsError with one line a wrong setting.
+    Raises SettingsError with one line for each wrong setting.
     """
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
@@ -375,12 +375,12 @@ def _sentence(location: tuple[int | str, ...], value: object, message: str) -> s
 
 
 def read_locale() -> str:
-    """Return the locale that messages are wanted in, as POSIX finds it: `ar_EG.UTF-8`, empty where none is set."""
+    """Return the locale for messages, by the rules of POSIX: `ar_EG.UTF-8`, or empty if none is set."""
     return next((value for name in LOCALE_VARIABLES if (value := os.environ.get(name))), "")
 
 
 def unknown_variables() -> list[str]:
-    """Return a sentence for each `DENOISE_` variable, of the environment or `.env`, that no setting has."""
+    """Return a sentence for each `DENOISE_` variable in the environment or `.env` that is not a setting."""
     known = [*OF_COMMANDS, *(name.upper() for name in Settings.model_fields)]
     given = {name.upper() for name in (*os.environ, *DotEnvSettingsSource(Settings).env_vars)}
     unknown = sorted(name.removeprefix(PREFIX) for name in given if name.startswith(PREFIX))

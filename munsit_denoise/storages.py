@@ -1,4 +1,4 @@
-"""The storage that the settings name."""
+"""Opens the storage of the settings."""
 
 from pathlib import Path
 
@@ -8,12 +8,12 @@ from munsit_denoise.storage.local import LocalStorage
 
 
 def open_storage(settings: Settings, scratch: Path | None = None) -> Storage:
-    """Return the storage; files of an object store lie in `scratch`, else in DATA_DIR, while worked on.
+    """Return the storage; with an object store, files in use are in `scratch`, by default in DATA_DIR.
 
-    Raises CannotGoOn, OSError, and ModuleNotFoundError without the extra `cluster` where that is needed.
+    Raises CannotGoOn, OSError, and ModuleNotFoundError if the extra `cluster` is needed and missing.
     """
     if not settings.storage_url.startswith("s3:"):
         return LocalStorage(settings.storage_root)
-    from munsit_denoise.storage.s3 import S3Storage  # the extra `cluster`, which the others do without
+    from munsit_denoise.storage.s3 import S3Storage  # needs the extra `cluster`
 
     return S3Storage(settings.storage_url, settings.s3_endpoint, scratch or settings.data_dir.absolute())

@@ -1,4 +1,4 @@
-"""Times as people write them: `30d` from now, a date, or a moment."""
+"""Parses times: `30d` from now, a date, or a date with time."""
 
 import re
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ LONGEST_S = 100 * 366 * 86_400
 
 
 def duration_s(text: str) -> int:
-    """Return the seconds of a time such as `24h`, `30d` or `0`. Raises InvalidOption."""
+    """Return the seconds of a duration such as `24h`, `30d` or `0`. Raises InvalidOption."""
     found = re.fullmatch(r"(\d{1,9})([smhdw])|0", text.strip(), re.ASCII | re.IGNORECASE)
     seconds = int(found[1]) * UNITS_S[found[2].lower()] if found and found[1] else 0
     if found is None or seconds > LONGEST_S:
@@ -19,9 +19,9 @@ def duration_s(text: str) -> int:
 
 
 def moment_us(text: str, now_us: int) -> int:
-    """Return when a time from now is over, or a day (UTC) begins, in microseconds since 1970. Raises InvalidOption.
+    """Return the time after a duration from now, or of the beginning of a day (UTC), in microseconds since 1970.
 
-    One that has passed is refused as well.
+    Raises InvalidOption, also for a time in the past.
     """
     if re.fullmatch(r"\d+[smhdw]", text.strip(), re.ASCII | re.IGNORECASE):
         found_us = now_us + duration_s(text) * 1_000_000

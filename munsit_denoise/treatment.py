@@ -1,19 +1,19 @@
-"""What can be done to the sound of a recording."""
+"""The ways to treat the sound of a recording."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-TRANSCRIPTION = "transcription"  # a strength by its purpose
-TRANSCRIPTION_STRENGTH = 0.6  # recognisers hear noise better than what noise removal takes away: docs/quality.md
+TRANSCRIPTION = "transcription"  # a strength named by its purpose
+TRANSCRIPTION_STRENGTH = 0.6  # recognisers cope better with noise than with full noise removal: docs/quality.md
 
 
 def strength_of(text: str) -> float:
-    """Return the strength that a text names, a number or a purpose. Raises ValueError."""
+    """Return the strength for a text, which is a number or a purpose. Raises ValueError."""
     return TRANSCRIPTION_STRENGTH if text == TRANSCRIPTION else float(text)
 
 
 class Quality(StrEnum):
-    """How much work is put into a recording."""
+    """How much computation is spent on a recording."""
 
     STANDARD = "standard"
     BEST = "best"  # two models together
@@ -23,13 +23,13 @@ class Keep(StrEnum):
     """What does not count as noise."""
 
     VOICE = "voice"
-    VOICE_AND_MUSIC = "voice+music"  # and all else that rises above the steady background
+    VOICE_AND_MUSIC = "voice+music"  # and everything else that rises above the steady background
 
 
 @dataclass(frozen=True)
 class Treatment:
-    """What is done to the sound of a recording."""
+    """The treatment of a recording's sound."""
 
-    strength: float = 1.0  # share of the noise reduction, 0 leaves the sound alone
+    strength: float = 1.0  # share of the noise reduction; 0 changes nothing
     quality: Quality = Quality.STANDARD
     keep: Keep = Keep.VOICE

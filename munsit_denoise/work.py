@@ -1,4 +1,4 @@
-"""The background loops of a server, run until it stops."""
+"""The background loops of a server or worker."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -47,7 +47,7 @@ NOT_THERE = "The model for this quality is missing where the job was to run. Ple
 
 @dataclass(kw_only=True)
 class Work:
-    """The loops; each is looked after by the supervisor."""
+    """The loops, each under the supervisor."""
 
     settings: Settings
     parts: Parts
@@ -58,23 +58,23 @@ class Work:
     idempotency: Idempotency
     keeper: Keeper
     resumable: ResumableUploads
-    holdings: Holdings | None  # where there are other servers
+    holdings: Holdings | None  # if there are other servers
     health: Health
     supervisor: Supervisor
     client: AsyncClient
     exchange: Exchange
     webhooks: Webhooks
-    keeps_house: bool = True  # a worker leaves that to the servers
-    answered: Callable[[], None] = lambda: None  # told when the shared database has answered
+    keeps_house: bool = True  # workers leave that to servers
+    answered: Callable[[], None] = lambda: None  # called when the shared database has answered
     ended: anyio.Event = field(default_factory=anyio.Event)
     _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
     def stop(self) -> None:
-        """Let all of it end; jobs that run go back into the queue."""
+        """End all loops; running jobs go back into the queue."""
         self._scope.cancel()
 
     async def run(self) -> None:
-        """Work until `stop`."""
+        """Run until `stop` is called."""
         try:
             with self._scope:
                 async with anyio.create_task_group() as tasks:
@@ -90,7 +90,7 @@ class Work:
         if self.settings.job_concurrency:
             loops |= self._jobs(tasks)
         else:
-            self.health.model_ready = True  # elsewhere
+            self.health.model_ready = True  # it runs elsewhere
         return loops
 
     def _housekeeping(self) -> dict[str, Loop]:
@@ -123,7 +123,7 @@ class Work:
         return loops
 
     def _lose(self, job_id: str) -> None:
-        """Stop a run whose job has been ended elsewhere."""
+        """Stop a run whose job has ended elsewhere."""
         self.parts.running.cancel(job_id)
         self.parts.journal.forget(job_id)
 
@@ -166,20 +166,20 @@ class Work:
 
 
 async def load_engine(settings: Settings) -> MakeDenoiser:
-    """Load PyTorch and the model in a thread; return a maker of denoisers, one a recording. Raises CannotGoOn."""
+    """Load PyTorch and the model in a thread; return a function that makes denoisers. Raises CannotGoOn."""
 
     def load() -> MakeDenoiser:
-        from munsit_denoise.engine.open import open_engine  # PyTorch is loaded here and by nobody else
+        from munsit_denoise.engine.open import open_engine  # the only place that loads PyTorch
 
         make = open_engine(
             settings.device, settings.threads, settings.precision, settings.job_concurrency, settings.enhancer
         )
-        make(TRIAL_HZ, 1, Treatment(quality=Quality(settings.quality)))  # what it needs is loaded now
+        make(TRIAL_HZ, 1, Treatment(quality=Quality(settings.quality)))  # loads what the default quality needs
 
         def begin(track: AudioTrack, treatment: Treatment) -> Denoiser:
             try:
                 return make(track.sample_rate_hz, track.channels, treatment)
-            except OSError as error:  # the weights of a model that no job has asked for before
+            except OSError as error:  # the weights of a model that was not used before
                 log.error("a model cannot be loaded", reason=str(error))
                 raise ProcessingFailed(NOT_THERE) from error
 

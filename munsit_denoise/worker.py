@@ -1,4 +1,4 @@
-"""`munsit-denoise worker`: runs jobs of a queue that many processes share, until a signal ends it."""
+"""The command `worker`: runs jobs of a shared queue until a signal."""
 
 import os
 import signal
@@ -27,12 +27,12 @@ SILENCES = 3  # leases without an answer of the database, after which only a new
 SHORTEST_SILENCE_S = 60.0
 WATCH_S = 1.0
 STILL_S = 5.0
-STOP_S = 50.0  # for running jobs to be given back
-HUNG = 75  # exit code of a worker that its supervisor should start again (EX_TEMPFAIL)
+STOP_S = 50.0  # for returning the running jobs to the queue
+HUNG = 75  # exit code that asks the service manager to start the worker again (EX_TEMPFAIL)
 
 
 def run_worker(settings: Settings) -> None:
-    """Work until SIGTERM or SIGINT; running jobs are given back then.
+    """Run jobs until SIGTERM or SIGINT, which return running jobs to the queue.
 
     Raises MissingProgram, UnusableDatabase, CannotGoOn, OSError.
     """
@@ -40,7 +40,7 @@ def run_worker(settings: Settings) -> None:
         raise CannotGoOn(ALONE)
     if not settings.job_concurrency:
         raise CannotGoOn(NO_PLACE)
-    keep_freed_memory()  # before any thread: each would get a heap of its own
+    keep_freed_memory()  # before any thread starts: each would get a heap of its own
     for name in ("ffmpeg", "ffprobe"):
         program(name)
     check_schema(settings.database)
@@ -52,7 +52,7 @@ def run_worker(settings: Settings) -> None:
 
 
 class _Worker:
-    """One process's work, a watch on the database, and the signals."""
+    """The work of one process, a watch on the database, and the signals."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -61,7 +61,7 @@ class _Worker:
         self._answered_at_s = time.monotonic()
 
     async def run(self) -> Exception | None:
-        """Work until a signal; return why it could not go on."""
+        """Run until a signal; return the reason if it could not continue."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._hear_signals)
             tasks.start_soon(self._watch)
@@ -90,23 +90,23 @@ class _Worker:
                 self._stopping.set()
 
     async def _watch(self) -> None:
-        """End the process when the database has been silent for long: its connections may hang for hours."""
+        """End the process if the database was silent for long, because its connections may hang for hours."""
         longest_s = max(SILENCES * self._settings.lease_s, SHORTEST_SILENCE_S)
         while True:
             asleep_at_s = time.monotonic()
             await anyio.sleep(WATCH_S)
             if time.monotonic() - asleep_at_s > STILL_S:
-                self._answered()  # this process stood still itself, and has asked nothing meanwhile
+                self._answered()  # this process was suspended and could not ask
             if time.monotonic() - self._answered_at_s > longest_s:
                 log.error("the database does not answer; the worker exits to be started again", seconds=longest_s)
                 os._exit(HUNG)
 
     async def _insist(self) -> None:
-        """End the process when something does not let itself be stopped."""
+        """End the process if something cannot be stopped."""
         await anyio.sleep(STOP_S)
         log.error("the worker did not stop in time and exits", seconds=STOP_S)
         os._exit(0)
 
 
 def _nothing(*_: object) -> bytes:
-    raise AssertionError  # webhooks are the servers' work
+    raise AssertionError  # servers deliver webhooks

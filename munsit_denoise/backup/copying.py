@@ -1,4 +1,4 @@
-"""Files from one storage into another, each compared with what was read."""
+"""Copies files from one storage to another, and compares each copy."""
 
 import hashlib
 from collections.abc import Callable
@@ -13,15 +13,15 @@ from munsit_denoise.storage.local import LocalStorage
 
 
 async def digest_in(storage: Storage, key: str) -> FileDigest:
-    """Return what a file in a storage holds. Raises FileNotFoundError, Unavailable's."""
+    """Return size and digest of a file in a storage. Raises FileNotFoundError and Unavailable."""
     async with storage.open_range(key) as reader:
         return await _read_through(reader, lambda _: None)
 
 
 async def copy_file(source: Storage, target: Storage, key: str) -> FileDigest:
-    """Give a file the same key in another storage, unless it is there already; return what it holds.
+    """Copy a file to the same key in another storage, unless it is there; return size and digest.
 
-    Raises FileNotFoundError when the source has none, CannotGoOn when it arrives otherwise than it was read.
+    Raises FileNotFoundError if the source has none, CannotGoOn if the copy differs.
     """
     if await _size_of(target, key) == (await source.stat(key)).size_bytes:
         digest = await digest_in(source, key)
@@ -35,7 +35,7 @@ async def copy_file(source: Storage, target: Storage, key: str) -> FileDigest:
 
 
 async def link_file(source: LocalStorage, target: LocalStorage, key: str) -> FileDigest:
-    """Give a file that never changes a second name, in another folder of the same file system.
+    """Hard-link a file that never changes into another folder of the same file system.
 
     Raises FileNotFoundError, OSError.
     """
@@ -47,9 +47,9 @@ async def link_file(source: LocalStorage, target: LocalStorage, key: str) -> Fil
 
 
 async def copy_growing(source: Storage, target: Storage, key: str) -> FileDigest:
-    """Copy as much as there is of a file that is taken in parts; what the target had of it goes.
+    """Copy the received bytes of an upload in parts, replacing any earlier copy.
 
-    Raises FileNotFoundError when nothing has come in of it, CannotGoOn when it does not arrive whole.
+    Raises FileNotFoundError if nothing was received, CannotGoOn if the copy is incomplete.
     """
     size_bytes = await source.appended_bytes(key)
     await target.delete_job(key.partition("/")[0])

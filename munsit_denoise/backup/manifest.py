@@ -1,4 +1,4 @@
-"""What a backup holds: the list of its files with their digests, written last, so that what has one is complete."""
+"""The manifest of a backup: its files with their digests; a backup is complete once it has one."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ CHUNK_BYTES = 2**20
 
 @dataclass(frozen=True)
 class FileDigest:
-    """How much a file holds, and the SHA-256 of it."""
+    """Size and SHA-256 of a file."""
 
     size_bytes: int
     sha256: str
@@ -34,12 +34,12 @@ class Manifest:
     schema: str  # the database's revision
     database: FileDigest
     files: Mapping[str, FileDigest]
-    growing: list[str] = field(default_factory=list)  # keys of uploads in parts, of which more was to come
-    missing: list[str] = field(default_factory=list)  # keys that rows name and that the storage did not have
+    growing: list[str] = field(default_factory=list)  # keys of uploads in parts that were not complete
+    missing: list[str] = field(default_factory=list)  # keys in the database whose files were missing in the storage
     format: int = FORMAT
 
     def write(self, folder: Path) -> None:
-        """Complete a backup. Raises OSError."""
+        """Write the manifest, which completes the backup. Raises OSError."""
         part = folder / (FILE + ".part")
         with part.open("w", encoding="utf-8") as file:
             json.dump(asdict(self), file, indent=1)
@@ -49,7 +49,7 @@ class Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Return what a backup holds. Raises CannotGoOn when the folder is none, or not complete."""
+    """Return the manifest of a backup. Raises CannotGoOn if the folder is no backup, or an incomplete one."""
     try:
         values = json.loads((folder / FILE).read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
@@ -69,7 +69,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def digest_of(path: Path) -> FileDigest:
-    """Return what a file holds. Raises OSError."""
+    """Return size and digest of a file. Raises OSError."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
         return FileDigest(file.tell(), digest.hexdigest())

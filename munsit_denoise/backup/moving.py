@@ -1,7 +1,7 @@
-"""From one machine into a cluster: first the files, then all rows in one transaction.
+"""Moves an installation from one machine into a cluster: first the files, then all rows in one transaction.
 
-What was copied when this is interrupted is found and compared when it is done again; until the rows are committed the
-target belongs to nobody, and its last row is the installation's id.
+An interrupted move can be repeated; files that were copied are compared. Until the rows are committed, the target has
+no installation id; it is the last row.
 """
 
 import uuid
@@ -21,23 +21,23 @@ from munsit_denoise.settings import Settings
 from munsit_denoise.storage.base import Storage
 from munsit_denoise.storages import open_storage
 
-Tell = Callable[[int, int], None]  # is told how many files are done, and of how many
+Tell = Callable[[int, int], None]  # called with the number of finished files, and of all files
 
 
 @dataclass
 class Moved:
-    """What a move brought over."""
+    """What was moved."""
 
     files: int = 0
     size_bytes: int = 0
     rows: int = 0
-    missing: list[str] = field(default_factory=list)  # keys that rows name and that the storage did not have
+    missing: list[str] = field(default_factory=list)  # keys in the database whose files were missing in the storage
 
 
 async def move(source: Settings, target: Settings, scratch: Path, tell: Tell) -> Moved:
-    """Copy an installation on which no server works into a PostgreSQL database and a storage that are empty.
+    """Copy an installation without a running server into an empty PostgreSQL database and an empty storage.
 
-    The source's schema is this version's. Raises CannotGoOn, UnusableDatabase, OSError, Unavailable's.
+    The source must have this version's schema. Raises CannotGoOn, UnusableDatabase, OSError and Unavailable.
     """
     own_storage, their_storage = open_storage(source), open_storage(target, scratch)
     own = await _identity(source, own_storage)
@@ -46,7 +46,7 @@ async def move(source: Settings, target: Settings, scratch: Path, tell: Tell) ->
     await _check_target(target, their_storage, own, named)
     moved = await _copy_files(own_storage, their_storage, named, tell)
     await their_storage.name_installation(own)
-    if installation_id(target.database) == own:  # all rows came in one transaction, of an earlier move
+    if installation_id(target.database) == own:  # an earlier move has committed all rows
         moved.rows = compare_rows(source.database, target.database)
     else:
         moved.rows = copy_rows(source.database, target.database, announcement())
@@ -54,7 +54,7 @@ async def move(source: Settings, target: Settings, scratch: Path, tell: Tell) ->
 
 
 async def _identity(source: Settings, storage: Storage) -> str:
-    """Return the source's id, which one that never served gets now. Raises CannotGoOn when its parts differ."""
+    """Return the source's id, creating it if there was never a server. Raises CannotGoOn if its two ids differ."""
     own, marked = installation_id(source.database), await storage.installation_id()
     if own is not None and marked in (None, own):
         return own
@@ -74,7 +74,7 @@ async def _identity(source: Settings, storage: Storage) -> str:
 
 
 async def _check_target(target: Settings, storage: Storage, own: str, named: Sequence[NamedFile]) -> None:
-    """Raise CannotGoOn when anything in the target is another installation's."""
+    """Raise CannotGoOn if anything in the target belongs to another installation."""
     theirs = installation_id(target.database)
     if theirs not in (None, own) or (theirs is None and not is_empty(target.database)):
         raise CannotGoOn("The target database belongs to another installation. Give an empty one.")
@@ -94,7 +94,7 @@ async def _copy_files(source: Storage, target: Storage, named: Sequence[NamedFil
             moved.size_bytes += (await copy(source, target, file.key)).size_bytes
             moved.files += 1
         except FileNotFoundError:
-            if not file.grows:  # of such a one, nothing may have come in yet
+            if not file.grows:  # of an upload in parts, nothing may have been received yet
                 moved.missing.append(file.key)
         tell(done, len(named))
     return moved

@@ -1,4 +1,4 @@
-"""Restores a backup: all of it is checked before anything changes, and the database is replaced last."""
+"""Restores a backup: it is checked completely before anything changes, and the database is replaced last."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from munsit_denoise.storages import open_storage
 
 
 def check_backup(folder: Path) -> Manifest:
-    """Return what a backup holds, once each of its files has been read and is what it was. Raises CannotGoOn."""
+    """Return the manifest of a backup after comparing the digests of all its files. Raises CannotGoOn."""
     found = read_manifest(folder)
     if found.schema not in known_revisions():
         raise CannotGoOn(
@@ -41,11 +41,11 @@ def _digest_of(path: Path) -> FileDigest | None:
 
 
 async def restore(settings: Settings, folder: Path, *, overwrite: bool) -> tuple[Manifest, list[str]]:
-    """Put a backup in the place of the settings' database and storage, on which no server may work.
+    """Replace the settings' database and storage, which no server may use, by a backup.
 
-    Return what it held, and where things were set aside: with `overwrite` the database that was there, and recordings
-    that the backup does not know. When this is interrupted, the old database is in force, and doing it again is fine.
-    Raises CannotGoOn, OSError, Unavailable's.
+    Returns the manifest, and where things were set aside: with `overwrite` the old database, and recordings that the
+    backup does not contain. If this is interrupted, the old database stays in use, and the restore can be repeated.
+    Raises CannotGoOn, OSError and Unavailable.
     """
     if settings.is_cluster:
         raise CannotGoOn("A backup of SQLite is restored to SQLite. Then munsit-denoise move takes it into a cluster.")
@@ -77,7 +77,7 @@ async def _check_empty(settings: Settings, storage: Storage) -> None:
 
 
 async def _put_strangers_aside(storage: Storage, found: Manifest) -> list[str]:
-    """Set aside the recordings of which the backup knows nothing; return where."""
+    """Set aside the recordings that the backup does not contain; return where."""
     known = {key.partition("/")[0] for key in (*found.files, *found.missing)}
     strangers = []
     async for job_ids in storage.jobs():

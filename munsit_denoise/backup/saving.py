@@ -1,8 +1,8 @@
-"""A backup of an installation with a SQLite database, while its server runs.
+"""Saves an installation with a SQLite database while its server runs.
 
-The database comes first. What a row names was in storage before the row was committed, and its files never change,
-so all of them are there unless they have been deleted since; in that case the rows have changed as well, and another
-snapshot says so. Files first would miss those whose rows are committed meanwhile.
+The database comes first. Every file is in the storage before a row names it, and it never changes. So all files of a
+snapshot exist unless they were deleted meanwhile; then the rows have changed too, and a newer snapshot shows it. Files
+first would miss those whose rows are committed meanwhile.
 """
 
 import shutil
@@ -28,13 +28,13 @@ from munsit_denoise.storage.local import LocalStorage
 from munsit_denoise.storages import open_storage
 
 MOST_ROUNDS = 5
-ASKED = ".asked-"  # of a folder for a copy of the snapshot, which answers questions in its place
+ASKED = ".asked-"  # of a folder for a copy of the snapshot, which is queried in its place
 OURS = {manifest.DATABASE, manifest.DATABASE + ".part", manifest.FILES, manifest.FILE + ".part"}
 
 
 @dataclass(frozen=True)
 class _Told:
-    """What a snapshot says."""
+    """The content of a snapshot."""
 
     files: list[NamedFile]
     installation: str | None
@@ -42,10 +42,10 @@ class _Told:
 
 
 async def save(settings: Settings, folder: Path, *, link: bool) -> Manifest:
-    """Make a backup in a folder that is new or empty, or go on with one that was not finished; return its contents.
+    """Make a backup in a new or empty folder, or continue an unfinished one; return its manifest.
 
-    `link` gives files a second name where they lie on the same file system. Raises CannotGoOn, UnusableDatabase,
-    OSError, Unavailable's.
+    With `link`, files on the same file system are hard-linked. Raises CannotGoOn, UnusableDatabase, OSError and
+    Unavailable.
     """
     _make_ready(settings, folder)
     saving = _Saving(settings, folder, link=link)
@@ -54,14 +54,14 @@ async def save(settings: Settings, folder: Path, *, link: bool) -> Manifest:
         take_snapshot(settings.database_path, folder / manifest.DATABASE)
         told = _ask(folder)
         gone = await saving.copy(told.files)
-        if gone <= missing:  # nothing was deleted meanwhile: these have been missing all along
+        if gone <= missing:  # nothing was deleted meanwhile: these files were missing before
             break
         missing = gone
     return await saving.finish(told, sorted(gone))
 
 
 def _ask(folder: Path) -> _Told:
-    """Ask a copy of the snapshot, which is brought to this version's schema; the snapshot stays as it was taken."""
+    """Query a copy of the snapshot, upgraded to this version's schema; the snapshot itself is not changed."""
     with tempfile.TemporaryDirectory(prefix=ASKED, dir=folder) as place:
         copy = Path(place).absolute() / manifest.DATABASE
         shutil.copyfile(folder / manifest.DATABASE, copy)
@@ -90,16 +90,16 @@ def _make_ready(settings: Settings, folder: Path) -> None:
 
 
 class _Saving:
-    """A backup that is being made."""
+    """A backup in progress."""
 
     def __init__(self, settings: Settings, folder: Path, *, link: bool) -> None:
         self._source: Storage = open_storage(settings)
         self._target = LocalStorage(folder / manifest.FILES)
         self._folder, self._link = folder, link
-        self._copied: dict[str, FileDigest] = {}  # of the files that will not change any more
+        self._copied: dict[str, FileDigest] = {}  # files that will not change any more
 
     async def copy(self, named: Sequence[NamedFile]) -> set[str]:
-        """Copy the files that are not in the backup yet; return the keys of those that are not there."""
+        """Copy the files that the backup lacks; return the keys of missing ones."""
         gone = set()
         for file in named:
             if not file.grows and file.key not in self._copied:
@@ -115,12 +115,12 @@ class _Saving:
                 return await link_file(self._source, self._target, key)
             except FileNotFoundError:
                 raise
-            except OSError:  # another file system, or too many names
+            except OSError:  # another file system, or too many links
                 self._link = False
         return await copy_file(self._source, self._target, key)
 
     async def finish(self, told: _Told, missing: list[str]) -> Manifest:
-        """Add what grows, remove what the last snapshot does not name, and write the manifest."""
+        """Add uploads in parts, remove files that the last snapshot does not name, and write the manifest."""
         growing = await self._copy_growing([file.key for file in told.files if file.grows])
         named = {file.key for file in told.files}
         files = {key: digest for key, digest in self._copied.items() if key in named} | growing
@@ -141,7 +141,7 @@ class _Saving:
     async def _copy_growing(self, keys: Sequence[str]) -> dict[str, FileDigest]:
         found = {}
         for key in keys:
-            with suppress(FileNotFoundError):  # nothing of it has come in, or it has expired
+            with suppress(FileNotFoundError):  # nothing was received, or it has expired
                 found[key] = await copy_growing(self._source, self._target, key)
         return found
 

@@ -1,1 +1,1 @@
-"""What `munsit-denoise enhance` does: files and folders through the pipeline, without a server."""
+"""The command `munsit-denoise enhance`: processes files and folders without a server."""

@@ -1,4 +1,4 @@
-"""The command from its order to its exit code."""
+"""Runs the command from its order to its exit code."""
 
 import os
 import sys
@@ -19,13 +19,13 @@ from munsit_denoise.settings import Settings, read_locale
 from munsit_denoise.treatment import Quality
 
 FAILED, USAGE = 1, 2
-SIGNALLED = 128  # and the signal's number
+SIGNALLED = 128  # plus the signal's number
 
 
 def run_command(settings: Settings, order: Order) -> int:
-    """Carry out an order and return the exit code.
+    """Process an order and return the exit code.
 
-    Raises MissingProgram, OSError and DenoiseError when nothing can be done at all.
+    Raises MissingProgram, OSError and DenoiseError if nothing can be processed at all.
     """
     for name in ("ffmpeg", "ffprobe"):
         program(name)
@@ -64,7 +64,7 @@ def _named(run: Run) -> str:
 
 
 def _leave(code: int) -> None:
-    """End the process now: a window of the model may still be at work, and nobody waits for it."""
+    """End the process now, even if a window of the model is still running in a thread."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()

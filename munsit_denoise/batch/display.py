@@ -1,4 +1,4 @@
-"""What `enhance` shows on standard error: bars on a terminal, plain lines anywhere else."""
+"""The progress of `enhance` on standard error: bars on a terminal, plain lines elsewhere."""
 
 import sys
 from typing import Protocol
@@ -14,64 +14,64 @@ from munsit_denoise.batch.tally import Tally
 
 
 class Display(Protocol):
-    """What is told as it happens."""
+    """Receives the progress of a run."""
 
     def open(self) -> None:
-        """Begin."""
+        """Start."""
 
     def begin(self, pair: Pair) -> None:
-        """A file is being worked on."""
+        """A file is started."""
 
     def update(self, pair: Pair, percent: int) -> None:
-        """So much of a file is done."""
+        """A percentage of a file is done."""
 
     def end(self, pair: Pair, result: FileResult, tally: Tally) -> None:
-        """A file has come to its end."""
+        """A file has ended."""
 
     def close(self) -> None:
-        """Stop; what is printed afterwards comes below."""
+        """Stop; later output appears below."""
 
 
 def make_display(plan: Plan) -> Display:
-    """Return bars where they can be drawn."""
+    """Return bars on a terminal, plain lines elsewhere."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     drawn = sys.stderr is not None and sys.stderr.isatty() and not console.is_dumb_terminal
     return Bars(plan, console) if drawn else Lines(plan)
 
 
 class Lines:
-    """One line a file."""
+    """One line for each file."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
 
     def open(self) -> None:
-        """Nothing to draw."""
+        """Do nothing."""
 
     def begin(self, pair: Pair) -> None:
-        """Nothing to draw."""
+        """Do nothing."""
 
     def update(self, pair: Pair, percent: int) -> None:
-        """Nothing to draw."""
+        """Do nothing."""
 
     def end(self, pair: Pair, result: FileResult, tally: Tally) -> None:
-        """Print what became of the file."""
+        """Print the result of the file."""
         line = line_of(result)
         if line and (self._plan.many or result.state != "failed"):
             say(f"[{tally.ended}/{tally.files}] {line}" if self._plan.many else line)
 
     def close(self) -> None:
-        """Nothing to draw."""
+        """Do nothing."""
 
 
 class Bars:
-    """One bar for all, with files done, time left and speed, and one for each file that runs."""
+    """One bar for all files, with count, time left and speed, and one for each running file."""
 
     def __init__(self, plan: Plan, console: Console) -> None:
         self._plan = plan
         self._total_bytes = sum(_weight(pair) for pair in plan.pairs)
         self._done_bytes = 0.0
-        self._running: dict[Pair, tuple[TaskID, float]] = {}  # its bar, and the share that is done
+        self._running: dict[Pair, tuple[TaskID, float]] = {}  # its bar, and the finished share
         name = TextColumn(
             "{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)
         )
@@ -84,7 +84,7 @@ class Bars:
         self._all: TaskID | None = None
 
     def open(self) -> None:
-        """Draw the bar for all."""
+        """Draw the bar for all files."""
         self._progress.start()
         if self._plan.many:
             text = f"0 of {len(self._plan.pairs)} files"
@@ -95,7 +95,7 @@ class Bars:
         self._running[pair] = self._progress.add_task(shown(pair.source.name), total=100, about=""), 0.0
 
     def update(self, pair: Pair, percent: int) -> None:
-        """Move the file's bar and the one for all."""
+        """Move the file's bar and the bar for all files."""
         task, _ = self._running[pair]
         self._running[pair] = task, percent / 100
         self._progress.update(task, completed=percent)
@@ -132,7 +132,7 @@ def _weight(pair: Pair) -> int:
 
 
 def line_of(result: FileResult) -> str | None:
-    """Return a line about a file; files that are left out have none."""
+    """Return a line on a file; None for a skipped one."""
     source, target = shown(result.source), shown(result.target)
     if result.state == "failed":
         return f"failed: {source}: {result.error}"
@@ -146,7 +146,7 @@ def line_of(result: FileResult) -> str | None:
 
 
 def say(line: str) -> None:
-    """Print a line on standard error, if there is one and somebody reads it."""
+    """Print a line on standard error, unless it is empty or nobody reads it."""
     try:
         print(line, file=sys.stderr, flush=True)
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""PyTorch and the model, loaded when the first recording is to be denoised."""
+"""PyTorch and the model, loaded when the first recording is processed."""
 
 import errno
 import os
@@ -18,7 +18,7 @@ TRIAL_HZ = 48_000
 
 
 class EngineUnusable(OSError):
-    """The model cannot run here, whatever the file."""
+    """The model cannot run on this machine, whatever the file."""
 
 
 class Engine:
@@ -44,13 +44,13 @@ class Engine:
 
             settings = self._settings
             make = open_engine(settings.device, self._threads(), settings.precision, self._jobs, settings.enhancer)
-            make(TRIAL_HZ, 1, self._treatment)  # what it needs beside the usual model is loaded as well
+            make(TRIAL_HZ, 1, self._treatment)  # loads what the treatment needs besides the default model
             return make
-        except Exception as error:  # PyTorch, its libraries, the weights: whatever it is, no file can be processed
+        except Exception as error:  # an error of PyTorch, its libraries or the weights: no file can be processed
             raise EngineUnusable(errno.ENODEV, str(error), "the model cannot be loaded") from None
 
     def _threads(self) -> int:
-        """Return the cores for one file of several at the same time; 0 is all."""
+        """Return the cores for each of the files that run at the same time; 0 means all."""
         if self._settings.threads or self._jobs == 1:
             return self._settings.threads
         return max((os.cpu_count() or 1) // self._jobs, 1)

@@ -1,4 +1,4 @@
-"""One line of JSON a file, for programs."""
+"""One line of JSON for each file, for programs."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from munsit_denoise.batch.order import PIPE, FileResult
 
 
 def print_json(result: FileResult) -> None:
-    """Print what became of a file on standard output. Raises BrokenPipeError."""
+    """Print the result of a file on standard output. Raises BrokenPipeError."""
     fields = {
         "input": _name(str(result.source), "/dev/stdin"),
         "output": str(result.target),
@@ -20,7 +20,7 @@ def print_json(result: FileResult) -> None:
         "error": result.error,
     }
     line = json.dumps(fields, ensure_ascii=False)
-    if not _is_plain(line):  # a name that is no UTF-8, or a terminal that is not
+    if not _is_plain(line):  # a name that is not UTF-8, or a terminal with another encoding
         line = json.dumps(fields)
     print(line, flush=True)
 

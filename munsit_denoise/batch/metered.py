@@ -1,4 +1,4 @@
-"""A denoiser that measures its blocks, and that stops at once when the command stops."""
+"""A denoiser that measures its blocks and ends at once when the command stops."""
 
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -9,11 +9,11 @@ from munsit_denoise.batch.order import Levels
 from munsit_denoise.jobs.pipeline import Denoiser
 from munsit_denoise.media.decode import Block
 
-LOOK_S = 0.1  # how often a running window is asked whether the command stops
+LOOK_S = 0.1  # how often a running window checks whether the command stops
 
 
 class CommandStopped(Exception):
-    """The command stops; a window of the model may still be at work in its thread."""
+    """The command stops; a window of the model may still be running in its thread."""
 
 
 class LevelMeter:
@@ -23,7 +23,7 @@ class LevelMeter:
         self._energy, self._samples, self._peak = 0.0, 0, 0.0
 
     def add(self, block: Block) -> None:
-        """Measure one block more."""
+        """Add a block."""
         if block.size:
             self._energy += float(np.sum(np.square(block, dtype=np.float64)))
             self._samples += block.size
@@ -31,12 +31,12 @@ class LevelMeter:
 
     @property
     def rms_dbfs(self) -> float | None:
-        """The level, None for digital silence."""
+        """The level; None for digital silence."""
         return _decibels(np.sqrt(self._energy / max(self._samples, 1)))
 
     @property
     def peak_dbfs(self) -> float | None:
-        """The highest sample, None for digital silence."""
+        """The highest sample; None for digital silence."""
         return _decibels(self._peak)
 
 
@@ -45,7 +45,7 @@ def _decibels(amplitude: float) -> float | None:
 
 
 class MeteredDenoiser:
-    """A denoiser whose sound is measured on both sides; `stop` ends a call within `LOOK_S`."""
+    """A denoiser with a meter on each side; `stop` ends a call within `LOOK_S`."""
 
     def __init__(self, inner: Denoiser, stop: threading.Event) -> None:
         self._inner, self._stop = inner, stop
@@ -53,21 +53,21 @@ class MeteredDenoiser:
         self._thread = ThreadPoolExecutor(1, "denoiser")
 
     def feed(self, block: Block) -> Block:
-        """Take frames, return those that are ready. Raises CommandStopped."""
+        """Take frames and return those that are ready. Raises CommandStopped."""
         self._before.add(block)
         return self._measured(self._thread.submit(self._inner.feed, block))
 
     def flush(self) -> Block:
-        """Return the rest. Raises CommandStopped."""
+        """Return the remaining frames. Raises CommandStopped."""
         return self._measured(self._thread.submit(self._inner.flush))
 
     def levels(self) -> Levels:
-        """Return what was measured so far."""
+        """Return the levels measured so far."""
         before, after = self._before, self._after
         return Levels(before.rms_dbfs, before.peak_dbfs, after.rms_dbfs, after.peak_dbfs)
 
     def close(self) -> None:
-        """Let the thread go, without waiting for it."""
+        """Release the thread without waiting for it."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _measured(self, future: Future[Block]) -> Block:

@@ -1,4 +1,4 @@
-"""One file: probed, denoised, put into its place."""
+"""Processes one file: probes and denoises it, and moves the result to its place."""
 
 import errno
 import os
@@ -26,16 +26,16 @@ THERE = "The result is there already."
 
 @dataclass(frozen=True)
 class Job:
-    """A pair within an order, and how its progress is told."""
+    """A pair of an order, and where its progress is reported."""
 
     pair: Pair
     order: Order
-    inputs: set[Identity]  # of the whole order: none of them is written to
+    inputs: set[Identity]  # of the whole order: none of them may be overwritten
     report: Report
 
 
 async def process(job: Job, engine: Engine) -> FileResult:
-    """Process one file and return what became of it. Raises DenoiseError, OSError."""
+    """Process one file and return its result. Raises DenoiseError, OSError."""
     pair = job.pair
     result = FileResult(pair.source, pair.target, "skipped")
     if _is_left_out(job):
@@ -49,7 +49,7 @@ async def process(job: Job, engine: Engine) -> FileResult:
 
 
 def _is_left_out(job: Job) -> bool:
-    """Say whether a file's result is there and may stay. Raises OSError when it is there and may not be replaced."""
+    """Return whether a file is skipped because its result exists. Raises OSError if the result may not be replaced."""
     target, order = job.pair.target, job.order
     if is_special(target):
         if is_disk(target) and not order.overwrite:
@@ -96,7 +96,7 @@ async def _denoise(job: Job, source: Path, engine: Engine) -> FileResult:
 
 @contextmanager
 def _place_of(pair: Pair, order: Order, special: bool) -> Iterator[Path]:
-    """Yield where to write a result: what stands there afterwards is in its place."""
+    """Yield a path for the result; at the end of the block it is moved to its place."""
     if special:
         with spool_folder() as place:
             yield place / f".result.{pair.extension}"

@@ -1,4 +1,4 @@
-"""What the command line asked for."""
+"""The order: what the command line asks for."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,19 +9,19 @@ PIPE = "-"  # standard input as INPUT, standard output as OUTPUT
 
 
 class UsageError(Exception):
-    """The command makes no sense; the message is a sentence that says why. Nothing has been written."""
+    """The command is contradictory; the message says why. Nothing was written."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """Which files, to where, and how."""
+    """Inputs, output and options."""
 
     inputs: tuple[str, ...]
     output: str
     strength: float = 1.0  # 0 to 1
-    quality: Quality | None = None  # None: the usual one of the settings
+    quality: Quality | None = None  # None: the default of the settings
     keep: Keep = Keep.VOICE  # what does not count as noise
-    extension: str | None = None  # of all results, None: each its own
+    extension: str | None = None  # of all results; None: that of each input
     level_lufs: float | None = None
     track: int = 0
     overwrite: bool = False
@@ -33,7 +33,7 @@ class Order:
 
     @property
     def treatment(self) -> Treatment:
-        """What is to be done to the sound."""
+        """The treatment of the sound."""
         return Treatment(self.strength, self.quality or Quality.STANDARD, self.keep)
 
     @property
@@ -49,30 +49,30 @@ class Order:
 
 @dataclass(frozen=True)
 class Pair:
-    """One file and where its result is to lie."""
+    """One file, and the path of its result."""
 
     source: Path
     target: Path
     extension: str  # one of FORMATS
     size_bytes: int = 0
-    found: bool = False  # in a folder, rather than named
+    found: bool = False  # in a folder, not named on the command line
 
 
 @dataclass(frozen=True)
 class Levels:
-    """How loud the sound was and is."""
+    """Levels of the sound before and after."""
 
     input_rms_dbfs: float | None  # None for digital silence
     input_peak_dbfs: float | None
     output_rms_dbfs: float | None
     output_peak_dbfs: float | None
-    output_lufs: float | None = None  # where a loudness was asked for
+    output_lufs: float | None = None  # if a loudness was requested
     output_true_peak_dbtp: float | None = None
 
 
 @dataclass(frozen=True)
 class FileResult:
-    """What became of one file."""
+    """The result of one file."""
 
     source: Path
     target: Path

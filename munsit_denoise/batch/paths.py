@@ -1,4 +1,4 @@
-"""What lies at a path: a file, a pipe, one of this process's descriptors."""
+"""Finds out what is at a path: a file, a pipe, or a descriptor of this process."""
 
 import os
 import stat
@@ -9,7 +9,7 @@ MOST_LINKS = 40
 
 
 def identity(path: Path) -> Identity | None:
-    """Return what is the same for all names of a file or folder, links included; None where there is nothing."""
+    """Return an identity that all names of a file or folder share, including links; None if nothing is there."""
     try:
         found = path.stat()
     except OSError:
@@ -18,7 +18,7 @@ def identity(path: Path) -> Identity | None:
 
 
 def descriptor(path: Path) -> int | None:
-    """Return the number of the descriptor of this process that a path such as /dev/stdout or /dev/fd/3 leads to."""
+    """Return the descriptor of this process that a path such as /dev/stdout or /dev/fd/3 refers to."""
     name = os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps `..`
     own = {"/dev/fd", f"/proc/{os.getpid()}/fd"}
     for _ in range(MOST_LINKS):
@@ -32,7 +32,7 @@ def descriptor(path: Path) -> int | None:
 
 
 def is_special(path: Path) -> bool:
-    """Say whether a path leads to a pipe, a device, a socket or a descriptor, which are written to, never replaced."""
+    """Return whether a path is a pipe, device, socket or descriptor, which is written to and never replaced."""
     if descriptor(path) is not None:
         return True
     try:
@@ -43,7 +43,7 @@ def is_special(path: Path) -> bool:
 
 
 def is_disk(path: Path) -> bool:
-    """Say whether a path is a block device, whose contents writing would destroy."""
+    """Return whether a path is a block device, whose content would be destroyed by writing."""
     try:
         return stat.S_ISBLK(path.stat().st_mode)
     except OSError:
@@ -51,6 +51,6 @@ def is_disk(path: Path) -> bool:
 
 
 def is_terminal(path: Path) -> bool:
-    """Say whether a path is a descriptor of this process that is a terminal."""
+    """Return whether a path is a descriptor of this process that is a terminal."""
     number = descriptor(path)
     return number is not None and os.isatty(number)

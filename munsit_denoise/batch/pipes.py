@@ -1,4 +1,4 @@
-"""Pipes and devices: read into a file first, written to when the result is finished."""
+"""Pipes and devices: input is copied into a file first, output is written when the result is complete."""
 
 import errno
 import os
@@ -17,7 +17,7 @@ CHUNK_BYTES = 2**20
 
 @contextmanager
 def spool_folder() -> Iterator[Path]:
-    """Yield a private folder for what comes from and goes to pipes; it goes with all it holds."""
+    """Yield a private temporary folder for data from and to pipes."""
     folder = Path(tempfile.gettempdir())
     remove_leftovers(folder)
     with workplace(folder) as place:
@@ -25,7 +25,7 @@ def spool_folder() -> Iterator[Path]:
 
 
 def spool(source: Path, target: Path) -> None:
-    """Copy what a pipe gives, to its end, into a file. Raises OSError."""
+    """Copy a pipe to its end into a file. Raises OSError."""
     number = descriptor(source)
     if number is None and stat.S_ISCHR(source.stat().st_mode):
         raise OSError(errno.EINVAL, "is a device, not a recording", str(source))
@@ -38,7 +38,7 @@ def spool(source: Path, target: Path) -> None:
 
 
 def pour(part: Path, target: Path) -> None:
-    """Write a finished file to a pipe or device, which stays what it is. Raises OSError."""
+    """Write a finished file to a pipe or device, without replacing it. Raises OSError."""
     number = descriptor(target)
     opened = os.dup(number) if number is not None else os.open(target, os.O_WRONLY)
     with part.open("rb") as file, open(opened, "wb", buffering=0) as pipe:  # noqa: PTH123 - a descriptor
@@ -48,5 +48,5 @@ def pour(part: Path, target: Path) -> None:
 
 
 def needs_spool(source: Path) -> bool:
-    """Say whether a source can be read but once."""
+    """Return whether a source can be read only once."""
     return is_special(source)

@@ -1,4 +1,4 @@
-"""Which input becomes which output, decided before anything is written."""
+"""Decides which input becomes which output before anything is written."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ from munsit_denoise.media.probe import probe
 from munsit_denoise.records import LEVELS_LUFS, STRENGTHS, TRACKS
 from munsit_denoise.treatment import Quality
 
-STDIN, STDOUT = 0, 1  # their descriptors
+STDIN, STDOUT = 0, 1  # descriptors
 JOBS = (1, 64)
 
 
@@ -28,14 +28,14 @@ class Plan:
     """The files to process."""
 
     pairs: list[Pair] = field(default_factory=list)
-    refused: list[tuple[Pair, str]] = field(default_factory=list)  # with a sentence
+    refused: list[tuple[Pair, str]] = field(default_factory=list)  # with the reason
     ignored: int = 0  # hidden files and links
-    many: bool = True  # False: one file, whose failure is the command's
+    many: bool = True  # False: one file, whose failure is that of the command
     inputs: set[Identity] = field(default_factory=set)
 
 
 def make_plan(order: Order) -> Plan:
-    """Return the plan of an order. Raises UsageError, OSError and DenoiseError where there is but one file."""
+    """Return the plan of an order. Raises UsageError; for a single file also OSError and DenoiseError."""
     _check(order)
     if len(order.sources) == 1 and not order.sources[0].is_dir() and not _is_folder(order.output):
         plan = Plan([_single(order)], many=False)
@@ -61,7 +61,7 @@ def _check(order: Order) -> None:
 
 
 def _check_streams(order: Order) -> None:
-    """Refuse a standard stream that is closed: its number may belong to another file by now."""
+    """Refuse a standard stream that is closed, because its descriptor may belong to another file."""
     if sys.__stdout__ is None and descriptor(order.target) == STDOUT:
         raise UsageError("Standard output is closed.")
     if sys.__stdin__ is None and any(descriptor(source) == STDIN for source in order.sources):
@@ -96,7 +96,7 @@ def _single(order: Order) -> Pair:
     source, target = order.sources[0], order.target
     if not is_special(source):
         with source.open("rb"):
-            pass  # one that is missing or unreadable is told here
+            pass  # reports a missing or unreadable file
     size_bytes = source.stat().st_size
     suffix = target.suffix[1:].lower()
     if is_special(target):
@@ -142,9 +142,9 @@ def _add_folder(plan: Plan, order: Order, source: Path, target: Path) -> None:
 
 
 def _walk(plan: Plan, order: Order, source: Path) -> Iterator[tuple[Path, list[str], str | None]]:
-    """Yield folders, the names of their files, and why a folder cannot be read; hidden ones and links are left out.
+    """Yield folders, the names of their files, and why a folder cannot be read; without hidden files and links.
 
-    So is the output's folder: results are not processed again.
+    The output's folder is left out too, so that results are not processed again.
     """
     output = identity(order.target)
     waiting = [source]
@@ -186,7 +186,7 @@ def _add(plan: Plan, order: Order, pair: Pair, name: Path) -> None:
 
 
 def _has_picture(source: Path, track: int) -> bool:
-    """Say whether there is a picture; what cannot be read is told when its turn comes."""
+    """Return whether there is a picture; a file that cannot be read is reported when it is processed."""
     try:
         return anyio.run(probe, source, track).has_picture
     except (DenoiseError, OSError):
@@ -194,9 +194,9 @@ def _has_picture(source: Path, track: int) -> bool:
 
 
 def _separate(plan: Plan) -> None:
-    """Give results that would take each other's name their source's whole name, and refuse what still collides.
+    """Give results with equal names the whole name of their source, and refuse those that still collide.
 
-    A file whose result has its own name keeps it: of talk.wav and talk.mp3 as WAV, talk.wav and talk.mp3.wav.
+    A file whose result has its own name keeps it: talk.wav and talk.mp3 become talk.wav and talk.mp3.wav.
     """
     shared = _shared(plan.pairs)
     pairs = [_with_whole_name(pair) if pair.target in shared else pair for pair in dict.fromkeys(plan.pairs)]

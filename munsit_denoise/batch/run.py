@@ -1,4 +1,4 @@
-"""Many files, some at the same time, until all are done or a signal stops it."""
+"""Processes many files, several at a time, until all are done or a signal stops the run."""
 
 import logging
 import os
@@ -32,7 +32,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass
 class Run:
-    """What a run shares among its files."""
+    """The shared state of a run."""
 
     plan: Plan
     order: Order
@@ -40,13 +40,13 @@ class Run:
     tally: Tally
     stop: threading.Event = field(default_factory=threading.Event)
     scope: anyio.CancelScope | None = None
-    stopped_by: int = 0  # a signal's number
-    fatal: Exception | None = None  # what makes it pointless to go on
+    stopped_by: int = 0  # the number of a signal
+    fatal: Exception | None = None  # an error that makes all further files fail
     last_error: str = ""
-    cleaned: set[Path] = field(default_factory=set)  # folders that hold no leftovers
+    cleaned: set[Path] = field(default_factory=set)  # folders without leftovers
 
     def tell(self, pair: Pair, result: FileResult) -> None:
-        """Count and tell what became of a file. Raises BrokenPipeError."""
+        """Count and report the result of a file. Raises BrokenPipeError."""
         self.tally.add(result)
         self.last_error = result.error or self.last_error
         self.display.end(pair, result, self.tally)
@@ -54,14 +54,14 @@ class Run:
             print_json(result)
 
     def end(self) -> None:
-        """Stop whatever runs; it cleans up after itself."""
+        """Stop all running files, which clean up after themselves."""
         self.stop.set()
         if self.scope is not None:
             self.scope.cancel()
 
 
 async def run_all(run: Run, settings: Settings) -> None:
-    """Process every file of the plan, or until it is stopped or something makes it pointless."""
+    """Process all files of the plan, until a signal or a fatal error stops the run."""
     engine = Engine(settings, run.order.treatment, run.order.jobs, run.stop)
     waiting = iter(run.plan.pairs)
     async with _stopping(run), anyio.create_task_group() as tasks:
@@ -83,7 +83,7 @@ async def _stopping(run: Run) -> AsyncIterator[None]:
 
 
 def _is_wanted(number: signal.Signals) -> bool:
-    return number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN  # nohup
+    return number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN  # started by nohup
 
 
 async def _watch(run: Run, signals: AsyncIterator[signal.Signals]) -> None:
@@ -109,7 +109,7 @@ async def _work(run: Run, engine: Engine, waiting: Iterator[Pair]) -> None:
 
 @contextmanager
 def _ending(run: Run) -> Iterator[None]:
-    """End the run when the model cannot be used, or nobody reads what is printed."""
+    """End the run if the model cannot be used, or if nobody reads the output."""
     try:
         yield
     except (EngineUnusable, BrokenPipeError) as error:
@@ -124,7 +124,7 @@ async def _attempt(run: Run, engine: Engine, pair: Pair) -> FileResult:
     try:
         return await process(job, engine)
     except CommandStopped:
-        await anyio.sleep_forever()  # the scope is cancelled: this raises what ends the task
+        await anyio.sleep_forever()  # the scope is cancelled, so this raises
         raise
     except DenoiseError as error:
         return replace(failed, error=str(error))
@@ -133,7 +133,7 @@ async def _attempt(run: Run, engine: Engine, pair: Pair) -> FileResult:
         if lost or isinstance(error, EngineUnusable):
             raise
         return replace(failed, error=_sentence(error, pair))
-    except Exception as error:  # one file must not take the others with it
+    except Exception as error:  # one file must not end the run
         log.debug("%s", pair.source, exc_info=True)
         return replace(failed, error=f"{UNEXPECTED} ({type(error).__name__}: {error})")
 
@@ -146,7 +146,7 @@ def _clean(run: Run, folder: Path) -> None:
 
 
 def _sentence(error: OSError, pair: Pair) -> str:
-    """Return what an error says, with the name it is about unless that is the source."""
+    """Return the message of an error, with its file name unless that is the source."""
     reason = error.strerror or str(error)
     if reason == EXISTS:
         reason = "exists already; --overwrite replaces it, --skip-existing leaves it out"

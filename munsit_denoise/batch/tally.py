@@ -1,4 +1,4 @@
-"""How far a run is, in files and in seconds of sound."""
+"""The progress of a run, in files and in seconds of sound."""
 
 import time
 from collections import Counter
@@ -10,16 +10,16 @@ from munsit_denoise.batch.order import FileResult
 
 @dataclass
 class Tally:
-    """Counts of what has come to its end."""
+    """Counts the files that have ended."""
 
     files: int  # of the whole run
-    ignored: int = 0  # hidden files and links, which do not count as files
+    ignored: int = 0  # hidden files and links, which are not counted as files
     counts: Counter[str] = field(default_factory=Counter)
     sound_s: float = 0.0
     began_s: float = field(default_factory=time.monotonic)
 
     def add(self, result: FileResult) -> None:
-        """Count one more."""
+        """Count a file."""
         there = result.state == "skipped" and THERE in result.notes
         self.counts["there" if there else result.state] += 1
         if result.state == "done":
@@ -27,7 +27,7 @@ class Tally:
 
     @property
     def ended(self) -> int:
-        """Files that are done, failed or left out."""
+        """Files that succeeded, failed or were skipped."""
         return self.counts.total()
 
     @property
@@ -37,11 +37,11 @@ class Tally:
 
     @property
     def speed(self) -> str:
-        """Seconds of sound done a second."""
+        """Seconds of sound per second."""
         return f"{self.sound_s / max(time.monotonic() - self.began_s, 1e-3):.1f}x real time"
 
     def summary(self, *, stopped: bool) -> str:
-        """Return the sentence at the end."""
+        """Return the final sentence."""
         left = self.files - self.ended
         parts = [
             f"{self.counts['planned']} would be done" if self.counts["planned"] else f"{self.counts['done']} done",

@@ -1,1 +1,1 @@
-"""Groups of the command line, one a module."""
+"""The commands besides `serve`, `worker` and `enhance`, one module for each group."""

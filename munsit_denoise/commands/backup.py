@@ -27,7 +27,7 @@ def backup(
     """
     settings = settings_of_command()
     with private_files(), one_line_errors():
-        from munsit_denoise.backup.saving import save  # not needed for the other commands
+        from munsit_denoise.backup.saving import save  # other commands do not need it
 
         made = anyio.run(lambda: save(settings, target, link=link))
     size_bytes = sum(content.size_bytes for content in made.files.values())
@@ -45,7 +45,7 @@ def restore(
     """Restore a backup after checking its digests. Stop the server first."""
     settings = settings_of_command()
     with private_files(), one_line_errors():
-        from munsit_denoise.backup import restoring  # not needed for the other commands
+        from munsit_denoise.backup import restoring  # other commands do not need it
 
         if check:
             found = restoring.check_backup(source)

@@ -1,4 +1,4 @@
-"""`doctor`: what is wrong with this installation, and what to do about it."""
+"""The command `doctor`, which reports what is wrong with an installation and how to correct it."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def doctor(
     typer.echo(_as_json(found, ok=not ill) if json_ else _as_lines(found))
     if any(thread.name.startswith("doctor ") for thread in threading.enumerate()):
         sys.stdout.flush()
-        os._exit(int(ill))  # a thread waits for what does not answer, and would hold the interpreter
+        os._exit(int(ill))  # a thread may be blocked, and would delay the exit
     raise typer.Exit(int(ill))
 
 
@@ -42,10 +42,10 @@ def _examine(quick: bool) -> Mapping[str, Finding]:
         settings = read_settings()
     except SettingsError as error:
         return {"settings": wrong(str(error), FIX_SETTING)}
-    configure_logging("error", settings.log_format)  # what goes wrong here is told as a finding
+    configure_logging("error", settings.log_format)  # errors are reported as findings
     if quick:
         return examine(settings, quick_checks(settings))
-    from munsit_denoise.doctor.checks import all_checks  # what they load takes longer than a quick look
+    from munsit_denoise.doctor.checks import all_checks  # their imports take longer than a quick check
 
     return examine(settings, all_checks(settings))
 

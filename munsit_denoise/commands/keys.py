@@ -102,7 +102,7 @@ def _expiry(expires: str | None) -> int | None:
 
 
 def _line(key: KeyInfo) -> str:
-    """Return what is told of a key: the columns that all have, then what is known besides."""
+    """Return a line on a key: the columns that all keys have, then the optional ones."""
     state = "revoked" if key.revoked else "expired" if key.expired else "valid"
     parts = [f"{key.prefix}…", _minute(key.created_at_us), f"{state:8}{key.scope:6}{key.user_name}"]
     if key.name:

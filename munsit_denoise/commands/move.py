@@ -1,4 +1,4 @@
-"""`move`: from one machine into a cluster."""
+"""The command `move`: from one machine into a cluster."""
 
 import tempfile
 import time
@@ -35,7 +35,7 @@ def move(
     if not settings.database_path.is_file():
         fail(f"there is nothing to move: the database {settings.database_path} does not exist")
     with private_files(), one_line_errors(), only_server(settings):
-        from munsit_denoise.backup.moving import move as move_all  # not needed for the other commands
+        from munsit_denoise.backup.moving import move as move_all  # other commands do not need it
         from munsit_denoise.db.migrate import upgrade
 
         upgrade(settings.database)
@@ -50,7 +50,7 @@ def move(
 
 
 def _target(settings: Settings, database_url: str, storage_url: str) -> Settings:
-    """Return the settings of the cluster; ends the program where that makes no sense."""
+    """Return the settings of the cluster; exits if they are contradictory."""
     if settings.is_cluster:
         fail("DENOISE_DATABASE_URL names PostgreSQL already; move starts from an installation with SQLite")
     try:
@@ -65,13 +65,13 @@ def _target(settings: Settings, database_url: str, storage_url: str) -> Settings
 
 
 class _FileProgress:
-    """Tells now and then how far the files have come."""
+    """Reports the number of copied files at intervals."""
 
     def __init__(self) -> None:
         self._told_at_s = time.monotonic()
 
     def tell(self, done: int, count: int) -> None:
-        """Tell it on standard error, unless that was a moment ago."""
+        """Report it on standard error, unless the last report was a moment ago."""
         if time.monotonic() - self._told_at_s >= TOLD_EVERY_S:
             self._told_at_s = time.monotonic()
             typer.echo(f"files: {done} of {count}", err=True)

@@ -1,4 +1,4 @@
-"""What every command begins with: the settings, a database of this version, and errors as one line."""
+"""What all commands share: settings, a database with this version's schema, and errors on one line."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 
 def use_database(use: Callable[[Database], Awaitable[Result]]) -> Result:
-    """Return what `use` does with a database that has to be there already; ends the program where it is not."""
+    """Return the result of `use` with an existing database; exits if there is none."""
     settings = settings_of_command()
     if not settings.is_cluster and not settings.database_path.exists():
         fail(f"there are no keys yet: the database {settings.database_path} does not exist")
@@ -29,7 +29,7 @@ def use_database(use: Callable[[Database], Awaitable[Result]]) -> Result:
 
 
 async def with_database(settings: Settings, use: Callable[[Database], Awaitable[Result]]) -> Result:
-    """Return what `use` does with the database."""
+    """Return the result of `use` with the database."""
     database = open_database(settings.database)
     try:
         return await use(database)
@@ -38,9 +38,10 @@ async def with_database(settings: Settings, use: Callable[[Database], Awaitable[
 
 
 def bring_up_to_date(settings: Settings) -> bool:
-    """Migrate the database unless a server runs on it, whose schema has to be ours; return whether one does.
+    """Migrate the database unless a running server uses it; return whether one does.
 
-    A database that many processes share is migrated by `db upgrade` alone. Raises UnusableDatabase, OSError.
+    A running server must have this version's schema. A shared database is migrated only by `db upgrade`. Raises
+    UnusableDatabase, OSError.
     """
     if settings.is_cluster:
         check_schema(settings.database)
@@ -56,7 +57,7 @@ def bring_up_to_date(settings: Settings) -> bool:
 
 
 def settings_of_command(**overrides: object) -> Settings:
-    """Return the settings, and begin the log; ends the program where one is wrong."""
+    """Return the settings and configure the log; exits if a setting is wrong."""
     try:
         settings = read_settings(**overrides)
     except SettingsError as error:
@@ -69,7 +70,7 @@ def settings_of_command(**overrides: object) -> Settings:
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn what a person can mend into one line."""
+    """Print errors that a user can correct on one line."""
     from munsit_denoise.errors import CannotGoOn, DenoiseError
     from munsit_denoise.media.ffmpeg import MissingProgram
 
@@ -78,12 +79,12 @@ def one_line_errors() -> Iterator[None]:
     except (DenoiseError, CannotGoOn, MissingProgram, AlreadyRunning, UnusableDatabase) as error:
         fail(str(error))
     except BrokenPipeError:
-        raise  # whoever read the output has gone: nobody is there to be told
+        raise  # the reader of the output is gone
     except OSError as error:
         fail(f"{error.filename or 'the operation'}: {error.strerror or error}")
 
 
 def fail(message: str) -> NoReturn:
-    """Say what went wrong, in the language of the locale, and end the program."""
+    """Print an error in the language of the locale and exit."""
     typer.echo(f"munsit-denoise: {translate(message, language_of_locale(read_locale()))}", err=True)
     raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""`munsit-denoise remote`: files through a server that runs elsewhere."""
+"""The command `remote`: processes files on a server."""
 
 from pathlib import Path
 from typing import Annotated
@@ -44,7 +44,7 @@ def remote(
     Without OUT a result lies beside its file, as NAME_denoised.wav.
     Exit codes: 0 all is well, 1 some failed, 2 the command makes no sense, 130 after Ctrl-C.
     """
-    from munsit_denoise.commands.sending import Errand, run_errand  # the client is not needed for the other commands
+    from munsit_denoise.commands.sending import Errand, run_errand  # other commands do not need it
 
     options = {
         name: value

@@ -1,4 +1,4 @@
-"""Files to a server and their results back, some at the same time, with a bar for each."""
+"""Sends files to a server and downloads the results, several at a time, with a progress bar for each."""
 
 import sys
 from collections.abc import Iterable
@@ -18,24 +18,24 @@ from munsit_denoise.settings import read_locale
 from munsit_denoise_client import AsyncClient, ClientError, Done, Event, Failed, InvalidKey, JobFailed, Processing
 
 FAILED, USAGE = 1, 2
-IN_PIECES_BYTES = 8 * 2**20  # a larger file is sent so that it goes on where a connection broke
-DEFAULT = "wav"  # what a server makes when nothing else is asked for
+IN_PIECES_BYTES = 8 * 2**20  # a larger file is sent as a resumable upload
+DEFAULT = "wav"  # the server's default format
 SUFFIX = "_denoised"
 
 
 @dataclass(frozen=True)
 class Errand:
-    """What a person asked for."""
+    """What the command line asks for."""
 
     files: tuple[Path, ...]
-    output: str  # a file, a folder, or empty: beside each file
+    output: str  # a file, a folder, or empty: next to each file
     options: dict[str, Any] = field(default_factory=dict)
     overwrite: bool = False
     jobs: int = 2
 
 
 def run_errand(errand: Errand, url: str, key: str) -> int:
-    """Carry out an errand and return the exit code."""
+    """Process an errand and return the exit code."""
     try:
         errand, pairs = plan(errand)
         client = AsyncClient(url, key)
@@ -73,7 +73,7 @@ def _is_folder(output: str) -> bool:
 
 
 def _target(file: Path, errand: Errand) -> Path:
-    """Return where a result lies whose name is that of its file."""
+    """Return the path of a file's result, with the same name."""
     extension = str(errand.options.get("output_format", DEFAULT)).lower().removeprefix(".")
     ending = file.suffix if extension == "original" else f".{extension}"
     if errand.output:
@@ -82,7 +82,7 @@ def _target(file: Path, errand: Errand) -> Path:
 
 
 class _Transfers:
-    """Sends, waits and fetches."""
+    """Sends files, waits for their jobs and downloads the results."""
 
     def __init__(self, errand: Errand, client: AsyncClient) -> None:
         self._errand, self._client = errand, client
@@ -95,7 +95,7 @@ class _Transfers:
         )  # fmt: skip
 
     async def all(self, pairs: Iterable[tuple[Path, Path]]) -> int:
-        """Take every file there and back; return the exit code."""
+        """Process all files; return the exit code."""
         places = anyio.CapacityLimiter(self._errand.jobs)
         with self._bars:
             async with self._client, anyio.create_task_group() as tasks:
@@ -118,7 +118,7 @@ class _Transfers:
             self._bars.remove_task(bar)
 
     def _check(self, target: Path) -> None:
-        """Refuse what would fail after all the work. Raises OSError."""
+        """Refuse a target that could not be written after all the work. Raises OSError."""
         if self._errand.output.endswith("/"):
             target.parent.mkdir(parents=True, exist_ok=True)
         if not target.parent.is_dir():
@@ -141,7 +141,7 @@ class _Transfers:
         return await client.download(done, target, on_progress=told("fetching"))
 
     async def _watch(self, job_id: str, bar: TaskID) -> Done:
-        """Show a job until it ends. Raises JobFailed."""
+        """Show a job's progress until it ends. Raises JobFailed."""
         last: Event = Failed("The job did not end.")
         async for last in self._client.watch(job_id):
             if isinstance(last, Processing):
@@ -151,7 +151,7 @@ class _Transfers:
         raise JobFailed(job_id, last.message or "")
 
     def _named(self, target: Path, done: Done) -> Path:
-        """Return a result's path with the extension that the server chose, where the person chose none."""
+        """Return a result's path with the server's extension, if the user gave none."""
         if self._errand.output and not _is_folder(self._errand.output):
             return target
         return target.with_suffix("." + done.url.rpartition(".")[2])

@@ -47,7 +47,7 @@ def credit(
     typer.echo(f"{name} has {minutes_of(available_ms):.15g} minutes")
 
 
-@app.command("priority", cls=PlainCommand, context_settings={"ignore_unknown_options": True})  # -5 is no option
+@app.command("priority", cls=PlainCommand, context_settings={"ignore_unknown_options": True})  # -5 is a number
 def priority(
     name: Name,
     number: Annotated[
@@ -77,7 +77,7 @@ def delete(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Do not a
         anyio.run(with_database, settings, lambda database: Users(database).find(name))
         if not yes:
             typer.confirm(f"Delete {name} with all keys, recordings and results?", abort=True)
-        from munsit_denoise.storages import open_storage  # the server's parts are not needed for the other commands
+        from munsit_denoise.storages import open_storage  # other commands do not need it
 
         storage = open_storage(settings)
 

@@ -14,7 +14,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Webhooks: t
 
 @app.callback()
 def _group() -> None:
-    """Be a group, however few commands there are."""
+    """Make this a group, although it has only one command."""
 
 
 @app.command("secret", cls=PlainCommand)

@@ -1,1 +1,1 @@
-"""What is wrong with an installation, and what to do about it."""
+"""Finds out what is wrong with an installation and how to correct it."""

@@ -1,4 +1,4 @@
-"""All checks, in the order in which they are told."""
+"""All checks, in the order of the report."""
 
 from munsit_denoise.doctor.database import (
     REACH,
@@ -23,11 +23,11 @@ from munsit_denoise.doctor.storage import FOLDER, STORE, look_at_installation, l
 from munsit_denoise.settings import Settings
 
 DATABASE = ("database",)
-HEAVY_S = 25.0  # loading PyTorch takes seconds, and more on a machine that is busy
+HEAVY_S = 25.0  # loading PyTorch takes seconds, and longer on a busy machine
 
 
 def all_checks(settings: Settings) -> list[Check]:
-    """Return every check, in the order in which they are told."""
+    """Return all checks, in the order of the report."""
     database = REACH if settings.is_cluster else WHERE
     storage = STORE if settings.storage_url.startswith("s3:") else FOLDER
     return [

@@ -1,4 +1,4 @@
-"""The database: does it answer, is its schema this version's, who takes the jobs, what time is it there."""
+"""Checks of the database: connection, schema, workers and clock."""
 
 from munsit_denoise.db import checkup
 from munsit_denoise.db.migrate import UnusableDatabase
@@ -18,7 +18,7 @@ SET_CLOCK = "Let the machines' clocks follow NTP (timedatectl set-ntp true), and
 
 
 def look_at_database(settings: Settings, *, quick: bool = False) -> Finding:
-    """Say whether the database answers; unless `quick`, also whether it is whole and can be written to."""
+    """Check that the database answers; unless `quick`, also that it is intact and writable."""
     if not settings.is_cluster and not settings.database_path.is_file():
         return wrong(f"There is no database {settings.database_path}.", MAKE)
     try:
@@ -31,7 +31,7 @@ def look_at_database(settings: Settings, *, quick: bool = False) -> Finding:
 
 
 def _unusable(settings: Settings, sentences: str) -> Finding:
-    """Return what is wrong; of a SQLite file, the last sentence tells what to do about it."""
+    """Return the finding for an error; for a SQLite file, the last sentence is the remedy."""
     what, _, advice = sentences.rpartition(". ")
     if settings.is_cluster or not what:
         return wrong(sentences, REACH if settings.is_cluster else WHERE)
@@ -39,7 +39,7 @@ def _unusable(settings: Settings, sentences: str) -> Finding:
 
 
 def look_at_schema(settings: Settings) -> Finding:
-    """Say whether the schema is this version's."""
+    """Check that the schema is that of this version."""
     schema = checkup.schema(settings.database)
     if schema.found == schema.wanted:
         return fine(f"The schema {schema.found} is this version's.")
@@ -56,7 +56,7 @@ def look_at_schema(settings: Settings) -> Finding:
 
 
 def look_at_queue(settings: Settings) -> Finding:
-    """Say whether somebody takes the jobs that wait, and whether those that run send heartbeats."""
+    """Check that waiting jobs have workers, and that running jobs have heartbeats."""
     line = checkup.line(settings.database, settings.lease_s)
     if line.workers is None:
         if line.waiting and not is_held(settings):
@@ -79,7 +79,7 @@ def look_at_queue(settings: Settings) -> Finding:
 
 
 def look_at_clock(settings: Settings) -> Finding:
-    """Say whether this machine and the database agree about the time."""
+    """Check that the clocks of this machine and of the database agree."""
     ahead_s = checkup.clock_ahead_s(settings.database)
     if abs(ahead_s) <= FAST_CLOCK_S:
         return fine(f"The clock differs from the database's by {abs(ahead_s):.1f} s.")

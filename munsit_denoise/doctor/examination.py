@@ -1,4 +1,4 @@
-"""Runs all checks at once, each with a deadline, so that a silent database or disk delays no other check."""
+"""Runs all checks at the same time, each with a deadline, so that a blocked one does not delay the others."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ UNEXPECTED = "This is a bug in munsit-denoise. Please report it with this line."
 
 
 def examine(settings: Settings, checks: Sequence[Check]) -> dict[str, Finding]:
-    """Return what each check finds, by name; what a check needs stands before it."""
+    """Return the findings by name; a check must come after those that it needs."""
     examinations: dict[str, _Examination] = {}
     for check in checks:
         needs = [examinations[name] for name in check.needs]
@@ -20,7 +20,7 @@ def examine(settings: Settings, checks: Sequence[Check]) -> dict[str, Finding]:
 
 
 class _Examination:
-    """One check, at work in a thread that is left behind when it does not come back."""
+    """A check in its own thread, which is abandoned if it does not return in time."""
 
     def __init__(self, check: Check, settings: Settings, needs: "Sequence[_Examination]") -> None:
         self._check, self._settings, self._needs = check, settings, needs
@@ -31,7 +31,7 @@ class _Examination:
         threading.Thread(target=self._work, name=f"doctor {check.name}", daemon=True).start()
 
     def outcome(self) -> Finding:
-        """Return what was found, waiting for it until the deadline."""
+        """Return the finding, or wait for it until the deadline."""
         self._done.wait(max(self.end_s - time.monotonic(), 0))
         if self._found is not None:
             return self._found
@@ -49,6 +49,6 @@ class _Examination:
     def _look(self) -> Finding:
         try:
             return self._check.look(self._settings)
-        except Exception as error:  # the one boundary: a check that breaks is a finding as well
+        except Exception as error:  # the one boundary: a failing check is a finding as well
             reason = " ".join(str(error).split())
             return wrong(f"The check broke: {type(error).__name__}: {reason}", UNEXPECTED)

@@ -1,4 +1,4 @@
-"""What a check finds: all is well, or what is wrong and what to do."""
+"""The finding of a check: the state of a part, and what to do about it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ from munsit_denoise.settings import Settings
 
 
 class State(StrEnum):
-    """How a part of the installation is."""
+    """The state of a part of the installation."""
 
     OK = "ok"
-    WARNING = "warning"  # it works, with a drawback
+    WARNING = "warning"  # works, with a drawback
     WRONG = "wrong"
-    SKIPPED = "skipped"  # another part has to be mended first
+    SKIPPED = "skipped"  # another part must be corrected first
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is to be told of a part: how it is, and what to do where that is not well."""
+    """The state of a part, a sentence, and a remedy if needed."""
 
     state: State
     message: str
@@ -30,25 +30,25 @@ Look = Callable[[Settings], Finding]
 
 @dataclass(frozen=True)
 class Check:
-    """How a part is looked at, in a thread of its own: `look` may block for ever."""
+    """One check, run in its own thread: `look` may block without limit."""
 
     name: str
     look: Look
-    silent: str  # what to do when it does not answer
-    needs: tuple[str, ...] = ()  # parts that must be well before
+    silent: str  # what to do if it does not return
+    needs: tuple[str, ...] = ()  # checks that must succeed before
     deadline_s: float = 15.0
 
 
 def fine(message: str) -> Finding:
-    """Return that all is well."""
+    """Return a finding without trouble."""
     return Finding(State.OK, message)
 
 
 def doubtful(message: str, remedy: str) -> Finding:
-    """Return that something works with a drawback."""
+    """Return a finding for a part that works with a drawback."""
     return Finding(State.WARNING, message, remedy)
 
 
 def wrong(message: str, remedy: str) -> Finding:
-    """Return that something does not work."""
+    """Return a finding for a part that does not work."""
     return Finding(State.WRONG, message, remedy)

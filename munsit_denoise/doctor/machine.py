@@ -1,4 +1,4 @@
-"""The machine: room on its disks, the port, and settings that contradict each other."""
+"""Checks of the machine: disk space, the port, and contradictory settings."""
 
 import errno
 import http.client
@@ -20,11 +20,11 @@ ROOM = (
     "old, or lower DENOISE_DISK_RESERVE_MB."
 )
 RIGHTS = "Give this user the right to write there; a container needs the folder as a volume."
-LOOPBACK = ("0.0.0.0", "::")  # noqa: S104 - addresses that are asked at this machine's own
+LOOPBACK = ("0.0.0.0", "::")  # noqa: S104 - addresses for all interfaces, which are probed on the loopback interface
 
 
 def look_at_disk(settings: Settings) -> Finding:
-    """Say whether there is more room than the reserve below which uploads are refused."""
+    """Check that there is more free space than the reserve below which uploads are refused."""
     folders = {settings.data_dir.absolute(), settings.storage_root}
     if not settings.is_cluster:
         folders.add(settings.database_path.parent)
@@ -46,14 +46,14 @@ def look_at_disk(settings: Settings) -> Finding:
 
 
 def _room(folder: Path) -> tuple[int, int, Path]:
-    """Return the bytes and the files that a folder has room for, or would have once it is made."""
+    """Return free bytes and free inodes for a folder, which need not exist yet."""
     there = next(place for place in (folder, *folder.parents) if place.exists())
     counts = os.statvfs(there)
     return shutil.disk_usage(there).free, counts.f_favail if counts.f_files else 1, folder
 
 
 def look_at_port(settings: Settings) -> Finding:
-    """Say whether a server answers at its port, or could take it."""
+    """Check that a server answers on the port, or that the port is free."""
     place = f"{settings.host}:{settings.port}"
     try:
         family, kind, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
@@ -83,7 +83,7 @@ def _is_ours(settings: Settings) -> bool:
 
 
 def look_at_settings(settings: Settings) -> Finding:
-    """Say whether settings are unknown, contradict each other or have no effect."""
+    """Check for settings that are unknown, contradictory or without effect."""
     unknown = unknown_variables()
     if unknown:
         return wrong(f"{'; '.join(unknown)}.", "Correct the name, or remove the variable.")

@@ -1,4 +1,4 @@
-"""What does the work: ffmpeg and ffprobe, the model, and the device that it runs on."""
+"""Checks of ffmpeg and ffprobe, the model, and its device."""
 
 import anyio
 import numpy as np
@@ -22,7 +22,7 @@ TRIAL_FRAMES = RATE_HZ // 2
 
 
 def look_at_ffmpeg(_: Settings) -> Finding:
-    """Say whether ffmpeg and ffprobe are there, work, and are confined."""
+    """Check that ffmpeg and ffprobe exist, work, and are confined."""
     try:
         version = anyio.run(try_programs)
     except (MissingProgram, Unable, DenoiseError, OSError) as error:
@@ -34,7 +34,7 @@ def look_at_ffmpeg(_: Settings) -> Finding:
 
 
 def look_at_model(settings: Settings) -> Finding:
-    """Say whether PyTorch can be loaded and the model's weights are those that were packaged."""
+    """Check that PyTorch can be loaded and that the weights are the packaged ones."""
     if not settings.job_concurrency:
         return fine(ELSEWHERE)
     try:
@@ -46,13 +46,13 @@ def look_at_model(settings: Settings) -> Finding:
         return wrong(str(error), INSTALL_ENHANCER)
     except ImportError as error:
         return wrong(f"PyTorch cannot be loaded: {' '.join(str(error).split())}.", INSTALL_TORCH)
-    except OSError as error:  # of the weights, or of a library of PyTorch's
+    except OSError as error:  # of the weights, or of a library of PyTorch
         return wrong(f"{' '.join(str(error).split())}.", INSTALL_AGAIN)
     return fine("The weights are those of this version.")
 
 
 def look_at_device(settings: Settings) -> Finding:
-    """Say whether the model works where it is to run, on half a second of noise."""
+    """Check that the model runs on its device, with half a second of noise."""
     if not settings.job_concurrency:
         return fine(ELSEWHERE)
     from munsit_denoise.engine.device import choose_device
@@ -62,7 +62,7 @@ def look_at_device(settings: Settings) -> Finding:
     try:
         denoiser = open_engine(settings.device, settings.threads, settings.precision)(RATE_HZ, 1, Treatment())
         out = np.concatenate([denoiser.feed(noise), denoiser.flush()])
-    except RuntimeError as error:  # what PyTorch raises for all that a device refuses
+    except RuntimeError as error:  # PyTorch raises this for all errors of a device
         return wrong(f"{str(error).partition(chr(10))[0]}.", CHOOSE_DEVICE)
     if out.shape != noise.shape or not np.isfinite(out).all():
         return wrong("The model returns no output on this device.", CHOOSE_DEVICE)

@@ -1,4 +1,4 @@
-"""What a health check asks again and again: it loads neither the model nor what ffmpeg needs."""
+"""The checks for frequent health checks, without the model and ffmpeg."""
 
 from functools import partial
 
@@ -12,7 +12,7 @@ DEADLINE_S = 3.0
 
 
 def quick_checks(settings: Settings) -> list[Check]:
-    """Return the checks of a database, a storage and disks that take well under a second where all is well."""
+    """Return the checks of database, storage and disks that take much less than a second if all is well."""
     database = REACH if settings.is_cluster else WHERE
     storage = STORE if settings.storage_url.startswith("s3:") else FOLDER
     return [

@@ -1,4 +1,4 @@
-"""The storage: does it keep what it is given, and does it belong to the database."""
+"""Checks of the storage: whether it works, and whether it belongs to the database."""
 
 import tempfile
 from pathlib import Path
@@ -23,7 +23,7 @@ REFUSED = ("PermissionDeniedError", "UnauthenticatedError")
 
 
 def look_at_storage(settings: Settings, *, quick: bool = False) -> Finding:
-    """Say whether the storage takes and removes a file; unless `quick`, also whether one of its own can be read."""
+    """Check that the storage accepts and deletes a file; unless `quick`, also that a stored file can be read."""
     if not _is_store(settings) and not settings.storage_root.is_dir():
         return wrong(f"There is no folder {settings.storage_root} for the recordings.", FOLDER)
     try:
@@ -64,7 +64,7 @@ def _broken(settings: Settings, error: Exception) -> Finding:
 
 
 def look_at_installation(settings: Settings) -> Finding:
-    """Say whether the database and the storage belong together."""
+    """Check that database and storage belong together."""
     own = checkup.installation_id(settings.database)
     with tempfile.TemporaryDirectory(prefix="munsit-denoise-") as scratch:
         marked = anyio.run(open_storage(settings, Path(scratch)).installation_id)

@@ -1,1 +1,1 @@
-"""The bell: tells who listens that a job moved. It may lose events, never invents them."""
+"""The bell: tells listeners that a job has changed. It may lose events, but never invents them."""

@@ -1,30 +1,30 @@
-"""What a bell promises: it says which job moved, and nothing of how. Who wants to know looks at the record."""
+"""The protocol of a bell: it tells which job has changed, but not how. Listeners read the record."""
 
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 
 class BellClosed(Exception):
-    """The process stops; nothing will ring any more."""
+    """The process stops; the bell will not ring any more."""
 
 
 class Ear(Protocol):
-    """One listener's ear on one job."""
+    """A listener for one job."""
 
     async def next(self) -> None:
-        """Return once the job has moved since this was asked last. Raises BellClosed."""
+        """Return once the job has changed since the last call. Raises BellClosed."""
         ...
 
 
 class Bell(Protocol):
-    """Tells whoever listens at that moment that a job moved; it may lose that, and never invents it."""
+    """Tells current listeners that a job has changed; it may lose events, but never invents them."""
 
     def ring(self, job_id: str) -> None:
-        """Tell that a job moved; never waits for a listener."""
+        """Announce a change of a job; never waits for listeners."""
         ...
 
     def ring_here(self, job_id: str) -> None:
-        """Tell the same to listeners of this process alone: others would find nothing new in the row."""
+        """Announce a change to this process only, because the row has not changed."""
         ...
 
     def listen(self, job_id: str) -> AbstractContextManager[Ear]:
@@ -32,5 +32,5 @@ class Bell(Protocol):
         ...
 
     def close(self) -> None:
-        """Wake every listener for good."""
+        """Wake all listeners; they raise BellClosed."""
         ...

@@ -9,42 +9,42 @@ from munsit_denoise.events.base import BellClosed
 
 
 class MemoryEar:
-    """Remembers that the bell rang, however often, until that is heard."""
+    """Remembers that the bell rang, once or several times, until `next` is called."""
 
     def __init__(self) -> None:
         self._closed = False
         self._rung = anyio.Event()
 
     def ring(self) -> None:
-        """Wake whoever waits."""
+        """Wake the listener."""
         self._rung.set()
 
     async def next(self) -> None:
-        """Return once the job has moved since this was asked last. Raises BellClosed."""
+        """Return once the job has changed since the last call. Raises BellClosed."""
         await self._rung.wait()
         if self._closed:
             raise BellClosed
         self._rung = anyio.Event()
 
     def close(self) -> None:
-        """Wake whoever waits, for good."""
+        """Wake the listener; it raises BellClosed."""
         self._closed = True
         self._rung.set()
 
 
 class MemoryBell:
-    """Knows the jobs that somebody listens to, and no others."""
+    """Knows only the jobs that have listeners."""
 
     def __init__(self) -> None:
         self._ears: dict[str, set[MemoryEar]] = {}
         self._closed = False
 
     def ring(self, job_id: str) -> None:
-        """Tell that a job moved; never waits for a listener."""
+        """Announce a change of a job; never waits for listeners."""
         self.ring_here(job_id)
 
     def ring_here(self, job_id: str) -> None:
-        """Tell the same to listeners of this process, which are all that there are."""
+        """Announce a change to this process, in which all listeners are."""
         for ear in self._ears.get(job_id, ()):
             ear.ring()
 
@@ -64,7 +64,7 @@ class MemoryBell:
                 del self._ears[job_id]
 
     def close(self) -> None:
-        """Wake every listener for good; whoever comes later is woken at once."""
+        """Wake all listeners; later ones are woken at once."""
         self._closed = True
         for ears in self._ears.values():
             for ear in ears:

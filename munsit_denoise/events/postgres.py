@@ -1,4 +1,4 @@
-"""The bell of many processes: PostgreSQL's NOTIFY tells which jobs moved, and each process rings its own listeners."""
+"""The bell of several processes: NOTIFY tells which jobs have changed, and each process rings for its own listeners."""
 
 import logging
 import secrets
@@ -13,33 +13,33 @@ from munsit_denoise.events.memory import MemoryBell
 
 log = logging.getLogger(__name__)
 CHANNEL = "denoise_jobs"
-PAYLOAD_BYTES = 7900  # PostgreSQL takes less than 8000
-BATCH_S = 0.02  # how long rings are collected for one NOTIFY
-SIGN_S = 5.0  # between two signs of life that a process sends itself through the server
-SILENCE_S = 12.0  # without any, the connection counts as dead, whatever its system says
+PAYLOAD_BYTES = 7900  # PostgreSQL's limit is less than 8000
+BATCH_S = 0.02  # events within this time are sent in one NOTIFY
+SIGN_S = 5.0  # between two signs of life that a process sends to itself through the server
+SILENCE_S = 12.0  # without a sign of life, the connection counts as dead, whatever the system reports
 CONNECT_S = 5
 QUERY_S = 5.0
-PAUSES_S = (0.2, 1.0, 3.0)  # before another connection
-POLL_S = 1.0  # where nothing can be listened to
+PAUSES_S = (0.2, 1.0, 3.0)  # before the next connection
+POLL_S = 1.0  # if there is no connection to listen on
 
 
 class PostgresBell(MemoryBell):
-    """Rings here at once and elsewhere by NOTIFY, while `run_forever` runs; after a break it rings for everybody.
+    """Rings here at once and elsewhere by NOTIFY, while `run_forever` runs; after a break it rings for all jobs.
 
-    One that does not listen looks again and again; where nobody is told of anything it need not hear at all.
+    Without `listens`, it polls; without `hears`, it only sends.
     """
 
     def __init__(self, url: str, *, listens: bool = True, hears: bool = True) -> None:
         super().__init__()
         self._url, self._listens, self._hears = url, listens, hears
         self._name = secrets.token_hex(4)
-        self._moved: dict[str, None] = {}  # jobs that moved and were not told of yet, in their order
+        self._moved: dict[str, None] = {}  # changed jobs that were not announced yet, in order
         self._waiting = anyio.Event()
         self.heard_at_s = time.monotonic()
         self._told: list[Callable[[], None]] = []
 
     def tell_moves_to(self, hear: Callable[[], None]) -> None:
-        """Call something whenever jobs moved, here or elsewhere; it must be quick."""
+        """Call a function whenever jobs have changed, here or elsewhere; it must be fast."""
         self._told.append(hear)
 
     def _tell_moves(self) -> None:
@@ -47,14 +47,14 @@ class PostgresBell(MemoryBell):
             hear()
 
     def ring(self, job_id: str) -> None:
-        """Tell that a job moved; never waits for a listener."""
+        """Announce a change of a job; never waits for listeners."""
         self.ring_here(job_id)
         self._moved[job_id] = None
         self._waiting.set()
         self._tell_moves()
 
     async def run_forever(self) -> None:
-        """Tell the others, and listen to them; a connection that breaks or falls silent is opened anew."""
+        """Send and receive; a connection that breaks or falls silent is replaced."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._tell_forever)
             if self._hears:
@@ -101,7 +101,7 @@ class PostgresBell(MemoryBell):
                     with anyio.fail_after(QUERY_S):
                         await connection.execute(f"LISTEN {CHANNEL}")
                     failures = 0
-                    self._ring_all()  # whoever moved while nobody listened
+                    self._ring_all()  # for changes while nobody listened
                     await self._hear(connection)
             except (psycopg.Error, OSError, TimeoutError) as error:
                 log.warning("the connection for events broke and is opened again: %s", type(error).__name__)
@@ -109,7 +109,7 @@ class PostgresBell(MemoryBell):
             failures += 1
 
     async def _hear(self, connection: psycopg.AsyncConnection[tuple[object, ...]]) -> None:
-        """Ring for what others tell. Raises TimeoutError when not even our own signs of life come back."""
+        """Ring for notifications. Raises TimeoutError if our own signs of life do not come back."""
         self.heard_at_s = time.monotonic()
         while time.monotonic() - self.heard_at_s < SILENCE_S:
             with anyio.fail_after(2 * SILENCE_S):
@@ -122,7 +122,7 @@ class PostgresBell(MemoryBell):
                     if jobs and sender != self._name:
                         self._tell_moves()
                     if not jobs:
-                        break  # a sign of life: the deadline begins anew
+                        break  # a sign of life restarts the deadline
         raise TimeoutError
 
     def _ring_all(self) -> None:
@@ -132,7 +132,7 @@ class PostgresBell(MemoryBell):
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[psycopg.AsyncConnection[tuple[object, ...]]]:
-        with anyio.fail_after(2 * CONNECT_S, shield=True):  # one that is cut off in mid-way is not closed by itself
+        with anyio.fail_after(2 * CONNECT_S, shield=True):  # a connection cancelled halfway would not be closed
             connection = await psycopg.AsyncConnection.connect(
                 self._url, autocommit=True, connect_timeout=CONNECT_S, application_name="munsit-denoise events"
             )
@@ -144,7 +144,7 @@ class PostgresBell(MemoryBell):
 
 
 def _payloads(name: str, jobs: list[str]) -> list[str]:
-    """Return what is sent for some jobs: our name and theirs, as many as there is room for; our name for none."""
+    """Return payloads for some jobs, each with our name and as many jobs as fit; for no jobs, only our name."""
     payloads = [name]
     for job_id in jobs:
         if len(payloads[-1]) + len(job_id) + 1 > PAYLOAD_BYTES:

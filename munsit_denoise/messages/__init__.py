@@ -1,4 +1,4 @@
-"""The sentences of the service in the languages that it speaks: English, and Arabic by one table."""
+"""Messages for users in English and Arabic, from one table."""
 
 import re
 from functools import lru_cache
@@ -9,12 +9,12 @@ ENGLISH = "en"
 LANGUAGES = (ENGLISH, "ar")
 PLACE = re.compile(r"\{(\w+)\}")
 LONGEST_HEADER = 1_000  # characters of Accept-Language that are read
-LONGEST_SENTENCE = 1_000  # characters: a longer one holds what a client sent, and is not compared with templates
-SENTENCES = ("sentence", "reason", "other")  # places that hold words of the service, which are translated in turn
+LONGEST_SENTENCE = 1_000  # characters: a longer sentence contains a client's text, and is not compared with templates
+SENTENCES = ("sentence", "reason", "other")  # placeholders for our own sentences, which are translated too
 
 
 def choose_language(accepted: str) -> str:
-    """Return which language an `Accept-Language` header prefers (RFC 9110, 12.5.4); English where it names none."""
+    """Return the language that an `Accept-Language` header prefers (RFC 9110, 12.5.4); by default English."""
     best, chosen = 0.0, ENGLISH
     for entry in accepted[:LONGEST_HEADER].split(","):
         tag, *parameters = (part.strip().lower() for part in entry.split(";"))
@@ -25,19 +25,19 @@ def choose_language(accepted: str) -> str:
 
 
 def language_of_locale(locale: str) -> str:
-    """Return the language of a POSIX locale such as `ar_EG.UTF-8`; English where it is none of ours."""
+    """Return the language of a POSIX locale such as `ar_EG.UTF-8`; by default English."""
     language = locale.partition(".")[0].partition("_")[0].lower()
     return language if language in LANGUAGES else ENGLISH
 
 
 def _weight(parameters: list[str]) -> float:
-    """Return the `q` of an entry: 1 where it has none, 0 where it cannot be read."""
+    """Return the `q` of an entry: 1 if it has none, 0 if it is invalid."""
     value = next((part.removeprefix("q=") for part in parameters if part.startswith("q=")), "1")
     return float(value) if re.fullmatch(r"0(\.\d{0,3})?|1(\.0{0,3})?", value, re.ASCII) else 0.0
 
 
 def translate(sentence: str, language: str) -> str:
-    """Return a sentence in a language; a sentence that the table does not have stays English."""
+    """Return a sentence in a language; one that is not in the table stays English."""
     if language == ENGLISH:
         return sentence
     if sentence in ARABIC:
@@ -52,7 +52,7 @@ def translate(sentence: str, language: str) -> str:
 
 @lru_cache(maxsize=1)
 def _patterns() -> list[tuple[str, re.Pattern[str]]]:
-    """Return each template with places and what it matches: the ones with most words of their own first."""
+    """Return each template with a pattern that matches it, those with most fixed text first."""
     templates = sorted((one for one in ARABIC if PLACE.search(one)), key=lambda one: -len(PLACE.sub("", one)))
     return [(one, re.compile(_pattern(one), re.DOTALL)) for one in templates]
 

@@ -1,6 +1,6 @@
-"""One table: an English sentence, or a template of it with `{places}`, and the same in Arabic.
+"""The table of messages: an English sentence, or a template with `{places}`, and its Arabic translation.
 
-Names of fields, headers, formats and units stay as they are, because a program has to match them.
+Names of fields, headers, formats and units are not translated, because programs match them.
 """
 
 ARABIC: dict[str, str] = {

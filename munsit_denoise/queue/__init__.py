@@ -1,1 +1,1 @@
-"""Which job runs next."""
+"""Decides which job runs next."""

@@ -1,37 +1,37 @@
-"""What a queue promises: it carries a job's id and whose it is, users in turn; it may hand a job out twice."""
+"""The protocol of a queue: it holds ids of jobs and their users, serves users in turn, and may return a job twice."""
 
 from typing import Protocol
 
 
 class JobQueue(Protocol):
-    """Jobs that wait."""
+    """Waiting jobs."""
 
-    changes: int  # grows whenever a place in the queue changes
+    changes: int  # grows with each change of places in the queue
 
     def __len__(self) -> int:
-        """Return how many jobs wait."""
+        """Return the number of waiting jobs."""
         ...
 
     def waiting(self, user_id: str) -> int:
-        """Return how many jobs of a user wait."""
+        """Return the number of a user's waiting jobs."""
         ...
 
     def position(self, user_id: str, job_id: str) -> int | None:
-        """Return how many jobs will be taken before one, None when it does not wait here."""
+        """Return how many jobs will be taken before this one; None if it does not wait here."""
         ...
 
     def discard(self, user_id: str, job_id: str) -> None:
-        """Take a job out; one that does not wait here is fine."""
+        """Remove a job; a missing one is no error."""
         ...
 
     async def put(self, user_id: str, job_id: str) -> None:
-        """Add a job; one that waits already may keep its place."""
+        """Add a job; if it waits already, it may keep its place."""
         ...
 
     async def take(self) -> str:
-        """Remove and return the next job, waiting for one; it counts as its user's until it is `done`."""
+        """Remove and return the next job, or wait for one; it counts for its user until `done` is called."""
         ...
 
     async def done(self, job_id: str) -> None:
-        """Note that a job which was taken is no longer worked on."""
+        """Note that the work on a job has ended."""
         ...

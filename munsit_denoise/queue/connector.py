@@ -1,4 +1,4 @@
-"""Procrastinate's connections to PostgreSQL: none may hold a worker up for ever, nor end it by breaking."""
+"""Procrastinate's connections to PostgreSQL, with deadlines, so that a broken one neither blocks nor ends a worker."""
 
 import logging
 from collections.abc import AsyncIterator, Iterable
@@ -13,10 +13,10 @@ from procrastinate.exceptions import ConnectorException
 
 log = logging.getLogger(__name__)
 CONNECTIONS = 4
-CONNECTION_S = 5.0  # for a connection, a new one included
-QUERY_S = 10.0  # of one query: a connection that is silent for so long is dead, whatever its system says
-SIGN_S = 15.0  # between two signs of life of the connection that hears of entries
-AGAIN_S = 1.0  # before another one
+CONNECTION_S = 5.0  # for a connection, including a new one
+QUERY_S = 10.0  # of one query; a connection silent for this long is dead, whatever the system reports
+SIGN_S = 15.0  # between two signs of life of the connection that listens for entries
+AGAIN_S = 1.0  # before the next connection
 OPTIONS: dict[str, Any] = {
     "connect_timeout": 5,
     "application_name": "munsit-denoise queue",
@@ -27,14 +27,14 @@ OPTIONS: dict[str, Any] = {
 
 
 class Connector(PsycopgConnector):
-    """Procrastinate's connections, with a deadline on each query, and one that hears of entries whatever happens."""
+    """Procrastinate's connections with a deadline for each query, and a listening connection that is replaced."""
 
     def __init__(self, url: str) -> None:
         super().__init__(conninfo=url, kwargs=OPTIONS, min_size=0, max_size=CONNECTIONS, timeout=CONNECTION_S)
         self._url = url
 
     async def execute_query_async(self, query: Any, **arguments: Any) -> None:
-        """Raises TimeoutError, ConnectorException; not for an entry that was swept while it was held."""
+        """Run a statement, ignoring a held entry that was swept. Raises TimeoutError, ConnectorException."""
         try:
             with anyio.fail_after(QUERY_S):
                 await super().execute_query_async(query, **arguments)
@@ -43,19 +43,19 @@ class Connector(PsycopgConnector):
                 raise
 
     async def execute_query_one_async(self, query: Any, **arguments: Any) -> dict[str, Any]:
-        """Raises TimeoutError, ConnectorException."""
+        """Return one row. Raises TimeoutError, ConnectorException."""
         with anyio.fail_after(QUERY_S):
             row: dict[str, Any] = await super().execute_query_one_async(query, **arguments)
             return row
 
     async def execute_query_all_async(self, query: Any, **arguments: Any) -> list[dict[str, Any]]:
-        """Raises TimeoutError, ConnectorException."""
+        """Return all rows. Raises TimeoutError, ConnectorException."""
         with anyio.fail_after(QUERY_S):
             rows: list[dict[str, Any]] = await super().execute_query_all_async(query, **arguments)
             return rows
 
     async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
-        """Tell of entries for ever; a connection that breaks or falls silent is opened anew."""
+        """Report notifications of new entries without end; a connection that breaks or falls silent is replaced."""
         while True:
             try:
                 async with self._listening(channels) as connection:

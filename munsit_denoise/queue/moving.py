@@ -1,10 +1,10 @@
-"""Jobs that come into a cluster with their records: a worker hears of them as of any others."""
+"""Queue entries for jobs that `move` brings into a cluster."""
 
 from munsit_denoise.queue.postgres import FETCHES, JOBS, TASK
 
 
 def announcement() -> str:
-    """Return the statement that puts every job which has not ended into its queue."""
+    """Return the statement that adds an entry for each unfinished job."""
     return f"""
         INSERT INTO procrastinate_jobs (queue_name, task_name, args)
         SELECT CASE WHEN source_url IS NULL THEN '{JOBS}' ELSE '{FETCHES}' END, '{TASK}',

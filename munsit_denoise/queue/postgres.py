@@ -1,8 +1,7 @@
-"""The queue of many workers: Procrastinate carries the ids of jobs, and wakes whoever has a place.
+"""The queue of several workers: Procrastinate carries ids of jobs, and wakes a worker with a free place.
 
-An entry of the queue says that a job can be taken, not which one is next: that is asked of the records, users in turn,
-when a worker has a place. So an entry that is handed out twice, or left over, costs a question; one that is lost is
-found by the sweep.
+An entry says that there is a job to take, but not which: a worker with a free place asks the records, which serve users
+in turn. So a repeated or superfluous entry costs one query, and a lost one is found by the sweep.
 """
 
 import asyncio
@@ -20,77 +19,78 @@ from munsit_denoise.queue.shared import SharedQueue, Turn
 
 log = logging.getLogger(__name__)
 TASK = "denoise"
-JOBS, FETCHES = "jobs", "fetches"  # the queues: of jobs that can run, and of those whose original is fetched first
-REFRESH_S, QUIET_S = 1.0, 10.0  # between two looks at who waits, at least, and at most where no job moves
-LINE = 5000  # places that are told exactly
+JOBS, FETCHES = "jobs", "fetches"  # the queues: jobs that are ready to run, and jobs with an original to download
+REFRESH_S, QUIET_S = 1.0, 10.0  # shortest time between two reads of the waiting jobs, and longest if nothing changes
+LINE = 5000  # exact places in the queue are known up to here
 FOUND_AT_ONCE = 500
-STOP_S = 4.0  # for entries that are held to be settled
-POLL_S = 5.0  # where a notification was lost
-AGAIN_S = 1.0  # after which what broke is tried again
+STOP_S = 4.0  # to settle the held entries
+POLL_S = 5.0  # in case a notification was lost
+AGAIN_S = 1.0  # after a failure, until the next try
 
 
 class PostgresQueue:
-    """The jobs of one kind that wait in the database, as one process sees them; works while `run_forever` runs.
+    """The waiting jobs of one kind in the database, as this process sees them; works while `run_forever` runs.
 
-    `places` is how many this process takes at a time; 0 takes none. Waiting is as of a second before the last `stir`.
+    `places` is how many jobs this process takes at a time; 0 takes none. The numbers are at most a second older than
+    the last `stir`.
     """
 
     def __init__(self, shared: SharedQueue, *, places: int, lease_s: float) -> None:
         self._shared, self._turns, self._entries = shared, shared.turns, shared.entries
         self._places, self._lease_s = places, lease_s
-        self._offers: deque[anyio.Event] = deque()  # entries that this process holds, as what ends them
+        self._offers: deque[anyio.Event] = deque()  # entries that this process holds; the event ends each
         self._offered = anyio.Semaphore(0)
-        self._taken: dict[str, anyio.Event] = {}  # jobs that are worked on, to what ends their entry
+        self._taken: dict[str, anyio.Event] = {}  # jobs in progress; the event ends the entry of each
         self._counts: dict[str, int] = {}
         self._ahead: dict[str, int] = {}
         self._forgotten: set[str] = set()
         self._asked, self._stirred = False, anyio.Event()
-        self.changes = 0  # grows whenever a place in the queue changes
+        self.changes = 0  # grows with each change of places in the queue
 
     def __len__(self) -> int:
         self._ask()
         return sum(self._counts.values())
 
     def waiting(self, user_id: str) -> int:
-        """Return how many jobs of a user have not ended."""
+        """Return the number of a user's unfinished jobs."""
         self._ask()
         return self._counts.get(user_id, 0)
 
     def position(self, user_id: str, job_id: str) -> int | None:
-        """Return how many jobs will be taken before one, None when it does not wait, or far behind."""
+        """Return how many jobs will be taken before this one; None if it does not wait, or is far behind."""
         self._ask()
         return self._ahead.get(job_id)
 
     def discard(self, user_id: str, job_id: str) -> None:
-        """Take a job out; one that does not wait here is fine."""
+        """Remove a job; a missing one is no error."""
         self._forgotten.add(job_id)
         self.stir()
 
     def stir(self) -> None:
-        """Look at who waits soon: a job moved."""
+        """Read the waiting jobs soon, because a job has changed."""
         self._stirred.set()
 
     def _ask(self) -> None:
-        """Note that somebody wants to know who waits; on a worker, nobody does."""
+        """Note that the numbers were asked for; on a worker they never are."""
         if not self._asked:
             self._asked = True
             self.stir()
 
     async def announce(self, connection: Any, job_id: str) -> None:
-        """Put a job's entry into the queue, in the transaction of a connection that accepts the job."""
+        """Add a job's entry, in the transaction that accepts the job."""
         await self._entries.announce(connection, job_id)
 
     async def put(self, user_id: str, job_id: str) -> None:
-        """Let a job be taken, by whichever worker has a place; one that waits already keeps its entry.
+        """Let any worker with a free place take a job; if it waits already, it keeps its entry.
 
-        While the database cannot be asked, the sweep will do it.
+        If the database is unreachable, the sweep does it later.
         """
         if job_id in self._taken:
             await _tried(lambda: self._turns.release(job_id))
         await _tried(lambda: self._entries.add(job_id))
 
     async def take(self) -> str:
-        """Return the next job, waiting for one; it is this process's until it is `done`."""
+        """Return the next job, or wait for one; it belongs to this process until `done` is called."""
         while True:
             await self._offered.acquire()
             offer = self._offers.popleft()
@@ -106,13 +106,13 @@ class PostgresQueue:
             return turn.job_id
 
     async def done(self, job_id: str) -> None:
-        """Note that a job which was taken is no longer worked on."""
+        """Note that the work on a job has ended."""
         offer = self._taken.pop(job_id, None)
         if offer is not None:
             offer.set()
 
     async def run_forever(self) -> None:
-        """Look at who waits; with places, take entries of the queue and give signs of life for what is worked on."""
+        """Read the waiting jobs; with places, also take entries and renew the jobs in progress."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._refresh_forever)
             if self._places:
@@ -120,7 +120,7 @@ class PostgresQueue:
                 await self._work_forever()
 
     async def sweep(self) -> int:
-        """Announce free jobs that no entry names, and remove entries that nobody holds; return how many were found."""
+        """Add entries for free jobs without one, and remove entries that nobody holds; return how many were added."""
         if not await self._entries.is_my_turn():
             return 0
         await self._entries.tidy(2 * self._lease_s)
@@ -130,21 +130,21 @@ class PostgresQueue:
         return len(found)
 
     async def _work_forever(self) -> None:
-        """Take entries, with connections that are opened anew whenever they broke."""
+        """Take entries; after a failure, start again with new connections."""
         while True:
             try:
                 app = App(connector=Connector(self._shared.url))
                 app.task(name=TASK, queue=self._shared.name)(self._offer)
                 async with app.open_async():
                     await self._work(app)
-            except Exception as error:  # a boundary: whatever broke, the next worker of Procrastinate begins anew
+            except Exception as error:  # boundary: after any failure, a new worker of Procrastinate starts
                 log.warning("the queue broke, and is opened anew: %s", type(error).__name__)
             await anyio.sleep(AGAIN_S)
 
     async def _work(self, app: App) -> None:
-        """Take entries until this is cancelled, or something of Procrastinate's broke, which may end it in order.
+        """Take entries until cancellation, or until Procrastinate fails or ends.
 
-        What is held then is settled while the connections are still there.
+        Held entries are settled at the end, while the connections still exist.
         """
         worker = asyncio.ensure_future(
             app.run_worker_async(
@@ -167,7 +167,7 @@ class PostgresQueue:
                 offer.set()
             raise
         finally:
-            worker.cancel()  # which it takes for a request to stop in order
+            worker.cancel()  # Procrastinate takes this as a request to stop
             with anyio.move_on_after(STOP_S, shield=True):
                 await asyncio.wait({worker})
 
@@ -180,7 +180,7 @@ class PostgresQueue:
                 await anyio.sleep(AGAIN_S)
 
     async def _offer(self, record_id: str) -> None:
-        """Hold an entry of the queue until the job that it led to is done here."""
+        """Hold an entry until the job that it led to is done."""
         settled = anyio.Event()
         self._offers.append(settled)
         self._offered.release()
@@ -213,7 +213,7 @@ class PostgresQueue:
 
 
 async def _tried(act: Callable[[], Awaitable[object]]) -> None:
-    """Do something that will be done again soon anyway."""
+    """Try something that will be repeated soon anyway."""
     try:
         await act()
     except Exception as error:

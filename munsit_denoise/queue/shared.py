@@ -1,4 +1,4 @@
-"""What a shared queue asks of the database: whose job is next, and which entries there are."""
+"""What a shared queue needs of the database: the next job, and the entries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,24 +10,24 @@ class Turn(Protocol):
 
     @property
     def job_id(self) -> str:
-        """Which."""
+        """The id of the job."""
         ...
 
     @property
     def user_id(self) -> str:
-        """Whose."""
+        """The id of its user."""
         ...
 
 
 class Turns(Protocol):
-    """What is asked of the records."""
+    """Queries on the records."""
 
     async def take(self) -> Turn | None:
         """Take the next job."""
         ...
 
     async def keep(self, job_ids: Sequence[str]) -> None:
-        """Give a sign of life for jobs that were taken."""
+        """Renew jobs that were taken."""
         ...
 
     async def release(self, job_id: str) -> None:
@@ -35,45 +35,45 @@ class Turns(Protocol):
         ...
 
     async def line(self, limit: int) -> Sequence[Turn]:
-        """Return the jobs that wait, in order."""
+        """Return the waiting jobs, in order."""
         ...
 
     async def counts(self) -> dict[str, int]:
-        """Return how many jobs of each user have not ended."""
+        """Return the number of unfinished jobs of each user."""
         ...
 
     async def unannounced(self, limit: int) -> Sequence[str]:
-        """Return free jobs that no waiting entry names."""
+        """Return free jobs without a waiting entry."""
         ...
 
 
 class Entries(Protocol):
-    """What is done with the queue's entries, besides what Procrastinate does."""
+    """Changes of the queue's entries besides those of Procrastinate."""
 
     async def announce(self, connection: Any, job_id: str) -> None:
         """Add an entry for a job, in the transaction of a connection that accepts the job."""
         ...
 
     async def add(self, job_id: str) -> None:
-        """Add an entry for a job, unless one waits already."""
+        """Add an entry for a job unless one is waiting."""
         ...
 
     async def withdraw(self, job_id: str) -> None:
-        """Remove the entries of a job that wait."""
+        """Remove the waiting entries of a job."""
         ...
 
     async def tidy(self, silent_s: float) -> None:
-        """Remove entries whose worker was silent for so long, and those of jobs that have ended."""
+        """Remove entries of workers that were silent for this long, and entries of jobs that have ended."""
         ...
 
     async def is_my_turn(self) -> bool:
-        """Say whether this process should sweep in this round."""
+        """Return whether this process sweeps in this round."""
         ...
 
 
 @dataclass(frozen=True)
 class SharedQueue:
-    """One queue of the database: where, under which name, and what is asked of its records and entries."""
+    """One queue of the database: its URL and name, and access to records and entries."""
 
     url: str
     name: str

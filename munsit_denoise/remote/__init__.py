@@ -1,1 +1,1 @@
-"""Other people's servers: recordings fetched from a URL, results sent to one, and never an address of this network."""
+"""Requests to other servers: downloads, uploads and webhooks, never to addresses of the private network."""

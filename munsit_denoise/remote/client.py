@@ -1,4 +1,4 @@
-"""The HTTP client for other people's servers."""
+"""The HTTP client for other servers."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ import httpx2
 
 from munsit_denoise.remote.guard import AddressPolicy, AddressRefused, GuardedBackend
 
-STALL_TIMEOUT_S = 30  # a server that says nothing for so long is given up
+STALL_TIMEOUT_S = 30  # a server that is silent for this long is given up
 MAX_REDIRECTS = 5
 HEADERS = {"User-Agent": "munsit-denoise", "Accept-Encoding": "identity"}
 
@@ -47,11 +47,11 @@ class _translated:  # noqa: N801 - reads as a statement
 
 
 class RefusedAddress(httpx2.ConnectError):
-    """The address is not one that this server speaks to."""
+    """This server does not connect to the address."""
 
 
 class GuardedTransport(httpx2.AsyncBaseTransport):
-    """Connections that were checked; see `guard`."""
+    """A transport with checked addresses; see `guard`."""
 
     def __init__(self, policy: AddressPolicy) -> None:
         self._pool = httpcore2.AsyncConnectionPool(network_backend=GuardedBackend(policy), max_connections=32)
@@ -87,9 +87,9 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
 
 @asynccontextmanager
 async def open_client(policy: AddressPolicy) -> AsyncIterator[httpx2.AsyncClient]:
-    """Yield a client that speaks to permitted addresses only, also where it is redirected to."""
+    """Yield a client that connects only to permitted addresses, also after redirects."""
     for name in ("httpx2", "httpcore2"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # below that they write URLs, with the secrets in them
+        logging.getLogger(name).setLevel(logging.WARNING)  # below that level they log URLs with their secrets
     timeout = httpx2.Timeout(STALL_TIMEOUT_S, connect=10)
     async with httpx2.AsyncClient(
         transport=GuardedTransport(policy),

@@ -1,24 +1,24 @@
-"""Content codings of HTTP undone in bounded pieces, so that a small body cannot become a large block of memory."""
+"""Decodes HTTP content codings in bounded pieces, so that a small body cannot fill the memory."""
 
 import zlib
 from collections.abc import Iterator
 
 PIECE_BYTES = 256 * 1024
-SAME = frozenset({"", "identity", "none", "binary", "aws-chunked", "utf-8", "7bit", "8bit"})  # seen, and no coding
+SAME = frozenset({"", "identity", "none", "binary", "aws-chunked", "utf-8", "7bit", "8bit"})  # seen, no effect
 GZIP_MAGIC = b"\x1f\x8b"
 MAX_CODINGS = 2
 
 
 class UnknownCoding(Exception):
-    """The body is coded in a way that is not read; the message is its name."""
+    """The body has an unsupported content coding, whose name is the message."""
 
 
 class BrokenCoding(Exception):
-    """The body is not in the coding that it is said to be in."""
+    """The body is not valid in its content coding."""
 
 
 class Inflater:
-    """Undoes gzip or deflate."""
+    """Decodes gzip or deflate."""
 
     def __init__(self, coding: str) -> None:
         self._gzip = coding != "deflate"
@@ -27,11 +27,11 @@ class Inflater:
 
     @property
     def complete(self) -> bool:
-        """Whether the end has come."""
+        """Whether the end was reached."""
         return self._inflate.eof
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Take bytes, yield what they stand for, at most PIECE_BYTES at a time. Raises BrokenCoding."""
+        """Take bytes, yield decoded bytes in pieces of at most PIECE_BYTES. Raises BrokenCoding."""
         while data:
             if self._inflate.eof:
                 if not (self._gzip and data.startswith(GZIP_MAGIC)):
@@ -48,7 +48,7 @@ class Inflater:
         except zlib.error:
             if self._gzip or self._begun:
                 raise BrokenCoding from None
-            self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)  # deflate without its wrapping, as some servers send
+            self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)  # raw deflate, as some servers send
             self._begun = True
             return self._decompress(data)
         self._begun = True
@@ -56,10 +56,10 @@ class Inflater:
 
 
 class Decoder:
-    """Undoes what a Content-Encoding header names."""
+    """Decodes what a Content-Encoding header names."""
 
     def __init__(self, header: str) -> None:
-        """Raises UnknownCoding."""
+        """Raise UnknownCoding for an unsupported header."""
         names = [name for name in (part.strip().lower() for part in header.split(",")) if name not in SAME]
         for name in names:
             if name not in ("gzip", "x-gzip", "deflate") or len(names) > MAX_CODINGS:
@@ -68,7 +68,7 @@ class Decoder:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is missing at the end of the body."""
+        """Whether the body is complete."""
         return all(step.complete for step in self._steps)
 
     def feed(self, data: bytes) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""A recording in from a URL: decoded, named, and gone on with where it was cut off."""
+"""Downloads a recording from a URL: decodes and names it, and resumes after interruptions."""
 
 import re
 from collections.abc import Callable
@@ -14,15 +14,15 @@ from munsit_denoise.remote.client import RefusedAddress
 from munsit_denoise.remote.coding import BrokenCoding, Decoder, UnknownCoding
 from munsit_denoise.remote.transfer import CHUNK_BYTES, REFUSED, TransferLimits, name_in
 
-RESUME_PAUSE_S = 1.0  # before a download that was cut off goes on
-MAX_FRUITLESS = 2  # times in a row that going on brings nothing
+RESUME_PAUSE_S = 1.0  # before an interrupted download is resumed
+MAX_FRUITLESS = 2  # consecutive attempts to resume that bring nothing
 FAILED = "The URL could not be downloaded: "
 TooLarge = Callable[[int], DenoiseError]
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What came in: its size, and its name, empty where nobody says one."""
+    """Size and name of a download; the name is empty if there is none."""
 
     size_bytes: int
     file_name: str
@@ -31,9 +31,9 @@ class Fetched:
 async def fetch(
     client: httpx2.AsyncClient, url: str, path: Path, limits: TransferLimits, too_large: TooLarge
 ) -> Fetched:
-    """Write what a URL holds to a path.
+    """Download a URL to a path.
 
-    Raises ProcessingFailed with a sentence, and what `too_large` makes of a size.
+    Raises ProcessingFailed with a sentence, and the error that `too_large` returns for a size.
     """
     try:
         with anyio.fail_after(limits.total_s):
@@ -60,22 +60,22 @@ class _CutOff(Exception):
 
 @dataclass
 class _Download:
-    """One file that comes in over one or more connections."""
+    """One file that is received over one or more connections."""
 
     client: httpx2.AsyncClient
     url: str
     path: Path
     max_bytes: int | None
     too_large: TooLarge
-    received_bytes: int = 0  # of the body, as it is coded
+    received_bytes: int = 0  # of the body, before decoding
     size_bytes: int = 0  # of the content
-    total_bytes: int | None = None  # of the body, where its server says so
-    validator: str = ""  # by which the server knows that the file is still the same
+    total_bytes: int | None = None  # of the body, if the server says so
+    validator: str = ""  # identifies the version of the file on the server
     file_name: str = ""
     decoder: Decoder = field(default_factory=lambda: Decoder(""))
 
     async def run(self) -> Fetched:
-        """Receive until the whole file is there. Raises ProcessingFailed, httpx2's errors of the first connection."""
+        """Receive the complete file. Raises ProcessingFailed, and httpx2's errors of the first connection."""
         best_bytes = fruitless = 0
         async with await anyio.open_file(self.path, "wb") as file:
             while True:
@@ -90,7 +90,7 @@ class _Download:
                 await anyio.sleep(RESUME_PAUSE_S)
 
     async def _receive(self, file: anyio.AsyncFile[bytes]) -> None:
-        """Take what one connection brings. Raises _CutOff."""
+        """Receive from one connection. Raises _CutOff."""
         going_on = self.received_bytes > 0 and bool(self.validator)
         headers = {"Range": f"bytes={self.received_bytes}-", "If-Range": self.validator} if going_on else {}
         again = self.received_bytes > 0
@@ -105,12 +105,12 @@ class _Download:
             raise _CutOff from None
 
     def _continues(self, response: httpx2.Response) -> bool:
-        """Say whether an answer goes on with the body from where it was cut off."""
+        """Return whether an answer continues the body where it was interrupted."""
         spans = re.match(r"bytes (\d{1,18})-", response.headers.get("content-range", ""))
         return response.status_code == 206 and spans is not None and int(spans[1]) == self.received_bytes
 
     async def _begin(self, response: httpx2.Response, file: anyio.AsyncFile[bytes], *, again: bool) -> None:
-        """Read what the headers say, for a body from its first byte on."""
+        """Read the headers of a body that starts at its first byte."""
         if response.status_code != 200:
             raise self._cut_off() if again else ProcessingFailed(f"{FAILED}its server answered {response.status_code}.")
         headers = response.headers
@@ -138,7 +138,7 @@ class _Download:
                     if len(collected) >= CHUNK_BYTES:
                         await file.write(collected)
                         collected = bytearray()
-        finally:  # what came before a cut is kept
+        finally:  # keeps what was received before an interruption
             with anyio.CancelScope(shield=True):
                 await file.write(collected)
         if not self.decoder.complete:
@@ -152,7 +152,7 @@ class _Download:
 
 
 def _name_of(response: httpx2.Response, url: str) -> str:
-    """Return the name that the server says, else that of the URL that it came from, else of the one asked for."""
+    """Return the name from the server, otherwise from the final URL, otherwise from the requested one."""
     said = next((value for name, value in response.headers.raw if name.lower() == b"content-disposition"), b"")
     candidates = [file_name(parameters(said)[1]) or "", name_in(str(response.url)), name_in(url)]
     known = [name for name in candidates[1:] if extension_of(name)]

@@ -1,7 +1,7 @@
-"""Which addresses may be spoken to: public ones, and those of networks that the operator allows.
+"""Decides which addresses may be connected to: public ones, and networks that the operator allows.
 
-The check stands where a connection is made, on the address that is connected to, so neither a redirect nor a
-name that resolves anew gets around it (OWASP, "Server-Side Request Forgery Prevention").
+The address is checked where the connection is made, so neither redirects nor changing DNS answers can get around it
+(OWASP, "Server-Side Request Forgery Prevention").
 """
 
 import socket
@@ -14,30 +14,30 @@ import anyio
 import httpcore2
 
 Address = IPv4Address | IPv6Address
-PORTS = (80, 443)  # of public addresses
+PORTS = (80, 443)  # for public addresses
 TRANSLATED = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))  # NAT64: an IPv4 address in the last 32 bits
 CONNECT_TIMEOUT_S = 10
 
 
 class AddressRefused(httpcore2.ConnectError):
-    """The host is not one that this server speaks to."""
+    """This server does not connect to the host."""
 
 
 @dataclass(frozen=True)
 class AddressPolicy:
-    """Public addresses on the web's ports, and networks (CIDR) that are allowed besides on any port."""
+    """Public addresses on ports 80 and 443, and allowed networks (CIDR) on any port."""
 
     allowed_networks: tuple[str, ...] = ()
 
     def permits(self, address: Address, port: int) -> bool:
-        """Say whether this server may connect there."""
+        """Return whether this server may connect to an address."""
         if any(address in ip_network(network) for network in self.allowed_networks):
             return True
         return port in PORTS and all(_is_public(each) for each in _meanings(address))
 
 
 def _meanings(address: Address) -> Iterable[Address]:
-    """Yield the addresses that a network may take one for: itself, and an IPv4 address that it holds."""
+    """Yield the addresses that a network may translate it to: itself, and an embedded IPv4 address."""
     if not isinstance(address, IPv6Address):
         yield address
         return
@@ -60,7 +60,7 @@ def _is_public(address: Address) -> bool:
 
 
 class GuardedBackend(httpcore2.AnyIOBackend):
-    """Resolves a name itself, refuses it if any of its addresses is refused, and connects to what was checked."""
+    """Resolves names itself, refuses a name if any of its addresses is refused, and connects to the checked address."""
 
     def __init__(self, policy: AddressPolicy) -> None:
         self._policy = policy
@@ -87,7 +87,7 @@ class GuardedBackend(httpcore2.AnyIOBackend):
         raise error
 
     async def connect_unix_socket(self, *_: Any, **__: Any) -> httpcore2.AsyncNetworkStream:
-        """Refuse. Raises AddressRefused."""
+        """Raise AddressRefused."""
         raise AddressRefused("unix")
 
 

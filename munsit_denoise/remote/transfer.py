@@ -1,4 +1,4 @@
-"""URLs that clients give, and results that go out to one."""
+"""Checks URLs of clients, and sends results to them."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ REFUSED = "The URL leads to an address that this server does not connect to."
 
 @dataclass(frozen=True)
 class TransferLimits:
-    """How much a transfer may take; None is no limit."""
+    """Limits of a transfer; None means no limit."""
 
     total_s: float
     max_bytes: int | None = None
 
 
 def check_url(url: str) -> str:
-    """Return a URL that can be tried. Raises InvalidOption."""
+    """Return a URL that is valid. Raises InvalidOption."""
     try:
         parsed = httpx2.URL(url)
     except (httpx2.InvalidURL, TypeError):
@@ -39,14 +39,14 @@ def check_url(url: str) -> str:
 
 
 def name_in(url: str) -> str:
-    """Return the file name that a URL ends with, empty where there is none."""
+    """Return the file name at the end of a URL, or an empty string."""
     return last_component(unquote(httpx2.URL(url).path))
 
 
 async def deliver(
     client: httpx2.AsyncClient, path: Path, url: str, media_type: str, limits: TransferLimits
 ) -> str | None:
-    """PUT a file to a URL, again after a while when that fails; return None, or why it failed for good."""
+    """PUT a file to a URL, with retries; return None, or the reason of the final failure."""
     reason: str | None = None
     try:
         with anyio.fail_after(limits.total_s):
@@ -61,11 +61,11 @@ async def deliver(
 
 
 async def _put(client: httpx2.AsyncClient, path: Path, url: str, media_type: str) -> tuple[str | None, bool]:
-    """Return why it failed, None if it did not, and whether another try makes sense."""
+    """Return the reason of a failure, or None, and whether to try again."""
     headers = {"Content-Type": media_type, "Content-Length": str((await anyio.Path(path).stat()).st_size)}
     try:
         async with client.stream("PUT", url, content=_chunks(path), headers=headers) as answer:
-            status = answer.status_code  # what else it says is not read
+            status = answer.status_code  # the body of the answer is not read
     except RefusedAddress:
         return REFUSED, False
     except (httpx2.HTTPError, httpx2.InvalidURL):

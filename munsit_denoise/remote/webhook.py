@@ -1,4 +1,4 @@
-"""One attempt to deliver a webhook: a POST, signed as Standard Webhooks 1.0."""
+"""One attempt to deliver a webhook: a POST signed as in Standard Webhooks 1.0."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,14 +10,14 @@ from standardwebhooks import Webhook
 from munsit_denoise.remote.client import RefusedAddress
 from munsit_denoise.remote.transfer import REFUSED
 
-TIMEOUT_S = 10.0  # for all of it, from the name's look-up to the answer
-ANSWER_BYTES = 16 * 1024  # that are read of what the server says, so that it need not notice that nobody listens
+TIMEOUT_S = 10.0  # in total, from the name lookup to the answer
+ANSWER_BYTES = 16 * 1024  # of the answer are read, so that the receiver can finish writing
 ANSWER_S = 1.0
 
 
 @dataclass(frozen=True)
 class Message:
-    """What is told: `id` is the same in every try."""
+    """A message; `id` is the same in each attempt."""
 
     id: str
     body: bytes  # UTF-8
@@ -26,14 +26,14 @@ class Message:
 
 @dataclass(frozen=True)
 class DeliveryOutcome:
-    """How a try went: the status that was answered, and why it is no success; None where it is one."""
+    """The outcome of an attempt: the status, and the error, or None after success."""
 
     status: int | None
     error: str | None = None
 
 
 async def post(client: httpx2.AsyncClient, url: str, message: Message) -> DeliveryOutcome:
-    """Tell a server something; a redirect is not followed, and is no success."""
+    """Send a message to a URL; redirects are not followed and count as a failure."""
     try:
         with anyio.fail_after(TIMEOUT_S):
             return await _post(client, url, message)
@@ -57,7 +57,7 @@ async def _post(client: httpx2.AsyncClient, url: str, message: Message) -> Deliv
 
 
 async def _hear_out(answer: httpx2.Response) -> None:
-    """Read a little of what a server says; that it breaks off or takes its time changes nothing."""
+    """Read a little of the answer; interruptions and delays do not matter."""
     heard_bytes = 0
     with anyio.move_on_after(ANSWER_S):
         try:
@@ -70,10 +70,10 @@ async def _hear_out(answer: httpx2.Response) -> None:
 
 
 def _headers(message: Message, now: datetime) -> dict[str, str]:
-    """Return the headers of a try; the library takes a time as UTC whatever its zone is."""
+    """Return the headers of an attempt; the library treats any time as UTC."""
     return {
         "Content-Type": "application/json",
-        "Connection": "close",  # each try connects, and its address is checked
+        "Connection": "close",  # each attempt connects anew, and its address is checked
         "webhook-id": message.id,
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": Webhook(message.secret).sign(message.id, now, message.body.decode()),

@@ -1,1 +1,1 @@
-"""Recordings and results by opaque key."""
+"""Stores recordings and results by opaque key."""

@@ -1,4 +1,4 @@
-"""The end of a local file, to which bytes are added: written in large pieces, flushed when somebody is to be told."""
+"""Appends to a local file: writes in large pieces, and flushes before bytes are acknowledged."""
 
 import os
 from collections.abc import Callable
@@ -11,13 +11,13 @@ from munsit_denoise.errors import Unavailable
 from munsit_denoise.storage import folders
 from munsit_denoise.storage.trouble import of_the_storage
 
-WRITE_BYTES = 2**20  # each write is a call into another thread
+WRITE_BYTES = 2**20  # each write is a call into a thread
 
 Result = TypeVar("Result")
 
 
 class LocalAppender:
-    """Adds to a file in the order in which bytes come; after an error nothing more is written."""
+    """Appends to a file in order; after an error nothing more is written."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor, self._collected = descriptor, bytearray()
@@ -26,23 +26,23 @@ class LocalAppender:
         self._closed_bytes: int | None = None  # the file's size, once it is closed
 
     async def write(self, data: bytes) -> None:
-        """Add bytes, a megabyte at a time."""
+        """Append bytes, in writes of a megabyte."""
         self._collected += data
         if len(self._collected) >= WRITE_BYTES:
             async with self._lock:
                 await self._write_out()
 
     async def flush(self) -> int:
-        """Make durable what was added; return the file's size."""
+        """Make the appended bytes durable; return the file's size."""
         async with self._lock:
             return await self._flush() if self._closed_bytes is None else self._closed_bytes
 
     def discard(self) -> None:
-        """Forget what was added and is not written."""
+        """Discard bytes that are not written yet."""
         self._collected.clear()
 
     async def close(self) -> None:
-        """Flush, unless something went wrong before, and close."""
+        """Flush, unless there was an error before, and close."""
         async with self._lock:
             try:
                 if self._failure is None:
@@ -61,7 +61,7 @@ class LocalAppender:
 
     async def _do(self, act: Callable[[], Result]) -> Result:
         if self._failure is not None:
-            raise self._failure  # what came before this is not there: nothing may follow it
+            raise self._failure  # earlier bytes are missing, so nothing may follow them
         try:
             with of_the_storage():
                 return await to_thread.run_sync(act)

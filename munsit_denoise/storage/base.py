@@ -1,8 +1,8 @@
-"""What a storage promises.
+"""The protocol of a storage.
 
-A key is `<job id>/<name>`. A file appears under its key whole and durable, or not at all, but for one that is taken
-in parts: nobody may read that before it is published. Every method may raise
-StorageFull, StorageBroken and OutOfResources; FileNotFoundError where a promise says so.
+A key is `<job id>/<name>`. A file appears under its key complete and durable, or not at all; a file that is received in
+parts may not be read before it is published. Every method may raise StorageFull, StorageBroken and OutOfResources, and
+FileNotFoundError where its docstring says so.
 """
 
 from collections.abc import AsyncIterator, Collection
@@ -11,20 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-UNANSWERED = "unanswered"  # a job's mark: its record has not been committed yet, so nobody was told of its files
-PART_SUFFIX = ".part"  # of files that are not whole, and of the folders that hold one in parts
+UNANSWERED = "unanswered"  # a job's mark: its record is not committed, so nobody was told of its files
+PART_SUFFIX = ".part"  # of unfinished files, and of folders with a file in parts
 
 
 @dataclass(frozen=True)
 class Stat:
-    """What is known of a file without reading it."""
+    """Size and time of a file."""
 
     size_bytes: int
-    modified_s: float  # since 1970
+    modified_s: float  # seconds since 1970
 
 
 def whole_key(key: str) -> str:
-    """Return the key of the file that a file is a part of; itself where it is none."""
+    """Return the key of the complete file for the key of a part; other keys are returned unchanged."""
     return key.partition(f"{PART_SUFFIX}/")[0]
 
 
@@ -32,30 +32,30 @@ class Reader(Protocol):
     """A file that is being read."""
 
     async def read(self, size_bytes: int, /) -> bytes:
-        """Return that much from where the reader stands; less only at the end."""
+        """Return this many bytes from the position; fewer only at the end."""
         ...
 
     async def seek(self, position: int, /) -> object:
-        """Go on from there."""
+        """Continue at a position."""
         ...
 
 
 class Appender(Protocol):
-    """A file that is being added to."""
+    """A file that is being appended to."""
 
     async def write(self, data: bytes, /) -> None:
-        """Add bytes, which may be kept in memory until `flush`, or until the block ends."""
+        """Append bytes, which may stay in memory until `flush` or the end of the block."""
         ...
 
     async def flush(self) -> int:
-        """Make durable what was added; return the file's size. Safe beside `write`.
+        """Make the appended bytes durable; return the file's size. Safe to call during `write`.
 
-        Raises UploadInUse where somebody else has added meanwhile.
+        Raises UploadInUse if another process has appended meanwhile.
         """
         ...
 
     def discard(self) -> None:
-        """Forget what was added and is not durable yet."""
+        """Discard bytes that are not durable yet."""
         ...
 
 
@@ -63,19 +63,19 @@ class Storage(Protocol):
     """Files by key."""
 
     def append(self, key: str) -> AbstractAsyncContextManager[Appender]:
-        """Yield what adds to the end of a file, made if it is not there; one caller at a time.
+        """Yield an appender to a file, which is created if it is missing; one caller at a time.
 
-        All that was added is durable when the block ends, also with an exception. Raises UploadInUse where another
-        caller, of another process, adds to it.
+        All bytes are durable when the block ends, even with an exception. Raises UploadInUse if another process appends
+        to it.
         """
         ...
 
     async def appended_bytes(self, key: str) -> int:
-        """Return how much of a file that is taken in parts is there and durable, 0 for none."""
+        """Return the number of durable bytes of a file in parts; 0 if it is missing."""
         ...
 
     async def publish(self, key: str) -> None:
-        """Make all that was appended the file under this key; doing it again is fine. Raises FileNotFoundError."""
+        """Publish all appended bytes as the file under this key; repeatable. Raises FileNotFoundError."""
         ...
 
     def new_file(self, key: str) -> AbstractAsyncContextManager[Path]:
@@ -83,11 +83,11 @@ class Storage(Protocol):
         ...
 
     def local_file(self, key: str) -> AbstractAsyncContextManager[Path]:
-        """Yield a local path under which a file can be read for a while. Raises FileNotFoundError."""
+        """Yield a local path at which a file can be read during the block. Raises FileNotFoundError."""
         ...
 
     def open_range(self, key: str, start: int = 0) -> AbstractAsyncContextManager[Reader]:
-        """Yield a reader that stands at a position. Raises FileNotFoundError."""
+        """Yield a reader at a position. Raises FileNotFoundError."""
         ...
 
     async def stat(self, key: str) -> Stat:
@@ -95,54 +95,54 @@ class Storage(Protocol):
         ...
 
     async def share(self, key: str, new_key: str) -> None:
-        """Give a file a second key, under which it stays when the first one goes. Raises FileNotFoundError."""
+        """Give a file a second key; it stays when the first one is deleted. Raises FileNotFoundError."""
         ...
 
     async def mark(self, key: str) -> None:
-        """Make an empty file under a key; it lasts from the moment that the next file of its job is published."""
+        """Create an empty file; it is durable once the next file of its job is published."""
         ...
 
     async def delete(self, key: str) -> None:
-        """Remove one file; one that is not there is fine."""
+        """Delete one file; a missing one is no error."""
         ...
 
     async def delete_job(self, job_id: str) -> None:
-        """Remove all of a job's files, its mark last, also while the caller is being cancelled; none is fine."""
+        """Delete all files of a job, its mark last, even while the caller is being cancelled; none is no error."""
         ...
 
     def jobs(self) -> AsyncIterator[list[str]]:
-        """Yield the ids of the jobs that have a folder, some at a time; whatever else lies there is left out."""
+        """Yield the ids of jobs with a folder, in batches; other names are ignored."""
         ...
 
     async def keys(self, job_id: str) -> list[str]:
-        """Return the keys of a job's files, half-written ones as well; none for a folder that has gone."""
+        """Return the keys of a job's files, including unfinished ones; empty for a missing folder."""
         ...
 
     async def set_aside(self, job_ids: Collection[str]) -> str:
-        """Put jobs' folders where nothing touches them any more; return where, for people. Missing ones are fine."""
+        """Move jobs' folders where nothing touches them; return where, for messages. Missing ones are no error."""
         ...
 
     def free_bytes(self) -> int:
-        """Return the room that is left, at once."""
+        """Return the free space; does not block."""
         ...
 
     async def probe(self) -> None:
-        """Write a file, flush it and remove it."""
+        """Write, flush and delete a file."""
         ...
 
     async def installation_id(self) -> str | None:
-        """Return the id of the installation that this storage belongs to, None when it has none yet."""
+        """Return the id of the storage's installation, or None."""
         ...
 
     async def name_installation(self, installation_id: str) -> None:
-        """Give the storage an id in the place of the one that it has."""
+        """Replace the storage's installation id."""
         ...
 
 
 @runtime_checkable
 class Presigning(Protocol):
-    """A storage that can let others read a file by a URL of its own."""
+    """A storage that can give others read access to a file by URL."""
 
     async def presign(self, key: str, seconds: float) -> str:
-        """Return a URL under which the file can be fetched for so long."""
+        """Return a URL for downloading the file, valid for this many seconds."""
         ...

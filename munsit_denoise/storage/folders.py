@@ -1,4 +1,4 @@
-"""Files and folders of a local storage; every function blocks, and raises OSError."""
+"""Files and folders of a local storage; every function blocks and may raise OSError."""
 
 import fcntl
 import os
@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
-MARK = ".installation-"  # of an empty folder whose name ends in the id: all files are recordings
+MARK = ".installation-"  # of an empty folder whose name ends in the id; all files are recordings
 PROBE_BYTES = 4096
 ASIDE = "set-aside"
-LETTERS = 2  # of a job's id that name the folder which its own lies in
+LETTERS = 2  # of a job's id: the name of the folder that contains the job's
 
 
 def job_folders(root: Path) -> Iterator[str]:
-    """Yield the ids of jobs that have a folder in its place; nothing else that lies there is looked at."""
+    """Yield the ids of jobs with a folder in its place; other names are ignored."""
     for letters in _entries(root):
         if len(letters) == LETTERS and (root / letters).is_dir():
             for name in _entries(root / letters):
@@ -27,7 +27,7 @@ def job_folders(root: Path) -> Iterator[str]:
 
 
 def files_in(folder: Path) -> list[str]:
-    """Return the names of a folder's files; none when the folder has gone."""
+    """Return the names of a folder's files; empty for a missing folder."""
     return [name for name in _entries(folder) if not (folder / name).is_dir()]
 
 
@@ -39,12 +39,12 @@ def _entries(folder: Path) -> list[str]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it."""
+    """Create a folder and its parents."""
     folder.mkdir(parents=True, exist_ok=True)
 
 
 def publish(part: Path, target: Path) -> None:
-    """Give a file its place: flushed before, and the place flushed after."""
+    """Move a file to its place; the file is flushed before, the folder after."""
     with part.open("rb") as file:
         os.fsync(file.fileno())
     part.replace(target)
@@ -52,9 +52,9 @@ def publish(part: Path, target: Path) -> None:
 
 
 def open_end(path: Path) -> int:
-    """Open a file to add to its end, made if it is not there; return the descriptor.
+    """Open a file for appending, created if it is missing; return the descriptor.
 
-    Raises BlockingIOError while another process adds to it.
+    Raises BlockingIOError while another process appends to it.
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     try:
@@ -67,20 +67,20 @@ def open_end(path: Path) -> int:
 
 
 def add(descriptor: int, data: bytes) -> None:
-    """Write all of this; after an error, a beginning of it may be there."""
+    """Write all bytes; after an error, some of them may have been written."""
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
 
 
 def flush_end(descriptor: int) -> int:
-    """Make durable what was added; return the size of the file."""
+    """Make the appended bytes durable; return the file's size."""
     os.fsync(descriptor)
     return os.fstat(descriptor).st_size
 
 
 def flushed_size(path: Path) -> int:
-    """Make durable what was added to a file before; return its size."""
+    """Make earlier appended bytes durable; return the file's size."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         return flush_end(descriptor)
@@ -89,25 +89,25 @@ def flushed_size(path: Path) -> int:
 
 
 def link(source: Path, target: Path) -> None:
-    """Give a file a second place."""
+    """Hard-link a file to a second path."""
     target.hardlink_to(source)
     _flush_name(target)
 
 
 def remove_tree(folder: Path, last: str) -> None:
-    """Remove a folder with all that is in it, one file after the others; one that is not there is fine."""
+    """Delete a folder and its files, `last` at the end; a missing folder is no error."""
     for name in files_in(folder):
         if name != last:
             (folder / name).unlink(missing_ok=True)
     try:
         shutil.rmtree(folder)
     except FileNotFoundError:
-        if folder.exists():  # a file of it went meanwhile
+        if folder.exists():  # one of its files was deleted meanwhile
             shutil.rmtree(folder)
 
 
 def move_aside(root: Path, folders: Collection[Path]) -> Path:
-    """Move folders into a new one below the root whose name is no job's; those that are gone are left out."""
+    """Move folders into a new folder at the root, whose name is not a job id; missing ones are skipped."""
     place = root / f"{ASIDE}-{datetime.now(UTC):%Y-%m-%dT%H%M%S}"
     make_folder(place)
     for folder in folders:
@@ -118,7 +118,7 @@ def move_aside(root: Path, folders: Collection[Path]) -> Path:
 
 
 def write_probe(root: Path) -> None:
-    """Write a file without a name, and flush it."""
+    """Write and flush a file without a name."""
     with tempfile.TemporaryFile(dir=root) as file:
         file.write(os.urandom(PROBE_BYTES))
         file.flush()
@@ -126,12 +126,12 @@ def write_probe(root: Path) -> None:
 
 
 def read_mark(root: Path) -> str | None:
-    """Return the id that a storage carries."""
+    """Return the id in a storage's mark, or None."""
     return next((path.name.removeprefix(MARK) for path in _marks(root)), None)
 
 
 def write_mark(root: Path, installation_id: str) -> None:
-    """Let a storage carry an id, in the place of the one that it has."""
+    """Replace a storage's mark."""
     mark, old = root / (MARK + installation_id), _marks(root)
     if old and old[0] != mark:
         old[0].rename(mark)
@@ -145,7 +145,7 @@ def _marks(root: Path) -> list[Path]:
 
 
 def _flush_name(target: Path) -> None:
-    _flush_folders(list(target.parents)[:3])  # the file's name, and those of the folders made for it
+    _flush_folders(list(target.parents)[:3])  # the file's name, and those of the folders created for it
 
 
 def _flush_folders(folders: list[Path]) -> None:

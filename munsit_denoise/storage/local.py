@@ -1,4 +1,4 @@
-"""A storage in a local folder: each job has a folder of its own, and a file is renamed into it once it is whole."""
+"""A storage in a local folder: each job has its own folder, into which complete files are renamed."""
 
 import shutil
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 
 class LocalStorage:
-    """Files below a root, which is no file system's own."""
+    """Files in a root folder, which must not be the root of a file system."""
 
     def __init__(self, root: Path) -> None:
         """Raises CannotGoOn, OSError."""
@@ -32,12 +32,12 @@ class LocalStorage:
         folders.make_folder(self.root)
 
     def path(self, key: str) -> Path:
-        """Return where a key's file, or a job's folder, lies; jobs are spread by the first digits of their id."""
+        """Return the path of a file or of a job's folder; jobs are spread by the first digits of their id."""
         return self.root / key[:2] / key
 
     @asynccontextmanager
     async def new_file(self, key: str) -> AsyncIterator[Path]:
-        """Yield a path to write to; the file is there under its key when the block ends without an exception."""
+        """Yield a path to write to; published under its key when the block ends without an exception."""
         target = self.path(key)
         part = target.with_name(target.name + PART_SUFFIX)
         try:
@@ -51,9 +51,9 @@ class LocalStorage:
 
     @asynccontextmanager
     async def append(self, key: str) -> AsyncIterator[Appender]:
-        """Yield what adds to the end of a file, made if it is not there; one caller at a time.
+        """Yield an appender to a file, which is created if it is missing; one caller at a time.
 
-        Raises UploadInUse while another process adds to it.
+        Raises UploadInUse while another process appends to it.
         """
         path = self.path(key)
         await self._do(lambda: self._make_place(path.parent))
@@ -68,25 +68,25 @@ class LocalStorage:
                 await file.close()
 
     async def appended_bytes(self, key: str) -> int:
-        """Return how much of a file that is taken in parts is there and durable, 0 for none."""
+        """Return the number of durable bytes of a file in parts; 0 if it is missing."""
         try:
             return await self._do_with_file(lambda: folders.flushed_size(self.path(key)))
         except FileNotFoundError:
             return 0
 
     async def publish(self, key: str) -> None:
-        """Flush what was appended: it lies under its key already. Raises FileNotFoundError."""
+        """Flush the appended bytes, which are under their key already. Raises FileNotFoundError."""
         await self._do_with_file(lambda: folders.flushed_size(self.path(key)))
 
     @asynccontextmanager
     async def local_file(self, key: str) -> AsyncIterator[Path]:
-        """Yield a path under which the file can be read for a while. Raises FileNotFoundError."""
+        """Yield a path at which the file can be read during the block. Raises FileNotFoundError."""
         await self.stat(key)
         yield self.path(key)
 
     @asynccontextmanager
     async def open_range(self, key: str, start: int = 0) -> AsyncIterator[Reader]:
-        """Yield a reader that stands at a position. Raises FileNotFoundError."""
+        """Yield a reader at a position. Raises FileNotFoundError."""
         with of_the_storage(but_missing=True):
             file = await anyio.open_file(self.path(key), "rb")
         try:
@@ -103,12 +103,12 @@ class LocalStorage:
         return Stat(found.st_size, found.st_mtime)
 
     async def share(self, key: str, new_key: str) -> None:
-        """Give a file a second key, under which it stays when the first one goes. Raises FileNotFoundError."""
+        """Give a file a second key; it stays when the first one is deleted. Raises FileNotFoundError."""
         await self._do(lambda: self._make_place(self.path(new_key).parent))
         await self._do_with_file(lambda: folders.link(self.path(key), self.path(new_key)))
 
     async def mark(self, key: str) -> None:
-        """Make an empty file under a key; it lasts from the moment that the next file of its job is published."""
+        """Create an empty file; it is durable once the next file of its job is published."""
         path = self.path(key)
 
         def make() -> None:
@@ -118,53 +118,53 @@ class LocalStorage:
         await self._do(make)
 
     async def delete(self, key: str) -> None:
-        """Remove one file; one that is not there is fine."""
+        """Delete one file; a missing one is no error."""
         with anyio.CancelScope(shield=True):
             await self._do(lambda: self.path(key).unlink(missing_ok=True))
 
     async def delete_job(self, job_id: str) -> None:
-        """Remove all of a job's files, its mark last, also while the caller is being cancelled; none is fine."""
+        """Delete all files of a job, its mark last, even while the caller is being cancelled; none is no error."""
         with anyio.CancelScope(shield=True):
             await self._do(lambda: folders.remove_tree(self.path(job_id), last=UNANSWERED))
 
     async def jobs(self) -> AsyncIterator[list[str]]:
-        """Yield the ids of the jobs that have a folder, some at a time; whatever else lies there is left out."""
+        """Yield the ids of jobs with a folder, in batches; other names are ignored."""
         found = folders.job_folders(self.root)
         while batch := await self._do(lambda: _some(found)):
             yield batch
 
     async def keys(self, job_id: str) -> list[str]:
-        """Return the keys of a job's files, half-written ones as well; none for a folder that has gone."""
+        """Return the keys of a job's files, including unfinished ones; empty for a missing folder."""
         names = await self._do(lambda: folders.files_in(self.path(job_id)))
         return [f"{job_id}/{name}" for name in names]
 
     async def set_aside(self, job_ids: Collection[str]) -> str:
-        """Put jobs' folders where nothing touches them any more; return where. Missing ones are fine."""
+        """Move jobs' folders where nothing touches them; return where. Missing ones are no error."""
         return str(await self._do(lambda: folders.move_aside(self.root, [self.path(job_id) for job_id in job_ids])))
 
     def free_bytes(self) -> int:
-        """Return the room that is left."""
+        """Return the free space."""
         with of_the_storage():
             return shutil.disk_usage(self.root).free
 
     async def probe(self) -> None:
-        """Write a file, flush it and remove it."""
+        """Write, flush and delete a file."""
         await self._do(lambda: self._make_place(self.root))
         await self._do(lambda: folders.write_probe(self.root))
 
     async def installation_id(self) -> str | None:
-        """Return the id of the installation that this storage belongs to, None when it has none yet."""
+        """Return the id of the storage's installation, or None."""
         found = await self._do(lambda: folders.read_mark(self.root))
         self._named = self._named or found is not None
         return found
 
     async def name_installation(self, installation_id: str) -> None:
-        """Give the storage an id in the place of the one that it has."""
+        """Replace the storage's installation id."""
         await self._do(lambda: folders.write_mark(self.root, installation_id))
         self._named = True
 
     async def _do_with_file(self, act: Callable[[], Result]) -> Result:
-        """Do something to a file; that it is missing says nothing of it when the whole storage is."""
+        """Run a file operation; if the file is missing, check that the storage itself is not."""
         try:
             with of_the_storage(but_missing=True):
                 return await to_thread.run_sync(act)
@@ -177,7 +177,7 @@ class LocalStorage:
         folders.make_folder(folder)
 
     def _check_whole(self) -> None:
-        """Raise StorageBroken when what the storage had at the start is not there: its disk went away under us."""
+        """Raise StorageBroken if the storage's mark is missing, because its disk was unmounted."""
         if self._named and folders.read_mark(self.root) is None:
             raise StorageBroken
 

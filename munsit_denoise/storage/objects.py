@@ -1,4 +1,4 @@
-"""One object of a store: read from a position on, or added to in parts; and what the store's errors mean."""
+"""Objects of a store: reading from a position, appending in parts, and the meaning of the store's errors."""
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -13,14 +13,14 @@ from obstore.store import S3Store
 from munsit_denoise.errors import StorageBroken, UploadInUse
 
 log = logging.getLogger(__name__)
-PARTS = ".part"  # the folder of a file that is taken in parts
-PART_BYTES = 8 * 2**20  # of an upload in parts
+PARTS = ".part"  # the folder of a file in parts
+PART_BYTES = 8 * 2**20  # of a multipart upload
 STREAM_BYTES = 2**18
 
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Turn what the store answers into what a storage may raise."""
+    """Turn errors of the store into those of a storage."""
     try:
         yield
     except (NotFoundError, FileNotFoundError) as error:
@@ -31,15 +31,15 @@ def told() -> Iterator[None]:
 
 
 def part_key(key: str, start: int) -> str:
-    """Return where a part of a file that is taken in parts lies, which begins at a position."""
+    """Return the key of a file's part that starts at a position."""
     return f"{key}{PARTS}/{start:016d}"
 
 
 async def put_part(store: S3Store, key: str, data: bytes) -> int:
-    """Store a part unless there is one; return how many of its bytes are there.
+    """Store a part unless there is one; return how many of its bytes are stored.
 
-    A part that an attempt before this one stored, whose answer was lost, may hold less. Raises UploadInUse when the
-    one that is there is another: somebody else adds to the file.
+    An earlier attempt whose answer was lost may have stored fewer bytes. Raises UploadInUse if the stored part is
+    another one, because another process appends to the file.
     """
     with told():
         try:
@@ -53,22 +53,22 @@ async def put_part(store: S3Store, key: str, data: bytes) -> int:
 
 
 class ObjectAppender:
-    """Adds to a file as objects of its own, each from its position on, where nobody else has put one."""
+    """Appends to a file as separate objects, each at its position, which no other process may have used."""
 
     def __init__(self, put: Callable[[int, bytes], Awaitable[int]], end: int) -> None:
-        """`put` stores bytes from a position on, and returns how many of them are there."""
+        """`put` stores bytes at a position and returns how many of them are stored."""
         self._put, self._end = put, end
         self._collected = bytearray()
         self._lock = anyio.Lock()
 
     async def write(self, data: bytes, /) -> None:
-        """Add bytes, some megabytes at a time."""
+        """Append bytes, in objects of some megabytes."""
         self._collected += data
         if len(self._collected) >= PART_BYTES:
             await self.flush()
 
     async def flush(self) -> int:
-        """Make durable what was added; return the file's size."""
+        """Make the appended bytes durable; return the file's size."""
         async with self._lock:
             data = bytes(self._collected)
             while data:
@@ -79,12 +79,12 @@ class ObjectAppender:
             return self._end
 
     def discard(self) -> None:
-        """Forget what was added and is not stored."""
+        """Discard bytes that are not stored yet."""
         self._collected.clear()
 
 
 class ObjectReader:
-    """Reads an object from a position on, over one request for as long as nobody seeks."""
+    """Reads an object from a position, with a single request until the next seek."""
 
     def __init__(self, store: S3Store, key: str, size_bytes: int, position: int) -> None:
         self._store, self._key, self._size = store, key, size_bytes
@@ -92,7 +92,7 @@ class ObjectReader:
         self._stream: AsyncIterator[Any] | None = None
 
     async def read(self, size_bytes: int, /) -> bytes:
-        """Return that much from where the reader stands; less only at the end."""
+        """Return this many bytes from the position; fewer only at the end."""
         with told():
             while len(self._rest) < size_bytes and self._position + len(self._rest) < self._size:
                 if self._stream is None:
@@ -101,14 +101,14 @@ class ObjectReader:
                     self._stream = aiter(found.stream(min_chunk_size=STREAM_BYTES))
                 part = await anext(self._stream, None)
                 if part is None:
-                    raise StorageBroken  # it ended before its size
+                    raise StorageBroken  # it ended too early
                 self._rest += bytes(part)
         data, self._rest = self._rest[:size_bytes], self._rest[size_bytes:]
         self._position += len(data)
         return data
 
     async def seek(self, position: int, /) -> object:
-        """Go on from there."""
+        """Continue at a position."""
         if position != self._position:
             self._position, self._rest, self._stream = position, b"", None
         return position

@@ -1,7 +1,7 @@
-"""A storage in an S3-compatible store. An object appears under its key whole, or not at all.
+"""A storage in an S3-compatible store. An object appears under its key complete or not at all.
 
-Files are written and read by programs that need a path, so each has a place on this machine's disk while it is worked
-on. Downloads are streamed from the store.
+Programs read and write files by path, so each file in use has a copy on this machine's disk. Downloads are streamed
+from the store.
 """
 
 import re
@@ -22,9 +22,9 @@ from munsit_denoise.storage.scratch import ScratchFolder
 JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 MARK = "installation/"  # of an empty object whose name ends in the id
 PROBE = "probe/"
-PROBE_AGE = timedelta(minutes=5)  # after which nobody is at it any more
+PROBE_AGE = timedelta(minutes=5)  # after which no probe is still running
 ASIDE = "set-aside"
-TIMEOUT_S = 30  # of one request: a store that hangs for ten seconds is waited for
+TIMEOUT_S = 30  # of one request: long enough for a store that hangs for ten seconds
 RETRIES_S = 20
 DELETE_AT_ONCE = 500
 
@@ -32,7 +32,7 @@ Result = TypeVar("Result")
 
 
 class S3Storage:
-    """Objects below a prefix of a bucket that exists."""
+    """Objects with a prefix in an existing bucket."""
 
     def __init__(self, url: str, endpoint: str, scratch: Path) -> None:
         """Take `s3://bucket/prefix`; credentials and region come from the usual `AWS_*` variables. Raises OSError."""
@@ -59,9 +59,9 @@ class S3Storage:
 
     @asynccontextmanager
     async def append(self, key: str) -> AsyncIterator[ObjectAppender]:
-        """Yield what adds to the end of a file that is taken in parts; one caller at a time.
+        """Yield an appender to a file in parts; one caller at a time.
 
-        Raises UploadInUse when another process adds to it, which the store tells by refusing to replace a part.
+        Raises UploadInUse if another process appends to it; then the store refuses to replace a part.
         """
 
         def put(start: int, data: bytes) -> Coroutine[Any, Any, int]:
@@ -75,22 +75,22 @@ class S3Storage:
                 await appender.flush()
 
     async def appended_bytes(self, key: str) -> int:
-        """Return how much of a file that is taken in parts is there, 0 for none."""
+        """Return the number of bytes of a file in parts; 0 if it is missing."""
         end = 0
         parts = await self._parts(key)
         if not parts:
             try:
-                return (await self.stat(key)).size_bytes  # it has been published
+                return (await self.stat(key)).size_bytes  # it was published
             except FileNotFoundError:
                 return 0
         for start, size_bytes in parts:
             if start != end:
-                break  # what came before this one never arrived
+                break  # the preceding part was never stored
             end += size_bytes
         return end
 
     async def publish(self, key: str) -> None:
-        """Make all that was appended the file under this key; doing it again is fine. Raises FileNotFoundError."""
+        """Publish all appended bytes as the file under this key; repeatable. Raises FileNotFoundError."""
         parts = await self._parts(key)
         if not parts:
             await self.stat(key)
@@ -98,19 +98,19 @@ class S3Storage:
         content = self._content([part_key(key, start) for start, _ in parts])
         try:
             await self._do(lambda: obstore.put_async(self._store, key, content, chunk_size=PART_BYTES))
-        except FileNotFoundError:  # a part went: another process has published all of them
+        except FileNotFoundError:  # a part is missing: another process has published the file
             await self.stat(key)
         await self._remove([part_key(key, start) for start, _ in parts])
 
     async def _content(self, keys: list[str]) -> AsyncIterator[bytes]:
-        """Yield what some objects hold, one after the other."""
+        """Yield the content of some objects, one after the other."""
         for key in keys:
             found = await obstore.get_async(self._store, key)
             async for piece in found.stream(min_chunk_size=PART_BYTES):
                 yield bytes(piece)
 
     async def _parts(self, key: str) -> list[tuple[int, int]]:
-        """Return where each part of a file begins, and its size, in order."""
+        """Return start and size of each part of a file, in order."""
         with told():
             found = [
                 (int(str(one["path"]).rpartition("/")[2]), int(one["size"]))
@@ -121,9 +121,9 @@ class S3Storage:
 
     @asynccontextmanager
     async def local_file(self, key: str) -> AsyncIterator[Path]:
-        """Yield a local path under which a file can be read for a while. Raises FileNotFoundError."""
+        """Yield a local path at which a file can be read during the block. Raises FileNotFoundError."""
         async with self._scratch.place(key) as path:
-            parts = [part_key(key, start) for start, _ in await self._parts(key)]  # of one that is still taken in
+            parts = [part_key(key, start) for start, _ in await self._parts(key)]  # of an unfinished file
             with told():
                 async with await anyio.open_file(path, "wb") as file:
                     async for piece in self._content(parts or [key]):
@@ -132,7 +132,7 @@ class S3Storage:
 
     @asynccontextmanager
     async def open_range(self, key: str, start: int = 0) -> AsyncIterator[Reader]:
-        """Yield a reader that stands at a position. Raises FileNotFoundError."""
+        """Yield a reader at a position. Raises FileNotFoundError."""
         size_bytes = (await self.stat(key)).size_bytes
         yield ObjectReader(self._store, key, size_bytes, start)
 
@@ -142,25 +142,25 @@ class S3Storage:
         return Stat(found["size"], found["last_modified"].timestamp())
 
     async def share(self, key: str, new_key: str) -> None:
-        """Give a file a second key, under which it stays when the first one goes. Raises FileNotFoundError."""
+        """Give a file a second key; it stays when the first one is deleted. Raises FileNotFoundError."""
         await self._do(lambda: obstore.copy_async(self._store, key, new_key))
 
     async def mark(self, key: str) -> None:
-        """Make an empty file under a key."""
+        """Create an empty file."""
         await self._do(lambda: obstore.put_async(self._store, key, b""))
 
     async def delete(self, key: str) -> None:
-        """Remove one file; one that is not there is fine."""
+        """Delete one file; a missing one is no error."""
         with anyio.CancelScope(shield=True):
             await self._remove([key])
 
     async def delete_job(self, job_id: str) -> None:
-        """Remove all of a job's files, also while the caller is being cancelled; none at all is fine."""
+        """Delete all files of a job, even while the caller is being cancelled; missing ones are no error."""
         with anyio.CancelScope(shield=True):
             await self._remove(await self.keys(job_id))
 
     async def jobs(self) -> AsyncIterator[list[str]]:
-        """Yield the ids of the jobs that have objects, some at a time; whatever else lies there is left out."""
+        """Yield the ids of jobs with objects, in batches; other names are ignored."""
         last = ""
         with told():
             async for objects in obstore.list(self._store, chunk_size=1000):
@@ -180,7 +180,7 @@ class S3Storage:
             ]
 
     async def set_aside(self, job_ids: Collection[str]) -> str:
-        """Put jobs' objects where nothing touches them any more; return where, for people."""
+        """Move jobs' objects where nothing touches them; return where, for messages."""
         place = f"{ASIDE}-{datetime.now(UTC):%Y-%m-%dT%H%M%S}"
         for job_id in job_ids:
             for key in await self.keys(job_id):
@@ -189,11 +189,11 @@ class S3Storage:
         return place
 
     def free_bytes(self) -> int:
-        """Return the room that is left for files while they are worked on; the store has no bound of its own."""
+        """Return the free disk space for files in use; the store itself has no limit."""
         return self._scratch.free_bytes()
 
     async def probe(self) -> None:
-        """Write an object, read it and remove it, with those that earlier probes were stopped before they removed."""
+        """Write, read and delete an object, and delete those of interrupted probes."""
         key = f"{PROBE}{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
         await self._do(lambda: obstore.put_async(self._store, key, b"probe"))
         await self.stat(key)
@@ -210,17 +210,17 @@ class S3Storage:
             ]
 
     async def installation_id(self) -> str | None:
-        """Return the id of the installation that this storage belongs to, None when it has none yet."""
+        """Return the id of the storage's installation, or None."""
         return next((key.removeprefix(MARK) for key in await self._marks()), None)
 
     async def name_installation(self, installation_id: str) -> None:
-        """Give the storage an id in the place of the one that it has."""
+        """Replace the storage's installation id."""
         old = await self._marks()
         await self._do(lambda: obstore.put_async(self._store, MARK + installation_id, b""))
         await self._remove([key for key in old if key != MARK + installation_id])
 
     async def presign(self, key: str, seconds: float) -> str:
-        """Return a URL of the store under which the file can be fetched for so long."""
+        """Return a URL of the store for downloading the file, valid for this many seconds."""
         return await self._do(lambda: obstore.sign_async(self._store, "GET", key, timedelta(seconds=seconds)))
 
     async def _marks(self) -> list[str]:
@@ -234,7 +234,7 @@ class S3Storage:
                 with told():
                     await obstore.delete_async(self._store, some)
             except FileNotFoundError:
-                continue  # gone already, which is what was wanted
+                continue  # deleted already
 
     async def _do(self, act: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
         with told():

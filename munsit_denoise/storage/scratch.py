@@ -1,4 +1,4 @@
-"""Files of this process that may be lost: a folder of its own, which the next process removes if this one dies."""
+"""Temporary files of this process, in its own folder; if the process dies, the next one removes it."""
 
 import fcntl
 import os
@@ -17,7 +17,7 @@ HOLDER = "scratch"
 
 
 class ScratchFolder:
-    """Places for files while they are worked on, each in a folder of its own."""
+    """Creates temporary places for files, each in its own folder."""
 
     def __init__(self, root: Path) -> None:
         """Raises OSError."""
@@ -26,18 +26,18 @@ class ScratchFolder:
         self._root = holder / uuid.uuid4().hex
         alone = os.open(holder, os.O_RDONLY)
         try:
-            fcntl.flock(alone, fcntl.LOCK_EX)  # another process that starts does not take ours for unused
+            fcntl.flock(alone, fcntl.LOCK_EX)  # keeps another starting process from removing our folder as unused
             for left in holder.iterdir():
                 _remove_unused(left)
             self._root.mkdir()
             self._held = os.open(self._root, os.O_RDONLY)
-            fcntl.flock(self._held, fcntl.LOCK_EX)  # for as long as this process lives
+            fcntl.flock(self._held, fcntl.LOCK_EX)  # as long as this process lives
         finally:
             os.close(alone)
 
     @asynccontextmanager
     async def place(self, key: str) -> AsyncIterator[Path]:
-        """Yield a path that ends in a key's name; all that lies beside it goes with the block."""
+        """Yield a path with a key's file name, in a folder that is removed at the end of the block."""
         folder = self._root / uuid.uuid4().hex
         try:
             with of_the_storage():
@@ -49,13 +49,13 @@ class ScratchFolder:
                 await to_thread.run_sync(lambda: shutil.rmtree(folder, ignore_errors=True))
 
     def free_bytes(self) -> int:
-        """Return the room that is left."""
+        """Return the free space."""
         with of_the_storage():
             return shutil.disk_usage(self._root).free
 
 
 def _remove_unused(folder: Path) -> None:
-    """Remove the folder of a process that has died."""
+    """Remove the folder of a dead process."""
     try:
         held = os.open(folder, os.O_RDONLY)
     except OSError:
@@ -64,6 +64,6 @@ def _remove_unused(folder: Path) -> None:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(folder, ignore_errors=True)
     except BlockingIOError:
-        pass  # it is at work
+        pass  # its process lives
     finally:
         os.close(held)

@@ -1,4 +1,4 @@
-"""What an error of the system means for whoever asked the storage."""
+"""Translates system errors into the errors of a storage."""
 
 import errno
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ BROKEN = (errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.ESTALE, errno
 
 
 def told(error: OSError) -> Unavailable | None:
-    """Return what an error says of the machine, None when it may say something else."""
+    """Return the machine's trouble behind an error; None if it may mean something else."""
     if error.errno in FULL:
         return StorageFull()
     if error.errno in SCARCE:
@@ -22,7 +22,7 @@ def told(error: OSError) -> Unavailable | None:
 
 @contextmanager
 def of_the_machine() -> Iterator[None]:
-    """Turn errors that say something of the machine into Unavailable's; let others through."""
+    """Translate errors of the machine into subclasses of Unavailable; others pass."""
     try:
         yield
     except OSError as error:
@@ -34,7 +34,7 @@ def of_the_machine() -> Iterator[None]:
 
 @contextmanager
 def of_the_storage(*, but_missing: bool = False) -> Iterator[None]:
-    """Turn every error of the system into one of Unavailable's; `but_missing` lets FileNotFoundError through."""
+    """Translate all system errors into subclasses of Unavailable; with `but_missing`, FileNotFoundError passes."""
     try:
         yield
     except OSError as error:
