@@ -146,7 +146,7 @@ class DenoiseRecord:
     deleted_at_us: int | None = None  # since then the files are deleted, or about to be
     percent: int = 0  # of the work, as last written
     message: str | None = None  # the progress message at that time, for users
-    heartbeat_at_us: int | None = None  # last sign of life of the runner
+    heartbeat_at_us: int | None = None  # last heartbeat of the runner
     cancel_asked_at_us: int | None = None  # since then the runner has to stop
     track: str | None = None  # JSON: the original's audio track; None before the download
     report: str | None = None  # JSON: the measurements of the result

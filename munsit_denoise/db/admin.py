@@ -40,7 +40,7 @@ class OpenJob:
     percent: int  # as last written
     attempts: int
     created_at_us: int
-    heartbeat_at_us: int | None = None  # the last sign of life of the job's runner
+    heartbeat_at_us: int | None = None  # the last heartbeat of the job's runner
 
 
 @dataclass(frozen=True)

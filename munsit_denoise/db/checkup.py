@@ -11,8 +11,8 @@ from munsit_denoise.db.tables import denoise_records as t
 from munsit_denoise.db.tables import installation
 from munsit_denoise.records import Status
 
-SILENT_LEASES = 3  # after this many leases without a sign of life, no worker has taken the job over
-HUNG_S = 900  # without a sign of life, where one process runs all jobs
+SILENT_LEASES = 3  # after this many leases without a heartbeat, no worker has taken the job over
+HUNG_S = 900  # without a heartbeat, where one process runs all jobs
 WORKERS = "SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - make_interval(secs => :silent_s)"
 ENTRIES = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'"
 ORPHANS = """
@@ -28,9 +28,9 @@ class QueueState:
     """The jobs that have not ended."""
 
     waiting: int
-    stalled: int  # without a sign of life of their runner for a long time
+    stalled: int  # without a heartbeat of their runner for a long time
     entries: int  # in the shared queue
-    workers: int | None  # with a recent sign of life; None if there is no shared queue
+    workers: int | None  # with a recent heartbeat; None if there is no shared queue
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Beat:
-    """A sign of life of a run, with its progress."""
+    """A heartbeat of a run, with its progress."""
 
     lease: Lease
     percent: int

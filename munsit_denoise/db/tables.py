@@ -196,7 +196,7 @@ idempotency_keys = Table(
     Column("fingerprint", String(64)),
     Column("job_id", String(36)),
     Column("created_at", BigInteger, nullable=False, index=True),
-    Column("touched_at", BigInteger, nullable=False),  # last sign of life of the server that receives it
+    Column("touched_at", BigInteger, nullable=False),  # last heartbeat of the server that receives it
 )
 
 # Uploads in parts: the storage knows how many bytes there are, this table how many there will be.

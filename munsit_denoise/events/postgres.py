@@ -15,8 +15,8 @@ log = logging.getLogger(__name__)
 CHANNEL = "denoise_jobs"
 PAYLOAD_BYTES = 7900  # PostgreSQL's limit is less than 8000
 BATCH_S = 0.02  # events within this time are sent in one NOTIFY
-SIGN_S = 5.0  # between two signs of life that a process sends to itself through the server
-SILENCE_S = 12.0  # without a sign of life, the connection counts as dead, whatever the system reports
+SIGN_S = 5.0  # between two heartbeats that a process sends to itself through the server
+SILENCE_S = 12.0  # without a heartbeat, the connection counts as dead, whatever the system reports
 CONNECT_S = 5
 QUERY_S = 5.0
 PAUSES_S = (0.2, 1.0, 3.0)  # before the next connection
@@ -109,7 +109,7 @@ class PostgresBell(MemoryBell):
             failures += 1
 
     async def _hear(self, connection: psycopg.AsyncConnection[tuple[object, ...]]) -> None:
-        """Ring for notifications. Raises TimeoutError if our own signs of life do not come back."""
+        """Ring for notifications. Raises TimeoutError if our own heartbeats do not return."""
         self.heard_at_s = time.monotonic()
         while time.monotonic() - self.heard_at_s < SILENCE_S:
             with anyio.fail_after(2 * SILENCE_S):
@@ -122,7 +122,7 @@ class PostgresBell(MemoryBell):
                     if jobs and sender != self._name:
                         self._tell_moves()
                     if not jobs:
-                        break  # a sign of life restarts the deadline
+                        break  # a heartbeat restarts the deadline
         raise TimeoutError
 
     def _ring_all(self) -> None:

@@ -16,7 +16,7 @@ class Listener:
 
     def __init__(self, key_id: str, latest: Told | None) -> None:
         self.key_id, self._latest = key_id, latest
-        self.event_s = self.sign_s = anyio.current_time()  # of the last event; of the last event or sign of life
+        self.event_s = self.sign_s = anyio.current_time()  # of the last event; of the last event or keep-alive
         self._over = False
         self._error: InvalidKey | None = None
         self._wake = anyio.Event()
@@ -29,7 +29,7 @@ class Listener:
         self._wake.set()
 
     def nudge(self, now_s: float) -> None:
-        """Wake the reader without an event, so that it can send a sign of life."""
+        """Wake the reader without an event, so that it can send a keep-alive."""
         self.sign_s = now_s
         self._wake.set()
 

@@ -26,7 +26,7 @@ class WatchTimes:
     """Waiting times, in seconds.
 
     `recheck_s`: without the bell, until the record and the listeners' keys are read again. `idle_s`: without an event,
-    until a listener's stream ends. `quiet_s`: without an event, until a listener gets a sign of life. `queue_s`:
+    until a listener's stream ends. `quiet_s`: without an event, until a listener gets a keep-alive. `queue_s`:
     between two looks at the queue.
     """
 

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 CONNECTIONS = 4
 CONNECTION_S = 5.0  # for a connection, including a new one
 QUERY_S = 10.0  # of one query; a connection silent for this long is dead, whatever the system reports
-SIGN_S = 15.0  # between two signs of life of the connection that listens for entries
+SIGN_S = 15.0  # between two heartbeats of the connection that listens for entries
 AGAIN_S = 1.0  # before the next connection
 OPTIONS: dict[str, Any] = {
     "connect_timeout": 5,

@@ -64,7 +64,7 @@ async def _send_states(websocket: WebSocket, record: DenoiseRecord, listener: Li
     try:
         async for told in listener:
             if told is None:
-                continue  # the protocol's own pings are the sign of life
+                continue  # the protocol's own pings are the keep-alive
             event = told.event
             if isinstance(event, Done) and percent not in (None, COMPLETE):
                 await _send(websocket, encode(Processing(COMPLETE)))
