@@ -1,7 +1,8 @@
 """`python -m training.prepare FOLDER [PACK...]`: fetch and convert what a network is trained and scored on.
 
 Packs are folders below FOLDER. `voices`, `sounds`, `rooms` and `heldout` are the default; `speakers` makes synthetic
-voices (needs espeak-ng and training/requirements.txt); `smoke` makes two minutes of sound by rule and fetches nothing.
+voices (needs espeak-ng and training/requirements.txt); `vocals` makes singing and shouting of `voices` (needs
+training/requirements.txt); `smoke` makes two minutes of sound by rule and fetches nothing.
 """
 
 import argparse
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from training.data import heldout, recordings, rooms, smoke, speakers
+from training.data import heldout, recordings, rooms, smoke, speakers, vocals
 from training.data.corpus import open_corpus
 from training.data.packages import WrongPackage
 from training.data.sources import PACKS
@@ -35,6 +36,7 @@ PREPARE: dict[str, Callable[[Path], int]] = {
     "rooms": lambda folder: rooms.build(folder / "rooms"),
     "heldout": prepare_heldout,
     "speakers": lambda folder: speakers.build(folder / "speakers", folder / "packages"),
+    "vocals": lambda folder: vocals.build(folder / "vocals", folder / "voices"),
     "smoke": smoke.build,
 }
 
