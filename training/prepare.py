@@ -1,8 +1,8 @@
 """`python -m training.prepare FOLDER [PACK...]`: downloads and converts the data for training and evaluation.
 
 Each pack is a folder in FOLDER. The default is `voices`, `sounds`, `rooms` and `heldout`; `speakers` makes synthetic
-speakers (needs espeak-ng and training/requirements.txt); `smoke` makes two minutes of computed sound without a
-download.
+speakers (needs espeak-ng and training/requirements.txt); `vocals` makes singing and shouting from `voices` (needs
+training/requirements.txt); `smoke` makes two minutes of computed sound without a download.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from training.data import heldout, recordings, rooms, smoke, speakers
+from training.data import heldout, recordings, rooms, smoke, speakers, vocals
 from training.data.corpus import open_corpus
 from training.data.packages import WrongPackage
 from training.data.sources import PACKS
@@ -36,6 +36,7 @@ PREPARE: dict[str, Callable[[Path], int]] = {
     "rooms": lambda folder: rooms.build(folder / "rooms"),
     "heldout": prepare_heldout,
     "speakers": lambda folder: speakers.build(folder / "speakers", folder / "packages"),
+    "vocals": lambda folder: vocals.build(folder / "vocals", folder / "voices"),
     "smoke": smoke.build,
 }
 

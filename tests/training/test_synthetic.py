@@ -9,7 +9,18 @@ from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from tests.audio import voice
 from training.data.corpus import Waveform
 from training.mix.signals import active_rms, rms, unit
-from training.mix.synthetic import DRIFT_DB, calls, crackle, drift, events, hiss_and_hum, impacts, notes
+from training.mix.synthetic import (
+    DRIFT_DB,
+    calls,
+    crackle,
+    drift,
+    events,
+    hiss_and_hum,
+    impacts,
+    low_noise,
+    mains_hum,
+    notes,
+)
 
 SAMPLES = 2 * SAMPLE_RATE_HZ
 Maker = Callable[[np.random.Generator, int], Waveform]
@@ -72,3 +83,21 @@ def flatness(x: Waveform) -> float:
     frames = unit(x)[: len(x) // 1920 * 1920].reshape(-1, 1920) * np.hanning(1920)
     power = np.abs(np.fft.rfft(frames[(frames**2).sum(axis=1) > 1])[:, :480]) ** 2 + 1e-6
     return float(np.median(np.exp(np.log(power).mean(axis=1)) / power.mean(axis=1)))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_low_noise_lies_below_speech_and_hum_on_its_harmonics(seed: int) -> None:
+    beside = voice(2.0, SAMPLE_RATE_HZ)
+    frequency_hz = np.fft.rfftfreq(len(beside), 1 / SAMPLE_RATE_HZ)
+    low = np.abs(np.fft.rfft(low_noise(np.random.default_rng(seed), beside))) ** 2
+    assert low[frequency_hz < 200].sum() > 0.95 * low.sum()
+    hum = np.abs(np.fft.rfft(mains_hum(np.random.default_rng(seed), beside) * np.hanning(len(beside)))) ** 2
+    mains_hz = 50 if hum[(frequency_hz > 49) & (frequency_hz < 51)].max() > 0.01 * hum.max() else 60
+    off = np.abs(frequency_hz / mains_hz - np.round(frequency_hz / mains_hz))
+    assert hum[off * mains_hz > 8 * (1 + frequency_hz / 1_000)].sum() < 0.05 * hum.sum()
+
+
+def test_events_without_calls_and_notes_are_never_tones() -> None:
+    tonal = [flatness(events(np.random.default_rng(seed), SAMPLES, 1.0)) for seed in range(12)]
+    struck = [flatness(events(np.random.default_rng(seed), SAMPLES, 0.0)) for seed in range(12)]
+    assert np.median(tonal) < np.median(struck)

@@ -67,7 +67,7 @@ class Corpus:
     """The clips and samples of all training packs."""
 
     def __init__(self, clips: list[Clip], samples: list[Samples]) -> None:
-        self.clips = {kind: [c for c in clips if c.kind == kind] for kind in ("speech", "noise", "rir")}
+        self.clips = {kind: [c for c in clips if c.kind == kind] for kind in ("speech", "vocal", "noise", "rir")}
         self._samples = samples
 
     def waveform(self, clip: Clip, offset: int = 0, samples: int | None = None) -> Waveform:

@@ -15,14 +15,27 @@ from torch.utils.data import Dataset
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from training.data.corpus import Choice, Clip, Corpus, Waveform, by_group
 from training.mix.codecs import coded
-from training.mix.signals import active_rms, clipped, companded, low_pass, phrase, rms, stretched, unit, with_gaps
-from training.mix.synthetic import RUMBLE_DB, drift, events, hiss_and_hum
+from training.mix.signals import (
+    PHRASE_S,
+    active_rms,
+    clipped,
+    companded,
+    low_pass,
+    phrase,
+    rms,
+    stretched,
+    unit,
+    with_gaps,
+)
+from training.mix.synthetic import RUMBLE_DB, drift, events, hiss_and_hum, low_noise, mains_hum
 
 Pair = tuple[torch.Tensor, torch.Tensor, float]
 EQ_KNOTS = 8  # points of a random equaliser curve, at equal distances in octaves
 BAND_LIMITS_HZ = (3_600.0, 5_000.0, 7_600.0, 11_000.0, 15_500.0)
 SOURCE_RATES_HZ = (8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # rates of devices that record
 PAUSE_S = (0.05, 0.6)  # between utterances
+LONE_S = (0.6, 2.5)  # between lone words
+WORD_S = (0.0, 0.5)  # the length of a lone word
 REST_S = (0.2, 1.2)  # between phrases
 CREST = 25.0  # peak to RMS; above it, the peak sets a noise's level, or a single click would drown the voice
 SOFTEST_EDGE = 0.06  # of the limit: the widest transition of a resampler's low-pass
@@ -42,9 +55,12 @@ class MixConfig:
     babble: float = 0.08
     synthetic_noise: float = 0.1
     events: float = 0.0
+    tonal_events: float = 0.4  # of the events: calls and notes, which voices resemble
     reversed_noise: float = 0.0
     room: float = 0.35
     rests: float = 0.0  # speech in phrases, with longer pauses between them
+    vocals: float = 0.0  # singing, drawn-out and shouted speech, where the corpus holds any
+    lone_words: float = 0.0  # of the rests: those with single words, seconds apart
     speech_eq: float = 0.3
     noise_eq: float = 0.5
     band_limit: float = 0.15
@@ -58,6 +74,8 @@ class MixConfig:
     dropout: float = 0.03
     clean_drift: float = 0.0  # of the clean-only items: inaudible drift in noisy and clean alike
     rumble: float = 0.0  # of the noises: those with drift
+    low_noise: float = 0.0  # of the noises: those with wind or rumble below 40 to 150 Hz
+    mains_hum: float = 0.0  # of the noises: those with mains hum of up to 40 harmonics
     gap_s: tuple[float, float] = (0.005, 0.06)
 
 
@@ -75,7 +93,8 @@ class Mixer(Dataset[Pair]):
         narrow_band = [clip for clip in speech if clip.band_hz <= 12_000]
         self.full_band = Choice(full_band or narrow_band)
         self.narrow_band = Choice(narrow_band or full_band)
-        self.voices, self.noises = by_group(speech), by_group(corpus.clips["noise"])
+        self.vocals = Choice(corpus.clips["vocal"]) if corpus.clips["vocal"] else None
+        self.voices, self.noises = by_group(speech + corpus.clips["vocal"]), by_group(corpus.clips["noise"])
         self.rooms = Choice(corpus.clips["rir"]) if corpus.clips["rir"] else None
         # a class with more recordings is drawn more often, but much less than in proportion
         weights = np.sqrt([sum(clip.samples for clip in choice.clips) for choice in self.noises.values()])
@@ -128,32 +147,36 @@ class Draw:
     def speech(self) -> tuple[Waveform, float]:
         """Return utterances of one voice, with pauses, and the band they were recorded in."""
         choice = self.m.full_band if self.happens(self.c.full_band_speech) else self.m.narrow_band
+        choice = self.m.vocals if self.m.vocals and self.happens(self.c.vocals) else choice
         clip = choice.draw(self.rng)
         rate = self.rng.uniform(*self.c.speech_rate) if self.happens(self.c.playback_rate) else 1.0
         rests = self.happens(self.c.rests)
-        first = int(self.rng.uniform(0, REST_S[1]) * SAMPLE_RATE_HZ) if rests else 0  # within a phrase or between two
-        out, band_hz = self.utterance(clip, rate, rests), clip.band_hz
+        lone = rests and self.happens(self.c.lone_words)
+        between_s = LONE_S if lone else REST_S if rests else PAUSE_S
+        phrase_s = WORD_S if lone else PHRASE_S if rests else None
+        first = int(self.rng.uniform(0, between_s[1]) * SAMPLE_RATE_HZ) if rests else 0  # in a phrase or between two
+        out, band_hz = self.utterance(clip, rate, phrase_s), clip.band_hz
         while len(out) < first + self.m.samples:
-            pause_s = self.rng.uniform(*(REST_S if rests else PAUSE_S))
+            pause_s = self.rng.uniform(*between_s)
             pause = np.zeros(int(pause_s * SAMPLE_RATE_HZ), np.float32)
             clip = self.m.voices[clip.group].draw(self.rng)
             band_hz = min(band_hz, clip.band_hz)
-            more = self.utterance(clip, rate, rests)
+            more = self.utterance(clip, rate, phrase_s)
             more = more * (active_rms(out) / max(active_rms(more), 1e-5))
             out = np.concatenate([out, pause, more])
         out = out[first : first + self.m.samples]
         band_hz = min(band_hz * rate, SAMPLE_RATE_HZ / 2)
         return (self.equalised(out, 6.0) if self.happens(self.c.speech_eq) else out), band_hz
 
-    def utterance(self, clip: Clip, rate: float, rests: bool) -> Waveform:
+    def utterance(self, clip: Clip, rate: float, phrase_s: tuple[float, float] | None) -> Waveform:
         out = self.excerpt(clip, rate)
-        return phrase(out, self.rng) if rests else out
+        return phrase(out, self.rng, phrase_s) if phrase_s else out
 
     def noise(self) -> Waveform:
         if self.happens(self.c.synthetic_noise):
             out = hiss_and_hum(self.rng, self.m.samples)
         elif self.happens(self.c.events):
-            out = events(self.rng, self.m.samples)
+            out = events(self.rng, self.m.samples, self.c.tonal_events)
             if self.happens(0.5):
                 out = out + unit(self.recorded()) * 10 ** (self.rng.uniform(-20, 0) / 20)
         elif self.happens(self.c.babble):
@@ -164,6 +187,10 @@ class Draw:
                 out = out + unit(self.recorded()) * 10 ** (self.rng.uniform(-12, 0) / 20)
         if self.happens(self.c.rumble):
             out = out + drift(self.rng, out, RUMBLE_DB)
+        if self.happens(self.c.low_noise):
+            out = out + low_noise(self.rng, out)
+        if self.happens(self.c.mains_hum):
+            out = out + mains_hum(self.rng, out)
         return self.equalised(out, 9.0) if self.happens(self.c.noise_eq) else out.astype(np.float32)
 
     def recorded(self) -> Waveform:

@@ -38,9 +38,12 @@ def with_gaps(x: Waveform, rng: np.random.Generator, gap_s: tuple[float, float])
     return x
 
 
-def phrase(voice: Waveform, rng: np.random.Generator) -> Waveform:
-    """Return a stretch of a voice that begins and ends at quiet moments; a short voice is returned whole."""
-    stop = SOFT_WITHIN + int(rng.uniform(*PHRASE_S) * SAMPLE_RATE_HZ)
+def phrase(voice: Waveform, rng: np.random.Generator, length_s: tuple[float, float] = PHRASE_S) -> Waveform:
+    """Return a stretch of a voice that begins and ends at quiet moments; a short voice is returned whole.
+
+    The stretch is as long as `length_s` says, and up to 0.6 s longer.
+    """
+    stop = SOFT_WITHIN + int(rng.uniform(*length_s) * SAMPLE_RATE_HZ)
     if len(voice) < stop + SOFT_WITHIN:
         return voice
     first, last = _softest(voice[:SOFT_WITHIN]), stop + _softest(voice[stop : stop + SOFT_WITHIN])

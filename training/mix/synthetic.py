@@ -22,14 +22,47 @@ TOP_HZ = 20_000.0
 DRIFT_HZ = (1.0, 25.0)  # cut-off frequency of drift
 DRIFT_DB = (-35.0, -5.0)  # relative to the active speech
 RUMBLE_DB = (-25.0, 5.0)  # relative to the noise
+LOW_HZ = (40.0, 150.0)  # cut-off frequency of wind and rumble
+LOW_DB = (-10.0, 15.0)  # relative to the noise
+HUM_DB = (-15.0, 10.0)  # relative to the noise
 OFFSETS = 0.3  # of the drifts: those with a constant offset
 CALL_HZ = (450.0, 5_000.0)  # pitch of calls: with lower ones, the network took single words of clean speech for noise
 
 
-def events(rng: Rng, samples: int) -> Waveform:
-    """Return impacts, crackle, calls or notes."""
-    made = (impacts, impacts, crackle, calls, notes)[rng.integers(5)]
-    return unit(made(rng, samples))
+def events(rng: Rng, samples: int, tonal: float = 0.4) -> Waveform:
+    """Return impacts, crackle, calls or notes; `tonal` is the share of calls and notes."""
+    if rng.random() < tonal:
+        return unit((calls, notes)[rng.integers(2)](rng, samples))
+    return unit((impacts, impacts, crackle)[rng.integers(3)](rng, samples))
+
+
+def low_noise(rng: Rng, beside: Waveform) -> Waveform:
+    """Return wind or the rumble of traffic, below 40 to 150 Hz, at a random level relative to a sound."""
+    frequency_hz = scipy.fft.rfftfreq(len(beside), 1 / SAMPLE_RATE_HZ)
+    top_hz = _log_uniform(rng, *LOW_HZ)
+    slope = np.maximum(frequency_hz, 8.0) ** -rng.uniform(0, 1.2) / (1 + (frequency_hz / top_hz) ** rng.uniform(4, 12))
+    noise = scipy.fft.irfft(scipy.fft.rfft(rng.standard_normal(len(beside))) * slope, len(beside))
+    if rng.random() < 0.5:  # gusts
+        noise = noise * np.exp(0.7 * _smooth(rng.standard_normal(rng.integers(4, 12)), len(beside)))
+    level = max(active_rms(beside), 1e-5) * 10 ** (rng.uniform(*LOW_DB) / 20)
+    return np.asarray(level * unit(np.asarray(noise)), np.float32)
+
+
+def mains_hum(rng: Rng, beside: Waveform) -> Waveform:
+    """Return mains hum with up to 40 harmonics, at a random level relative to a sound."""
+    t = np.arange(len(beside)) / SAMPLE_RATE_HZ
+    mains_hz = rng.choice([50.0, 60.0]) * rng.uniform(0.995, 1.005)
+    orders = np.arange(1, rng.integers(2, 41))
+    weights = rng.uniform(0.2, 1, len(orders)) * orders ** -rng.uniform(0.2, 1.5)
+    if rng.random() < 0.3:
+        weights[::2] *= 0.2  # after a rectifier, which doubles the frequency
+    table = np.zeros(TABLE)
+    phase = 2 * np.pi * np.arange(TABLE) / TABLE
+    for order, weight in zip(orders, weights, strict=True):
+        table += weight * np.sin(order * phase + rng.uniform(0, 2 * np.pi))
+    level = max(active_rms(beside), 1e-5) * 10 ** (rng.uniform(*HUM_DB) / 20)
+    hum = table[(mains_hz * t % 1 * TABLE).astype(np.int64) % TABLE]
+    return np.asarray(level * unit(hum), np.float32)
 
 
 def hiss_and_hum(rng: Rng, samples: int) -> Waveform:
