@@ -90,7 +90,7 @@ def beside(rates: Sequence[float], other: str) -> str:
 
 
 def fill(server: Served, records: int) -> None:
-    """Give a server's first user a history of so many records."""
+    """Give a server's first user a history with this many records."""
     columns = "id,user_id,origin,secret,file_name,audio_format,source_type,audio_duration,audio_size,original_key,"
     columns += "result_key,status,attempts,lease,created_at,updated_at,extension"
     now_us = time.time_ns() // 1000

@@ -2,7 +2,7 @@
 
 ClientError
 ├── ConnectionLost           the server cannot be reached, or the connection broke
-├── ApiError                 the server said no: `status`, `code`, `message`, `retry_after_s`
+├── ApiError                 the server refused: `status`, `code`, `message`, `retry_after_s`
 │   ├── InvalidRequest       400, 422
 │   ├── InvalidKey           401
 │   ├── InsufficientBalance  402
@@ -14,7 +14,7 @@ ClientError
 │   └── Unavailable          503
 ├── JobFailed                the job ended without a result; `job_id`
 ├── NotFinished              the job has no result yet
-├── UploadMismatch           another file than the one whose upload is to go on
+├── UploadMismatch           the earlier upload is of another file
 └── InvalidSignature         a webhook is not from the server, or too old
 """
 
