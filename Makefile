@@ -1,4 +1,4 @@
-# `make serve` and `make test` set up everything that they need; `make help` lists the rest.
+# `make serve` and `make test` install everything that they need; `make help` lists all targets.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -69,7 +69,7 @@ $(TSC):
 types: install ## mypy --strict
 	@$(BIN)/mypy
 
-format: install ## Mend what ruff can
+format: install ## Fix what ruff can fix
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
 
 docs: install ## Write docs/api.md and docs/configuration.md from the code
@@ -78,14 +78,14 @@ docs: install ## Write docs/api.md and docs/configuration.md from the code
 release: install ## Wheel, source archive, SBOM and checksums in dist/
 	@$(BIN)/python scripts/release.py
 
-lock: install ## Resolve the packages anew
+lock: install ## Resolve the packages again
 	@$(BIN)/python scripts/lock.py
 
-bench-quality: install $(PEERS)/.installed ## Scores beside other denoisers, through the whole service
+bench-quality: install $(PEERS)/.installed ## Scores next to other denoisers, through the whole service
 	@$(BIN)/python -m benchmarks.quality --shared $(SHARED) --peers $(PEERS)/bin/python --keep build/scored \
 		--json training/results/development.json
 
-bench-heldout: install $(PEERS)/.installed $(HELDOUT)/pairs.csv ## The same on voices and noises that no training saw
+bench-heldout: install $(PEERS)/.installed $(HELDOUT)/pairs.csv ## The same with voices and noises that training never used
 	@$(BIN)/python -m benchmarks.quality --shared $(SHARED) --peers $(PEERS)/bin/python --pairs $(HELDOUT) \
 		--json training/results/heldout.json
 
@@ -99,19 +99,19 @@ spectrograms: install $(PEERS)/.installed ## Pictures for the model card, after 
 bench-best: install $(PEERS)/.installed ## What quality=best gains and costs
 	@$(BIN)/python -m benchmarks.best --shared $(SHARED) --peers $(PEERS)/bin/python
 
-bench-harm: install $(PEERS)/.installed $(HELDOUT)/pairs.csv ## What is left of music and noise without speech
+bench-harm: install $(PEERS)/.installed $(HELDOUT)/pairs.csv ## What remains of music and noise without speech
 	@$(BIN)/python -m benchmarks.harm --shared $(SHARED) --peers $(PEERS)/bin/python --pairs $(HELDOUT)
 
 bench-hard: install $(PEERS)/.installed ## Voices that pass for noise, noise that passes for a voice
 	@$(BIN)/python -m benchmarks.hard --shared $(SHARED) --peers $(PEERS)/bin/python --json training/results/hard.json
 
-bench-speed: install $(PEERS)/.installed ## Speed and memory beside DeepFilterNet3
+bench-speed: install $(PEERS)/.installed ## Speed and memory next to DeepFilterNet3
 	@$(BIN)/python -m benchmarks.speed --shared $(SHARED) --peers $(PEERS)/bin/python
 
-bench-gpu: install ## An hour on CUDA; how far CPU and CUDA differ
+bench-gpu: install ## An hour of sound on CUDA; difference between CPU and CUDA
 	@$(BIN)/python -m benchmarks.gpu --shared $(SHARED)
 
-bench-seams: install ## Ten minutes in other windows; clicks at the joints
+bench-seams: install ## Ten minutes with other window positions; clicks at the joints
 	@$(BIN)/python -m benchmarks.seams --shared $(SHARED)
 
 bench-api: install ## A thousand listeners; pages of a long history
@@ -120,7 +120,7 @@ bench-api: install ## A thousand listeners; pages of a long history
 bench-cluster: install ## Jobs a second, events, submissions and idle processes of a cluster
 	@$(BIN)/python -m benchmarks.cluster
 
-train-smoke: install ## The four commands of training/README.md on two minutes of made sound
+train-smoke: install ## The four commands of training/README.md on two minutes of computed sound
 	@rm -rf $(SMOKE)
 	@$(BIN)/python -m training.prepare $(SMOKE) smoke
 	@OMP_NUM_THREADS=1 $(BIN)/python -m training.train training/recipes/smoke.toml
@@ -130,5 +130,5 @@ train-smoke: install ## The four commands of training/README.md on two minutes o
 $(PEERS)/.installed: benchmarks/requirements.txt
 	@$(PYTHON) -m venv $(PEERS) && $(PEERS)/bin/pip install -q --disable-pip-version-check -r $< && touch $@
 
-clean: ## Remove what was built; data stays
+clean: ## Remove everything that was built; keep data
 	@rm -rf $(VENV) $(PEERS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

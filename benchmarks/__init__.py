@@ -1,1 +1,1 @@
-"""Measurements; each prints its own figures."""
+"""Benchmarks; each prints its own figures."""

@@ -1,4 +1,4 @@
-"""`make bench-api`: thousands of listeners, pages of a long history, uploads; each beside a bare Starlette route."""
+"""`make bench-api`: thousands of listeners, pages of a long history, uploads; each next to a bare Starlette route."""
 
 import argparse
 import os
@@ -24,7 +24,7 @@ LONG_S = 3000
 
 
 def main() -> None:
-    """Print everything, or the parts that are named."""
+    """Run all parts, or those named on the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.api", description=__doc__)
     parser.add_argument("parts", nargs="*", help="names of parts; none: all of them")
     parser.add_argument("--job-s", type=int, default=JOB_S, help="length of the recordings that are listened to")
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def parts(folder: Path, arguments: argparse.Namespace) -> dict[str, Callable[[], None]]:
-    """Return what can be measured, by name."""
+    """Return the parts by name."""
     noisy = arguments.shared / "audio" / "dev" / "noisy"
     speech = write_speech(noisy, folder / "speech.wav", arguments.job_s)
     short, long = write_speech(noisy, folder / "short.wav", SHORT_S), _silence(folder / "long.flac")
@@ -68,7 +68,7 @@ def parts(folder: Path, arguments: argparse.Namespace) -> dict[str, Callable[[],
 
 
 def bench_lag(speech: Path) -> None:
-    """How long the event loop takes to answer while a job runs."""
+    """Measure how long the event loop takes to answer while a job runs."""
     with serving(threads=1) as server, clients(1) as pool, server.client() as client:
         denoise(client, speech)
         for name in ("idle", "while a job runs"):
@@ -83,7 +83,7 @@ def bench_lag(speech: Path) -> None:
 
 
 def _silence(path: Path) -> Path:
-    """Write a recording that takes minutes to denoise, and nothing to store."""
+    """Write a recording that takes minutes to process and little space to store."""
     source = f"anullsrc=r=16000:cl=mono:d={LONG_S}"
     subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "-y", str(path)], check=True)
     return path

@@ -1,4 +1,4 @@
-"""The least that Starlette can do of each thing that `benchmarks.api` measures: what the machine itself allows."""
+"""A minimal Starlette app for each thing that `benchmarks.api` measures, which shows the limit of the machine."""
 
 import os
 import sys
@@ -31,7 +31,7 @@ class Bell:
 
 
 def create_bare(body: bytes, folder: Path) -> Starlette:
-    """Return an app whose routes do nothing but send, wait or write."""
+    """Return an app whose routes only send, wait or write."""
     bell = Bell()
 
     async def page(_: Request) -> Response:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.bare_queue URL`: a worker of Procrastinate alone, whose task does nothing."""
+"""`python -m benchmarks.bare_queue URL`: a worker of Procrastinate whose task does nothing."""
 
 import asyncio
 import sys
@@ -16,7 +16,7 @@ LEFT = f"SELECT count(*) FROM procrastinate_jobs WHERE queue_name = '{QUEUE}'"
 
 
 async def work(url: str) -> None:
-    """Work until the process ends."""
+    """Run until the process ends."""
     app = App(connector=PsycopgConnector(conninfo=url))
 
     @app.task(name=TASK, queue=QUEUE)

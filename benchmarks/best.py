@@ -1,6 +1,6 @@
-"""`make bench-best`: what `quality=best` gains and costs beside the standard quality, on the development pairs.
+"""`make bench-best`: gain and cost of `quality=best` against the standard quality, on the development pairs.
 
-The mean of two models is linear, so every share is reckoned from one run of each.
+The mean of two models is linear, so all shares are computed from one run of each model.
 """
 
 import argparse
@@ -21,14 +21,14 @@ from munsit_denoise.engine.open import MakeDenoiser, open_engine
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from munsit_denoise.treatment import Quality, Treatment
 
-SHARES = (0.5, 0.6, 0.7)  # of the own model
+SHARES = (0.5, 0.6, 0.7)  # of our own model
 METRICS = ("pesq_wb", "estoi", "si_sdr", "dns_ovrl")
-LONG_S = 120  # of the recording that is timed
+LONG_S = 120  # duration of the timed recording
 Waveform = NDArray[np.float32]  # [frames, channels]
 
 
 def main() -> None:
-    """Print the scores of each model and of their means, and what they take; and the seams."""
+    """Print the scores of each model and of their means, the processing times, and the seams."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.best", description=__doc__)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--peers", default=".venv-bench/bin/python", help="Python with the scores")
@@ -59,13 +59,13 @@ def denoised(make: MakeDenoiser, noisy: Waveform, rate_hz: int, quality: Quality
 
 
 def write(path: Path, samples: Waveform, rate_hz: int) -> None:
-    """Write a WAV of floats, and the folder that it lies in."""
+    """Write a float WAV, creating its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, samples, rate_hz, subtype="FLOAT")
 
 
 def print_table(scores: dict[str, Rows]) -> None:
-    """Print means, and the distance to the own model with its standard error."""
+    """Print means, and the difference to our own model with its standard error."""
     print(f"\n{len(scores[OWN])} pairs; DNSMOS_HOPS={os.environ['DNSMOS_HOPS']}")
     print(f"{'':16}" + "".join(f"{metric:>22}" for metric in METRICS))
     for name, rows in scores.items():
@@ -77,7 +77,7 @@ def print_table(scores: dict[str, Rows]) -> None:
 
 
 def print_cost(make: MakeDenoiser, pairs: Path) -> None:
-    """Print what a second of sound takes in each quality, in the same run."""
+    """Print the processing time of a second of sound in each quality, in the same run."""
     long, rate_hz = long_recording(pairs)
     print(f"\nseconds for a second of sound ({LONG_S} s, {rate_hz} Hz, one channel), processor and wall")
     for quality in Quality:
@@ -89,7 +89,7 @@ def print_cost(make: MakeDenoiser, pairs: Path) -> None:
 
 
 def print_seams(make: MakeDenoiser, pairs: Path) -> None:
-    """Print how far DeepFilterNet3 in windows is from a single stream, fed what the windows show it."""
+    """Print how far DeepFilterNet3 in windows is from a single stream with the same input."""
     sound, rate_hz = long_recording(pairs)
     found = denoised(make, sound, rate_hz)[:, 0]
     listener = DeepFilterNet3(torch.device("cpu")).listen(1)
@@ -102,7 +102,7 @@ def print_seams(make: MakeDenoiser, pairs: Path) -> None:
 
 
 def long_recording(pairs: Path) -> tuple[Waveform, int]:
-    """Return the first recording at 48 kHz again and again, and its rate in hertz."""
+    """Return the first recording at 48 kHz, repeated, and its rate in hertz."""
     for path in sorted((pairs / "noisy").iterdir()):
         noisy, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
         if rate_hz == SAMPLE_RATE_HZ:

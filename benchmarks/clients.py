@@ -1,4 +1,4 @@
-"""Clients as lean as they can be, in processes of their own: a full client library is slower than the server."""
+"""Minimal clients in separate processes; a full client library is slower than the server."""
 
 import asyncio
 import multiprocessing
@@ -19,22 +19,22 @@ Call = tuple[str, dict[str, str]]  # a path and headers
 
 @dataclass
 class Heard:
-    """What one listener was sent."""
+    """What one listener received."""
 
     path: str
     connected_s: float = 0.0
-    frames: list[tuple[float, bytes]] = field(default_factory=list)  # when, and what
+    frames: list[tuple[float, bytes]] = field(default_factory=list)  # time and content
     status: int = 0
-    closed_s: float = 0.0  # when the server ended the stream; 0: it did not
+    closed_s: float = 0.0  # when the server ended the stream; 0 if it did not
 
 
 def clients(count: int) -> ProcessPoolExecutor:
-    """Return processes that share nothing with the server, nor with each other."""
+    """Return processes that share nothing with the server or with each other."""
     return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
 
 
 def run(main: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
-    """Run a client of this process, with as many connections as it may have."""
+    """Run a client in this process, with the largest allowed number of connections."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     return uvloop.run(main(*arguments))  # type: ignore[arg-type]
@@ -75,7 +75,7 @@ class _Ear(asyncio.Protocol):
 
 
 def listen(address: tuple[str, int], calls: list[Call]) -> list[Heard]:
-    """Open streams, all at the same time, and follow each until the server ends it."""
+    """Open all streams at the same time, and read each until the server ends it."""
     return run(_listen, address, calls)  # type: ignore[no-any-return]
 
 
@@ -93,12 +93,12 @@ async def _listen(address: tuple[str, int], calls: list[Call]) -> list[Heard]:
 
 
 def hammer(address: tuple[str, int], call: Call, connections: int, seconds: float) -> list[float]:
-    """Ask for the same again and again; return how long each answer took, in seconds."""
+    """Repeat a request without pauses; return the duration of each answer, in seconds."""
     return run(_hammer, address, call, connections, seconds, 0.0)  # type: ignore[no-any-return]
 
 
 def probe(address: tuple[str, int], call: Call, seconds: float, pause_s: float) -> list[float]:
-    """Ask for the same at fixed times, over two connections; return how long each answer took, in seconds."""
+    """Repeat a request at fixed times over two connections; return the duration of each answer, in seconds."""
     return run(_hammer, address, call, 2, seconds, pause_s)  # type: ignore[no-any-return]
 
 
@@ -113,7 +113,7 @@ async def _hammer(
         while time.perf_counter() < end:
             if pause_s:
                 await asyncio.sleep(max(due - time.perf_counter(), 0))
-            started = due if pause_s else time.perf_counter()  # an answer that is late delays none of the next ones
+            started = due if pause_s else time.perf_counter()  # a late answer does not delay the next request
             writer.write(request)
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
             assert head.startswith((b"http/1.1 200", b"http/1.1 304")), head
@@ -128,7 +128,7 @@ async def _hammer(
 
 
 def silent(address: tuple[str, int], call: Call, count: int) -> list[socket.socket]:
-    """Open streams that nobody reads, through the smallest window there is."""
+    """Open streams that nobody reads, with the smallest receive window."""
     sockets = []
     for _ in range(count):
         client = socket.socket()
@@ -140,7 +140,7 @@ def silent(address: tuple[str, int], call: Call, count: int) -> list[socket.sock
 
 
 def post(address: tuple[str, int], call: Call, path: str, count: int) -> float:
-    """Send a file's bytes several times at once; return how long that took, in seconds."""
+    """Send a file several times at once; return the duration, in seconds."""
     return run(_post, address, call, path, count)  # type: ignore[no-any-return]
 
 
@@ -168,12 +168,12 @@ async def _post(address: tuple[str, int], call: Call, path: str, count: int) -> 
 
 
 def request_bytes(call: Call, method: str = "GET") -> bytes:
-    """Return a request's bytes, body aside."""
+    """Return the bytes of a request without its body."""
     path, headers = call
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{lines}\r\n".encode()
 
 
 def together(futures: list["Future[list[Any]]"]) -> list[Any]:
-    """Return what several clients brought, in one list."""
+    """Return the results of several clients in one list."""
     return [item for future in futures for item in future.result()]

@@ -1,4 +1,4 @@
-"""What a cluster costs: jobs a second, how late a stream hears of progress, a submission, and having nothing to do."""
+"""The cost of a cluster: jobs a second, delay of progress on a stream, submissions, and idle processes."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ import anyio
 import psycopg
 
 from benchmarks import bare_queue
-from benchmarks.events import blank_record, follow
+from benchmarks.events import follow
 from benchmarks.harness import Served, serving
 from benchmarks.report import late, line
 from munsit_denoise.db.engine import Database, open_database
@@ -27,6 +27,8 @@ from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.migrate import upgrade
 from munsit_denoise.db.records import Records
 from munsit_denoise.exchange import open_exchange
+from munsit_denoise.jobs.submit import blank_record
+from munsit_denoise.records import Options, Origin
 from munsit_denoise.settings import Settings
 from tests.audio import write_noisy
 from tests.live import create_key
@@ -47,14 +49,14 @@ PLAIN, INSTANT, ENDLESS = ("munsit_denoise",), ("benchmarks.emptied", "instant")
 
 
 def main() -> None:
-    """Run every part, or those that are named."""
+    """Run all parts, or those named on the command line."""
     with postgres() as server, tempfile.TemporaryDirectory() as folder:
         for name in sys.argv[1:] or PARTS:
             PARTS[name](server, Path(folder))
 
 
 def bench_jobs(server: Postgres, folder: Path) -> None:
-    """Count jobs a second with a model that costs nothing, and the same of the queue alone."""
+    """Measure jobs a second with a model that takes no time, and the rate of the queue alone."""
     for count in WORKERS:
         settings = _settings(server, folder / f"jobs{count}")
         url = settings.database
@@ -69,7 +71,7 @@ def bench_jobs(server: Postgres, folder: Path) -> None:
 
 
 def bench_events(server: Postgres, folder: Path) -> None:
-    """Measure how long after a worker notes its progress a stream of another process tells it."""
+    """Measure the delay from a worker's progress to a stream of another process."""
     settings = _settings(server, folder / "events")
     with _web(settings) as web:
         took_s, end_s = anyio.run(follow, web, settings.database)
@@ -78,7 +80,7 @@ def bench_events(server: Postgres, folder: Path) -> None:
 
 
 def bench_submissions(server: Postgres, folder: Path) -> None:
-    """Measure what a submission costs a server, alone and in a cluster; its jobs wait meanwhile."""
+    """Measure the cost of a submission on one machine and in a cluster, whose jobs wait meanwhile."""
     source = write_noisy(folder / "short.wav", 0.3, 8_000)
     os.environ.update(AWS)
     with s3_server() as endpoint:
@@ -96,7 +98,7 @@ def bench_submissions(server: Postgres, folder: Path) -> None:
 
 
 def bench_idle(server: Postgres, folder: Path) -> None:
-    """Count the transactions of processes that have nothing to do."""
+    """Count the transactions of idle processes."""
     settings = _settings(server, folder / "idle")
     with _web(settings):
         line("transactions a second of a web that has nothing to do", f"{_transactions(settings.database):.1f}")
@@ -105,7 +107,7 @@ def bench_idle(server: Postgres, folder: Path) -> None:
 
 
 def _settings(server: Postgres, folder: Path) -> Settings:
-    """Return the settings of a cluster on a database of its own."""
+    """Return the settings of a cluster with its own database."""
     url = server.new_database()
     upgrade(url)
     return Settings(
@@ -123,7 +125,7 @@ def _as_web(settings: Settings) -> dict[str, Any]:
 
 @contextmanager
 def _web(settings: Settings, **more: Any) -> Iterator[Served]:
-    """Run a web, with a key for it."""
+    """Run a web host and create a key."""
     with serving(PLAIN, threads=1, **_as_web(settings) | more) as web:
         yield replace(web, key=create_key(settings, "bench"))
 
@@ -144,7 +146,7 @@ def _transactions(url: str) -> float:
 
 @contextmanager
 def _processes(commands: Sequence[list[str]], folder: Path, settings: Settings) -> Iterator[list[int]]:
-    """Run processes that share some settings; yield their ids once all of them say that they work."""
+    """Run processes with the same settings; yield their ids once all of them are ready."""
     values = {"DATABASE_URL": settings.database_url, "STORAGE_URL": settings.storage_url, "DISK_RESERVE_MB": "0"}
     with ExitStack() as stack:
         logs, running = [], []
@@ -166,14 +168,14 @@ def _processes(commands: Sequence[list[str]], folder: Path, settings: Settings) 
 
 @dataclass(frozen=True)
 class Load:
-    """What makes the jobs, and the query that counts those that are left."""
+    """A function that makes jobs, and a query that counts the remaining ones."""
 
     make: Callable[[], object]
     left: str
 
 
 def _rate(commands: Sequence[list[str]], folder: Path, settings: Settings, load: Load) -> float:
-    """Return how many jobs a second some workers end: they stand still until all jobs wait."""
+    """Return the jobs per second of some workers, which are stopped until all jobs wait."""
     with _processes(commands, folder, settings) as pids, psycopg.connect(settings.database) as database:
         database.autocommit = True
         time.sleep(1)
@@ -200,12 +202,12 @@ async def _accept_many(settings: Settings) -> None:
     records = Records(database, announce=open_exchange(settings, database).announce)
     users = [await _user(database, f"user {number}") for number in range(USERS)]
     for number in range(JOBS):
-        await records.insert(blank_record(users[number % USERS]))
+        await records.insert(blank_record(users[number % USERS], Origin.MUNSIT, Options()))
     await database.close()
 
 
 def _submit_many(server: Served, source: Path) -> tuple[float, float]:
-    """Return the median time of a submission, and the server's CPU for each, in seconds."""
+    """Return the median duration of a submission and its server's CPU time, in seconds."""
     took = []
     with server.client() as client:
         for number in range(SUBMISSIONS + 10):
@@ -218,7 +220,7 @@ def _submit_many(server: Served, source: Path) -> tuple[float, float]:
 
 
 def _cpu_s(pid: int) -> float:
-    """Return what a process and the programs that it has waited for have computed."""
+    """Return the CPU time of a process and of its programs that have ended."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 

@@ -1,7 +1,7 @@
-"""What a request costs the server's processor: load on the machine, which spoils rates and delays, hardly changes it.
+"""The processor time that requests cost the server; unlike rates and delays, it hardly depends on the machine's load.
 
-Each figure is the server's own time, all of its threads, beside that of a bare Starlette route; of streams that of the
-thread that the event loop runs in, as a job runs beside it in others.
+Each figure is the server's own time, of all threads, next to that of a bare Starlette route. For streams, it is the
+time of the event loop's thread, because a job runs in other threads.
 """
 
 import os
@@ -23,13 +23,13 @@ CONNECTIONS = 8
 WARM_S, SECONDS = 0.5, 2.0
 RECORDS = 1000
 LISTENERS, CONNECT_TIMEOUT_S = 500, 60
-UPLOADS = ((5_000_000, 10), (50_000, 40))  # bytes of each, and how many at once
+UPLOADS = ((5_000_000, 10), (50_000, 40))  # bytes of each, and number at once
 LISTENING = b'denoise_listeners{kind="stream"} '
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def bench_cost(folder: Path, short: Path, long: Path) -> None:
-    """Microseconds of processor for each request, delivery and upload."""
+    """Measure microseconds of processor time for each request, delivery and upload."""
     with clients(1) as pool:
         _requests(pool, short)
         _streams(pool, long)
@@ -65,7 +65,7 @@ def _request_us(pool: ProcessPoolExecutor, server: Served, call: Call) -> float:
 def _streams(pool: ProcessPoolExecutor, long: Path) -> None:
     with serving(threads=1) as server, serving_bare() as bare, server.client() as client:
         upload(server, long)
-        job_id = upload(server, long)  # this one waits for the first, and is told to be cancelled
+        job_id = upload(server, long)  # it waits for the first job, and can be cancelled
 
         def connected() -> bool:
             found = httpx.get(server.url + "/metrics").content.partition(LISTENING)[2].split()
@@ -84,7 +84,7 @@ def _streams(pool: ProcessPoolExecutor, long: Path) -> None:
 def _stream_us(
     pool: ProcessPoolExecutor, server: Served, call: Call, connected: Callable[[], bool], end: Callable[[], object]
 ) -> tuple[float, float]:
-    """Return what it costs the loop to begin a stream, and to end it."""
+    """Return the cost for the loop to start a stream, and to end it."""
     before_s = loop_s(server.pid)
     listening = pool.submit(listen, server.address, [call] * LISTENERS)
     give_up_s = time.monotonic() + CONNECT_TIMEOUT_S
@@ -113,7 +113,7 @@ def _uploads(pool: ProcessPoolExecutor, form: Path, count: int) -> None:
 
 
 def _form(folder: Path, size_bytes: int) -> Path:
-    """Write the form of a recording of so many bytes."""
+    """Write the form of a recording with this size."""
     source, form = folder / f"{size_bytes}.wav", folder / f"{size_bytes}.form"
     noise = f"anoisesrc=d={size_bytes / 96_000}:r=48000"
     subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", noise, "-y", str(source)], check=True)
@@ -123,14 +123,14 @@ def _form(folder: Path, size_bytes: int) -> Path:
 
 
 def process_s(pid: int, *, children: bool = False) -> float:
-    """Return the processor's time that a process has used, or its children that have ended."""
+    """Return the processor time of a process, or of its children that have ended."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     user, system = fields[13:15] if children else fields[11:13]
     return (int(user) + int(system)) / TICKS_A_SECOND
 
 
 def loop_s(pid: int) -> float:
-    """Return the processor's time of a process's first thread, which the event loop runs in."""
+    """Return the processor time of a process's first thread, which runs the event loop."""
     return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 

@@ -1,6 +1,10 @@
-"""`python -m benchmarks.emptied instant|endless serve|worker`: the product's command with a model that costs nothing.
+"""`python -m benchmarks.emptied instant
 
-No file is opened and PyTorch is not loaded. `instant` ends each run at once, `endless` never ends one.
+endless serve
+
+worker`: the product's command with a model that takes no time.
+
+No file is opened and PyTorch is not loaded. `instant` ends each run at once; `endless` never ends one.
 """
 
 import sys

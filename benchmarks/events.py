@@ -1,19 +1,19 @@
-"""How late a stream hears of what a job does that another process runs."""
+"""The delay from an event of a job in one process to a stream of another process."""
 
 import json
 import threading
 import time
-import uuid
 
 import anyio
 from anyio import to_thread
 
 from benchmarks.harness import Served
-from munsit_denoise.db.engine import now_us, open_database
+from munsit_denoise.db.engine import open_database
 from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.records import Beat, Lease, Records, RunResult
 from munsit_denoise.events.postgres import PostgresBell
-from munsit_denoise.records import DenoiseRecord, Options, Origin, source_type_of
+from munsit_denoise.jobs.submit import blank_record
+from munsit_denoise.records import Options, Origin
 
 NOTES = 100  # of progress
 PAUSE_S = 0.02
@@ -21,33 +21,13 @@ PAUSES = 500
 DONE = 100
 
 
-def blank_record(user_id: str) -> DenoiseRecord:
-    """Return the record of a job that waits and has no files."""
-    job_id, now = str(uuid.uuid4()), now_us()
-    return DenoiseRecord(
-        id=job_id,
-        user_id=user_id,
-        origin=Origin.MUNSIT,
-        secret=uuid.uuid4().hex,
-        file_name="a.wav",
-        audio_format="wav",
-        source_type=source_type_of("wav"),
-        audio_duration_s=1.0,
-        audio_size_bytes=1000,
-        original_key=f"{job_id}/original",
-        created_at_us=now,
-        updated_at_us=now,
-        options=Options(),
-    )
-
-
 async def follow(web: Served, url: str) -> tuple[list[float], float]:
-    """Return how late each note of progress came, and the end, in seconds."""
+    """Return the delay of each progress event, and of the end, in seconds."""
     database = open_database(url)
     records, bell = Records(database), PostgresBell(url)
     user_id = await Keys(database).find_user(web.key)
     assert user_id
-    lease = await records.claim((await records.insert(blank_record(user_id))).id)
+    lease = await records.claim((await records.insert(blank_record(user_id, Origin.MUNSIT, Options()))).id)
     assert lease
     heard = dict[int, float]()
     listener = threading.Thread(target=_listen, args=(web, lease.record.id, heard))

@@ -1,4 +1,4 @@
-"""`make bench-gpu`: an hour through the enhancer on CUDA, its peak memory, and how far CPU and CUDA differ."""
+"""`make bench-gpu`: an hour of sound on CUDA, its peak memory, and the difference between CPU and CUDA."""
 
 import argparse
 import tempfile
@@ -35,7 +35,7 @@ def main() -> None:
     print(f"two runs on the CPU agree to the bit: {'yes' if np.array_equal(on_cpu, again) else 'NO'}")
     for precision in ("float32", "bfloat16"):
         cuda = open_engine("cuda", 0, precision)
-        enhanced(cuda, minute)  # the first windows wait for the libraries
+        enhanced(cuda, minute)  # the first windows include loading the libraries
         torch.cuda.reset_peak_memory_stats()
         took_s = []
         for _ in range(REPEATS):
@@ -61,7 +61,7 @@ def minute_of_speech(arguments: argparse.Namespace) -> Block:
 
 
 def enhanced(make: MakeDenoiser, recording: Block) -> Block:
-    """Return a recording without noise, fed by the second as the service does."""
+    """Return a recording without noise, fed in blocks of a second as in the service."""
     denoiser = make(RATE_HZ, 1, Treatment())
     seconds = range(0, len(recording), RATE_HZ)
     parts = [denoiser.feed(recording[start : start + RATE_HZ]) for start in seconds]
@@ -69,7 +69,7 @@ def enhanced(make: MakeDenoiser, recording: Block) -> Block:
 
 
 def relative(found: Block, wanted: Block) -> float:
-    """Return the norm of the difference over that of what is wanted."""
+    """Return the norm of the difference relative to that of `wanted`."""
     return float(np.linalg.norm(found - wanted) / np.linalg.norm(wanted))
 
 

@@ -1,4 +1,4 @@
-"""`make bench-hard`: what becomes of the voices that are easily taken for noise, and of noise that is like a voice."""
+"""`make bench-hard`: voices that are easily taken for noise, and noise that resembles a voice."""
 
 import argparse
 import json
@@ -19,11 +19,11 @@ from training.data.corpus import Waveform
 OURS: dict[str, KeepName] = {"ours": "voice", "keep=voice+music": "voice+music"}
 PEERS = {"DeepFilterNet3": "dfn3"}
 GOAL_PERCENT = 5
-Outputs = dict[str, list[Waveform]]  # kind to what was made of each recording
+Outputs = dict[str, list[Waveform]]  # for each kind, the result for each recording
 
 
 def main() -> None:
-    """Make the recordings, send them through everybody and print the table."""
+    """Make the recordings, process them with all denoisers and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hard", description=__doc__)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--peers", default=".venv-bench/bin/python", help="Python with the peers")
@@ -46,12 +46,12 @@ def main() -> None:
 
 
 def enhanced(cases: dict[str, list[Case]], keep: KeepName) -> Outputs:
-    """Return what the service makes of the recordings."""
+    """Return the service's results for the recordings."""
     return {kind: [enhance(case.noisy, SAMPLE_RATE_HZ, keep=keep) for case in of] for kind, of in cases.items()}
 
 
 def write(cases: dict[str, list[Case]], folder: Path) -> None:
-    """Write what the denoisers are given."""
+    """Write the inputs of the denoisers."""
     folder.mkdir(parents=True, exist_ok=True)
     for kind, of in cases.items():
         for number, case in enumerate(of):
@@ -59,7 +59,7 @@ def write(cases: dict[str, list[Case]], folder: Path) -> None:
 
 
 def read(cases: dict[str, list[Case]], folder: Path) -> Outputs:
-    """Return what a peer wrote."""
+    """Return the results of another denoiser."""
     names = {kind: [file_name(kind, number) for number in range(len(of))] for kind, of in cases.items()}
     return {kind: [soundfile.read(folder / name, dtype="float32")[0] for name in of] for kind, of in names.items()}
 
@@ -81,7 +81,7 @@ def measured(cases: list[Case], outputs: list[Waveform]) -> dict[str, float | No
 
 
 def print_table(table: dict[str, dict[str, dict[str, Any]]]) -> None:
-    """Print who lost how much of what."""
+    """Print how much each denoiser loses of each kind."""
     names = list(next(iter(table.values())))
     print("\nworst: gain in dB of the quarter second of speech that lost most; lost: per cent of the frames with")
     print(f"speech that lost more than {LOST_DB:g} dB (goal: {GOAL_PERCENT} at most); noise: gain of the pauses in dB")

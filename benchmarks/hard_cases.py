@@ -1,6 +1,6 @@
-"""What denoisers take for noise, and noise that they take for a voice: recordings made by rule, always the same.
+"""Computed recordings that denoisers take for noise, and noise that they take for a voice; always the same.
 
-Real voices and songs are those of the development pairs, brought to the model's rate; all else is made here.
+Real voices and songs are those of the development pairs, resampled to the model's rate; everything else is made here.
 """
 
 from collections.abc import Callable
@@ -18,18 +18,18 @@ from training.data.corpus import Waveform
 from training.mix.signals import active_rms, unit
 
 SEED = 34
-EACH = 4  # recordings of a kind
+EACH = 4  # recordings of each kind
 LEVEL = 0.1  # RMS of the active speech
 PAUSE_S = 1.0
 NOTES_HZ = (196.0, 261.6, 311.1, 392.0, 466.2, 523.3, 622.3)
 BURST_TIMES = 1.5  # as loud as the vowel
-EARLY_S = 0.05  # of a room: what belongs to the voice
-DECAY_S = 0.8  # until the room is 60 dB softer
+EARLY_S = 0.05  # of a room's response: counts as part of the voice
+DECAY_S = 0.8  # until the reverberation is 60 dB softer
 
 
 @dataclass(frozen=True)
 class Case:
-    """One recording: `speech` is what is looked at, `wanted` all that is to stay, `noisy` what a denoiser is given."""
+    """One recording: `speech` is what is measured, `wanted` all that should remain, `noisy` the denoiser's input."""
 
     speech: Waveform
     wanted: Waveform
@@ -37,7 +37,7 @@ class Case:
 
 
 def make(folder: Path) -> dict[str, list[Case]]:
-    """Return every kind, from the development pairs in a folder."""
+    """Return all kinds, made from the development pairs in a folder."""
     material = Material(folder)
     return {
         kind: [build(np.random.default_rng([SEED, number, turn]), material, turn) for turn in range(EACH)]
@@ -46,18 +46,18 @@ def make(folder: Path) -> dict[str, list[Case]]:
 
 
 def plain(rng: Rng, material: Material, turn: int) -> Case:
-    """Speech as it is, for comparison."""
+    """Unchanged speech, for comparison."""
     return alone(material.voice(turn))
 
 
 def high_words(rng: Rng, material: Material, turn: int) -> Case:
-    """Arabic words at half again their pitch, three times as long."""
+    """Arabic words at 1.5 times their pitch, three times as long."""
     words = [scipy.signal.resample_poly(word, 2, 3) for word in material.arabic_words(turn, 3)]
     return alone(spaced([drawn_out(np.asarray(word, np.float32), 3.0) for word in words]))
 
 
 def high_shouts(rng: Rng, material: Material, turn: int) -> Case:
-    """Arabic words at half again their pitch, shouted, half again as long."""
+    """Arabic words at 1.5 times their pitch, shouted, 1.5 times as long."""
     words = [scipy.signal.resample_poly(word, 2, 3) for word in material.arabic_words(turn, 4)]
     return alone(spaced([shouted(drawn_out(np.asarray(word, np.float32), 1.5)) for word in words]))
 
@@ -70,7 +70,7 @@ def singing(rng: Rng, material: Material, turn: int) -> Case:
 
 
 def over_drone(rng: Rng, material: Material, turn: int) -> Case:
-    """Speech over three held tones, as loud as it is."""
+    """Speech over three sustained tones, equally loud."""
     voice = material.voice(turn)
     t = np.arange(len(voice)) / SAMPLE_RATE_HZ
     base_hz = rng.choice([98.0, 110.0, 130.8, 146.8])
@@ -79,13 +79,13 @@ def over_drone(rng: Rng, material: Material, turn: int) -> Case:
 
 
 def over_song(rng: Rng, material: Material, turn: int) -> Case:
-    """Speech over music, a little louder than it."""
+    """Speech over slightly softer music."""
     voice = material.voice(turn)
     return over(voice, material.song(turn, len(voice)), 3)
 
 
 def bursts(rng: Rng, material: Material, turn: int) -> Case:
-    """Lone syllables that begin with a burst."""
+    """Single syllables that start with a burst."""
     parts = []
     for _ in range(3):
         length = int(rng.uniform(0.15, 0.3) * SAMPLE_RATE_HZ)
@@ -100,7 +100,7 @@ def lone_words(rng: Rng, material: Material, turn: int) -> Case:
 
 
 def back_fricatives(rng: Rng, material: Material, turn: int) -> Case:
-    """Friction far back in the throat between vowels; looked at is the friction alone."""
+    """Pharyngeal friction between vowels; only the friction is measured."""
     speech, rest = [], []
     for _ in range(4):
         a, b = (vowel(rng, "a", np.full(int(0.25 * SAMPLE_RATE_HZ), rng.uniform(100, 220))) for _ in "ab")
@@ -114,7 +114,7 @@ def back_fricatives(rng: Rng, material: Material, turn: int) -> Case:
 
 
 def hum(rng: Rng, material: Material, turn: int) -> Case:
-    """Speech beside mains hum with its harmonics, 50 and 60 Hz in turn."""
+    """Speech with mains hum and its harmonics, 50 and 60 Hz in turn."""
     voice, mains_hz = material.voice(turn), (50.0, 60.0)[turn % 2]
     t = np.arange(len(voice)) / SAMPLE_RATE_HZ
     tones = [np.sin(2 * np.pi * k * mains_hz * t + k * k) / k**0.5 for k in range(1, 21)]
@@ -122,14 +122,14 @@ def hum(rng: Rng, material: Material, turn: int) -> Case:
 
 
 def babble(rng: Rng, material: Material, turn: int) -> Case:
-    """Speech that stops, among six others that do not."""
+    """Speech that stops, among six other voices that do not."""
     voice = material.voice(turn)
     silence = np.zeros(len(voice), np.float32)
     return over(np.concatenate([voice, silence]), material.babble(turn, 2 * len(voice)), 5)
 
 
 def rumble(rng: Rng, material: Material, turn: int) -> Case:
-    """Speech beside rumble below 80 Hz that is as loud, and a softer noise."""
+    """Speech with equally loud rumble below 80 Hz, and a softer noise."""
     voice = material.voice(turn)
     frequency_hz = scipy.fft.rfftfreq(len(voice), 1 / SAMPLE_RATE_HZ)
     spectrum = scipy.fft.rfft(rng.standard_normal(len(voice)))
@@ -139,7 +139,7 @@ def rumble(rng: Rng, material: Material, turn: int) -> Case:
 
 
 def room(rng: Rng, material: Material, turn: int) -> Case:
-    """Speech in a room; wanted are the direct sound and what follows it closely."""
+    """Speech in a room; the direct sound and early reflections should remain."""
     voice = np.pad(material.voice(turn), (0, SAMPLE_RATE_HZ))
     t = np.arange(int(1.2 * DECAY_S * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
     response = 0.02 * rng.standard_normal(len(t)) * 10 ** (-3 * t / DECAY_S)
@@ -175,7 +175,7 @@ def alone(voice: Waveform) -> Case:
 
 
 def over(voice: Waveform, noise: Waveform, snr_db: float) -> Case:
-    """Return speech among noise that is so much softer than it, in dB."""
+    """Return speech with noise at this SNR in dB."""
     scaled = voice * np.float32(LEVEL / active_rms(voice))
     added = unit(np.asarray(noise, np.float32)) * np.float32(LEVEL * 10 ** (-snr_db / 20))
     return Case(scaled, scaled, scaled + added)

@@ -14,10 +14,10 @@ from training.data.corpus import Waveform
 from training.mix.signals import active_rms, unit
 
 SECONDS = 5
-TALKERS = 6  # of a babble
+TALKERS = 6  # in babble
 FRAME = 960  # samples, 20 ms
-WORD_DB = -35.0  # of the loudest frame: what is softer is between words
-GAP_FRAMES = 8  # and that long
+WORD_DB = -35.0  # relative to the loudest frame: softer frames are between words
+GAP_FRAMES = 8  # the shortest pause between words
 SHORTEST_FRAMES, LONGEST_FRAMES = 10, 60
 
 
@@ -30,13 +30,13 @@ class Material:
             self._rows = list(csv.DictReader(file))
 
     def voice(self, turn: int) -> Waveform:
-        """Return SECONDS of a voice, another language each turn."""
+        """Return SECONDS of a voice, in another language each turn."""
         wanted = ("en", "ar", "el", "hu", "he")[turn % 5]
         rows = [row for row in self._rows if row["language"] == wanted and row["kind"] != "genuine"]
         return looped(self._read("clean", rows[turn // 5 % len(rows)]), SECONDS * SAMPLE_RATE_HZ)
 
     def arabic_words(self, turn: int, count: int) -> list[Waveform]:
-        """Return words of Arabic."""
+        """Return Arabic words."""
         return self._some([row for row in self._rows if row["language"] == "ar"], turn, count)
 
     def words(self, turn: int, count: int) -> list[Waveform]:
@@ -50,7 +50,7 @@ class Material:
         return looped(self._read("noisy", row) - self._read("clean", row), samples)
 
     def babble(self, turn: int, samples: int) -> Waveform:
-        """Return readers of English, all at once."""
+        """Return several readers of English at the same time."""
         starts = np.linspace(0, SAMPLE_RATE_HZ, TALKERS).astype(int)
         talkers = [self._readers[(turn + 1 + number) % len(self._readers)] for number in range(TALKERS)]
         parts = [looped(np.roll(x, start), samples) for x, start in zip(talkers, starts, strict=True)]
@@ -61,7 +61,7 @@ class Material:
         return [self._read("clean", row) for row in self._rows if row["language"] == "en"]
 
     def noises(self) -> list[Waveform]:
-        """Return every noise that was added."""
+        """Return all added noises."""
         added = [row for row in self._rows if row["kind"] != "genuine"]
         return [self._read("noisy", row) - self._read("clean", row) for row in added]
 
@@ -81,12 +81,12 @@ class Material:
 
 
 def looped(x: Waveform, samples: int) -> Waveform:
-    """Return so many samples of x, again and again where it is shorter."""
+    """Return this many samples of x, repeated if it is shorter."""
     return np.resize(x, samples)
 
 
 def split_words(x: Waveform) -> list[Waveform]:
-    """Return what stands between pauses, where it is as long as a word."""
+    """Return the stretches between pauses that are as long as a word."""
     power = np.square(x[: len(x) // FRAME * FRAME].reshape(-1, FRAME)).mean(axis=1)
     loud = power > power.max() * 10 ** (WORD_DB / 10)
     closed = np.convolve(loud, np.ones(GAP_FRAMES), "same") > 0

@@ -1,4 +1,4 @@
-"""`make bench-harm`: what is left of sound without speech, and how evenly: noise that comes and goes disturbs most."""
+"""`make bench-harm`: what remains of sound without speech, and how evenly, because fluctuating noise disturbs most."""
 
 import argparse
 import csv
@@ -13,13 +13,13 @@ from benchmarks.quality import enhance_with_service, run_peer
 
 PEERS = ("noisereduce", "rnnoise", "dfn3")
 FRAME_S = 0.1
-INAUDIBLE_DB = -30.0  # below the input: what changes there is not heard as pumping
-QUIETEST_DB = -50.0  # below the loudest frame of the input: softer frames do not count
+INAUDIBLE_DB = -30.0  # relative to the input: changes below are not audible as pumping
+QUIETEST_DB = -50.0  # relative to the input's loudest frame: softer frames do not count
 Decibels = NDArray[np.float64]
 
 
 def main() -> None:
-    """Send the noises of the pairs through alone and print what comes out."""
+    """Process the noises of the pairs alone and print what remains."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.harm", description=__doc__)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--peers", default=".venv-bench/bin/python", help="Python with the peers")
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def write_noises(pairs: Path, folder: Path, only: str) -> Path:
-    """Write what was added to the clean recordings, where the kind of noise begins with `only`."""
+    """Write the noise of each pair whose kind starts with `only`."""
     folder.mkdir(parents=True)
     with (pairs / "pairs.csv").open(newline="") as file:
         names = [row["id"] for row in csv.DictReader(file) if row["noise"].startswith(only)]
@@ -60,7 +60,7 @@ def print_row(name: str, source: Path, target: Path) -> None:
 
 
 def gains_db(source: Path, target: Path) -> Decibels:
-    """Return the level of each frame of the output over that of the input."""
+    """Return the level of each frame of the output relative to the input."""
     (before, rate_hz), (after, _) = (soundfile.read(path, dtype="float64") for path in (source, target))
     levels = [10 * np.log10(frame_power(x, int(FRAME_S * rate_hz)) + 1e-12) for x in (before, after)]
     loud = levels[0] > levels[0].max() + QUIETEST_DB
@@ -73,7 +73,7 @@ def frame_power(x: Decibels, length: int) -> Decibels:
 
 
 def swing_db(gains: Decibels) -> float:
-    """Return how far apart the high and the low gains of a recording are, as far as it is heard."""
+    """Return the range between high and low gains of a recording, as far as it is audible."""
     low, high = np.percentile(np.maximum(gains, INAUDIBLE_DB), (10, 90))
     return float(high - low)
 

@@ -1,4 +1,4 @@
-"""A server to measure, on data of its own."""
+"""A server for benchmarks, with its own data."""
 
 import os
 import re
@@ -30,23 +30,23 @@ class Served:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it listens."""
+        """Host and port of the server."""
         host, port = self.url.removeprefix("http://").split(":")
         return host, int(port)
 
     @property
     def headers(self) -> dict[str, str]:
-        """What carries the key."""
+        """The headers with the key."""
         return {"x-api-key": self.key} if self.key else {}
 
     def client(self) -> httpx.Client:
-        """Return a client that carries the key."""
+        """Return a client with the key."""
         return httpx.Client(base_url=self.url + "/api/v1", headers={"x-api-key": self.key}, timeout=600)
 
 
 @contextmanager
 def on_cores(count: int) -> Iterator[None]:
-    """Start the block's processes on this many cores, whatever helpers (ffmpeg) they start; Linux alone."""
+    """Start the block's processes, and the programs that they start, on this many cores; Linux only."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, sorted(before)[:count])
     try:
@@ -57,9 +57,9 @@ def on_cores(count: int) -> Iterator[None]:
 
 @contextmanager
 def serving(program: Sequence[str] = ("munsit_denoise",), /, **settings: Any) -> Iterator[Served]:
-    """Run `serve` of the command, or of a module with arguments, with these settings while the block lasts.
+    """Run `serve` of the command, or of a module with arguments, with these settings during the block.
 
-    A server of a cluster makes no key by itself.
+    A server of a cluster creates no key itself.
     """
     with tempfile.TemporaryDirectory() as folder:
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -84,7 +84,7 @@ def serving(program: Sequence[str] = ("munsit_denoise",), /, **settings: Any) ->
 
 @contextmanager
 def serving_bare(body: bytes = b"[]") -> Iterator[Served]:
-    """Run `benchmarks.bare`, whose page is this body, while the block lasts."""
+    """Run `benchmarks.bare` during the block; its page is this body."""
     with tempfile.TemporaryDirectory() as folder:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
@@ -125,17 +125,17 @@ def denoise(client: httpx.Client, path: Path) -> bytes:
 
 
 def peak_mib(pid: int) -> float:
-    """Return the largest resident set of a process so far, or since it was forgotten, MiB."""
+    """Return the peak resident set of a process, since its start or `forget_peak`, in MiB."""
     return _status_mib(pid, "VmHWM")
 
 
 def forget_peak(pid: int) -> None:
-    """Let the largest resident set count from now on: at its start a server reads the model's weights."""
+    """Reset the peak resident set, because a server reads the model's weights at its start."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 def resident_mib(pid: int) -> float:
-    """Return the resident set of a process now, MiB."""
+    """Return the resident set of a process now, in MiB."""
     return _status_mib(pid, "VmRSS")
 
 

@@ -1,7 +1,7 @@
-"""How much of the speech a denoiser kept, which scores of the whole sound do not tell: DNSMOS is high for silence.
+"""How much of the speech a denoiser kept, which whole-file scores do not show: DNSMOS is high for silence.
 
-The speech in a frame counts as kept as far as the output goes along with the clean speech: by the factor g that brings
-g * clean nearest to the output. Noise that stays changes g little, as it has nothing to do with the speech.
+The kept share of a frame is the factor g for which g * clean is closest to the output. Noise that remains hardly
+changes g, because it is not correlated with the speech.
 """
 
 from dataclasses import dataclass
@@ -12,25 +12,25 @@ import scipy.fft
 from numpy.typing import NDArray
 
 FRAME_S = 0.032
-ACTIVE_DB = -30.0  # of the loudest frame: what is softer does not count as speech
-PAUSE_DB = -45.0  # of the loudest frame: what is softer is nothing but noise, where there is noise
-LOST_DB = 6.0  # a frame that lost more counts as lost
-STRETCH_FRAMES = 15  # of half a frame each, 0.24 s: what the worst loss is measured over
-FLOOR_DB = -60.0  # a loss is never given as more than that
-LOWEST_HZ = 80.0  # no speech lies below
+ACTIVE_DB = -30.0  # relative to the loudest frame: softer frames do not count as speech
+PAUSE_DB = -45.0  # relative to the loudest frame: softer frames contain only noise
+LOST_DB = 6.0  # a frame that lost more than this counts as lost
+STRETCH_FRAMES = 15  # of half a frame each, 0.24 s: the worst loss is measured over these
+FLOOR_DB = -60.0  # the largest loss that is reported
+LOWEST_HZ = 80.0  # below the range of speech
 Samples = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What became of the speech: dB are gains, so that -6 is a loss of half the amplitude."""
+    """The change of the speech; values in dB are gains, so -6 means half the amplitude."""
 
     lost_percent: float  # of the frames with speech: those that lost more than LOST_DB
     worst_db: float  # the gain of the stretch that lost most
 
 
 def speech_kept(speech: Samples, enhanced: Samples, rate_hz: int) -> Kept:
-    """Measure two recordings [samples] of the same moment: the speech alone, and what was made of it among noise."""
+    """Compare two aligned recordings [samples]: the clean speech, and the denoised mixture."""
     clean, out = (framed(high_passed(x, rate_hz), rate_hz) for x in (speech, enhanced))
     power = np.square(clean).sum(axis=1)
     spoken = active(power)
@@ -40,7 +40,7 @@ def speech_kept(speech: Samples, enhanced: Samples, rate_hz: int) -> Kept:
 
 
 def pauses_db(wanted: Samples, noisy: Samples, enhanced: Samples, rate_hz: int) -> float:
-    """Return the level of the output over that of the input where nothing is said, NaN without noise or pauses."""
+    """Return the level of the output relative to the input in pauses; NaN without noise or pauses."""
     power = np.square(framed(wanted, rate_hz)).sum(axis=1)
     quiet = power < power.max() * 10 ** (PAUSE_DB / 10)
     before, after = (float(np.square(framed(x, rate_hz)[quiet]).sum()) for x in (noisy, enhanced))
@@ -54,7 +54,7 @@ def active(power: Samples) -> NDArray[np.bool_]:
 
 
 def worst_stretch_db(along: Samples, power: Samples) -> float:
-    """Return the gain of the stretch that lost most, of those that are as loud as a frame that counts."""
+    """Return the gain of the stretch that lost most, among those as loud as a frame that counts."""
     ones = np.ones(min(STRETCH_FRAMES, len(power)))
     along, loudness = np.convolve(along, ones, "valid"), np.convolve(power, ones, "valid")
     loud = loudness > loudness.max() * 10 ** (ACTIVE_DB / 20)
@@ -62,7 +62,7 @@ def worst_stretch_db(along: Samples, power: Samples) -> float:
 
 
 def decibels(along: Samples, power: Samples) -> Samples:
-    """Return the gains that speech of this power was given."""
+    """Return the gains of speech with this power."""
     return 20 * np.log10(np.maximum(along / power, 10 ** (FLOOR_DB / 20)))
 
 
@@ -73,7 +73,7 @@ def framed(x: Samples, rate_hz: int) -> Samples:
 
 
 def high_passed(x: Samples, rate_hz: int) -> Samples:
-    """Return x without what lies below the voice."""
+    """Return x without frequencies below the voice."""
     spectrum = scipy.fft.rfft(x)
     spectrum *= np.clip(2 * scipy.fft.rfftfreq(len(x), 1 / rate_hz) / LOWEST_HZ - 1, 0, 1)
     return np.asarray(scipy.fft.irfft(spectrum, len(x)))

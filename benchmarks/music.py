@@ -1,7 +1,7 @@
-"""`python -m benchmarks.music`: what `keep=voice+music` keeps and what it removes, on speech over music among noise.
+"""`python -m benchmarks.music`: what `keep=voice+music` keeps and removes, on speech over music with noise.
 
-A voice, then the music alone, after a second and a half of noise alone. The noises are those of the training pack that
-are steady, and three that are not.
+Each recording has a voice, then only the music, after a second and a half of noise alone. Some noises of the training
+pack are steady, three are not.
 """
 
 import argparse
@@ -37,7 +37,7 @@ NOISES = {
 }
 LEAD_S = 1.5
 LEVEL = 0.1
-MUSIC_DB, SNR_DB = -6.0, 10.0  # beside the voice
+MUSIC_DB, SNR_DB = -6.0, 10.0  # relative to the voice
 OURS: dict[str, Callable[[Waveform], Waveform]] = {
     "none": lambda x: x,
     "keep=voice": lambda x: enhance(x, SAMPLE_RATE_HZ),
@@ -55,12 +55,12 @@ class Mixture:
 
     @property
     def wanted(self) -> Waveform:
-        """What is to stay."""
+        """What should remain."""
         return self.voice + self.music
 
     @property
     def noisy(self) -> Waveform:
-        """What a denoiser is given."""
+        """The denoiser's input."""
         return self.wanted + self.noise
 
 
@@ -106,7 +106,7 @@ def mixed(material: Material, turn: int, noise: Waveform) -> Mixture:
 
 
 def peers_output(arguments: argparse.Namespace, mixtures: list[Mixture]) -> list[Waveform]:
-    """Return what DeepFilterNet3 makes of the recordings."""
+    """Return DeepFilterNet3's results for the recordings."""
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder, "before"), Path(folder, "after")
         before.mkdir()
@@ -134,7 +134,7 @@ def mean(values: list[float]) -> float:
 
 
 def gain_db(part: Samples | Waveform, out: Samples | Waveform) -> float:
-    """Return how much of a part is in the output; what has nothing to do with it does not count."""
+    """Return the level of a part in the output; uncorrelated sound does not count."""
     return 20 * float(np.log10(max(float(part @ out / (part @ part)), 1e-3)))
 
 

@@ -1,4 +1,4 @@
-"""Pages of a long history, lists of all of it, and uploads: rates and delays beside a bare route."""
+"""Pages of a long history, complete lists, and uploads: rates and delays next to a bare route."""
 
 import sqlite3
 import subprocess
@@ -21,7 +21,7 @@ SIZES = ((50, 5), (1, 200))  # uploads at once, and MB of each
 
 
 def bench_history(records: int, whole: bool) -> None:
-    """A page of a long history: how many a second, and how late at a hundred a second."""
+    """Measure pages a second of a long history, and the delay at a hundred a second."""
     with serving(threads=1) as server, clients(2) as pool:
         fill(server, records)
         page = httpx.get(server.url + PAGE, headers=server.headers)
@@ -62,7 +62,7 @@ def _list_all(server: Served, pool: ProcessPoolExecutor) -> None:
 
 
 def bench_uploads(folder: Path) -> None:
-    """Many small uploads at once, and a large one, beside a bare sink on the same disk."""
+    """Send many small uploads at once and a large one, next to a bare sink on the same disk."""
     for count, size_mb in SIZES:
         source = folder / f"{size_mb}.wav"
         noise = f"anoisesrc=d={size_mb * 1e6 / 96_000}:r=48000"
@@ -85,12 +85,12 @@ def bench_uploads(folder: Path) -> None:
 
 
 def beside(rates: Sequence[float], other: str) -> str:
-    """Return our rate, the other's, and ours as its share."""
+    """Return our rate, the other one, and their ratio."""
     return f"{rates[0]:.0f}, {other} {rates[1]:.0f}: {rates[0] / rates[1]:.0%}"
 
 
 def fill(server: Served, records: int) -> None:
-    """Give a server's first user a history of so many records."""
+    """Give a server's first user a history with this many records."""
     columns = "id,user_id,origin,secret,file_name,audio_format,source_type,audio_duration,audio_size,original_key,"
     columns += "result_key,status,attempts,lease,created_at,updated_at,extension"
     now_us = time.time_ns() // 1000

@@ -1,4 +1,4 @@
-"""`make bench-quality`: scores through the whole service, beside other denoisers on the same pairs."""
+"""`make bench-quality`: scores through the whole service, next to other denoisers on the same pairs."""
 
 import argparse
 import csv
@@ -18,14 +18,14 @@ from benchmarks.kept import Samples, speech_kept
 
 PEERS = ("none", "noisereduce", "webrtc", "rnnoise", "dfn3")
 SHOWN = ("pesq_wb", "stoi", "estoi", "si_sdr", "dns_sig", "dns_bak", "dns_ovrl", "lost_percent")
-WIDE = ("si_sdr_48k", "lsd_48k", "lsd_8_24k")  # in the file, not in the table
+WIDE = ("si_sdr_48k", "lsd_48k", "lsd_8_24k")  # in the file, but not in the table
 MUST_BEAT = {"none", "noisereduce", "webrtc"}
 BARS = ("pesq_wb", "estoi", "si_sdr")
 BY = (*BARS, "dns_ovrl", "lost_percent")
 
 
 def main() -> None:
-    """Enhance aligned pairs with everybody and print the tables."""
+    """Process aligned pairs with all denoisers and print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--peers", default=".venv-bench/bin/python", help="Python with the peers and the scores")
@@ -54,11 +54,11 @@ def main() -> None:
         arguments.json.write_text(json.dumps(report(scores, untouched), indent=1) + "\n")
 
 
-Rows = dict[str, dict[str, float]]  # file to metric to value
+Rows = dict[str, dict[str, float]]  # file: metric: value
 
 
 def enhance_with_service(source: Path, target: Path) -> None:
-    """Send every file of a folder over HTTP and keep the results."""
+    """Send all files of a folder over HTTP and keep the results."""
     target.mkdir(parents=True, exist_ok=True)
     with serving() as server, server.client() as client:
         for path in sorted(source.iterdir()):
@@ -66,7 +66,7 @@ def enhance_with_service(source: Path, target: Path) -> None:
 
 
 def run_peer(arguments: argparse.Namespace, peer: str, source: Path, target: Path) -> None:
-    """Enhance a folder with another denoiser."""
+    """Process a folder with another denoiser."""
     script = arguments.shared / "bench" / "run_peer.py"
     subprocess.run([arguments.peers, script, peer, source, target], check=True, stdout=subprocess.DEVNULL)
 
@@ -80,7 +80,7 @@ def score(arguments: argparse.Namespace, clean: Path, enhanced: Path) -> Rows:
 
 
 def score_alone(arguments: argparse.Namespace, folder: Path) -> Rows:
-    """Return the scores of a folder that need nothing to compare with, by file: those of DNSMOS."""
+    """Return the DNSMOS scores of a folder, by file, which need no reference."""
     return _scored(arguments, folder, folder)
 
 
@@ -94,7 +94,7 @@ def _scored(arguments: argparse.Namespace, clean: Path, enhanced: Path) -> Rows:
 
 
 def lost_percent(clean: Path, enhanced: Path) -> float:
-    """Return the share of the frames with speech that lost more than 6 dB."""
+    """Return the share of speech frames that lost more than 6 dB."""
     (speech, rate_hz), (out, _) = (soundfile.read(path) for path in (clean, enhanced))
     return speech_kept(mono(speech), mono(out)[: len(speech)], rate_hz).lost_percent
 
@@ -105,25 +105,25 @@ def mono(x: Samples) -> Samples:
 
 
 def mean(rows: Rows, metric: str, names: set[str] | None = None) -> float:
-    """Return a metric's mean over files, without those that it refuses."""
+    """Return a metric's mean over files, without invalid values."""
     values = [row[metric] for name, row in rows.items() if names is None or name in names]
     real = [value for value in values if value == value]
     return sum(real) / len(real) if real else float("nan")
 
 
 def standard_error(ours: Rows, theirs: Rows, metric: str) -> float:
-    """Return the standard error of a metric's mean distance, file by file, where neither is refused."""
+    """Return the standard error of the mean difference over files, without invalid values."""
     return error_of_mean([row[metric] - theirs[name][metric] for name, row in ours.items()])
 
 
 def error_of_mean(values: list[float]) -> float:
-    """Return the standard error of a mean, without the values that are none."""
+    """Return the standard error of a mean, without NaN."""
     real = [value for value in values if value == value]
     return stdev(real) / sqrt(len(real)) if len(real) > 1 else float("nan")
 
 
 def print_table(scores: dict[str, Rows]) -> None:
-    """Print the means, and our distance to each rival with its standard error."""
+    """Print the means, and our difference to each rival with its standard error."""
     hops = os.environ["DNSMOS_HOPS"]
     print(f"\n{len(scores['ours'])} pairs, HTTP upload to downloaded WAV; DNSMOS_HOPS={hops}")
     print(f"{'':14}" + "".join(f"{metric:>13}" for metric in SHOWN) + "   +- of OVRL")
@@ -161,7 +161,7 @@ def _numbers_first(text: str) -> tuple[float, str]:
 
 
 def report(scores: dict[str, Rows], untouched: Rows) -> dict[str, object]:
-    """Return the means of all, the standard errors of our distance to each, and the scores of each pair, for a file."""
+    """Return all means, the standard errors of our differences, and the scores of each pair, for a file."""
     means = {name: {metric: round(mean(rows, metric), 4) for metric in SHOWN + WIDE} for name, rows in scores.items()}
     errors = {
         name: {metric: round(standard_error(scores["ours"], rows, metric), 4) for metric in SHOWN + WIDE}
@@ -180,7 +180,7 @@ def report(scores: dict[str, Rows], untouched: Rows) -> dict[str, object]:
 
 
 def print_clean(untouched: Rows) -> None:
-    """Print what happens to clean speech."""
+    """Print the effect on clean speech."""
     values = sorted((row["si_sdr"], name) for name, row in untouched.items())
     average = sum(value for value, _ in values) / len(values)
     above = sum(value > 20 for value, _ in values)

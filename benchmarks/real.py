@@ -1,7 +1,7 @@
-"""`python -m benchmarks.real FOLDER`: DNSMOS of real recordings, of which nobody has a clean version.
+"""`python -m benchmarks.real FOLDER`: DNSMOS of real recordings, which have no clean version.
 
-Each recording is cut into pieces as long as DNSMOS looks at; the pieces of one recording are much alike, so that the
-standard errors are too small. DNSMOS is high where speech was removed with the noise: read it beside `make bench-hard`.
+Each recording is cut into pieces of DNSMOS's length. The pieces of a recording are similar, so the standard errors are
+too small. DNSMOS is high even if speech was removed with the noise; compare it with `make bench-hard`.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def cut(recordings: Path, before: Path, after: Path) -> None:
-    """Write the pieces of every recording as they are, and without noise; each recording is denoised whole."""
+    """Write the pieces of each recording before and after; each recording is processed as a whole."""
     for folder in (before, after):
         folder.mkdir()
     for path in sorted(recordings.iterdir()):
@@ -46,7 +46,7 @@ def cut(recordings: Path, before: Path, after: Path) -> None:
 
 
 def print_table(scores: dict[str, Rows]) -> None:
-    """Print means with their standard errors, and the distance to the untouched recordings."""
+    """Print means with their standard errors, and the difference to the untouched recordings."""
     print(f"\n{len(scores['none'])} pieces of {PIECE_S} s; means and standard errors")
     print(f"{'':8}" + "".join(f"{metric:>16}" for metric in SHOWN))
     for name, rows in scores.items():

@@ -1,20 +1,20 @@
-"""Figures, as lines that can be read and compared."""
+"""Prints figures as lines that can be read and compared."""
 
 import os
 from collections.abc import Sequence
 
 
 def line(what: str, figure: str) -> None:
-    """Print one result, with what else the machine did in the minute before."""
+    """Print one result, with the machine's load in the minute before."""
     print(f"{what:<66} {figure}  [load {os.getloadavg()[0]:.1f}]", flush=True)
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Return the value that so many per cent of the others do not pass, NaN of none."""
+    """Return a percentile of the values; NaN if there are none."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] if ordered else float("nan")
 
 
 def late(took_s: Sequence[float]) -> str:
-    """Return how late something came, half of the time and nearly always."""
+    """Return median and 99th percentile of delays, as text."""
     return f"p50 {percentile(took_s, 50) * 1000:.1f} ms, p99 {percentile(took_s, 99) * 1000:.1f} ms"

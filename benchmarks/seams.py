@@ -1,4 +1,4 @@
-"""`make bench-seams`: ten minutes in other windows, and clicks at the joints."""
+"""`make bench-seams`: ten minutes with other window positions, and clicks at the joints."""
 
 import argparse
 import tempfile
@@ -16,14 +16,14 @@ from munsit_denoise.treatment import Treatment
 
 Waveform = NDArray[np.float32]
 SECONDS = 600
-SHIFTS_S = (4, 8, 12)  # whole frames of the model: the windows begin elsewhere, the frames do not
-RIM_S = 4  # the recording's own ends differ, and are left out
+SHIFTS_S = (4, 8, 12)  # whole frames of the model: the windows start elsewhere, the frames do not
+RIM_S = 4  # the recording's own ends differ and do not count
 NEAR = RATE_HZ // 200  # samples around a joint: 5 ms
-PLANTED = 0.01  # of full scale: the click that the detector must find
+PLANTED = 0.01  # of full scale: a click that the detector must find
 
 
 def main() -> None:
-    """Print the difference between window grids and the clicks found."""
+    """Print the difference between window positions, and the number of clicks."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.seams", description=__doc__)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--precision", default="auto", help="of the model's products: auto, float32 or bfloat16")
@@ -64,7 +64,7 @@ def clicks(samples: Waveform, positions: NDArray[np.int64]) -> int:
 
 
 def roughness(samples: Waveform, position: int) -> float:
-    """Return how far the second difference at a place stands out from the 5 ms on either side."""
+    """Return how much the second difference at a position exceeds that of the 5 ms on either side."""
     bends = np.abs(np.diff(samples[position - NEAR : position + NEAR], 2))
     centre = bends[NEAR - 4 : NEAR + 3].max()
     return float(centre / (np.median(bends) + 1e-5))

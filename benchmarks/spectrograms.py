@@ -1,6 +1,6 @@
 """`make spectrograms`: pictures of recordings before and after, for the model card.
 
-Runs in the environment of the peers, which has matplotlib; OURS is a folder that `benchmarks.quality --keep` wrote.
+Runs in the environment of the peers, which has matplotlib. OURS is a folder written by `benchmarks.quality --keep`.
 """
 
 import argparse
@@ -16,11 +16,11 @@ from scipy.signal import stft
 mpl.use("Agg")
 RANGE_DB = 80
 WINDOW_S = 0.032
-COLOURS = 64  # a quarter of the size, no difference to the eye
+COLOURS = 64  # a quarter of the size, without a visible difference
 
 
 def main() -> None:
-    """Draw noisy, enhanced and clean side by side, a row a recording."""
+    """Draw noisy, enhanced and clean side by side, one row for each recording."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.spectrograms", description=__doc__)
     parser.add_argument("pairs", type=Path)
     parser.add_argument("ours", type=Path)
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def draw(axis: plt.Axes, path: Path) -> None:
-    """Draw one recording, loudest part white."""
+    """Draw one recording, with the loudest part in white."""
     x, rate_hz = soundfile.read(path)
     frequency_hz, time_s, spectrum = stft(x, rate_hz, nperseg=round(rate_hz * WINDOW_S))
     level_db = 20 * np.log10(np.abs(spectrum) + 1e-9)

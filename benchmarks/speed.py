@@ -1,4 +1,4 @@
-"""`make bench-speed`: seconds of audio a second of wall time, beside DeepFilterNet3 in the same run; peak memory."""
+"""`make bench-speed`: seconds of sound per second, next to DeepFilterNet3 in the same run; peak memory."""
 
 import argparse
 import json
@@ -51,7 +51,7 @@ run(len(x) // rate)
 print(len(x) / rate / (time.perf_counter() - started))
 """
 
-WIDE = ((48_000, 2), (192_000, 2), (48_000, 6), (48_000, 8), (192_000, 8), (24_000, 64))  # the last two: all allowed
+WIDE = ((48_000, 2), (192_000, 2), (48_000, 6), (48_000, 8), (192_000, 8), (24_000, 64))  # the last two: the largest
 WIDE_S = 20
 WIDE_PROGRAM = """
 import re, sys, numpy
@@ -93,7 +93,7 @@ def main() -> None:
 
 @contextmanager
 def busy_cores() -> Iterator[None]:
-    """Keep each core busy with something else while the block lasts."""
+    """Keep all cores busy with other work during the block."""
     cores = range(os.cpu_count() or 1)
     programs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in cores]
     try:
@@ -105,18 +105,18 @@ def busy_cores() -> Iterator[None]:
 
 
 def wide_mib(rate_hz: int, channels: int) -> int:
-    """Return the peak memory of a process that denoises so many channels at such a rate, MiB."""
+    """Return the peak memory of a process that denoises this rate and number of channels, in MiB."""
     command = [sys.executable, "-c", WIDE_PROGRAM, str(rate_hz), str(channels), str(WIDE_S)]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def speed_table(arguments: argparse.Namespace, speech: Path, longer: Path) -> None:
-    """Print medians over rounds in which every row has its turn: the machine's pace changes within minutes."""
+    """Print medians over rounds with all rows, because the machine's speed changes within minutes."""
     peer = "DeepFilterNet3, native, 1 thread"
     measures: dict[str, Callable[[], float]] = {peer: partial(peer_speed, arguments, speech)}
     with ExitStack() as stack:
         for threads in (1, 2):
-            with on_cores(threads):  # the decoder and the encoder too: a thread is no more than a core
+            with on_cores(threads):  # decoder and encoder too: a thread never uses more than a core
                 server = stack.enter_context(serving(threads=threads, precision=arguments.precision))
             client = stack.enter_context(server.client())
             denoise(client, speech)  # the first job of a server is slower
@@ -149,7 +149,7 @@ def write_speech(source: Path, target: Path, seconds: int) -> Path:
 
 
 def peer_speed(arguments: argparse.Namespace, speech: Path) -> float:
-    """Return DeepFilterNet3's speed by its own runner, file reading and model loading left out."""
+    """Return DeepFilterNet3's speed with its own runner, without reading files and loading the model."""
     script = arguments.shared / "bench" / "run_peer.py"
     command = [arguments.peers, script, "--json", "--threads", "1", "dfn3", speech, speech.with_name("peer.wav")]
     with on_cores(1):
@@ -158,7 +158,7 @@ def peer_speed(arguments: argparse.Namespace, speech: Path) -> float:
 
 
 def enhancer_speed(speech: Path, threads: int, precision: str) -> float:
-    """Return the enhancer's speed alone, in a process of its own."""
+    """Return the speed of the enhancer alone, in its own process."""
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
     command = [sys.executable, "-c", ENHANCER, str(speech), str(threads), precision]
     with on_cores(threads):
@@ -167,7 +167,7 @@ def enhancer_speed(speech: Path, threads: int, precision: str) -> float:
 
 
 def loading_s() -> float:
-    """Return how long a process with torch in it takes to have the model ready, seconds."""
+    """Return how long a process with PyTorch takes to load the model, in seconds."""
     return float(subprocess.run([sys.executable, "-c", LOADING], check=True, capture_output=True, text=True).stdout)
 
 
@@ -179,7 +179,7 @@ def job_speed(client: httpx.Client, speech: Path, seconds: int) -> float:
 
 
 def memory_table(speech: Path, folder: Path) -> None:
-    """Print the server's peak memory after a short, a long and a very long file, each in a fresh server."""
+    """Print the server's peak memory after a short, a long and a very long file, each with a new server."""
     print("\npeak resident memory of the server process")
     with serving() as server:
         print(f"{'idle':10}{resident_mib(server.pid):8.0f} MiB")

@@ -1,4 +1,4 @@
-"""Thousands of listeners: who misses the end, how late it comes, what each costs, and what others notice."""
+"""Thousands of listeners: missed ends, delays, cost of each, and the effect on other requests."""
 
 import re
 import sqlite3
@@ -14,21 +14,21 @@ from benchmarks.clients import Call, Heard, clients, listen, probe, silent, toge
 from benchmarks.harness import Served, resident_mib, serving, serving_bare
 from benchmarks.report import late, line, percentile
 
-CLIENTS = 2  # processes that listen
+CLIENTS = 2  # listening processes
 REPLAYS = 500
 SILENT = 100
 IDLE = 2000
-PAUSE_S = 0.05  # between two questions of somebody who looks at the history meanwhile
+PAUSE_S = 0.05  # between two requests for the history by another client
 
 
 def bench_memory(waiting: Path) -> None:
-    """What a listener costs in memory while nothing happens."""
+    """Measure the memory of a listener while nothing happens."""
     for name, serve in (("ours", serving(threads=1)), ("bare", serving_bare())):
-        with clients(1) as pool, serve as server:  # the server's end is that of its listeners
+        with clients(1) as pool, serve as server:  # the server's end closes the listeners
             calls = [bare_call()] * IDLE
             if server.key:
                 upload(server, waiting)
-                calls = [progress(server, upload(server, waiting))] * IDLE  # this one waits for the first
+                calls = [progress(server, upload(server, waiting))] * IDLE  # it waits for the first job
             time.sleep(5)
             before = resident_mib(server.pid)
             listening = pool.submit(listen, server.address, calls)
@@ -41,7 +41,7 @@ def bench_memory(waiting: Path) -> None:
 
 
 def bench_fan_out(speech: Path, listeners: int, jobs: int, silent_ones: int = 0) -> None:
-    """Many listeners on jobs that run; a page of the history, and a sign of life, meanwhile."""
+    """Measure many listeners on running jobs, with a page of the history and a health check meanwhile."""
     with serving(threads=1, job_concurrency=jobs) as server, clients(CLIENTS + 2) as pool:
         ids = [upload(server, speech) for _ in range(jobs)]
         calls = [progress(server, ids[n % jobs]) for n in range(listeners)]
@@ -69,7 +69,7 @@ def bench_fan_out(speech: Path, listeners: int, jobs: int, silent_ones: int = 0)
 
 
 def bench_bare_fan_out(listeners: int) -> None:
-    """The same of a bare route, all on one bell."""
+    """Measure the same with a bare route, where all listeners share a bell."""
     with serving_bare() as server, clients(CLIENTS) as pool:
         parts = [[bare_call()] * len(range(n, listeners, CLIENTS)) for n in range(CLIENTS)]
         listening = [pool.submit(listen, server.address, part) for part in parts]
@@ -82,7 +82,7 @@ def bench_bare_fan_out(listeners: int) -> None:
 
 
 def bench_replays(short: Path) -> None:
-    """Many streams of a job that has ended, all at once."""
+    """Open many streams of an ended job at the same time."""
     with serving(threads=1) as server, serving_bare() as bare, clients(1) as pool:
         job_id = upload(server, short)
         pool.submit(listen, server.address, [progress(server, job_id)]).result()
@@ -90,7 +90,7 @@ def bench_replays(short: Path) -> None:
             ("ours", server.address, progress(server, job_id)),
             ("bare", bare.address, ("/replay", {})),
         ):
-            for _ in range(3):  # a warm server; the last counts
+            for _ in range(3):  # the server must be warm; the last round counts
                 heard = pool.submit(listen, address, [call] * REPLAYS).result()
             assert all(len(one.frames) == 1 and one.closed_s for one in heard)
             first = min(one.connected_s for one in heard)
@@ -115,7 +115,7 @@ def _report(name: str, heard: Sequence[Heard], ends: dict[str, float]) -> None:
 
 
 def _lateness(heard: Sequence[Heard]) -> list[float]:
-    """Return how long after the first listener each got each event, what it was greeted with aside."""
+    """Return how long after the first listener each one received each event, without its first."""
     first: dict[tuple[str, bytes], float] = {}
     for one in heard:
         for when, frame in one.frames[1:]:
@@ -134,7 +134,7 @@ def _falls(one: Heard) -> bool:
 
 
 def _ends(server: Served) -> dict[str, float]:
-    """Return when each job ended, by its record's own clock, which is read just before the commit."""
+    """Return when each job ended by its record, whose time is read just before the commit."""
     with sqlite3.connect(server.data_dir / "denoise.db") as database:
         rows: list[Any] = database.execute("SELECT id, updated_at FROM denoise_records").fetchall()
     return {f"/api/v1/denoise/{job_id}/progress": updated_us / 1e6 for job_id, updated_us in rows}

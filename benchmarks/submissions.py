@@ -1,4 +1,4 @@
-"""What a submission costs, plain and with what a client may ask for besides."""
+"""The cost of a submission, without and with optional features."""
 
 import itertools
 import subprocess
@@ -13,7 +13,7 @@ from benchmarks.harness import serving
 from benchmarks.report import line, percentile
 
 TURNS = 100  # of each kind, one after the other
-SIZES_S = (1, 20)  # of the recordings that are submitted
+SIZES_S = (1, 20)  # durations of the submitted recordings
 Extras = Callable[[], tuple[dict[str, str], dict[str, str]]]  # headers, and fields of the form
 KINDS: dict[str, Extras] = {
     "plain": lambda: ({}, {}),
@@ -23,7 +23,7 @@ KINDS: dict[str, Extras] = {
 
 
 def bench_submissions(folder: Path, blocker: Path) -> None:
-    """Submit in turns, plain and otherwise, while one long job keeps the others waiting."""
+    """Submit without and with each feature in turn, while a long job keeps the others waiting."""
     limits = {"max_pending_jobs": 0, "max_pending_jobs_per_user": 0, "max_result_mb_per_user": 0}
     for seconds in SIZES_S:
         source = folder / f"{seconds}.wav"
@@ -47,7 +47,7 @@ def bench_submissions(folder: Path, blocker: Path) -> None:
 
 
 def _rotated(turn: int) -> list[str]:
-    """Return the kinds in another order each time: what comes later shall not always be the same one."""
+    """Return the kinds in a different order each time, so that none is always the last."""
     kinds = list(KINDS)
     start = turn % len(kinds)
     return kinds[start:] + kinds[:start]

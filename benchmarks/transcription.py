@@ -1,8 +1,8 @@
-"""`python -m benchmarks.transcription`: what noise removal does to a recogniser's word errors, at several strengths.
+"""`python -m benchmarks.transcription`: the effect of noise removal on a recogniser's word errors, by strength.
 
-The English recordings of the development pairs are mixed anew with the pairs' other noises at fixed ratios. An error is
-a word that differs from what the same recogniser writes down of the clean recording, so that its own mistakes do not
-count. See `benchmarks.listen` for the recogniser.
+The English recordings of the development pairs are mixed with the pairs' other noises at fixed ratios. An error is a
+word that differs from the same recogniser's transcript of the clean recording, so its own errors do not count. See
+`benchmarks.listen` for the recogniser.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from training.data.corpus import Waveform
 from training.mix.signals import active_rms, unit
 
 SNRS_DB = (0, 5, 10)
-LONGEST_S = 27  # a recogniser's window is 30 s long: recordings are joined up to there
+LONGEST_S = 27  # a recogniser's window is 30 s long: recordings are concatenated up to this
 PAUSE_S = 0.5
 LEVEL = 0.05
 FLOOR_DB = -12.0
@@ -38,7 +38,7 @@ NONE, CLEAN = "none", "clean"
 
 
 def main() -> None:
-    """Mix, denoise, listen, and print the table."""
+    """Mix, denoise, transcribe, and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.transcription", description=__doc__)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--peers", default=".venv-bench/bin/python", help="Python with the peers and the recogniser")
@@ -73,7 +73,7 @@ def mixtures(material: Material) -> dict[str, Waveform]:
 
 
 def groups(recordings: list[Waveform]) -> list[list[Waveform]]:
-    """Return the recordings, equally loud and with a pause behind each, in groups of LONGEST_S at most."""
+    """Return the recordings, equally loud and each followed by a pause, in groups of at most LONGEST_S."""
     out: list[list[Waveform]] = [[]]
     pause = np.zeros(int(PAUSE_S * SAMPLE_RATE_HZ), np.float32)
     for x in recordings:
@@ -85,12 +85,12 @@ def groups(recordings: list[Waveform]) -> list[list[Waveform]]:
 
 
 def at_strength(strength: float) -> Callable[[Waveform], Waveform]:
-    """Return the treatment that removes a share of the noise."""
+    """Return the treatment that removes this share of the noise."""
     return lambda x: enhance(x, SAMPLE_RATE_HZ, strength)
 
 
 def down_to_floor(x: Waveform) -> Waveform:
-    """Return x without noise, in which nothing was lowered by more than FLOOR_DB."""
+    """Return x without noise, with no bin attenuated by more than FLOOR_DB."""
     stft, samples = Stft(), len(x) // HOP_LENGTH * HOP_LENGTH
     noisy, clean = (stft.analyse(torch.from_numpy(y[:samples])[None]) for y in (x, enhance(x, SAMPLE_RATE_HZ)))
     filtered = clean + noisy * lacking(noisy, clean, 10 ** (FLOOR_DB / 20))
@@ -118,7 +118,7 @@ def write(folder: Path, recordings: dict[str, Waveform]) -> None:
 
 
 def listened(arguments: argparse.Namespace, folder: Path) -> dict[str, dict[str, str]]:
-    """Return what the recogniser heard, by treatment and file."""
+    """Return the transcripts, by treatment and file."""
     out = {}
     for treated in sorted(path for path in folder.iterdir() if path.is_dir()):
         with tempfile.NamedTemporaryFile(suffix=".json") as table:
@@ -129,7 +129,7 @@ def listened(arguments: argparse.Namespace, folder: Path) -> dict[str, dict[str,
 
 
 def counted(heard: dict[str, dict[str, str]]) -> dict[str, dict[str, dict[str, float]]]:
-    """Return, by treatment and ratio, the errors in per cent of the words and how far they are from no treatment."""
+    """Return, by treatment and ratio, the word errors in per cent and their difference to no treatment."""
     out: dict[str, dict[str, dict[str, float]]] = {}
     for treatment, of in heard.items():
         conditions = [CLEAN, *map(str, reversed(SNRS_DB)), "noisy"]
@@ -154,7 +154,7 @@ def errors(untreated: dict[str, str], treated: dict[str, str], condition: str) -
 
 
 def fits(name: str, condition: str) -> bool:
-    """Say whether a recording is of a condition; `noisy` are all but the clean ones."""
+    """Return whether a recording belongs to a condition; `noisy` includes all but the clean ones."""
     clean = name.endswith(f"_{CLEAN}.wav")
     return not clean if condition == "noisy" else name.endswith(f"_{condition}.wav")
 

@@ -1,7 +1,7 @@
-"""Voices made by rule: a row of harmonics through the resonances of a throat, and real ones drawn out or shouted.
+"""Computed voices: harmonics through the formants of a vocal tract; and real voices, stretched or shouted.
 
-All are [samples] at the model's rate. The vowels' resonances are those of Peterson and Barney, "Control methods used
-in a study of the vowels" (1952); a sound is drawn out by a phase vocoder (Flanagan and Golden, 1966).
+All are [samples] at the model's rate. The formants of vowels are those of Peterson and Barney, "Control methods used in
+a study of the vowels" (1952); sounds are stretched by a phase vocoder (Flanagan and Golden, 1966).
 """
 
 import numpy as np
@@ -20,17 +20,17 @@ VOWELS_HZ = {
     "e": (530, 1840, 2480, 3500),
     "o": (570, 840, 2410, 3400),
 }
-BACK_HZ = (1_050, 1_700, 2_700, 3_600)  # where friction far back in the throat is loud
-BANDWIDTH = 0.09  # of a resonance, as a share of its frequency
+BACK_HZ = (1_050, 1_700, 2_700, 3_600)  # resonances of pharyngeal friction
+BANDWIDTH = 0.09  # of a resonance, relative to its frequency
 TOP_HZ = 11_000.0
-CONTROL = 240  # samples, 5 ms: how often the harmonics' gains are set
-BREATH = 0.004  # beside the voice
+CONTROL = 240  # samples, 5 ms: interval of the harmonics' gains
+BREATH = 0.004  # relative to the voice
 EDGE_S = 0.03
 N_FFT, HOP = 2_048, 512  # of the phase vocoder
 
 
 def vowel(rng: Rng, name: str, pitch_hz: Curve) -> Waveform:
-    """Return a vowel at a pitch [samples] that may move."""
+    """Return a vowel with a pitch [samples] that may vary."""
     phase = np.cumsum(pitch_hz) / SAMPLE_RATE_HZ
     places = np.arange(0, len(pitch_hz) + CONTROL, CONTROL)
     at_places = np.interp(places, np.arange(len(pitch_hz)), pitch_hz)
@@ -44,17 +44,17 @@ def vowel(rng: Rng, name: str, pitch_hz: Curve) -> Waveform:
 
 
 def friction(rng: Rng, seconds: float) -> Waveform:
-    """Return a fricative as Arabic has them far back in the throat."""
+    """Return a pharyngeal fricative, as in Arabic."""
     samples = int(seconds * SAMPLE_RATE_HZ)
     frequency_hz = scipy.fft.rfftfreq(samples, 1 / SAMPLE_RATE_HZ)
-    wander = np.exp(rng.normal(0, 0.06))  # no two throats are alike
+    wander = np.exp(rng.normal(0, 0.06))  # a different vocal tract each time
     gain = resonance(frequency_hz, tuple(wander * f for f in BACK_HZ)) * (frequency_hz > 300)
     out = scipy.fft.irfft(scipy.fft.rfft(rng.standard_normal(samples)) * gain, samples)
     return faded(np.asarray(out / np.abs(out).max(), np.float32))
 
 
 def burst(rng: Rng) -> Waveform:
-    """Return the burst of a p, t or k, and the breath after it."""
+    """Return the burst of a p, t or k, and the aspiration after it."""
     t = np.arange(int(0.05 * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
     envelope = np.exp(-t / 0.003) + 0.08 * np.exp(-t / 0.03)
     centre_hz = rng.choice([900.0, 1_900.0, 3_800.0])
@@ -65,7 +65,7 @@ def burst(rng: Rng) -> Waveform:
 
 
 def resonance(frequency_hz: Curve, formants_hz: tuple[float, ...]) -> Curve:
-    """Return the gain of a throat at each frequency."""
+    """Return the gain of a vocal tract at each frequency."""
     gain = np.ones_like(frequency_hz)
     for formant_hz in formants_hz:
         ratio = frequency_hz / formant_hz
@@ -74,14 +74,14 @@ def resonance(frequency_hz: Curve, formants_hz: tuple[float, ...]) -> Curve:
 
 
 def sung_hz(rng: Rng, pitch_hz: float, seconds: float) -> Curve:
-    """Return the pitch of a sung note: reached from below, with a vibrato that grows."""
+    """Return the pitch of a sung note: approached from below, with a growing vibrato."""
     t = np.arange(int(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
     vibrato = 0.012 * np.minimum(t / 0.4, 1) * np.sin(2 * np.pi * rng.uniform(5, 6.5) * t)
     return np.asarray(pitch_hz * (1 + vibrato - 0.06 * np.exp(-t / 0.05)))
 
 
 def drawn_out(x: Waveform, times: float) -> Waveform:
-    """Return x so many times as long, at the same pitch."""
+    """Return x stretched by this factor, at the same pitch."""
     window = np.hanning(N_FFT)
     padded = np.pad(x, (N_FFT, N_FFT))
     spectra = scipy.fft.rfft(np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP] * window)
@@ -99,11 +99,11 @@ def drawn_out(x: Waveform, times: float) -> Waveform:
         out[number * HOP : number * HOP + N_FFT] += frame
     start = int(N_FFT * times)
     out = out[start : start + int(len(x) * times)]
-    return np.asarray(out / 1.5, np.float32)  # windows squared add up to 1.5 at this hop
+    return np.asarray(out / 1.5, np.float32)  # squared windows add up to 1.5 at this hop
 
 
 def shouted(x: Waveform) -> Waveform:
-    """Return x as if it was shouted: brighter, and at the limit of what carries it."""
+    """Return x as if it was shouted: brighter, and limited."""
     frequency_hz = scipy.fft.rfftfreq(len(x), 1 / SAMPLE_RATE_HZ)
     tilt = np.clip(frequency_hz / 500, 0.5, 4)
     bright = scipy.fft.irfft(scipy.fft.rfft(x) * tilt, len(x))
@@ -111,6 +111,6 @@ def shouted(x: Waveform) -> Waveform:
 
 
 def faded(x: Waveform) -> Waveform:
-    """Return x with a soft beginning and end."""
+    """Return x faded in and out."""
     ramp = np.minimum(1, np.arange(len(x)) / (EDGE_S * SAMPLE_RATE_HZ))
     return np.asarray(x * ramp * ramp[::-1], np.float32)

@@ -1,4 +1,4 @@
-"""Word errors: how many words must be changed, left out or put in to come from one text to another."""
+"""Word errors: the number of words that must be substituted, deleted or inserted to turn one text into another."""
 
 import re
 import unicodedata
@@ -13,7 +13,7 @@ def words(text: str) -> list[str]:
 
 
 def word_errors(reference: list[str], heard: list[str]) -> int:
-    """Return the least number of changes (V. Levenshtein, 1966)."""
+    """Return the smallest number of edits (V. Levenshtein, 1966)."""
     row = np.arange(len(heard) + 1)
     for word in reference:
         diagonal = row[:-1] + np.array([word != other for other in heard], int)

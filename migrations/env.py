@@ -1,4 +1,4 @@
-"""Alembic's entry: uses the connection it is handed, or opens the database of the settings."""
+"""Alembic's environment: uses the given connection, or opens the database of the settings."""
 
 from alembic import context
 from sqlalchemy import Connection, create_engine
@@ -9,7 +9,7 @@ from munsit_denoise.settings import read_settings
 
 
 def is_ours(_: object, name: str | None, kind: str, *__: object) -> bool:
-    """Leave out what the queue's package keeps in the same database."""
+    """Ignore tables of the queue's package in the same database."""
     return not (kind == "table" and (name or "").startswith("procrastinate_"))
 
 

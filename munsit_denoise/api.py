@@ -132,9 +132,9 @@ def enhance_file(
 ) -> tuple[str, ...]:
     """Write a recording or video without its noise, and return sentences about what the result lacks, mostly none.
 
-    The target's extension says its format. `loudness` in LUFS brings the result to that level, `track` is which of
-    the file's audio tracks is taken. The target appears whole or not at all. Not for use inside an event loop: call
-    it in a thread there. Raises DenoiseError with a sentence, FileExistsError, OSError, ValueError.
+    The target's extension determines its format. `loudness` is the integrated loudness of the result in LUFS, `track`
+    the number of the audio track. The target appears complete or not at all. In a program with an event loop, call it
+    in a thread. Raises DenoiseError with a sentence, FileExistsError, OSError, ValueError.
 
     >>> import munsit_denoise
     >>> munsit_denoise.enhance_file("noisy.wav", "clean.flac", loudness=-16)

@@ -2,20 +2,20 @@
 
 DenoiseError
 ├── InvalidKey               the API key is missing or unknown
-├── WrongScope               the key may not do this
-├── JobNotFound              no such job, or somebody else's
-├── UploadNotFound           no such upload, or somebody else's
+├── WrongScope               the key's scope does not allow this
+├── JobNotFound              no such job of this user
+├── UploadNotFound           no such upload of this user
 ├── NotFound                 no such delivery, user or key
-├── AlreadyThere             a name is taken
-├── Gone                     it was there, and is not any more
+├── AlreadyThere             the name is in use
+├── Gone                     the file was deleted
 ├── NotSubtractable          original and result cannot be subtracted
 ├── InsufficientBalance      the user's minutes do not cover the job
-├── WrongOffset              a part of an upload does not begin where the upload stands
+├── WrongOffset              a part of an upload does not start at the upload's offset
 ├── UploadInUse              another request works on the same upload
-├── UploadOverrun            more came in than an upload was announced with
-├── KeyReused                an idempotency key came with another request
+├── UploadOverrun            the body exceeds the announced length of the upload
+├── KeyReused                an idempotency key was used for another request
 ├── KeyInUse                 the first request of an idempotency key is still being received
-├── InvalidPage              offset or limit is no number that makes sense
+├── InvalidPage              offset or limit is invalid
 ├── InvalidUpload            the request cannot become a job; the message says why
 │   ├── MissingFile
 │   ├── FileTooLarge
@@ -39,7 +39,7 @@ DenoiseError
 │   ├── OutOfResources       no descriptor, no memory, no process
 │   └── ShuttingDown
 ├── ProcessingFailed         the job ends; its message is the record's error
-└── Interrupted              the attempt was cut off, which says nothing of the file
+└── Interrupted              the attempt was interrupted, which says nothing about the file
 """
 
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class Quota:
 
 
 class DenoiseError(Exception):
-    """The base of all errors; alone, a bug of the server. The message is a sentence for people."""
+    """The base of all errors; by itself, a bug of the server. The message is a sentence for users."""
 
     message = "The server failed on this request. Please report it with the X-Request-ID of this answer."
     retry_after_s: int | None = None  # when the same request may succeed; None if never
@@ -324,7 +324,7 @@ class ProcessingFailed(DenoiseError):
 
 
 class Interrupted(DenoiseError):
-    """The attempt was cut off, which says nothing about the file; another attempt may succeed."""
+    """The attempt was interrupted, which says nothing about the file; another attempt may succeed."""
 
     message = "The processing was interrupted. Please send the file again."
     retry_after_s = 10

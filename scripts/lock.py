@@ -1,6 +1,6 @@
-"""Resolve pyproject.toml into two lock files with hashes: everything, and PyTorch with its CUDA packages.
+"""Resolve pyproject.toml into two lock files with hashes: one for PyTorch with its CUDA packages, one for the rest.
 
-They hold for Python 3.11 to 3.13: what one of these alone needs carries a marker.
+They are for Python 3.11 to 3.13; packages for only some of these have a marker.
 """
 
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 
 TORCH = re.compile(r"(torch|torchaudio|triton|nvidia-|cuda-)")
 VERSIONS = ["--universal", "--python-version", "3.11", "--fork-strategy", "fewest"]
-EXTRAS = ["--extra", "cluster", "--extra", "dev"]  # not `best`: no wheel of its package is there for every machine
+EXTRAS = ["--extra", "cluster", "--extra", "dev"]  # not `best`: its package has no wheel for some machines
 OPTIONS = ["--generate-hashes", "--no-emit-index-url", "--no-header", "--no-annotate", "-q"]
 
 

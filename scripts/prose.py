@@ -1,6 +1,6 @@
-"""Check the prose of README, documents and docstrings: proselint, and the house's own words in scripts/style.json.
+"""Check the prose of documents and docstrings with proselint, and with the words in scripts/style.json.
 
-`python scripts/prose.py [FILE...]` prints a line for each finding and fails where there is one.
+`python scripts/prose.py [FILE...]` prints a line for each finding, and fails if there are any.
 """
 
 import ast
@@ -21,12 +21,12 @@ STYLE: dict[str, Any] = json.loads(Path(__file__).with_name("style.json").read_t
 HOUSE = [(re.compile(rf"\b(?:{word})(?!\w)", re.IGNORECASE), advice) for word, advice in STYLE["words"].items()]
 CODE = re.compile(r"^(```|~~~).*?^\1[ ]*$|^<!--.*?-->|`[^`\n]*`|\]\([^)\s]*\)|https?://\S+", re.DOTALL | re.MULTILINE)
 OTHER_LANGUAGES = (".ar.md",)
-NOT_READ = ("training/", ".github/")  # a diary of figures; forms
-PARTS = ("munsit_denoise", "clients/python")  # whose docstrings are read
+NOT_READ = ("training/", ".github/")  # figures of experiments; forms
+PARTS = ("munsit_denoise", "clients/python")  # packages whose docstrings are checked
 
 
 def documents() -> list[Path]:
-    """Return what is read: the documents in English, and every module of the packages."""
+    """Return the English documents, and all modules of the packages."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md", *(f"{part}/*.py" for part in PARTS)],
         cwd=ROOT, check=True, capture_output=True, text=True,
@@ -38,7 +38,7 @@ def documents() -> list[Path]:
 
 
 def prose_of(path: Path) -> str:
-    """Return what a file says to people, each word on its own line of the file; code becomes a word without sense."""
+    """Return the prose of a file with unchanged line numbers; code is replaced by a placeholder."""
     text = path.read_text("utf-8")
     if path.suffix == ".py":
         text = _docstrings(text)
@@ -64,7 +64,7 @@ def _docstrings(source: str) -> str:
 
 
 def findings(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield line and sentence of what should be said otherwise."""
+    """Yield line and message of each finding."""
     text = prose_of(path)
     for result in LintFile(path.name, text).lint(STYLE["proselint"]):
         yield result.pos[0], result.check_result.message
@@ -77,7 +77,7 @@ def findings(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _long_sentences(text: str) -> Iterator[tuple[int, str]]:
-    """Yield what is too long in paragraphs; lists and tables may be."""
+    """Yield sentences of paragraphs that are too long; those in lists and tables may be."""
     for paragraph in re.finditer(r"(?:^(?![|#]|[-*] |\d+\. )\S.*\n?)+", text, re.MULTILINE):
         for sentence in re.split(r"(?<=[.!?:;])\s+", paragraph[0]):
             if (words := len(sentence.split())) > STYLE["longest_sentence_words"]:
@@ -86,7 +86,7 @@ def _long_sentences(text: str) -> Iterator[tuple[int, str]]:
 
 
 def main() -> int:
-    """Print every finding; return whether there is one."""
+    """Print all findings; return whether there are any."""
     CheckRegistry().register_many(__register__)
     paths = [Path(name) for name in sys.argv[1:]] or documents()
     told = [f"{path.resolve().relative_to(ROOT)}:{line}: {text}" for path in paths for line, text in findings(path)]

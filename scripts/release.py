@@ -1,6 +1,6 @@
-"""Build what a release consists of in dist/: wheel, source archive, SBOM (CycloneDX 1.6) and checksums.
+"""Build the files of a release in dist/: wheel, source archive, SBOM (CycloneDX 1.6) and checksums.
 
-The SBOM lists the locked packages with their hashes; the checksums are checked by `sha256sum -c SHA256SUMS`.
+The SBOM lists the locked packages with their hashes; check the checksums with `sha256sum -c SHA256SUMS`.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ def packages(lock: str) -> Iterator[dict[str, Any]]:
 
 
 def _licence(name: str) -> dict[str, Any]:
-    """Return the licence that an installed package states, where it states one."""
+    """Return the licence that an installed package declares, if any."""
     try:
         stated = metadata.metadata(name)
     except metadata.PackageNotFoundError:
@@ -53,7 +53,7 @@ def _licence(name: str) -> dict[str, Any]:
 
 
 def bill_of_materials(project: dict[str, Any]) -> dict[str, Any]:
-    """Return the SBOM of the project and everything that is locked."""
+    """Return the SBOM of the project and all locked packages."""
     components = [one for lock in LOCKS for one in packages((ROOT / lock).read_text("utf-8"))]
     name, version = project["name"], project["version"]
     return {
@@ -78,7 +78,7 @@ def bill_of_materials(project: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_version(version: str) -> None:
-    """See to it that package and changelog name the version. Exits with a sentence."""
+    """Check that package and changelog have the same version. Exits with a message otherwise."""
     said = re.search(r'^__version__ = "(.+)"$', (ROOT / "munsit_denoise/__init__.py").read_text(), re.MULTILINE)
     if said is None or said[1] != version:
         sys.exit(f"pyproject.toml says {version}, munsit_denoise/__init__.py another version. Make them the same.")
@@ -89,7 +89,7 @@ def check_version(version: str) -> None:
 
 
 def main() -> None:
-    """Write dist/ anew."""
+    """Write dist/ again."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     check_version(project["version"])
     target = ROOT / "dist"

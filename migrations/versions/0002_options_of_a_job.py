@@ -12,7 +12,7 @@ depends_on = None
 
 
 def added() -> list[sa.Column[Any]]:
-    """Return the new columns, which belong to the table that they are first added to."""
+    """Return the new columns, which belong to the first table that they are added to."""
     return [
         sa.Column("extension", sa.String(length=8), nullable=True),
         sa.Column("strength", sa.Float(), nullable=False, server_default="1"),

@@ -14,7 +14,7 @@ CHECKS = {"percent": "percent >= 0 AND percent <= 100", "audio_track": "audio_tr
 
 
 def added() -> list[sa.Column[Any]]:
-    """Return the new columns, which belong to the table that they are first added to."""
+    """Return the new columns, which belong to the first table that they are added to."""
     return [
         sa.Column("audio_track", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("webhook_url", sa.Text(), nullable=True),

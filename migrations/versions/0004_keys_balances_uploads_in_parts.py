@@ -14,7 +14,7 @@ REMOVED = sa.text("removed_at IS NOT NULL")
 
 
 def of_records() -> list[sa.Column[Any]]:
-    """Return the new columns of the records, which belong to the table that they are first added to."""
+    """Return the new columns of records, which belong to the first table that they are added to."""
     return [
         sa.Column("webhook_base", sa.Text(), nullable=True),
         sa.Column("tiles_key", sa.Text(), nullable=True),
@@ -35,7 +35,7 @@ def of_keys() -> list[sa.Column[Any]]:
 
 
 def upgrade() -> None:
-    drop_deliveries()  # nothing could ask for one yet
+    drop_deliveries()  # nothing could request a delivery yet
     with op.batch_alter_table("denoise_records", schema=None) as batch_op:
         for column in of_records():
             batch_op.add_column(column)

@@ -31,7 +31,7 @@ AS $$ SELECT (strpos(lower(whole COLLATE "und-x-icu"), part) > 0)::integer $$
 
 
 def run(sql: str) -> None:
-    """Run statements as they stand: the driver takes their percent signs for parameters otherwise."""
+    """Run statements unchanged; otherwise the driver parses their percent signs as parameters."""
     cursor = op.get_bind().connection.cursor()
     cursor.execute(sql)
     cursor.close()
@@ -40,7 +40,7 @@ def run(sql: str) -> None:
 def upgrade() -> None:
     op.add_column("users", sa.Column("turn_at", sa.BigInteger(), nullable=True))
     if op.get_bind().dialect.name == "postgresql":
-        from procrastinate.schema import SchemaManager  # of the extra that PostgreSQL needs anyway
+        from procrastinate.schema import SchemaManager  # part of the extra that PostgreSQL needs anyway
 
         run(SchemaManager.get_schema())
         run(FOLDED)

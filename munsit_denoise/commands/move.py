@@ -27,8 +27,8 @@ def move(
 ) -> None:
     """Move this machine's records and recordings into a cluster. Stop the server first.
 
-    The store's address and credentials are DENOISE_S3_ENDPOINT and the usual AWS_* variables. What is here stays. A
-    move that was interrupted goes on when the command is given again.
+    The store's address and credentials are DENOISE_S3_ENDPOINT and the usual AWS_* variables. Nothing is deleted here.
+    Run the command again to continue a move that was interrupted.
     """
     settings = settings_of_command()
     target = _target(settings, to_database, to_storage)

@@ -39,10 +39,10 @@ def remote(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False,
     jobs: Annotated[int, typer.Option(metavar="N", min=1, max=64, help="Files sent at the same time.")] = 2,
 ) -> None:
-    """Send files to a server and fetch the results; needs no PyTorch and no ffmpeg here.
+    """Send files to a server and download the results; needs no PyTorch and no ffmpeg here.
 
-    Without OUT a result lies beside its file, as NAME_denoised.wav.
-    Exit codes: 0 all is well, 1 some failed, 2 the command makes no sense, 130 after Ctrl-C.
+    Without OUT, a result is written next to its file, as NAME_denoised.wav.
+    Exit codes: 0 success, 1 some files failed, 2 wrong usage, 130 after Ctrl-C.
     """
     from munsit_denoise.commands.sending import Errand, run_errand  # other commands do not need it
 

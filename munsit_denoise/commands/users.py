@@ -54,7 +54,7 @@ def priority(
         int | None, typer.Argument(metavar="[NUMBER]", min=PRIORITIES[0], max=PRIORITIES[1], help="0 is the usual one.")
     ] = None,
 ) -> None:
-    """Show or set a user's priority: jobs of users with a higher one run first, whatever waits behind them."""
+    """Show or set a user's priority: jobs of users with a higher one run first."""
 
     async def act(database: Database) -> int:
         users = Users(database)

@@ -17,7 +17,7 @@ from munsit_denoise.engine.catalogue import ModelInfo
 from munsit_denoise.engine.filter_sharing import MAX_CHANNELS
 from munsit_denoise.engine.image import with_shared_filters
 from munsit_denoise.engine.range import restored, tamed
-from munsit_denoise.engine.resample import resample_window
+from munsit_denoise.engine.resample import resample_channels
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from munsit_denoise.engine.stop import Stopped
 from munsit_denoise.engine.stream import CONTEXT_S, StreamFormat, WindowedDenoiser
@@ -91,14 +91,14 @@ class _ChannelWindows:
         """Return the next window [channels, samples], whole seconds, without its noise; its ends are silent."""
         near, exponents = tamed(window)
         samples, seconds = window.shape[-1], window.shape[-1] // sample_rate_hz
-        own = _resampled(near, seconds * self._rate_hz)
+        own = resample_channels(near, seconds * self._rate_hz)
         clean = self._clean(own, seconds, should_stop)
         if 1 < len(window) <= MAX_CHANNELS:
             wide = seconds * SAMPLE_RATE_HZ
-            clean = with_shared_filters(_resampled(clean, wide), _resampled(near, wide))
-        out = _resampled(clean, samples)
+            clean = with_shared_filters(resample_channels(clean, wide), resample_channels(near, wide))
+        out = resample_channels(clean, samples)
         if sample_rate_hz > self._rate_hz:
-            out += above_the_band(near, own, _resampled(clean, own.shape[-1]), self._rate_hz)
+            out += above_the_band(near, own, resample_channels(clean, own.shape[-1]), self._rate_hz)
         return restored(near + strength * (out - near), exponents)
 
     def _clean(self, own: Tensor, seconds: int, should_stop: Callable[[], bool]) -> Tensor:
@@ -138,13 +138,6 @@ class _ChannelWindows:
         done = round((self._core_s + next_from_s - self._from_s) * self._rate_hz)
         self._results = [result[:, done:].clone() for result in self._results]
         self._from_s = next_from_s
-
-
-def _resampled(waveform: Tensor, samples: int) -> Tensor:
-    """Return the waveform resampled to [channels, samples] for the same duration, a few channels at a time."""
-    if waveform.shape[-1] == samples:
-        return waveform
-    return torch.cat([resample_window(part, samples) for part in torch.split(waveform, GROUP)])
 
 
 def _faded(waveform: Tensor, length: int) -> Tensor:

@@ -64,7 +64,7 @@ class EnhancerContract:
         _assert_alike(np.concatenate([*parts, denoiser.flush()]), whole, "in short blocks and short windows")
 
     def test_two_runs_agree_to_the_bit(self) -> None:
-        """Check that a recording gives the same samples again, in short blocks and beside another recording."""
+        """Check that a recording gives the same samples again, in short blocks and next to another recording."""
         rate_hz = 16_000
         sound, other = _noisy(rate_hz, rate_hz), _speech(rate_hz, rate_hz)
         first = self._run(sound, rate_hz)

@@ -16,13 +16,13 @@ from munsit_denoise.engine.filter import Filter, joined
 from munsit_denoise.engine.filter_sharing import MAX_CHANNELS, filter_sharing
 from munsit_denoise.engine.model import LEVEL_FRAMES, MaskNetwork
 from munsit_denoise.engine.range import restored, tamed
-from munsit_denoise.engine.resample import resample_window
+from munsit_denoise.engine.resample import resample_channels, resample_window
 from munsit_denoise.engine.stft import HOP_LENGTH, SAMPLE_RATE_HZ, Stft
 from munsit_denoise.engine.stop import Stopped, never
 from munsit_denoise.engine.stream import StreamFormat, WindowedDenoiser
 
 MARGIN_FRAMES = LEVEL_FRAMES // 2  # of the context: used only to measure the level
-MAX_BATCH_CHANNELS = 2  # in one call of the network or the resampler: limits memory
+MAX_BATCH_CHANNELS = 2  # in one call of the network: limits memory
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class MaskEnhancer(nn.Module):
         near, exponents = tamed(window)
         near = near.to(self.device)
         seconds = window.shape[-1] // sample_rate_hz
-        inside = _resampled(near, seconds * SAMPLE_RATE_HZ)
+        inside = resample_channels(near, seconds * SAMPLE_RATE_HZ)
         return Prepared(sample_rate_hz, near, exponents, inside, self.stft.analyse(inside))
 
     @torch.inference_mode()
@@ -111,20 +111,12 @@ class MaskEnhancer(nn.Module):
         found = found.mixed(strength)
         silent = unheard * HOP_LENGTH
         clean = _faded(self.stft.synthesise(found.apply(spectrogram), prepared.inside.shape[-1] - 2 * silent))
-        out = _resampled(functional.pad(clean, (silent, silent)), samples)
+        out = resample_channels(functional.pad(clean, (silent, silent)), samples)
         if prepared.sample_rate_hz > SAMPLE_RATE_HZ:
             for channel, gain in enumerate(functional.pad(found.gains[..., -1], (unheard, unheard))):
                 above = prepared.window[channel] - resample_window(prepared.inside[channel], samples)
                 out[channel] += above * functional.interpolate(gain[None, None], size=samples, mode="linear")[0, 0]
         return restored(out.cpu(), prepared.exponents)
-
-
-def _resampled(waveform: Tensor, samples: int) -> Tensor:
-    """Return the waveform resampled to [channels, samples] for the same duration, a few channels at a time."""
-    if waveform.shape[-1] == samples:
-        return waveform
-    parts = [resample_window(part, samples) for part in torch.split(waveform, MAX_BATCH_CHANNELS)]
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _faded(waveform: Tensor) -> Tensor:

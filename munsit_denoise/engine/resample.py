@@ -9,6 +9,8 @@ caller adds context on both sides and discards the edges.
 import torch
 from torch import Tensor
 
+CHANNELS_AT_A_TIME = 2  # limits memory
+
 
 def resample_window(window: Tensor, samples: int) -> Tensor:
     """Return [..., samples] of the same duration as the window, limited to the lower of the two bands."""
@@ -24,3 +26,11 @@ def resample_window(window: Tensor, samples: int) -> Tensor:
         out[..., bins - 1] *= 2.0 if samples < length else 0.5
     resampled: Tensor = torch.fft.irfft(out, samples)
     return resampled
+
+
+def resample_channels(window: Tensor, samples: int) -> Tensor:
+    """Return a window [channels, ...] resampled to [channels, samples], a few channels at a time."""
+    if window.shape[-1] == samples:
+        return window
+    parts = [resample_window(part, samples) for part in torch.split(window, CHANNELS_AT_A_TIME)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)

@@ -8,7 +8,7 @@ SCARCE = ("can't start new thread", "can't allocate memory", "out of memory")  #
 
 
 def machine_trouble(error: BaseException) -> Unavailable | None:
-    """Return the machine's trouble behind an error; None if the error comes from the file or the program."""
+    """Return the machine's lack that caused an error; None if the file or the program caused it."""
     error = first_of(error)
     if isinstance(error, Unavailable):
         return error

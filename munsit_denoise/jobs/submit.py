@@ -61,7 +61,7 @@ class Submission:
         `beside` runs in the transaction that accepts the job. Raises what `receive` and `beside` raise, NotMedia,
         AudioTooLong, InvalidOption, ResultTooLarge, TooMuchWaiting.
         """
-        blank = _blank_record(user_id, origin, options)
+        blank = blank_record(user_id, origin, options)
         async with self._all_or_nothing(blank.id):
             async with self._parts.storage.new_file(blank.original_key) as path:
                 received = await receive(path)
@@ -121,7 +121,7 @@ class Submission:
         has_picture = known is None or known.has_picture
         extension = result_extension(options.extension, upload.audio_format, has_picture=has_picture)
         record = replace(
-            _blank_record(user_id, origin, self.qualities.settled(replace(options, extension=extension))),
+            blank_record(user_id, origin, self.qualities.settled(replace(options, extension=extension))),
             file_name=upload.file_name,
             audio_format=upload.audio_format,
             source_type=source_type_of(upload.audio_format),
@@ -157,7 +157,7 @@ class Submission:
         file_name = name_in(url)
         extension = extension_of(file_name)
         record = replace(
-            _blank_record(user_id, origin, self.qualities.settled(options)),
+            blank_record(user_id, origin, self.qualities.settled(options)),
             file_name=file_name or "recording",
             audio_format=extension,
             source_type=source_type_of(extension),
@@ -223,7 +223,7 @@ class Submission:
             log.warning("the files of a refused upload could not be removed", reason=error.message)
 
 
-def _blank_record(user_id: str, origin: Origin, options: Options) -> DenoiseRecord:
+def blank_record(user_id: str, origin: Origin, options: Options) -> DenoiseRecord:
     """Return the record of a job whose original is not known yet."""
     job_id, created_at_us = str(uuid.uuid4()), now_us()
     return DenoiseRecord(

@@ -168,7 +168,7 @@ class Watchers:
         return told.is_end
 
     async def _keep_time(self) -> None:
-        """Let streams without an event send a keep-alive or end; let those in the queue look at it."""
+        """Let streams without an event send a keep-alive or end; let those of waiting jobs look at the queue."""
         times, changes = self._times, -1
         tick_s = min(times.queue_s, times.idle_s / TICKS, times.quiet_s / 2)
         while True:

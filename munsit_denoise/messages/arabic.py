@@ -143,7 +143,7 @@ ARABIC: dict[str, str] = {
     "offset must be a non-negative number": "offset: يجب أن تكون القيمة عددًا غير سالب",
     "limit must be a positive number": "limit: يجب أن تكون القيمة عددًا موجبًا",
     "minutes must be a positive number, up to {most}.": "minutes: يجب أن تكون القيمة عددًا موجبًا لا يتجاوز {most}.",
-    # what is sent in
+    # uploads
     "The Content-Type of the form has no boundary. Please let your HTTP client set this header.": (
         "لا يسمّي Content-Type النموذج فاصلًا (boundary). يرجى ترك هذه الترويسة لبرنامج HTTP الذي يضيفها."
     ),
@@ -185,7 +185,7 @@ ARABIC: dict[str, str] = {
     "autoVolume must be false, true, or a level from -70 to 0 dB.": (
         "autoVolume: يجب أن تكون القيمة false أو true أو مستوى من ‎-70 إلى 0 dB."
     ),
-    # what is found in a file
+    # contents of files
     "The file took too long to read.": "استغرقت قراءة الملف وقتًا طويلًا جدًا.",
     "The description of the file's contents is too long.": "وصف الملف لنفسه طويل جدًا.",
     "A big-endian WAV (RIFX) can only be read if it contains PCM. Please send it in another format.": (
@@ -225,7 +225,7 @@ ARABIC: dict[str, str] = {
     "There is no such valid key.": "لا يوجد مفتاح صالح كهذا.",
     "No valid key begins with {prefix}": "لا يوجد مفتاح صالح يبدأ بـ {prefix}",
     "More than one valid key begins with {prefix}": "أكثر من مفتاح صالح يبدأ بـ {prefix}",
-    # what the command line alone tells
+    # the command line only
     "there are no users yet: the database {path} does not exist": (
         "لا يوجد مستخدمون بعد: قاعدة البيانات {path} غير موجودة"
     ),
@@ -289,7 +289,7 @@ ARABIC: dict[str, str] = {
     "--to-storage names the folder that the recordings are in already": (
         "‎--to-storage يسمّي المجلد الذي فيه التسجيلات من قبل"
     ),
-    # what the router refuses
+    # refusals of the router
     "Not Found": "غير موجود",
     "Method Not Allowed": "طريقة الطلب غير مسموح بها",
 }

@@ -12,7 +12,7 @@ BROKEN = (errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.ESTALE, errno
 
 
 def told(error: OSError) -> Unavailable | None:
-    """Return the machine's trouble behind an error; None if it may mean something else."""
+    """Return the machine's lack or fault that caused an error; None if it may have another cause."""
     if error.errno in FULL:
         return StorageFull()
     if error.errno in SCARCE:

@@ -1,4 +1,4 @@
-"""A client of munsit-denoise servers: send recordings in, follow the jobs, fetch the results."""
+"""A client for munsit-denoise servers: submits recordings, follows their jobs, downloads the results."""
 
 from munsit_denoise_client.asynchronous import AsyncClient
 from munsit_denoise_client.blocking import Client

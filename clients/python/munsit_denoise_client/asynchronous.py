@@ -1,4 +1,4 @@
-"""The client for programs with an event loop, and all of what the blocking one does."""
+"""The client for programs with an event loop, which the blocking one uses too."""
 
 import os
 from collections.abc import AsyncGenerator, Callable
@@ -42,7 +42,7 @@ TIMEOUT_S = 60
 
 
 class AsyncClient:
-    """A denoise server. Every method may raise ApiError, and ConnectionLost when patience is at its end."""
+    """A denoise server. Every method may raise ApiError, and ConnectionLost after the last retry."""
 
     def __init__(
         self,
@@ -76,9 +76,9 @@ class AsyncClient:
         on_progress: OnProgress | None = None,
         **options: Unpack[Options],
     ) -> str:
-        """Send a recording in and return the job's id: a path, an http(s) URL, an open binary file, an upload.
+        """Submit a path, an http(s) URL, an open binary file or an upload; return the job's id.
 
-        Sent again after a lost connection it is still one job: a key of its own tells the server. Raises OSError.
+        A retry creates no second job, because each submission has an idempotency key. Raises OSError.
         """
         fields = check_options(options)
         headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
@@ -107,17 +107,17 @@ class AsyncClient:
         on_progress: OnProgress | None = None,
         on_created: Callable[[str], None] | None = None,
     ) -> Uploaded:
-        """Send a file in pieces, which goes on after a cut; with the `url` of an earlier upload, from where it stopped.
+        """Send a file as a resumable upload; with the `url` of an earlier upload, continue that one.
 
-        `on_created` gets that URL, to be kept. Raises UploadMismatch when the earlier one was of another file,
-        ValueError, OSError.
+        `on_created` gets the URL to store. Raises UploadMismatch if the earlier upload is of another file, ValueError,
+        OSError.
         """
         with opened(source) as file:
             sending = Sending(name_of(file, file_name), on_progress, on_created)
             return await resumable.upload(self._caller, file, url, sending)
 
     def watch(self, job_id: str) -> AsyncGenerator[Event, None]:
-        """Yield what becomes of a job, its end last; a connection that breaks is opened anew."""
+        """Yield the events of a job up to its end; reconnects after a lost connection."""
         return watching.watch(self._caller, job_id)
 
     async def wait(self, job_id: str) -> Done:
@@ -130,14 +130,14 @@ class AsyncClient:
     async def download(
         self, job: str | Record | Done, to: str | os.PathLike[str], *, on_progress: OnProgress | None = None
     ) -> Path:
-        """Write a job's result to a path, where it appears when it is whole. Raises NotFinished, OSError."""
+        """Write a job's result to a path; the file appears when it is complete. Raises NotFinished, OSError."""
         url = (await self.get(job)).audio_url if isinstance(job, str) else url_of(job)
         if url is None:
             raise NotFinished("The job has no result.")
         return await downloads.download(self._caller, Call("GET", url), Path(to), on_progress)  # without the key
 
     async def residual(self, job_id: str, to: str | os.PathLike[str], *, on_progress: OnProgress | None = None) -> Path:
-        """Write what was removed from a recording to a path, a WAV. Raises OSError."""
+        """Write what was removed from a recording to a path, as WAV. Raises OSError."""
         call = self._caller.call("GET", f"/denoise/{segment(job_id)}/residual")
         return await downloads.download(self._caller, call, Path(to), on_progress)
 
@@ -145,7 +145,7 @@ class AsyncClient:
         self, source: Source, to: str | os.PathLike[str], *, on_progress: OnProgress | None = None,
         **options: Unpack[Options],
     ) -> Path:  # fmt: skip
-        """Send a recording in, wait, and write the result to a path. Raises JobFailed, OSError."""
+        """Submit a recording, wait, and write the result to a path. Raises JobFailed, OSError."""
         done = await self.wait(await self.submit(source, on_progress=on_progress, **options))
         return await self.download(done, to)
 
@@ -164,7 +164,7 @@ class AsyncClient:
     async def iterate(
         self, *, status: Status | None = None, q: str | None = None, page: int = PAGE
     ) -> AsyncGenerator[Record, None]:
-        """Yield the whole history, newest first, a page at a time; each record once, also while jobs come in."""
+        """Yield the whole history, newest first, by pages; each record once, even if new jobs are added."""
         offset, seen = 0, set[str]()
         while records := await self.list(offset=offset, limit=page, status=status, q=q):
             for record in records:
@@ -176,7 +176,7 @@ class AsyncClient:
                 return
 
     async def delete(self, job_id: str) -> None:
-        """Remove a job, its files and its record, wherever it stands."""
+        """Delete a job with its files and its record, whatever its state."""
         await self._caller.ask(self._caller.call("DELETE", f"/denoise/{segment(job_id)}"))
 
     async def cancel(self, job_id: str) -> Record:
@@ -184,11 +184,11 @@ class AsyncClient:
         return read(Record, await self._json("POST", f"/denoise/{segment(job_id)}/cancel"))
 
     async def report(self, job_id: str) -> Report:
-        """Return what was measured before and after."""
+        """Return the measurements before and after."""
         return read_report(await self._json("GET", f"/denoise/{segment(job_id)}/report"))
 
     async def usage(self) -> Usage:
-        """Return what the key's user has and has used."""
+        """Return the user's jobs, minutes and bytes."""
         return read(Usage, await self._json("GET", "/usage"))
 
     async def _json(self, method: str, path: str, params: dict[str, str] | None = None) -> Any:
@@ -196,12 +196,12 @@ class AsyncClient:
 
 
 def result_of(job_id: str, last: Event | None) -> Done:
-    """Return the end of a job that ended well. Raises JobFailed."""
+    """Return the end of a successful job. Raises JobFailed."""
     if isinstance(last, Done):
         return last
     raise JobFailed(job_id, last.message if isinstance(last, Failed) else "The job did not end.")
 
 
 def url_of(job: Record | Done) -> str | None:
-    """Return where a job's result is."""
+    """Return the URL of a job's result, or None."""
     return job.url if isinstance(job, Done) else job.audio_url

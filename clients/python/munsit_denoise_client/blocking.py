@@ -1,4 +1,4 @@
-"""The client for programs without an event loop; see `AsyncClient` for what each method promises."""
+"""The client for programs without an event loop; `AsyncClient` describes each method."""
 
 import os
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class Client:
-    """A denoise server. Every method may raise ApiError, and ConnectionLost when patience is at its end."""
+    """A denoise server. Every method may raise ApiError, and ConnectionLost after the last retry."""
 
     def __init__(self, url: str, key: str, *, timeout_s: float = TIMEOUT_S, patience: Patience | None = None) -> None:
         self._client = AsyncClient(url, key, patience=patience, io=BlockingIo(timeout_s))
@@ -52,7 +52,7 @@ class Client:
         on_progress: OnProgress | None = None,
         **options: Unpack[Options],
     ) -> str:
-        """Send a recording in and return the job's id: a path, an http(s) URL, an open binary file, an upload."""
+        """Submit a path, an http(s) URL, an open binary file or an upload; return the job's id."""
         return run(
             self._client.submit(
                 source, file_name=file_name, idempotency_key=idempotency_key, on_progress=on_progress, **options
@@ -68,12 +68,12 @@ class Client:
         on_progress: OnProgress | None = None,
         on_created: Callable[[str], None] | None = None,
     ) -> Uploaded:
-        """Send a file in pieces, which goes on after a cut; with an earlier one's `url`, from where that stopped."""
+        """Send a file as a resumable upload; with the `url` of an earlier upload, continue that one."""
         sent = self._client.upload(source, file_name=file_name, url=url, on_progress=on_progress, on_created=on_created)
         return run(sent)
 
     def watch(self, job_id: str) -> Iterator[Event]:
-        """Yield what becomes of a job, its end last; a connection that breaks is opened anew."""
+        """Yield the events of a job up to its end; reconnects after a lost connection."""
         return _iterate(self._client.watch(job_id))
 
     def wait(self, job_id: str) -> Done:
@@ -83,18 +83,18 @@ class Client:
     def download(
         self, job: str | Record | Done, to: str | os.PathLike[str], *, on_progress: OnProgress | None = None
     ) -> Path:
-        """Write a job's result to a path, where it appears when it is whole. Raises NotFinished, OSError."""
+        """Write a job's result to a path; the file appears when it is complete. Raises NotFinished, OSError."""
         return run(self._client.download(job, to, on_progress=on_progress))
 
     def residual(self, job_id: str, to: str | os.PathLike[str], *, on_progress: OnProgress | None = None) -> Path:
-        """Write what was removed from a recording to a path, a WAV. Raises OSError."""
+        """Write what was removed from a recording to a path, as WAV. Raises OSError."""
         return run(self._client.residual(job_id, to, on_progress=on_progress))
 
     def enhance(
         self, source: Source, to: str | os.PathLike[str], *, on_progress: OnProgress | None = None,
         **options: Unpack[Options],
     ) -> Path:  # fmt: skip
-        """Send a recording in, wait, and write the result to a path. Raises JobFailed, OSError."""
+        """Submit a recording, wait, and write the result to a path. Raises JobFailed, OSError."""
         return run(self._client.enhance(source, to, on_progress=on_progress, **options))
 
     def get(self, job_id: str) -> Record:
@@ -108,11 +108,11 @@ class Client:
         return run(self._client.list(offset=offset, limit=limit, status=status, q=q))
 
     def iterate(self, *, status: Status | None = None, q: str | None = None, page: int = PAGE) -> Iterator[Record]:
-        """Yield the whole history, newest first, a page at a time; each record once, also while jobs come in."""
+        """Yield the whole history, newest first, by pages; each record once, even if new jobs are added."""
         return _iterate(self._client.iterate(status=status, q=q, page=page))
 
     def delete(self, job_id: str) -> None:
-        """Remove a job, its files and its record, wherever it stands."""
+        """Delete a job with its files and its record, whatever its state."""
         run(self._client.delete(job_id))
 
     def cancel(self, job_id: str) -> Record:
@@ -120,11 +120,11 @@ class Client:
         return run(self._client.cancel(job_id))
 
     def report(self, job_id: str) -> Report:
-        """Return what was measured before and after."""
+        """Return the measurements before and after."""
         return run(self._client.report(job_id))
 
     def usage(self) -> Usage:
-        """Return what the key's user has and has used."""
+        """Return the user's jobs, minutes and bytes."""
         return run(self._client.usage())
 
 

@@ -1,4 +1,4 @@
-"""Requests with the key, the server's refusals as errors, and how often a request is tried again."""
+"""Sends requests with the key, turns refusals into errors, and retries."""
 
 import json
 import random
@@ -13,31 +13,31 @@ from munsit_denoise_client.io import Answer, Call, Io
 
 BASE = "/api/v1"
 AGAIN = (429, 502, 503, 504)
-KEY_IN_USE = "40901"  # the same submission is still coming in on another connection
+KEY_IN_USE = "40901"  # the same submission is still being received on another connection
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to go on: failures in a row without an answer, and seconds to wait because the server asks for it."""
+    """When to give up: failures in a row without an answer, and seconds of waiting that the server asks for."""
 
     retries: int = 5
     longest_wait_s: float = 600
 
 
 class Tries:
-    """Counts what failed since something last went well."""
+    """Counts failures since the last success."""
 
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
         self.reset()
 
     def reset(self) -> None:
-        """Something went well."""
+        """Note a success."""
         self._failures, self._waited_s = 0, 0.0
 
     def pause_s(self, error: ClientError) -> float:
-        """Return how long to wait before the next try. Raises the error itself when there is to be none."""
+        """Return the pause before the next try. Raises the error if there is none."""
         asked_s = error.retry_after_s if isinstance(error, ApiError) else None
         if not is_passing(error):
             raise error
@@ -49,13 +49,13 @@ class Tries:
         self._failures += 1
         if self._failures > self._patience.retries:
             raise error
-        # jittered, so that the clients of a server that comes back do not all come at once
+        # jittered, so that clients do not all return at the same time
         pause_s = min(FIRST_PAUSE_S * 2.0 ** (self._failures - 1), LONGEST_PAUSE_S)
         return float(pause_s * random.uniform(0.5, 1))  # noqa: S311
 
 
 def is_passing(error: ClientError) -> bool:
-    """Say whether the same request may succeed later."""
+    """Return whether the same request may succeed later."""
     if isinstance(error, ApiError):
         return error.status in AGAIN or error.code == KEY_IN_USE
     return isinstance(error, ConnectionLost)
@@ -63,14 +63,14 @@ def is_passing(error: ClientError) -> bool:
 
 @dataclass(frozen=True)
 class Reply:
-    """A whole answer."""
+    """A complete answer."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
 
     def json(self) -> Any:
-        """Return what the body says. Raises ConnectionLost for what is no JSON: something between has answered."""
+        """Return the body's content. Raises ConnectionLost if it is not JSON, because a proxy has answered."""
         try:
             return json.loads(self.body)
         except ValueError:
@@ -78,7 +78,7 @@ class Reply:
 
 
 class Caller:
-    """Sends requests below the server's base; the key goes to no other address."""
+    """Sends requests to the server's base URL; the key is sent to no other address."""
 
     def __init__(self, io: Io, url: str, key: str, patience: Patience) -> None:
         parts = urlsplit(url)
@@ -89,12 +89,12 @@ class Caller:
         self._key = key
 
     def call(self, method: str, path: str, **more: Any) -> Call:
-        """Return a request with the key, below the base."""
+        """Return a request with the key, relative to the base."""
         call = Call(method, self._base + path, **more)
         return replace(call, headers={"x-api-key": self._key, **call.headers})
 
     def url(self, path: str) -> str:
-        """Return the URL of a path below the base."""
+        """Return the URL of a path relative to the base."""
         return self._base + path
 
     @asynccontextmanager
@@ -106,12 +106,12 @@ class Caller:
             yield answer
 
     async def once(self, call: Call) -> Reply:
-        """Send a request once and return the whole answer. Raises ApiError, ConnectionLost."""
+        """Send a request once and return the complete answer. Raises ApiError, ConnectionLost."""
         async with self.open(call) as answer:
             return Reply(answer.status, answer.headers, await answer.read())
 
     async def ask(self, call: Call, *, repeatable: bool = True) -> Reply:
-        """Send a request until it is answered, or patience is at its end. Raises ApiError, ConnectionLost."""
+        """Send a request until it is answered or the retries are used up. Raises ApiError, ConnectionLost."""
         tries = Tries(self.patience)
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and go on where the connection broke."""
+"""Downloads files that appear complete or not at all, and resume after a lost connection."""
 
 import os
 import re
@@ -17,7 +17,7 @@ PARTIAL = 206
 
 
 async def download(caller: Caller, call: Call, to: Path, on_progress: OnProgress | None) -> Path:
-    """Write what a request returns to a path, which is replaced at the end. Raises ClientError, OSError."""
+    """Write the answer to a request to a path, which is replaced at the end. Raises ClientError, OSError."""
     part = to.with_name(f".{to.name[:100]}.{secrets.token_hex(4)}.part")
     file = await caller.io.work(_create, part)
     try:
@@ -38,10 +38,10 @@ class _Download:
         self._caller, self._call, self._file, self._on_progress = caller, call, file, on_progress
         self._tries = Tries(caller.patience)
         self._have, self._total = 0, None  # type: int, int | None
-        self._validator = ""  # what says that the file is still the same
+        self._validator = ""  # identifies the version of the file
 
     async def run(self) -> None:
-        """Fetch until all is there."""
+        """Download until the file is complete."""
         while True:
             try:
                 await self._fetch()
@@ -68,7 +68,7 @@ class _Download:
         return bool(self._have and self._validator)
 
     async def _begin(self, answer: Answer) -> None:
-        """Start from the beginning of the file."""
+        """Start again at the beginning of the file."""
         await self._caller.io.work(_empty, self._file)
         self._have, self._total = 0, _size(answer.headers)
         etag = answer.headers.get("etag", "")

@@ -2,7 +2,7 @@
 
 ClientError
 ├── ConnectionLost           the server cannot be reached, or the connection broke
-├── ApiError                 the server said no: `status`, `code`, `message`, `retry_after_s`
+├── ApiError                 the server refused: `status`, `code`, `message`, `retry_after_s`
 │   ├── InvalidRequest       400, 422
 │   ├── InvalidKey           401
 │   ├── InsufficientBalance  402
@@ -14,7 +14,7 @@ ClientError
 │   └── Unavailable          503
 ├── JobFailed                the job ended without a result; `job_id`
 ├── NotFinished              the job has no result yet
-├── UploadMismatch           another file than the one whose upload is to go on
+├── UploadMismatch           the earlier upload is of another file
 └── InvalidSignature         a webhook is not from the server, or too old
 """
 
@@ -22,7 +22,7 @@ import json
 
 
 class ClientError(Exception):
-    """Base of all; the message is a sentence for people."""
+    """The base of all errors; the message is a sentence for users."""
 
 
 class ConnectionLost(ClientError):
@@ -50,31 +50,31 @@ class InsufficientBalance(ApiError):
 
 
 class Forbidden(ApiError):
-    """The key is valid and not meant for this."""
+    """The key's scope does not allow this."""
 
 
 class NotFound(ApiError):
-    """There is no such job for this user, or the job has not got this far."""
+    """There is no such job for this user, or the job has no such result yet."""
 
 
 class Conflict(ApiError):
-    """The request contradicts the state of things."""
+    """The request conflicts with the current state."""
 
 
 class Gone(ApiError):
-    """It was there, and is not kept any more."""
+    """The file was deleted."""
 
 
 class TooManyRequests(ApiError):
-    """Too much at once; `retry_after_s` says when to try again."""
+    """A limit was exceeded; `retry_after_s` says when to try again."""
 
 
 class Unavailable(ApiError):
-    """Not now; `retry_after_s` says when to try again."""
+    """The server cannot answer now; `retry_after_s` says when to try again."""
 
 
 class JobFailed(ClientError):
-    """The job ended without a result; the message is its reason."""
+    """The job ended without a result; the message is the reason."""
 
     def __init__(self, job_id: str, message: str) -> None:
         super().__init__(message)
@@ -82,11 +82,11 @@ class JobFailed(ClientError):
 
 
 class NotFinished(ClientError):
-    """The job has no result to be downloaded."""
+    """The job has no result to download yet."""
 
 
 class UploadMismatch(ClientError):
-    """The upload that is to go on is not of this file."""
+    """The earlier upload is of another file."""
 
 
 class InvalidSignature(ClientError):
@@ -108,7 +108,7 @@ CLASSES: dict[int, type[ApiError]] = {
 
 
 def api_error(status: int, body: bytes, retry_after: str | None) -> ApiError:
-    """Return the error that an answer tells; its body may be anything."""
+    """Return the error for an answer with any body."""
     try:
         fields = json.loads(body)
     except ValueError:

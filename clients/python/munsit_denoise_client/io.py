@@ -1,6 +1,6 @@
-"""The outside world in two ways: blocking, and for an event loop. All else is written once, as coroutines.
+"""Input and output in two variants, blocking and for an event loop; everything else is written once, as coroutines.
 
-A coroutine over `BlockingIo` never waits for a loop, so that `run` takes it to its end in one step.
+A coroutine that uses `BlockingIo` never suspends, so `run` completes it in one step.
 """
 
 import time
@@ -20,17 +20,17 @@ CONNECT_TIMEOUT_S = 10
 
 
 class Body(Protocol):
-    """What is sent with a request, from its beginning each time that it is asked for."""
+    """The body of a request, which can be read again from its beginning."""
 
     @property
     def size_bytes(self) -> int | None:
-        """The size of all of it, None where that is not known."""
+        """The size of the body; None if unknown."""
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the bytes; may block."""
 
     def sent(self, size_bytes: int) -> None:
-        """So many bytes more are on their way."""
+        """Note that more bytes were sent."""
 
 
 @dataclass(frozen=True)
@@ -46,19 +46,19 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """What comes back: its beginning, and the chunks of its body."""
+    """An answer: status and headers, and the chunks of its body."""
 
     status: int
     headers: Mapping[str, str]
     chunks: AsyncIterator[bytes]
 
     async def read(self) -> bytes:
-        """Return the whole body. Raises ConnectionLost."""
+        """Return the complete body. Raises ConnectionLost."""
         return b"".join([chunk async for chunk in self.chunks])
 
 
 class Io(Protocol):
-    """Requests, pauses, and work that blocks."""
+    """Requests, pauses, and blocking work."""
 
     def open(self, call: Call) -> AbstractAsyncContextManager[Answer]:
         """Send a request. Raises ConnectionLost, also while the body is read."""
@@ -67,14 +67,14 @@ class Io(Protocol):
         """Wait."""
 
     async def work(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Call what may block."""
+        """Call a function that may block."""
 
     async def close(self) -> None:
         """Close the connections."""
 
 
 class BlockingIo:
-    """Blocks."""
+    """Blocking input and output."""
 
     def __init__(self, timeout_s: float) -> None:
         self._http = httpx2.Client(timeout=_timeout(timeout_s))
@@ -104,7 +104,7 @@ class BlockingIo:
 
 
 class AsyncIo:
-    """Waits in the loop, on asyncio or trio; what blocks goes into a thread."""
+    """Input and output in an event loop, asyncio or trio; blocking work runs in a thread."""
 
     def __init__(self, timeout_s: float) -> None:
         self._http = httpx2.AsyncClient(timeout=_timeout(timeout_s))
@@ -137,7 +137,7 @@ class AsyncIo:
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Take a coroutine over `BlockingIo` to its end."""
+    """Complete a coroutine that uses `BlockingIo`, and return its result."""
     try:
         coroutine.send(None)
     except StopIteration as end:
@@ -152,7 +152,7 @@ def _timeout(timeout_s: float) -> httpx2.Timeout:
 
 
 def _described(call: Call) -> dict[str, Any]:
-    """Return a request's headers and query; nothing may come compressed, as ranges count the bytes of files."""
+    """Return a request's headers and query; compression is off, because ranges count the bytes of files."""
     headers = {"Accept-Encoding": "identity", **call.headers}
     if call.body is not None and not isinstance(call.body, bytes) and call.body.size_bytes is not None:
         headers["Content-Length"] = str(call.body.size_bytes)

@@ -1,4 +1,4 @@
-"""Uploads that go on after a cut: tus 1.0.0."""
+"""Resumable uploads with tus 1.0.0."""
 
 from base64 import b64encode
 from collections.abc import Callable
@@ -12,20 +12,20 @@ from munsit_denoise_client.types import OnProgress, Uploaded
 
 VERSION = {"Tus-Resumable": "1.0.0"}
 CHUNK_BYTES = 8 * 2**20
-LOCKED = 423  # the server still holds the connection that broke
+LOCKED = 423  # the server still waits for the broken connection
 
 
 @dataclass(frozen=True)
 class Sending:
-    """An upload's name, and to whom its progress is told."""
+    """The name of an upload, and where its progress is reported."""
 
     file_name: str
     on_progress: OnProgress | None = None
-    on_created: Callable[[str], None] | None = None  # gets the URL by which the upload can go on later
+    on_created: Callable[[str], None] | None = None  # gets the URL with which the upload can be continued later
 
 
 async def upload(caller: Caller, file: BinaryIO, url: str | None, sending: Sending) -> Uploaded:
-    """Send a file, from where an earlier upload stopped if its URL is given. Raises ClientError, ValueError."""
+    """Send a file, or the rest of it if the URL of an earlier upload is given. Raises ClientError, ValueError."""
     start, size_bytes = rest_of(file)
     if start is None or size_bytes is None:
         raise ValueError("An upload that can go on after a cut needs a file that can go back; a pipe cannot.")
@@ -50,7 +50,7 @@ async def upload(caller: Caller, file: BinaryIO, url: str | None, sending: Sendi
 
 
 async def _create(caller: Caller, file_name: str, size_bytes: int) -> str:
-    """Return the id of a new upload; only the last part of its URL counts, so that the key stays with this server."""
+    """Return the id of a new upload: the last part of its URL, so that the key is sent only to this server."""
     name = b64encode(file_name.encode("utf-8", "surrogateescape")).decode()
     headers = {**VERSION, "Upload-Length": str(size_bytes), "Upload-Metadata": f"filename {name}"}
     reply = await caller.ask(caller.call("POST", "/uploads", headers=headers))
@@ -61,7 +61,7 @@ async def _create(caller: Caller, file_name: str, size_bytes: int) -> str:
 
 
 async def _offset(caller: Caller, path: str, size_bytes: int) -> int:
-    """Return how much of an upload the server has. Raises UploadMismatch."""
+    """Return the number of bytes that the server has. Raises UploadMismatch."""
     reply = await caller.ask(caller.call("HEAD", path, headers=VERSION))
     if reply.headers.get("upload-length", str(size_bytes)) != str(size_bytes):
         raise UploadMismatch(f"The upload is of a file of {reply.headers['upload-length']} bytes, not {size_bytes}.")
@@ -69,7 +69,7 @@ async def _offset(caller: Caller, path: str, size_bytes: int) -> int:
 
 
 async def _send(caller: Caller, path: str, piece: Piece) -> int:
-    """Send the bytes at an offset; return the next one."""
+    """Send the bytes at an offset; return the new offset."""
     headers = {
         **VERSION,
         "Upload-Offset": str(piece.before_bytes),
@@ -85,7 +85,7 @@ def last_segment(url: str) -> str:
 
 
 def _passing(error: ClientError) -> ClientError:
-    """Return an error as one that passes where the offset only has to be asked for again."""
+    """Return an error that is retried, if only the offset has to be requested again."""
     if isinstance(error, Conflict) or (isinstance(error, ApiError) and error.status == LOCKED):
         return ConnectionLost(str(error))
     return error

@@ -1,4 +1,4 @@
-"""What can be sent: files and what is read like one, and forms around them."""
+"""What can be submitted: files and file-like objects, and the forms around them."""
 
 import json
 import os
@@ -19,21 +19,21 @@ Source = str | os.PathLike[str] | BinaryIO | Uploaded  # a path, an http(s) URL,
 
 @dataclass
 class Piece:
-    """A part of an open file with something around it, whose progress is told in bytes of the file."""
+    """A part of an open file with data around it; progress is counted in bytes of the file."""
 
     file: BinaryIO
-    start: int | None  # where in the file it begins, None where the file cannot go back
-    file_bytes: int | None  # None: to its end
+    start: int | None  # position in the file; None if the file cannot seek
+    file_bytes: int | None  # None: up to its end
     head: bytes = b""
     tail: bytes = b""
     on_progress: OnProgress | None = None
-    before_bytes: int = 0  # of the file, that were sent before
+    before_bytes: int = 0  # bytes of the file that were sent before
     total_bytes: int | None = None  # of the whole file
     _sent: int = field(default=0, init=False)
 
     @property
     def size_bytes(self) -> int | None:
-        """The size of all of it, None where that is not known."""
+        """The total size; None if unknown."""
         return None if self.file_bytes is None else len(self.head) + self.file_bytes + len(self.tail)
 
     def chunks(self) -> Iterator[bytes]:
@@ -51,7 +51,7 @@ class Piece:
             yield self.tail
 
     def sent(self, size_bytes: int) -> None:
-        """Tell how far it is."""
+        """Report the progress."""
         self._sent += size_bytes
         if self.on_progress is not None:
             most = self._sent if self.file_bytes is None else self.file_bytes
@@ -60,7 +60,7 @@ class Piece:
 
 @contextmanager
 def opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[BinaryIO]:
-    """Yield an open file; one that was given open stays open. Raises OSError."""
+    """Yield an open file; a file that was passed open stays open. Raises OSError."""
     if isinstance(source, str | os.PathLike):
         with Path(source).open("rb") as file:
             yield file
@@ -69,7 +69,7 @@ def opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[BinaryIO]:
 
 
 def rest_of(file: BinaryIO) -> tuple[int | None, int | None]:
-    """Return where a file stands and how many bytes follow, Nones for a pipe."""
+    """Return a file's position and the number of bytes that follow; None for both if it is a pipe."""
     try:
         start = file.tell()
         size_bytes = file.seek(0, os.SEEK_END) - start
@@ -80,18 +80,18 @@ def rest_of(file: BinaryIO) -> tuple[int | None, int | None]:
 
 
 def is_url(source: Any) -> bool:
-    """Say whether a source is to be fetched by the server."""
+    """Return whether a source is a URL that the server downloads."""
     return isinstance(source, str) and source.lower().startswith(("http://", "https://"))
 
 
 def name_of(file: BinaryIO, file_name: str | None) -> str:
-    """Return the name by which a file is sent."""
+    """Return the name for a file."""
     name = getattr(file, "name", "")
     return file_name or (Path(name).name if isinstance(name, str) else "") or "recording"
 
 
 def check_options(options: Options) -> dict[str, str | float]:
-    """Return the options that are set. Raises TypeError for one that does not exist."""
+    """Return the options that are set. Raises TypeError for an unknown one."""
     unknown = set(options) - set(Options.__annotations__)
     if unknown:
         raise TypeError(f"There is no option {', '.join(sorted(unknown))}.")

@@ -1,24 +1,24 @@
-"""What the server tells, in plain values."""
+"""The server's answers as plain values."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypedDict, TypeVar
 
 Status = Literal["pending", "success", "failed"]
-OnProgress = Callable[[int, int | None], None]  # bytes so far, bytes in all where that is known
+OnProgress = Callable[[int, int | None], None]  # bytes so far, and in total if known
 T = TypeVar("T")
 
 
 class Options(TypedDict, total=False):
-    """What is wanted of a result; what is left out is the server's default."""
+    """Options of a job; a missing one is the server's default."""
 
     strength: float | Literal["transcription"]  # 0 to 1: how much of the noise is removed
     output_format: str  # an extension, or `original`
     loudness: float  # LUFS, -70 to 0
-    audio_track: int  # which audio track of the file, 0 is the first
-    webhook_url: str  # where the job's end is told
+    audio_track: int  # which audio track of the file; 0 is the first
+    webhook_url: str  # where to announce the end of the job
     quality: Literal["standard", "best"]  # best: two models together, better and slower
-    keep: Literal["voice", "voice+music"]  # voice+music: whatever rises above the steady background stays too
+    keep: Literal["voice", "voice+music"]  # voice+music: keeps whatever rises above the steady background
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Processing:
-    """The job waits or is worked on."""
+    """The job waits or runs."""
 
     percent: float
     message: str | None = None
@@ -51,7 +51,7 @@ class Processing:
 
 @dataclass(frozen=True)
 class Done:
-    """The job ended well; the URL is that of the result."""
+    """The job succeeded; the URL is that of the result."""
 
     id: str
     url: str
@@ -69,7 +69,7 @@ Event = Processing | Done | Failed
 
 @dataclass(frozen=True)
 class Uploaded:
-    """A file that is on the server: `submit` takes it as often as wanted until it expires."""
+    """An uploaded file; `submit` accepts it any number of times until it expires."""
 
     id: str
     url: str
@@ -77,7 +77,7 @@ class Uploaded:
 
 @dataclass(frozen=True)
 class Levels:
-    """What was measured of a sound; None where it cannot be told."""
+    """Measurements of a sound; None if a value cannot be measured."""
 
     loudness_lufs: float | None
     true_peak_dbtp: float | None
@@ -88,7 +88,7 @@ class Levels:
 
 @dataclass(frozen=True)
 class Report:
-    """What there is to say of a job that ended well."""
+    """The report of a successful job."""
 
     duration_s: float
     sample_rate_hz: int
@@ -104,18 +104,18 @@ class Report:
 
 @dataclass(frozen=True)
 class Usage:
-    """What a user has and has used."""
+    """A user's jobs, minutes and bytes."""
 
     user_id: str
     jobs: Mapping[Status, int]
     minutes_processed: float
-    minutes_available: float | None  # None where the server keeps no balance
+    minutes_available: float | None  # None if the server keeps no balance
     bytes_stored: int
 
 
 @dataclass(frozen=True)
 class Webhook:
-    """What a webhook tells: that a job has ended."""
+    """A webhook: a job has ended."""
 
     type: str  # denoise.success or denoise.failed
     timestamp: str
@@ -123,10 +123,10 @@ class Webhook:
 
 
 def read(kind: type[T], body: Mapping[str, Any]) -> T:
-    """Return a value of the server's JSON; what a newer server tells beside it is ignored."""
+    """Return a value from the server's JSON; unknown fields of newer servers are ignored."""
     return kind(**{field.name: body.get(field.name) for field in fields(kind)})  # type: ignore[arg-type]
 
 
 def read_report(body: Mapping[str, Any]) -> Report:
-    """Return a report of the server's JSON."""
+    """Return a report from the server's JSON."""
     return read(Report, {**body, "before": read(Levels, body["before"]), "after": read(Levels, body["after"])})

@@ -1,4 +1,4 @@
-"""Server-Sent Events of a job, over as many connections as it takes."""
+"""Reads a job's Server-Sent Events, reconnecting as often as necessary."""
 
 import json
 import time
@@ -9,12 +9,12 @@ from munsit_denoise_client.calls import Caller, Tries, segment
 from munsit_denoise_client.errors import ClientError, ConnectionLost
 from munsit_denoise_client.types import Done, Event, Failed, Processing
 
-LONG_S = 5.0  # a stream that lived so long was no failure
+LONG_S = 5.0  # a stream that lasted this long was not a failure
 LONGEST_LINE = 2**20
 
 
 async def watch(caller: Caller, job_id: str) -> AsyncGenerator[Event, None]:
-    """Yield what becomes of a job, its end last. Raises ApiError, and ConnectionLost when patience is at its end."""
+    """Yield the events of a job up to its end. Raises ApiError, and ConnectionLost after the last retry."""
     call = caller.call("GET", f"/denoise/{segment(job_id)}/progress", headers={"Accept": "text/event-stream"})
     tries, last = Tries(caller.patience), None
     while True:
@@ -37,7 +37,7 @@ async def watch(caller: Caller, job_id: str) -> AsyncGenerator[Event, None]:
 
 
 async def read_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[Event]:
-    """Yield the events of a stream; comments, unknown stages and what was cut off are left out."""
+    """Yield the events of a stream, without comments, unknown stages and incomplete events."""
     rest = b""
     async for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")

@@ -1,4 +1,4 @@
-"""Webhooks: whether they are from the server (Standard Webhooks 1.0)."""
+"""Verifies that webhooks come from the server (Standard Webhooks 1.0)."""
 
 import base64
 import binascii
@@ -12,11 +12,11 @@ from munsit_denoise_client.errors import InvalidSignature
 from munsit_denoise_client.types import Record, Webhook, read
 
 PREFIX = "whsec_"
-TOLERANCE_S = 300  # between the clocks, and for the way
+TOLERANCE_S = 300  # for differing clocks and for the transfer
 
 
 def verify_webhook(body: bytes | str, headers: Mapping[str, str], secret: str) -> Webhook:
-    """Return what a webhook tells, its body exactly as it came in. Raises InvalidSignature, ValueError."""
+    """Return the content of a webhook, whose body must be exactly as received. Raises InvalidSignature, ValueError."""
     given = {name.lower(): value for name, value in headers.items()}
     message_id, sent_at, signatures = (given.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature"))
     if not (sent_at.isascii() and sent_at.isdigit() and abs(time.time() - int(sent_at)) <= TOLERANCE_S):

@@ -121,7 +121,7 @@ class UploadSubmission(SubmissionOptions):
 
 
 def _absent() -> None:
-    """Return what stands for a field that is not there; as a default it would have to be of the field's type."""
+    """Return the value of a missing field; None as a plain default would need to be of the field's type."""
 
 
 class FormSubmission(SubmissionOptions):

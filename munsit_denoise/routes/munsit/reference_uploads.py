@@ -18,20 +18,22 @@ def _length(*, required: bool) -> Parameter:
     )
 
 
-UPLOADS: dict[str, Operation] = {
-    "OPTIONS /uploads": Operation(
-        "Get the capabilities of uploads",
-        "uploads",
-        (
-            Answer(
-                "Protocol version and extensions.",
-                status=204,
-                headers=("Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size"),
-            ),
+CAPABILITIES = Operation(
+    "Get the capabilities of uploads",
+    "uploads",
+    (
+        Answer(
+            "Protocol version and extensions.",
+            status=204,
+            headers=("Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size"),
         ),
-        errors=(errors.DenoiseError,),
-        needs_key=False,
     ),
+    errors=(errors.DenoiseError,),
+    needs_key=False,
+)
+
+UPLOADS: dict[str, Operation] = {
+    "OPTIONS /uploads": CAPABILITIES,
     "POST /uploads": Operation(
         "Create an upload",
         "uploads",
@@ -55,19 +57,7 @@ UPLOADS: dict[str, Operation] = {
         ),
         description="The body may have the first bytes, like that of a PATCH.",
     ),
-    "OPTIONS /uploads/{upload_id}": Operation(
-        "Get the capabilities of uploads",
-        "uploads",
-        (
-            Answer(
-                "Protocol version and extensions.",
-                status=204,
-                headers=("Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size"),
-            ),
-        ),
-        errors=(errors.DenoiseError,),
-        needs_key=False,
-    ),
+    "OPTIONS /uploads/{upload_id}": CAPABILITIES,
     "HEAD /uploads/{upload_id}": Operation(
         "Get the offset of an upload",
         "uploads",

@@ -66,7 +66,7 @@ class _Page:
             f"{self._parameters(one['post'])}{self._body(one['post'])}"
             for one in self._document["webhooks"].values()
         )
-        return f'<section><h2 id="webhooks">webhooks</h2>{shown}</section>'
+        return _section("webhooks", shown)
 
     def schemas(self) -> str:
         """Return all named objects."""
@@ -75,7 +75,7 @@ class _Page:
             f"{self._fields(schema)}"
             for name, schema in sorted(self._components["schemas"].items())
         )
-        return f'<section><h2 id="schemas">schemas</h2>{shown}</section>'
+        return _section("schemas", shown)
 
     def errors(self) -> str:
         """Return all errors with their descriptions."""
@@ -84,7 +84,7 @@ class _Page:
             f"<td>{_words(one.get('summary', ''))}</td><td><code>{escape(_json(one['value'], None))}</code></td></tr>"
             for name, one in sorted(self._components["examples"].items())
         )
-        return f'<section><h2 id="errors">errors</h2>{_table(("error", "meaning", "body"), rows)}</section>'
+        return _section("errors", _table(("error", "meaning", "body"), rows))
 
     def settings(self) -> str:
         """Return all settings."""
@@ -93,7 +93,7 @@ class _Page:
             f"<td>{escape(one['description'])}</td></tr>"
             for one in self._document["x-settings"]
         )
-        return f'<section><h2 id="settings">settings</h2>{_table(("variable", "default", "meaning"), rows)}</section>'
+        return _section("settings", _table(("variable", "default", "meaning"), rows))
 
     def _tags(self) -> list[str]:
         used = {tag for _, _, one in self._all() for tag in one["tags"]}
@@ -177,6 +177,10 @@ class _Page:
             return f"array of {self._type(schema['items'])}"
         bounds = [f"{word} {schema[name]}" for word, name in BOUNDS if name in schema]
         return escape(" ".join([str(schema.get("type", "any")), schema.get("format", ""), *bounds]).strip())
+
+
+def _section(title: str, content: str) -> str:
+    return f'<section><h2 id="{title}">{title}</h2>{content}</section>'
 
 
 def _table(titles: tuple[str, ...], rows: str) -> str:
