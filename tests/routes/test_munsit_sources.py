@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -74,7 +75,7 @@ def test_what_a_webhook_is_told_has_the_base_by_which_the_job_came(server: Live,
     body = {"url": "http://127.0.0.1:1/a.wav", "webhook_url": "http://127.0.0.1:1/hook"}
     answer = client.post("/denoise", json=body)
     assert answer.status_code == 200
-    with sqlite3.connect(server.settings.database_path) as database:
+    with closing(sqlite3.connect(server.settings.database_path)) as database:
         row = database.execute(
             "SELECT webhook_url, webhook_base, origin FROM denoise_records WHERE id = ?", [answer.json()["jobId"]]
         ).fetchone()

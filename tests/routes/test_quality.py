@@ -3,6 +3,7 @@
 import io
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -48,7 +49,7 @@ def send(live: Live, path: Path, key: str | None = None, **fields: str) -> httpx
 
 def qualities(live: Live) -> dict[str, str]:
     """Return what stands in the rows, by job."""
-    with sqlite3.connect(live.settings.database_path) as connection:
+    with closing(sqlite3.connect(live.settings.database_path)) as connection:
         return dict(connection.execute("SELECT id, quality FROM denoise_records"))
 
 
