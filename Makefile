@@ -18,7 +18,7 @@ PROGRAMS := curl curl node nodejs npm npm chromium chromium pg_ctlcluster postgr
 CONTRACT := $(addprefix tests/routes/test_,munsit_contract.py audo_contract.py audo_jobs.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test test-fast test-cluster chaos fuzz-api coverage lint types check format docs lock release clean \
+.PHONY: help install serve test published test-fast test-cluster chaos fuzz-api coverage lint types check format docs lock release clean \
 	bench-quality bench-heldout bench-hard bench-harm bench-best bench-speed bench-gpu bench-api bench-cluster \
 	bench-seams spectrograms train-smoke
 
@@ -34,12 +34,15 @@ $(STAMP): requirements.lock requirements-torch.lock pyproject.toml scripts/insta
 serve: install ## Migrate, create a first key, serve on 127.0.0.1:8000
 	@$(BIN)/munsit-denoise serve
 
-test: install lint types ## Lint, types, all tests
+test: install ## Lint, types, all tests
 	@sh scripts/system.sh $(PROGRAMS) || echo "The tests that need what is missing are skipped, but for those that need curl"
-	@$(BIN)/python -m tests.published
+	@$(MAKE) -s -j3 --output-sync lint types published
 # OpenMP teams of several workers on the same cores would spin in each other's way
 	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_FLAGS)
 	@$(MAKE) -s test-cluster
+
+published: install # what tests run of others' clients
+	@$(BIN)/python -m tests.published
 
 test-cluster: install ## The contract once more, on PostgreSQL and an object store
 	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto -q --deployment cluster $(CONTRACT) $(PYTEST_FLAGS)

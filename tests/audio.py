@@ -1,10 +1,13 @@
-"""Recordings made on the spot: something like a voice, and noise."""
+"""Recordings made on the spot: something like a voice, and noise; and the program that makes other files of them."""
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
+
+from munsit_denoise.media.ffmpeg import program
 
 Waveform = NDArray[np.float32]
 
@@ -38,3 +41,13 @@ def write_silence(path: Path, seconds: float, rate_hz: int = 8_000) -> Path:
     """Write digital silence."""
     soundfile.write(path, np.zeros(int(seconds * rate_hz), np.int16), rate_hz)
     return path
+
+
+def ffmpeg(*arguments: str | Path | float, which: str = "encoder") -> bytes:
+    """Run ffmpeg; return what it writes to its output.
+
+    It is the one that has no libraries to link: a start of the system's, which is `which="ffmpeg"`, takes a tenth of a
+    second of a core, its a sixth of that, and there are hundreds.
+    """
+    command = [program(which), "-v", "error", "-y", *map(str, arguments)]
+    return subprocess.run(command, check=True, capture_output=True).stdout

@@ -1,6 +1,8 @@
 """A live server for those who need real sockets, and recordings of our own making."""
 
 import os
+import shutil
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -10,11 +12,35 @@ import httpx2
 import pytest
 
 from munsit_denoise.logs import configure_logging
+from tests import prepared, services
 from tests.audio import write_noisy
 from tests.live import Live, run_live
-from tests.services import AWS, Postgres, new_bucket, postgres, s3_server
+from tests.services import AWS, Databases, new_bucket
+from tests.shared import ADDRESS, Keeper, address_of
 
+MEMORY = Path("/dev/shm")  # a disk on which a flush costs nothing: a job flushes a dozen times
+NEEDED_BYTES = 3 * 2**30
+WAITING = 2  # workers beyond one a core
+SHARED = {"postgres": services.shared_postgres, "s3": services.s3_server, prepared.PROGRAMS: prepared.parent}
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", "build/hypothesis")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep what workers share, in the process that starts them; put their files where no disk is waited for."""
+    if hasattr(config, "workerinput"):
+        return
+    keeper = Keeper(SHARED)
+    os.environ[ADDRESS] = keeper.address
+    config.add_cleanup(keeper.close)
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > NEEDED_BYTES:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Let `-n auto` start more workers than there are cores: half of a test's time is waiting."""
+    wanted = os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS")
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return int(wanted) if wanted else cores + WAITING
 
 
 @pytest.fixture
@@ -72,16 +98,17 @@ def noisy_wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Postgres]:
+def postgres_server() -> Databases:
     """One PostgreSQL for all tests that only make databases in it."""
-    with postgres() as server:
-        yield server
+    if not services.BINARIES:
+        pytest.skip("PostgreSQL is not installed")
+    return Databases(int(address_of("postgres")))
 
 
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
     """One S3 server for all tests; its credentials are in the environment meanwhile."""
-    with s3_server() as endpoint, pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         for name, value in AWS.items():
             patch.setenv(name, value)
-        yield endpoint
+        yield address_of("s3")

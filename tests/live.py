@@ -12,10 +12,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import anyio
 import httpx
 
+from munsit_denoise import work
 from munsit_denoise.db.engine import open_database
 from munsit_denoise.db.keys import Keys
 from munsit_denoise.server import create_server
@@ -66,6 +68,12 @@ class Live:
                 if line.startswith("data: "):
                     yield json.loads(line.removeprefix("data: "))
 
+    def result(self, job_id: str, client: httpx.Client | None = None) -> tuple[str, httpx.Response]:
+        """Follow a job that must end well; return the URL of what came of it, and that."""
+        last = self.events(job_id, client)[-1]
+        assert last["stage"] == "done", last
+        return last["url"], httpx.get(last["url"])
+
     def record(self, job_id: str) -> dict[str, Any]:
         """Return a job's record from the list."""
         found: list[dict[str, Any]] = [r for r in self.client.get("/denoise").json() if r["id"] == job_id]
@@ -109,10 +117,22 @@ def run_live(folder: Path, ready_path: str = "/readyz", **overrides: Any) -> Ite
         yield live
     finally:
         live.client.close()
-        server.should_exit = True
+        failure, server.should_exit = server.failure, True
         thread.join(timeout=30)
         listener.close()
         assert not thread.is_alive(), "the server did not stop"
+        assert failure is None, f"the server stopped by itself: {failure!r}"
+
+
+@contextmanager
+def run_waiting(folder: Path, **overrides: Any) -> Iterator[Live]:
+    """Run a server to which no model comes: jobs wait for as long as the block lasts, and cost nothing."""
+
+    async def load_engine(_: Settings) -> Any:
+        await anyio.sleep_forever()
+
+    with mock.patch.object(work, "load_engine", load_engine), run_live(folder, "/healthz", **overrides) as live:
+        yield live
 
 
 def wait_ready(url: str, path: str = "/readyz", process: Started | None = None) -> None:

@@ -1,31 +1,36 @@
 """Programs of ours, forked from a process that has loaded all they need: a start costs half a second of a core.
 
-Loading the packages and PyTorch takes five, and there are a hundred starts. So one process for each pytest worker
-loads them once, computes nothing, and forks. A test gets a process like any other: a session, a folder, files and an
-environment of its own, signals and an exit code. It runs what `python -m MODULE` runs.
+Loading the packages and PyTorch takes five, and there are a hundred starts. So one process for all pytest workers
+loads them once, computes nothing, and forks: once for each worker, and there for each program. A test gets a process
+like any other: a session, a folder, files and an environment of its own, signals and an exit code. It runs what
+`python -m MODULE` runs.
 
 What Python, OpenMP and the C library read when they begin cannot be told to a fork. So a program whose environment
 differs in anything but `LATE` is started as usual, and so is one of a test of the start itself, which says `afresh`.
 """
 
+import atexit
 import gc
 import importlib
 import json
 import os
 import pkgutil
 import runpy
+import select
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
+
+from tests.shared import ADDRESS, Keeper, address_of
 
 OURS = "munsit_denoise"
 # Variables that are read when they are needed:
@@ -35,7 +40,7 @@ LAZY = ("anyio._backends._asyncio", "aiosqlite", "uvloop", "uvicorn.lifespan.on"
 AT_FIRST = dict(os.environ)  # before any test changes it
 CLIENT = Path(__file__).parents[1] / "clients/python"  # a part of the installed package
 MESSAGE_BYTES = 2**17
-LOOK_S = 0.005  # between two looks whether a program has ended
+PROGRAMS = "programs"  # the name of the process that forks them among the services of a run
 
 
 class Program:
@@ -44,6 +49,8 @@ class Program:
     def __init__(self, command: list[str], environment: Mapping[str, str], files: Sequence[int]) -> None:
         order = {"command": command, "environment": dict(environment), "folder": str(Path.cwd())}
         self.args, self.pid = command, _parent().ask(order, files)
+        self._handle = os.pidfd_open(self.pid)  # of this process, whoever has its number later
+        weakref.finalize(self, os.close, self._handle)
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
@@ -54,17 +61,16 @@ class Program:
 
     def wait(self, timeout: float | None = None) -> int:
         """Return the exit code. Raises TimeoutExpired."""
-        end = time.monotonic() + (timeout or 0)
-        while (code := self.poll()) is None:
-            if timeout is not None and time.monotonic() > end:
-                raise subprocess.TimeoutExpired(self.args, timeout)
-            time.sleep(LOOK_S)
+        ended, _, _ = select.select([self._handle], [], [], timeout)
+        code = self.poll() if ended else None
+        if code is None:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0)
         return code
 
     def send_signal(self, number: int) -> None:
         """Send a signal, unless it has ended."""
-        if self.poll() is None:
-            os.kill(self.pid, number)
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._handle, number)
 
     def kill(self) -> None:
         """End it."""
@@ -115,17 +121,30 @@ def _can_be_forked(environment: Mapping[str, str]) -> bool:
     return sys.platform == "linux" and all(name.startswith(LATE) for name in differing - {*SAME})
 
 
-class _Parent:
-    """The process that has all loaded, which ends when this one does."""
-
-    def __init__(self) -> None:
-        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._lock = threading.Lock()
-        with theirs:
-            command = [sys.executable, "-m", __name__, str(theirs.fileno())]
-            self._process = subprocess.Popen(
-                command, env=AT_FIRST, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True
+@contextmanager
+def parent() -> Iterator[str]:
+    """Run the process that has all loaded; yield its address. It ends when this one does."""
+    with tempfile.TemporaryDirectory(prefix="denoise-programs-") as folder:
+        address = str(Path(folder) / "ask")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+            listener.bind(address)
+            listener.listen()
+            command, theirs = [sys.executable, "-m", __name__, str(listener.fileno())], [listener.fileno()]
+            process = subprocess.Popen(
+                command, env=AT_FIRST, stdin=subprocess.PIPE, pass_fds=theirs, start_new_session=True
             )
+        with process:
+            yield address
+            process.kill()
+
+
+class _Parent:
+    """A connection to the process that has all loaded."""
+
+    def __init__(self, address: str) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._socket.connect(address)
+        self._lock = threading.Lock()
 
     def ask(self, question: dict[str, Any], files: Sequence[int] = ()) -> Any:
         """Return the answer to an order, which is a process id, or to a process id, which is an exit code or None."""
@@ -138,7 +157,11 @@ class _Parent:
 
 @cache
 def _parent() -> _Parent:
-    return _Parent()
+    if ADDRESS not in os.environ:  # no pytest runs
+        keeper = Keeper({PROGRAMS: parent})
+        atexit.register(keeper.close)
+        os.environ[ADDRESS] = keeper.address
+    return _Parent(address_of(PROGRAMS))
 
 
 def _load() -> None:
@@ -155,6 +178,20 @@ def _load() -> None:
         with suppress(ImportError):
             importlib.import_module(name)
     gc.freeze()  # or the first collection of each fork would copy every page
+
+
+def _serve_each(listener: socket.socket) -> list[str]:
+    """Fork for each worker that asks, until this process's own parent has ended; return what `_serve` does."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody wants their exit codes
+    while True:
+        ready, _, _ = select.select([sys.stdin, listener], [], [])
+        if sys.stdin in ready:
+            sys.exit()
+        asked, _ = listener.accept()
+        if not os.fork():
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            return _serve(asked)
+        asked.close()
 
 
 def _serve(asked: socket.socket) -> list[str]:
@@ -203,5 +240,5 @@ def _become(order: dict[str, Any], files: list[int]) -> list[str]:
 
 if __name__ == "__main__":
     _load()
-    sys.argv = _serve(socket.socket(fileno=int(sys.argv[1])))
+    sys.argv = _serve_each(socket.socket(fileno=int(sys.argv[1])))
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

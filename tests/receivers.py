@@ -11,7 +11,8 @@ from typing import Any
 
 from standardwebhooks import Webhook
 
-HANG_S = 30
+TOGETHER = 2  # requests that wait for each other
+HANG_S = 60
 
 
 @dataclass
@@ -44,6 +45,7 @@ class Receiver:
     heard: list[Heard] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
     most_at_once: int = 0
+    together: threading.Event = field(default_factory=threading.Event)  # set once so many requests are there at once
     over: threading.Event = field(default_factory=threading.Event)
     _at_once: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -57,6 +59,8 @@ class Receiver:
         with self._lock:
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
+            if self._at_once >= TOGETHER:
+                self.together.set()
         try:
             yield
         finally:
@@ -79,7 +83,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _answer(self, path: list[str]) -> None:
         if path[0] == "hang":
-            self.receiver.over.wait(HANG_S)
+            self.receiver.over.wait()
+        elif path[0] == "together":
+            self.receiver.together.wait(HANG_S)
+            time.sleep(0.05)
+            self._send(200)
         elif path[0] == "slow":
             time.sleep(0.1)
             self._send(200)
@@ -109,13 +117,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             pass
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """One that can be asked by as many as like at once, and waits for none of them at its end."""
+
+    request_queue_size = 128
+    daemon_threads = True
+
+
 @contextmanager
 def run_receiver(port: int = 0) -> Iterator[Receiver]:
     """Run a server until the block ends."""
     receiver = Receiver()
     handler = type("Handler", (_Handler,), {"receiver": receiver})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", port), handler)
     receiver.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()

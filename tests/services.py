@@ -1,4 +1,4 @@
-"""Real servers for the cluster's tests: PostgreSQL from the system, an S3 server from a package; one each a run."""
+"""Real servers for the cluster's tests: PostgreSQL from the system, an S3 server from a package."""
 
 import os
 import pwd
@@ -36,11 +36,31 @@ def wait_for_port(port: int) -> None:
     raise TimeoutError(f"nothing listens on port {port}")
 
 
-class Postgres:
+class Databases:
+    """A PostgreSQL server that runs, and in which everybody makes databases of their own."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def new_database(self) -> str:
+        """Return the URL of a database of its own."""
+        import psycopg
+
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return self._url(name)
+
+    def _url(self, name: str) -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{name}"
+
+
+class Postgres(Databases):
     """A PostgreSQL server in a folder of its own, to be stopped and started again."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._bin, self.port = folder, BINARIES[-1], free_port()
+        super().__init__(free_port())
+        self._folder, self._bin = folder, BINARIES[-1]
         self._user = pwd.getpwnam("postgres") if os.getuid() == 0 else None  # it refuses to run as root
         folder.mkdir(parents=True)
         if self._user:
@@ -56,12 +76,6 @@ class Postgres:
 
     def stop(self, mode: str = "fast") -> None:
         self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", mode, "-w", "stop")
-
-    def new_database(self) -> str:
-        """Return the URL of a database of its own."""
-        name = f"test_{uuid.uuid4().hex[:12]}"
-        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", name)
-        return f"postgresql://postgres@127.0.0.1:{self.port}/{name}"
 
     def _run(self, program: str, *arguments: str) -> None:
         user = {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []} if self._user else {}
@@ -84,6 +98,13 @@ def postgres() -> Iterator[Postgres]:
             server.stop("immediate")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def shared_postgres() -> Iterator[str]:
+    """Run a PostgreSQL; yield its port."""
+    with postgres() as server:
+        yield str(server.port)
 
 
 @contextmanager

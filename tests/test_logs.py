@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -154,7 +155,7 @@ def test_a_whole_session_at_debug_tells_no_secret(log: StringIO, tmp_path: Path)
         done = munsit_session(live, wav)
         job_id, url_job_id = audo_session(live, wav, peer.url)
         secrets |= {live.key, live.key[4:], done["audio_url"].split("/")[-1][:32]}
-        with sqlite3.connect(live.settings.data_dir / "denoise.db") as database:
+        with closing(sqlite3.connect(live.settings.data_dir / "denoise.db")) as database:
             secrets |= {row[0] for row in database.execute("SELECT secret FROM denoise_records")}
             secrets |= {row[0] for row in database.execute("SELECT key_hash FROM api_keys")}
     written = log.getvalue()

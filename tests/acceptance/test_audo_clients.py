@@ -17,7 +17,7 @@ import websocket
 from audoai.common import MalformedFile, NoiseRemovalFailed, Unauthorized
 from audoai.noise_removal import NoiseRemovalClient, WavAudioResult
 
-from tests.audio import write_noisy
+from tests.audio import ffmpeg, write_noisy
 from tests.live import Live, run_live
 from tests.peers import Peer, run_peer
 from tests.published import AUDO_OLDEST, AUDO_SUITE, published
@@ -48,9 +48,7 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
     folder = tmp_path_factory.mktemp("peer")
     sound = write_noisy(folder / "speech.wav", 2, 44_100, 2)
     sources = ["-f", "lavfi", "-i", "testsrc=d=2:s=128x96", "-i", str(sound)]
-    subprocess.run(
-        ["ffmpeg", "-v", "error", *sources, "-c:v", "libvpx", "-c:a", "libvorbis", folder / "trailer.webm"], check=True
-    )
+    ffmpeg(*sources, "-c:v", "libvpx", "-c:a", "libvorbis", folder / "trailer.webm")
     with run_peer(folder) as peer:
         yield peer
 
@@ -152,7 +150,7 @@ def test_twenty_threads_of_one_client(client: NoiseRemovalClient, tmp_path: Path
 def test_the_references_curl_and_socket(server: Live, base: str, tmp_path: Path) -> None:
     """A form by curl, its states by a plain WebSocket client, the result by curl without a key."""
     source = write_noisy(tmp_path / "a.wav", 1)
-    subprocess.run(["ffmpeg", "-v", "error", "-i", source, tmp_path / "in.ogg"], check=True)
+    ffmpeg("-i", source, tmp_path / "in.ogg")
     header = f"x-api-key: {server.key}"
     form = ["curl", "-s", "-X", "POST", f"{base}/remove-noise?outputExt=mp3", "-H", header]
     answer = subprocess.run([*form, "-F", f"file=@{tmp_path / 'in.ogg'}"], check=True, capture_output=True).stdout

@@ -1,6 +1,5 @@
 """Two web processes and two workers on one PostgreSQL and one object store; whoever is killed, every job ends once."""
 
-import subprocess
 import time
 from pathlib import Path
 
@@ -8,16 +7,16 @@ import httpx
 import pytest
 
 from munsit_denoise.db.migrate import upgrade
-from tests.audio import write_noisy
+from tests.audio import ffmpeg, write_noisy
 from tests.cluster import Ledger, cluster, count_ends, key_for, left_over, rows
-from tests.services import Postgres, new_bucket
+from tests.services import Databases, new_bucket
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 JOBS = 12
 
 
 @pytest.fixture
-def shared(postgres_server: Postgres, s3_endpoint: str) -> dict[str, str]:
+def shared(postgres_server: Databases, s3_endpoint: str) -> dict[str, str]:
     url = postgres_server.new_database()
     upgrade(url)
     count_ends(url)
@@ -49,7 +48,7 @@ def test_a_job_that_is_cancelled_on_a_server_stops_on_its_worker(
     database_url, key, ledger = shared["DATABASE_URL"], key_for(tmp_path / "key", shared["DATABASE_URL"]), Ledger()
     long = tmp_path / "long.flac"
     source = ["-f", "lavfi", "-i", "anoisesrc=d=600:c=pink:r=16000:a=0.1"]
-    subprocess.run(["ffmpeg", "-v", "error", *source, "-y", str(long)], check=True)
+    ffmpeg(*source, long)
     with cluster(tmp_path, shared, webs=1, workers=1) as (web, _):
         job_id = ledger.submit(web.url, key, long)
         until = time.monotonic() + 60

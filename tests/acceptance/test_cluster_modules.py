@@ -13,7 +13,7 @@ import pytest
 from munsit_denoise.db.migrate import upgrade
 from tests.audio import write_noisy
 from tests.live import create_key, make_settings, wait_ready
-from tests.services import Postgres, free_port, new_bucket
+from tests.services import Databases, free_port, new_bucket
 
 OF_THE_WEB = {"starlette", "uvicorn", "sse_starlette", "httptools", "websockets"}
 OF_THE_MODEL = {"torch", "torchaudio", "safetensors"}
@@ -41,7 +41,7 @@ def imported(written: Path) -> set[str]:
 
 @pytest.mark.slow
 def test_a_worker_loads_nothing_of_the_web_and_a_web_host_nothing_of_the_model(
-    tmp_path: Path, postgres_server: Postgres, s3_endpoint: str
+    tmp_path: Path, postgres_server: Databases, s3_endpoint: str
 ) -> None:
     url, port = postgres_server.new_database(), free_port()
     upgrade(url)

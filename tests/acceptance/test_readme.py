@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from tests.audio import write_noisy
+from tests.audio import ffmpeg, write_noisy
 from tests.live import Live
 
 CLIENTS, QUICK_START = Path("docs/clients.md"), Path("docs/quick-start.md")
@@ -26,8 +26,7 @@ def examples(path: Path, language: str) -> list[str]:
 def folder(tmp_path: Path) -> Path:
     """A folder with the recording that the examples send."""
     write_noisy(tmp_path / "a.wav", 1)
-    command = ["ffmpeg", "-v", "error", "-i", tmp_path / "a.wav", tmp_path / "interview.mp3"]
-    subprocess.run(command, check=True)
+    ffmpeg("-i", tmp_path / "a.wav", tmp_path / "interview.mp3")
     return tmp_path
 
 

@@ -1,6 +1,5 @@
 """A server that is killed in the middle of a sweep: nothing is offered that is gone, nothing stays for ever."""
 
-import os
 import signal
 import sqlite3
 import subprocess
@@ -14,16 +13,16 @@ import httpx
 
 from munsit_denoise.db.engine import now_us, open_database
 from munsit_denoise.db.keys import Keys
-from munsit_denoise.db.migrate import upgrade
 from munsit_denoise.db.records import Records, RunResult
 from munsit_denoise.jobs.retention import US_PER_DAY
 from munsit_denoise.records import DenoiseRecord, Options
 from munsit_denoise.settings import Settings
 from munsit_denoise.storage.local import LocalStorage
+from tests.databases import migrate
 from tests.db.test_records import make_record
 from tests.live import Live, ServerProcess
+from tests.prepared import OURS
 
-DYING = Path(__file__).parents[1] / "dying"  # whose sitecustomize kills a process
 OLD, OLDER, FRESH = 4, 3, 2  # records whose files are due, those that are due themselves, and those that stay
 OFFERED = "status = 'success' AND deleted_at IS NULL AND removed_at IS NULL"
 
@@ -78,13 +77,12 @@ def test_a_sweep_that_is_killed_promises_nothing_that_is_gone_and_is_finished_la
     keep = {"KEEP_ORIGINALS_DAYS": "1", "KEEP_RESULTS_DAYS": "1", "KEEP_RECORDS_DAYS": "8"}
     server = ServerProcess(tmp_path / "data", **keep)
     settings, usual = server.settings, dict(server.environment)
-    upgrade(settings.database)
+    migrate(settings.database)
     key = anyio.run(fill, settings)
     files = len(there(settings))
     try:
         for removal in (5, 11):  # among the files of records that go, and among those of records that stay
-            paths = os.pathsep.join([str(DYING), *filter(None, [usual.get("PYTHONPATH")])])
-            server.environment = usual | {"PYTHONPATH": paths, "TEST_DIES_AT_REMOVAL": str(removal)}
+            server.module, server.environment = "tests.dying", usual | {"TEST_DIES_AT_REMOVAL": str(removal)}
             with suppress(subprocess.CalledProcessError):
                 server.start()
             assert server.wait() == -signal.SIGKILL
@@ -93,7 +91,7 @@ def test_a_sweep_that_is_killed_promises_nothing_that_is_gone_and_is_finished_la
             files = len(there(settings))
             assert offered <= there(settings)
             assert {key.partition("/")[0] for key in there(settings)} <= rows
-        server.environment = usual
+        server.module, server.environment = OURS, usual
         server.start()
         _check_end(Live(server.url, key, settings))
     finally:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from munsit_denoise.cli import app
 from munsit_denoise.settings import Settings
 from tests.audio import write_noisy
-from tests.live import Live, run_live
+from tests.live import Live, run_live, run_waiting
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def _check_it_still_works(live: Live) -> None:
 
 
 def test_a_user_without_a_server_goes_as_well(tmp_path: Path) -> None:
-    with run_live(tmp_path / "data") as live:
+    with run_waiting(tmp_path / "data") as live:
         settings = live.settings
     assert command(settings, "delete", "tester", said="y\n").out.endswith("deleted: tester\n")
     assert command(settings, "list").out == ""

@@ -78,7 +78,7 @@ class Wire:
     """A way to a server that breaks once, in the middle of what is sent."""
 
     def __init__(self, url: str, cut_bytes: int) -> None:
-        self.target, self.left = urlsplit(url), cut_bytes
+        self.target, self.left, self.lock = urlsplit(url), cut_bytes, threading.Lock()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         threading.Thread(target=self._serve, daemon=True).start()
@@ -96,14 +96,19 @@ class Wire:
                     threading.Thread(target=self._pass_on, args=(one, other, cuts), daemon=True).start()
 
     def _pass_on(self, one: socket.socket, other: socket.socket, cuts: bool) -> None:
-        with suppress(OSError), one, other:
+        with suppress(OSError), one:
             while part := one.recv(16_384):
                 other.sendall(part)
-                self.left -= len(part) if cuts else 0
-                if cuts and -len(part) < self.left <= 0:
+                if cuts and self._breaks_at(len(part)):
                     break
-            for end in (one, other):
-                end.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):
+            other.shutdown(socket.SHUT_WR)  # what was passed on arrives, however slowly it is read
+
+    def _breaks_at(self, count: int) -> bool:
+        """Count what was sent, on whichever connection; say whether the wire breaks at it."""
+        with self.lock:
+            before, self.left = self.left, self.left - count
+            return before > 0 >= self.left
 
 
 def test_a_job_is_cancelled(visit: Visit, long_wav: Path) -> None:

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from munsit_denoise.serve import _tell
-from tests.live import Live, make_settings, run_live
+from tests.live import Live, make_settings, run_waiting
 
 
 def test_the_first_start_prints_a_link_that_is_signed_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -28,7 +28,7 @@ def test_what_a_key_may_do_is_told_without_an_error(live: Live) -> None:
 
 
 def test_keys_are_not_guessed_here_either(tmp_path: Path) -> None:
-    with run_live(tmp_path) as live, httpx.Client(base_url=live.url) as client:
+    with run_waiting(tmp_path) as live, httpx.Client(base_url=live.url) as client:
         answers = [client.get("/console/key", headers={"x-api-key": f"mds_{n}"}) for n in range(22)]
     assert [answer.status_code for answer in answers].count(200) == 20
     assert answers[-1].status_code == 429

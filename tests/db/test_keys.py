@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -99,6 +100,7 @@ async def test_many_requests_at_once_ask_the_database_once(keys: Keys, monkeypat
 
 async def test_the_key_itself_is_nowhere_in_the_database(keys: Keys, tmp_path: Path) -> None:
     key = await keys.create("a")
-    stored = list(sqlite3.connect(tmp_path / "keys.db").iterdump())
+    with closing(sqlite3.connect(tmp_path / "keys.db")) as database:
+        stored = list(database.iterdump())
     assert not any(key in line for line in stored)
     assert any(hash_key(key) in line for line in stored)

@@ -14,7 +14,7 @@ from munsit_denoise.db.records import Records, RunResult
 from munsit_denoise.db.usage import Counts
 from munsit_denoise.errors import KeyInUse
 from tests.db.test_records import make_record, user_id
-from tests.services import Postgres
+from tests.services import Databases
 
 __all__ = ["user_id"]
 pytestmark = pytest.mark.anyio
@@ -23,7 +23,7 @@ DAY_US = 24 * 3600 * 10**6
 
 
 @pytest.fixture
-async def database(postgres_server: Postgres) -> AsyncIterator[Database]:
+async def database(postgres_server: Databases) -> AsyncIterator[Database]:
     url = postgres_server.new_database()
     await anyio.to_thread.run_sync(upgrade, url)
     database = open_database(url)

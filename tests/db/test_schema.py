@@ -8,7 +8,7 @@ from alembic.runtime.migration import MigrationContext
 
 from munsit_denoise.db.migrate import connected, downgrade, upgrade
 from munsit_denoise.db.tables import metadata
-from tests.services import Postgres
+from tests.services import Databases
 
 BEFORE = "0007"
 
@@ -17,7 +17,7 @@ BEFORE = "0007"
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'schema.db'}"
-    server: Postgres = request.getfixturevalue("postgres_server")
+    server: Databases = request.getfixturevalue("postgres_server")
     return server.new_database()
 
 

@@ -9,13 +9,13 @@ import pytest
 
 from munsit_denoise.events import postgres
 from munsit_denoise.events.postgres import PostgresBell
-from tests.services import Postgres
+from tests.services import Databases
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(scope="module")
-def url(postgres_server: Postgres) -> str:
+def url(postgres_server: Databases) -> str:
     return postgres_server.new_database()
 
 

@@ -43,7 +43,7 @@ from munsit_denoise.records import Upload
 from munsit_denoise.storage.s3 import S3Storage
 from tests.audio import write_noisy
 from tests.db.test_records import make_record
-from tests.services import Postgres, new_bucket
+from tests.services import Databases, new_bucket
 
 pytestmark = pytest.mark.anyio
 LIMITS = UploadLimits(200, 15, 1000, 100, 0)
@@ -107,7 +107,7 @@ def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def shared(postgres_server: Postgres, s3_endpoint: str) -> tuple[str, str]:
+def shared(postgres_server: Databases, s3_endpoint: str) -> tuple[str, str]:
     """The URLs of a database and a bucket."""
     url = postgres_server.new_database()
     upgrade(url)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from munsit_denoise.jobs.pipeline import Outcome, PipelineTask, Report, enhance_file
 from munsit_denoise.media.probe import probe
+from tests.audio import ffmpeg
 
 RATE_HZ = 48_000
 CASES = Path(__file__).parent.parent / "cases"
@@ -32,11 +33,6 @@ async def convert(source: Path, target: Path, level_lufs: float | None = None, r
     """Run a job that leaves the sound alone."""
     work = PipelineTask(source, target, await probe(source), target.suffix[1:], level_lufs)
     return await enhance_file(work, Passthrough(), report or (lambda _, __: None))
-
-
-def ffmpeg(*arguments: str | Path | float) -> bytes:
-    command = ["ffmpeg", "-v", "error", "-y", *map(str, arguments)]
-    return subprocess.run(command, check=True, capture_output=True).stdout
 
 
 def shown(path: Path, *what: str) -> dict[str, Any]:
@@ -64,12 +60,12 @@ def frames(path: Path) -> list[str]:
 
 
 def heard(path: Path) -> Heard:
-    raw = ffmpeg("-i", path, "-map", "0:a:0", "-ac", "1", "-ar", str(RATE_HZ), "-f", "f32le", "-")
+    raw = ffmpeg("-i", path, "-map", "0:a:0", "-ac", "1", "-ar", str(RATE_HZ), "-f", "f32le", "-", which="ffmpeg")
     picture = ("-map", "0:V:0", "-fps_mode", "passthrough", "-enc_time_base", "-1", "-frames:v", "5")
     with tempfile.TemporaryDirectory() as folder:
         sounds, pictures = Path(folder) / "sounds", Path(folder) / "pictures"
         outputs = ("-map", "0:a:0", "-frames:a", "5", "-f", "framemd5", sounds, *picture, "-f", "framemd5", pictures)
-        ffmpeg("-copyts", "-i", path, *outputs)
+        ffmpeg("-copyts", "-i", path, *outputs, which="ffmpeg")
         return np.frombuffer(raw, "<f4"), _first_s(sounds.read_text()) - _first_s(pictures.read_text())
 
 

@@ -49,7 +49,7 @@ async def test_channels_are_those_of_the_source(
     name: str, frames: int, mask: int, levels: list[float], tmp_path: Path
 ) -> None:
     _, samples, wav = await as_wav(CASES / name, tmp_path)
-    raw = ffmpeg("-i", CASES / name, "-f", "f32le", "-c:a", "pcm_f32le", "-")
+    raw = ffmpeg("-i", CASES / name, "-f", "f32le", "-c:a", "pcm_f32le", "-", which="ffmpeg")
     assert samples.shape == (frames, len(levels))
     assert mask_of(wav) == mask
     assert levels_db(samples) == pytest.approx(levels, abs=0.11)

@@ -1,7 +1,6 @@
 """Channels: every layout, unknown masks and discrete channels come back one by one, in their order."""
 
 import asyncio
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +9,10 @@ from numpy.typing import NDArray
 
 from munsit_denoise.media.decode import decoding
 from munsit_denoise.media.encode import encoding_to
-from munsit_denoise.media.ffmpeg import program
 from munsit_denoise.media.formats import encoding_for
 from munsit_denoise.media.layouts import STANDARD, plain_layout
 from munsit_denoise.media.probe import AudioTrack, probe
+from tests.audio import ffmpeg
 
 pytestmark = pytest.mark.anyio
 RATE_HZ = 48_000
@@ -57,7 +56,7 @@ def raw(paths: dict[str, Path]) -> dict[str, NDArray[np.float32]]:
     for number, path in enumerate(paths.values()):
         inputs += ["-guess_layout_max", "0", "-i", str(path)]
         outputs += ["-map", f"{number}:a:0", "-f", "f32le", "-c:a", "pcm_f32le", f"{path}.raw"]
-    subprocess.run([program("encoder"), "-v", "error", "-y", *inputs, *outputs], check=True)
+    ffmpeg(*inputs, *outputs)
     return {extension: np.fromfile(f"{path}.raw", "<f4") for extension, path in paths.items()}
 
 
@@ -105,9 +104,8 @@ def fits_a_mask(layout: str | None) -> bool:
 async def test_what_an_mp3_does_not_hold_is_folded_as_ffmpeg_does(layout: str, tmp_path: Path) -> None:
     track = track_of(layout)
     await write(track, tmp_path, ("wav", "avi", "mp3"))
-    fold = ["-i", str(tmp_path / "a.wav"), "-af", "aresample=osf=s16,aformat=channel_layouts=stereo"]
-    done = subprocess.run(["ffmpeg", "-v", "error", *fold, "-f", "s16le", "-"], check=True, capture_output=True)
-    wanted = np.frombuffer(done.stdout, "<i2").reshape(-1, 2) / 2**15
+    fold = ["-i", tmp_path / "a.wav", "-af", "aresample=osf=s16,aformat=channel_layouts=stereo"]
+    wanted = np.frombuffer(ffmpeg(*fold, "-f", "s16le", "-"), "<i2").reshape(-1, 2) / 2**15
     found = raw({"mp3": tmp_path / "a.mp3"})["mp3"].reshape(-1, 2)
     assert np.diag(likeness(wanted.astype(np.float32), found)).min() > 0.97
     assert found.std(axis=0) == pytest.approx(wanted.std(axis=0), rel=0.12)

@@ -18,11 +18,11 @@ from munsit_denoise.errors import NotMedia, ProcessingFailed, StorageFull
 from munsit_denoise.media import probe as probing
 from munsit_denoise.media.decode import decoding
 from munsit_denoise.media.encode import encoding_to
-from munsit_denoise.media.ffmpeg import Finished, ProgramLimits, finish, program, running
+from munsit_denoise.media.ffmpeg import Finished, ProgramLimits, finish, running
 from munsit_denoise.media.formats import Encoding, wav_encoding
 from munsit_denoise.media.probe import AudioTrack, probe
 from munsit_denoise.media.sample import write_sample
-from tests.audio import voice, write_noisy
+from tests.audio import ffmpeg, voice, write_noisy
 
 pytestmark = pytest.mark.anyio
 
@@ -48,10 +48,6 @@ def watch_opens(path: Path) -> Callable[[], bool]:
             os.close(descriptor)
 
     return opened
-
-
-def ffmpeg(*arguments: str | Path) -> None:
-    subprocess.run([program("encoder"), "-v", "error", "-y", *map(str, arguments)], check=True)
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000, 192_000])
@@ -158,9 +154,7 @@ async def test_a_wav_is_read_to_its_end_only_where_its_header_is_in_doubt(
 async def test_a_recording_without_a_duration_is_measured(tmp_path: Path) -> None:
     source = write_noisy(tmp_path / "a.wav", 2)
     with (tmp_path / "live.webm").open("wb") as file:
-        subprocess.run(
-            ["ffmpeg", "-v", "error", "-i", source, "-f", "webm", "-live", "1", "pipe:1"], check=True, stdout=file
-        )
+        file.write(ffmpeg("-i", source, "-f", "webm", "-live", "1", "pipe:1"))
     assert (await probe(tmp_path / "live.webm")).duration_s == pytest.approx(2, abs=0.1)
 
 

@@ -19,8 +19,8 @@ from munsit_denoise.media.formats import wav_encoding
 from munsit_denoise.media.nut import Malformed, NutReader
 from munsit_denoise.media.probe import AudioTrack, probe
 from munsit_denoise.media.timeline import TimeLine, origin_s
-from tests.audio import voice, write_noisy, write_silence
-from tests.media.test_media import decoded, ffmpeg
+from tests.audio import ffmpeg, voice, write_noisy, write_silence
+from tests.media.test_media import decoded
 
 pytestmark = pytest.mark.anyio
 RATE_HZ = 48_000
@@ -113,10 +113,7 @@ async def test_forged_stamps_are_refused(tmp_path: Path) -> None:
 async def test_durations_are_right(name: str, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", voice(1.234, RATE_HZ), RATE_HZ, subtype="PCM_16")
     if name == "pipe.flac":
-        piped = subprocess.run(
-            ["ffmpeg", "-v", "error", "-i", tmp_path / "a.wav", "-f", "flac", "pipe:1"], check=True, capture_output=True
-        )
-        (tmp_path / name).write_bytes(piped.stdout)
+        (tmp_path / name).write_bytes(ffmpeg("-i", tmp_path / "a.wav", "-f", "flac", "pipe:1"))
     else:
         ffmpeg("-i", tmp_path / "a.wav", *(("-c:a", "alac") if "alac" in name else ()), tmp_path / name)
     track = await probe(tmp_path / name)

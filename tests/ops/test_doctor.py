@@ -30,7 +30,7 @@ from munsit_denoise.settings import Settings
 from tests.live import make_settings
 from tests.ops.installation import add_job, make_installation, sql
 from tests.prepared import run as run_program
-from tests.services import Postgres, new_bucket
+from tests.services import Databases, new_bucket
 
 
 @pytest.fixture(scope="module")
@@ -290,7 +290,7 @@ def test_pytorch_that_is_not_there_is_found_where_it_is_needed(here: Settings, m
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, postgres_server: Postgres, s3_endpoint: str) -> Settings:
+def cluster(tmp_path: Path, postgres_server: Databases, s3_endpoint: str) -> Settings:
     url = postgres_server.new_database()
     upgrade(url)
     (tmp_path / "node").mkdir()
@@ -338,7 +338,9 @@ def test_clocks_that_differ_are_found(cluster: Settings, monkeypatch: pytest.Mon
     assert "NTP" in str(finding.remedy)
 
 
-def test_a_database_that_is_not_reached_or_has_no_schema_is_found(cluster: Settings, postgres_server: Postgres) -> None:
+def test_a_database_that_is_not_reached_or_has_no_schema_is_found(
+    cluster: Settings, postgres_server: Databases
+) -> None:
     empty = cluster.model_copy(update={"database_url": postgres_server.new_database()})
     assert "The database has no schema" in found(empty, "schema").message
     closed = empty.model_copy(update={"database_url": "postgresql://anna:secret@127.0.0.1:1/none"})

@@ -21,7 +21,7 @@ from munsit_denoise.storage.local import LocalStorage
 from munsit_denoise.storages import open_storage
 from tests.live import make_settings
 from tests.ops.installation import add_growing, add_job, files_of, job_id, make_installation, sql
-from tests.services import Postgres, new_bucket
+from tests.services import Databases, new_bucket
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +31,7 @@ def nobody(_: int, __: int) -> None:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, postgres_server: Postgres, s3_endpoint: str) -> Settings:
+def cluster(tmp_path: Path, postgres_server: Databases, s3_endpoint: str) -> Settings:
     """Return an empty database, without a schema, and an empty bucket."""
     return make_settings(
         tmp_path / "node",

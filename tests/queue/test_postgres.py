@@ -19,14 +19,14 @@ from munsit_denoise.queue.postgres import PostgresQueue
 from munsit_denoise.queue.shared import SharedQueue
 from munsit_denoise.records import DenoiseRecord
 from tests.db.test_records import make_record
-from tests.services import Postgres
+from tests.services import Databases
 
 pytestmark = pytest.mark.anyio
 LEASE_S = 1.5
 
 
 @pytest.fixture
-async def url(postgres_server: Postgres) -> str:
+async def url(postgres_server: Databases) -> str:
     url = postgres_server.new_database()
     await anyio.to_thread.run_sync(upgrade, url)
     return url

@@ -1,6 +1,5 @@
 """What the modules of one dialect share."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.audio import write_noisy
+from tests.audio import ffmpeg, write_noisy
 from tests.live import Live, run_live
 from tests.peers import Peer, run_peer
 
@@ -45,5 +44,16 @@ def api(server: Live) -> Iterator[httpx.Client]:
 def mp3(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("mp3")
     source, target = write_noisy(folder / "a.wav", 0.5), folder / "مقابلة 1.mp3"
-    subprocess.run(["ffmpeg", "-v", "error", "-i", source, target], check=True)
+    ffmpeg("-i", source, target)
     return target
+
+
+@pytest.fixture(scope="session")
+def two_tracks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A film with two audio tracks that differ in all that a record says of one."""
+    path = tmp_path_factory.mktemp("tracks") / "film.mkv"
+    inputs = ["testsrc=d=0.4:s=32x32:r=10", "sine=330:d=0.4:r=16000", "sine=660:d=0.8:r=8000"]
+    sources = [word for source in inputs for word in ("-f", "lavfi", "-i", source)]
+    words = ["-map", "0", "-map", "1", "-map", "2", "-c:a", "flac", "-metadata:s:a:1", "language=ara"]
+    ffmpeg(*sources, *words, path)
+    return path

@@ -8,7 +8,7 @@ import pytest
 from websocket import WebSocketBadStatusException, create_connection
 
 from tests.audio import write_noisy, write_silence
-from tests.live import Live, run_live
+from tests.live import Live, run_waiting
 from tests.peers import Peer
 from tests.routes.audo import fetch, post_form, post_job, states, upload
 
@@ -97,15 +97,14 @@ class TestAccess:
         assert api.get("/upload").status_code == 405
 
     def test_too_many_jobs_are_a_429_with_a_whole_retry_after(self, tmp_path: Path) -> None:
-        path = write_silence(tmp_path / "a.wav", 60)
+        path = write_silence(tmp_path / "a.wav", 1)
         with (
-            run_live(tmp_path / "data", ready_path="/healthz", max_pending_jobs_per_user=1) as live,
+            run_waiting(tmp_path / "data", max_pending_jobs_per_user=1) as live,
             httpx.Client(base_url=live.url + "/v1", headers={"x-api-key": live.key}, timeout=60) as client,
         ):
-            answers = [client.post("/remove-noise", files={"file": ("a.wav", path.read_bytes())}) for _ in range(8)]
-        refused = [answer for answer in answers if answer.status_code == 429]
-        assert refused
-        assert all(answer.headers["retry-after"].isdigit() for answer in refused)
+            first, second = (client.post("/remove-noise", files={"file": ("a.wav", path.read_bytes())}) for _ in "ab")
+        assert (first.status_code, second.status_code) == (200, 429)
+        assert second.headers["retry-after"].isdigit()
 
 
 @pytest.fixture(scope="module")

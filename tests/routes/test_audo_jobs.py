@@ -10,7 +10,7 @@ import httpx
 import pytest
 import soundfile
 
-from tests.audio import write_noisy
+from tests.audio import ffmpeg, write_noisy
 from tests.live import Live
 from tests.peers import Peer
 from tests.routes.audo import fetch, post_form, post_job, states, upload
@@ -47,7 +47,7 @@ class TestFirstForm:
 
     def test_a_video_keeps_its_picture(self, server: Live, api: httpx.Client, tmp_path: Path) -> None:
         sources = ["-f", "lavfi", "-i", "testsrc=d=1:s=64x64", "-f", "lavfi", "-i", "sine=d=1"]
-        subprocess.run(["ffmpeg", "-v", "error", *sources, tmp_path / "a.mp4"], check=True)
+        ffmpeg(*sources, tmp_path / "a.mp4")
         end = states(server, post_form(api, tmp_path / "a.mp4", outputExt="mp4"))[-1]
         (tmp_path / "b.mp4").write_bytes(fetch(server, end).content)
         assert picture_hash(tmp_path / "a.mp4") == picture_hash(tmp_path / "b.mp4")
@@ -64,8 +64,7 @@ class TestFirstForm:
 
 
 def picture_hash(path: Path) -> bytes:
-    arguments = ["-v", "error", "-i", str(path), "-map", "0:v", "-c", "copy", "-f", "hash", "-"]
-    return subprocess.run(["ffmpeg", *arguments], check=True, capture_output=True).stdout
+    return ffmpeg("-i", path, "-map", "0:v", "-c", "copy", "-f", "hash", "-")
 
 
 class TestSecondForm:

@@ -11,7 +11,7 @@ import pytest
 from websocket import WebSocket, WebSocketException, create_connection
 
 from tests.audio import write_noisy, write_silence
-from tests.live import Live, run_live
+from tests.live import Live, run_live, run_waiting
 
 
 def submit(server: Live, path: Path) -> str:
@@ -29,7 +29,7 @@ def connect(server: Live, job_id: str) -> WebSocket:
 
 @pytest.fixture
 def job_id(live: Live, tmp_path: Path) -> str:
-    return submit(live, write_silence(tmp_path / "a.wav", 15))
+    return submit(live, write_silence(tmp_path / "a.wav", 6))
 
 
 def test_what_a_client_says_is_ignored(live: Live, job_id: str) -> None:
@@ -61,7 +61,7 @@ def test_one_that_leaves_is_no_ones_problem(live: Live, job_id: str) -> None:
 def test_clients_that_never_read_cost_little(live: Live, job_id: str, tmp_path: Path) -> None:
     """A hundred sockets that are accepted, and then never read, hold one state each, not all of them."""
     host, port = live.url.removeprefix("http://").split(":")
-    path = write_silence(tmp_path / "first.wav", 15)
+    path = write_silence(tmp_path / "first.wav", 6)
     silent: list[socket.socket] = []
     first = connect(live, submit(live, path))
     assert '"succeeded"' in list(iter(first.recv, ""))[-1]
@@ -99,9 +99,8 @@ def resident_bytes() -> int:
 
 
 def test_a_stopping_server_closes_them_and_loses_nothing(tmp_path: Path) -> None:
-    path = write_silence(tmp_path / "long.wav", 30)
-    with run_live(tmp_path / "data") as server:
-        jobs = [submit(server, path), submit(server, write_noisy(tmp_path / "a.wav", 1))]
+    with run_waiting(tmp_path / "data") as server:
+        jobs = [submit(server, write_noisy(tmp_path / f"{number}.wav", 0.5)) for number in range(2)]
         connections = [connect(server, job) for job in jobs for _ in range(10)]
         for connection in connections:
             assert connection.recv()

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from munsit_denoise.app import create_app
-from tests.live import Live, make_settings, run_live
+from tests.live import Live, make_settings, run_waiting
 from tests.routes.audo import upload
 
 JSON_PATHS = ["/healthz", "/api/v1/denoise", "/api/v1/nothing", "/v1/nothing", "/v1/apiKey/test"]
@@ -89,7 +89,7 @@ def test_uploads_are_counted_by_user_and_those_that_the_server_stops_on_are_told
     tmp_path: Path, mp3: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("munsit_denoise.routes.bodies.STOP_GRACE_S", 0.3)
-    with run_live(tmp_path, ready_path="/healthz", max_uploads_per_user=2) as live:
+    with run_waiting(tmp_path, max_uploads_per_user=2) as live:
         headers, url = {"x-api-key": live.key}, live.url + "/v1"
         files = [("file", (mp3.name, mp3.read_bytes()))]
         answers = [httpx.post(f"{url}/upload", headers=headers, files=files) for _ in range(3)]

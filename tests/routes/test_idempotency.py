@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -110,7 +111,7 @@ def test_json_has_keys_as_well(client: httpx.Client, peer: Peer, server: Live, w
     upload_id = httpx.post(f"{server.url}/v1/upload", files={"file": ("a.wav", wav)}, headers=key).json()["fileId"]
     headers, upload = {"Idempotency-Key": "another"}, {"upload_id": upload_id}
     first = client.post("/denoise", json=upload, headers=headers)
-    with sqlite3.connect(server.settings.database_path) as database:
+    with closing(sqlite3.connect(server.settings.database_path)) as database, database:
         database.execute("DELETE FROM uploads WHERE id = ?", [upload_id])  # it expired meanwhile
     again = client.post("/denoise", json=upload, headers=headers)
     assert (again.content, again.headers["idempotent-replayed"]) == (first.content, "true")

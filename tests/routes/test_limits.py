@@ -13,7 +13,7 @@ from websocket import WebSocket, WebSocketBadStatusException, create_connection
 
 from munsit_denoise.db.keys import new_key
 from munsit_denoise.routes.limits import address_of
-from tests.live import Live, run_live
+from tests.live import Live, run_waiting
 
 LIMIT, STREAMS = 12, 2
 WRONG_KEY_MESSAGE = "Too many wrong API keys came from this address. Please check the key and try again later."
@@ -22,7 +22,7 @@ WRONG_KEY_MESSAGE = "Too many wrong API keys came from this address. Please chec
 @pytest.fixture(scope="module")
 def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     overrides = {"rate_limit": LIMIT, "max_streams_per_key": STREAMS, "allowed_networks": "127.0.0.0/8"}
-    with run_live(tmp_path_factory.mktemp("limited"), **overrides) as server:
+    with run_waiting(tmp_path_factory.mktemp("limited"), **overrides) as server:
         yield server
 
 

@@ -14,9 +14,8 @@ import httpx
 import pytest
 import soundfile
 
-from munsit_denoise.media.ffmpeg import program
-from tests.audio import write_noisy, write_silence
-from tests.live import Live, run_live
+from tests.audio import ffmpeg, write_noisy, write_silence
+from tests.live import Live, run_waiting
 from tests.prepared import run
 
 UNKNOWN = "03876b19-7220-47f3-8d75-34494fe9b7ab"  # a job that nobody has
@@ -48,9 +47,8 @@ class TestKeys:
             assert finished["id"] in [r["id"] for r in other.get("/denoise").json()]
 
     def test_a_revoked_key_is_dead_and_its_open_stream_ends(self, tmp_path: Path) -> None:
-        with run_live(tmp_path, sse_recheck_s=0.2) as live:
-            path = write_silence(tmp_path / "long.wav", 600)
-            job_id, answers = live.upload(path), []
+        with run_waiting(tmp_path, sse_recheck_s=0.2) as live:
+            job_id, answers = live.upload(write_silence(tmp_path / "a.wav", 1)), []
             thread = threading.Thread(target=lambda: answers.append(live.events(job_id)))
             thread.start()
             environment = os.environ | {"DENOISE_DATA_DIR": str(tmp_path)}
@@ -101,7 +99,7 @@ class TestSubmit:
             assert client.get("/denoise").json() == []
 
     def test_limits_are_told_with_the_configured_numbers_and_leave_nothing(self, tmp_path: Path) -> None:
-        with run_live(tmp_path / "data", max_upload_mb=1, max_duration_minutes=0.5) as live:
+        with run_waiting(tmp_path / "data", max_upload_mb=1, max_duration_minutes=0.5) as live:
             big = write_silence(tmp_path / "big.wav", 100)  # 1.5 MiB
             long = write_silence(tmp_path / "long.wav", 45)
             answers = [
@@ -117,7 +115,7 @@ class TestSubmit:
 
     def test_a_length_that_is_missing_does_not_lift_the_limit(self, tmp_path: Path) -> None:
         """Chunked, without Content-Length: cut while reading."""
-        with run_live(tmp_path, max_upload_mb=1) as live:
+        with run_waiting(tmp_path, max_upload_mb=1) as live:
             head = b'--b\r\ncontent-disposition: form-data; name="audio"; filename="a.wav"\r\n\r\n'
 
             def body() -> Any:
@@ -133,31 +131,26 @@ class TestSubmit:
             assert live.files() == []
 
     def test_zero_lifts_the_limits(self, tmp_path: Path) -> None:
-        with run_live(tmp_path / "data", max_upload_mb=0, max_duration_minutes=0) as live:
+        with run_waiting(tmp_path / "data", max_upload_mb=0, max_duration_minutes=0) as live:
             assert live.upload(write_silence(tmp_path / "long.wav", 20 * 60))
 
     def test_a_full_queue_is_a_503_with_an_integer_retry_after(self, tmp_path: Path, noisy_wav: Path) -> None:
-        with run_live(tmp_path, max_pending_jobs=1) as live:
-            long = write_silence(tmp_path / "long.wav", 600)
-            codes = []
-            for _ in range(4):
-                answer = live.client.post("/denoise", files={"audio": (long.name, long.read_bytes())})
-                codes.append(answer.status_code)
-                if answer.status_code == 503:
-                    assert answer.json()["errorCode"] == "50301"
-                    assert int(answer.headers["retry-after"]) > 0
-            assert codes[0] == 200
-            assert codes[-1] == 503
+        with run_waiting(tmp_path, max_pending_jobs=1) as live:
+            live.upload(noisy_wav)
+            answer = live.client.post("/denoise", files={"audio": (noisy_wav.name, noisy_wav.read_bytes())})
+            assert (answer.status_code, answer.json()["errorCode"]) == (503, "50301")
+            assert int(answer.headers["retry-after"]) > 0
 
-    def test_a_user_with_too_many_waiting_jobs_gets_a_429_and_others_do_not(self, tmp_path: Path) -> None:
-        with run_live(tmp_path / "data", max_pending_jobs_per_user=1) as live:
-            long, answers = write_silence(tmp_path / "long.wav", 200), []
-            for _ in range(4):
-                answers.append(live.client.post("/denoise", files={"audio": ("a.wav", long.read_bytes())}))
-            assert (answers[-1].status_code, answers[-1].json()["errorCode"]) == (429, "42901")
-            assert int(answers[-1].headers["retry-after"]) > 0
+    def test_a_user_with_too_many_waiting_jobs_gets_a_429_and_others_do_not(
+        self, tmp_path: Path, noisy_wav: Path
+    ) -> None:
+        with run_waiting(tmp_path / "data", max_pending_jobs_per_user=1) as live:
+            live.upload(noisy_wav)
+            answer = live.client.post("/denoise", files={"audio": ("a.wav", noisy_wav.read_bytes())})
+            assert (answer.status_code, answer.json()["errorCode"]) == (429, "42901")
+            assert int(answer.headers["retry-after"]) > 0
             with live.client_for("other") as other:
-                assert other.post("/denoise", files={"audio": ("a.wav", long.read_bytes())}).status_code == 200
+                live.upload(noisy_wav, client=other)
 
     @pytest.mark.parametrize(
         ("name", "source_type", "audio_format"),
@@ -186,8 +179,7 @@ class TestSubmit:
         picture = ["-f", "lavfi", "-i", "testsrc=d=2:s=64x64"] if extension == "mp4" else []
         source = ["-f", "lavfi", "-i", "sine=d=2:sample_rate=44100"]
         codec = ["-c:a", "libopencore_amrnb"] if extension == "amr" else []
-        writer = program("encoder" if extension == "amr" else "ffmpeg")
-        subprocess.run([writer, "-v", "error", *source, *picture, *layout, *codec, str(path)], check=True)
+        ffmpeg(*source, *picture, *layout, *codec, path)
         job_id = live.upload(path)
         assert live.events(job_id)[-1]["stage"] == "done"
         record = live.record(job_id)

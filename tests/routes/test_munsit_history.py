@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.audio import write_silence
-from tests.live import Live, run_live
+from tests.live import Live, run_waiting
 
 KEYS = [
     "id",
@@ -118,8 +118,8 @@ class TestHistory:
             assert (answer.status_code, answer.content) == (206, b"RIFF")
 
     def test_a_pending_record_has_no_result_yet(self, tmp_path: Path) -> None:
-        with run_live(tmp_path / "data") as live:
-            record = live.record(live.upload(write_silence(tmp_path / "long.wav", 800)))
+        with run_waiting(tmp_path / "data") as live:
+            record = live.record(live.upload(write_silence(tmp_path / "a.wav", 1)))
             assert record["status"] == "pending"
             assert record["audio_url"] is None
             assert record["original_audio_url"]

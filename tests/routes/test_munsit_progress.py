@@ -11,10 +11,21 @@ import httpx
 import pytest
 
 from tests.audio import write_noisy, write_silence
-from tests.live import Live, run_live
+from tests.live import Live, run_waiting
 
 UNKNOWN = "03876b19-7220-47f3-8d75-34494fe9b7ab"  # a job that nobody has
 NOT_FOUND = b'{"message":"Denoising job not found"}'
+
+
+@pytest.fixture(scope="module")
+def lines(live: Live, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[float, dict[str, Any]]]:
+    """When each event of a job came, which is followed by `curl -N`, and the event."""
+    job_id = live.upload(write_noisy(tmp_path_factory.mktemp("followed") / "a.wav", 32))
+    command = ["curl", "-sN", "-H", f"x-api-key: {live.key}", f"{live.url}/api/v1/denoise/{job_id}/progress"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as curl:
+        assert curl.stdout
+        found = [(time.monotonic(), line) for line in curl.stdout]
+    return [(at_s, json.loads(line[6:])) for at_s, line in found if line.startswith(b"data: ")]
 
 
 class TestProgress:
@@ -41,8 +52,8 @@ class TestProgress:
             event = json.loads(message.removeprefix(b"data: "))
             assert message == b"data: " + json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()
 
-    def test_stages_come_in_order_and_percentages_never_fall(self, live: Live, tmp_path: Path) -> None:
-        events = live.events(live.upload(write_noisy(tmp_path / "a.wav", 32)))
+    def test_stages_come_in_order_and_percentages_never_fall(self, lines: list[tuple[float, dict[str, Any]]]) -> None:
+        events = [event for _, event in lines]
         assert [event["stage"] for event in events[:-1]] == ["processing"] * (len(events) - 1)
         percents = [event["pct"] for event in events[:-1]]
         assert percents == sorted(percents)
@@ -74,7 +85,7 @@ class TestProgress:
             assert events == [{"stage": "done", "url": finished["audio_url"], "denoiseId": finished["id"]}]
 
     def test_in_mid_job_the_latest_state_comes_first(self, live: Live, tmp_path: Path) -> None:
-        job_id = live.upload(write_noisy(tmp_path / "long.wav", 60))
+        job_id = live.upload(write_noisy(tmp_path / "long.wav", 40))
         with live.client.stream("GET", f"/denoise/{job_id}/progress") as first:
             for line in first.iter_lines():
                 if line.startswith("data: ") and json.loads(line[6:]).get("pct", 0) > 20:
@@ -101,9 +112,8 @@ class TestProgress:
         assert live.events(job_id)[-1]["stage"] == "done"
 
     def test_without_an_event_the_server_closes_and_pings_do_not_count(self, tmp_path: Path) -> None:
-        with run_live(tmp_path / "data", sse_idle_timeout_s=1.5, sse_ping_s=0.3, sse_recheck_s=0.2) as live:
-            live.upload(write_silence(tmp_path / "long.wav", 890))
-            waiting = live.upload(write_silence(tmp_path / "other.wav", 1))
+        with run_waiting(tmp_path / "data", sse_idle_timeout_s=1.5, sse_ping_s=0.3, sse_recheck_s=0.2) as live:
+            waiting = live.upload(write_silence(tmp_path / "a.wav", 1))
             raw = live.client.get(f"/denoise/{waiting}/progress").content
             assert raw.count(b"data: ") == 1
             assert b": ping\n\n" in raw
@@ -120,18 +130,10 @@ class TestProgress:
         assert (answer.status_code, answer.content) == (404, NOT_FOUND)
         assert answer.headers["content-type"] == "application/json"
 
-    def test_each_event_arrives_when_it_happens(self, live: Live, tmp_path: Path) -> None:
+    def test_each_event_arrives_when_it_happens(self, lines: list[tuple[float, dict[str, Any]]]) -> None:
         """With `curl -N`, the first line is there long before the last."""
-        job_id = live.upload(write_noisy(tmp_path / "a.wav", 32))
-        command = ["curl", "-sN", "-H", f"x-api-key: {live.key}", f"{live.url}/api/v1/denoise/{job_id}/progress"]
-        times = []
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as curl:
-            assert curl.stdout
-            for line in curl.stdout:
-                if line.startswith(b"data: "):
-                    times.append(time.monotonic())
-        assert times[-1] - times[0] > 0.2
-        assert len(times) > 3
+        assert lines[-1][0] - lines[0][0] > 0.2
+        assert len(lines) > 3
 
 
 def test_a_failed_job_says_why_in_record_and_stream(live: Live, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import io
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -13,7 +14,7 @@ from munsit_denoise.bounds import qualities_of
 from munsit_denoise.engine.catalogue import has_best
 from munsit_denoise.errors import CannotGoOn
 from tests.audio import write_noisy
-from tests.live import Live, make_settings, run_live
+from tests.live import Live, make_settings, run_live, run_waiting
 
 NOT_HERE = "quality: best is not installed on this server."
 INSTALL = "pip install 'munsit-denoise[best]'"
@@ -37,7 +38,7 @@ def best(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 def without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
     """A server without the extra."""
     monkeypatch.setattr("munsit_denoise.bounds.has_best", lambda: False)
-    with run_live(tmp_path / "without") as live:
+    with run_waiting(tmp_path / "without") as live:
         yield live
 
 
@@ -48,7 +49,7 @@ def send(live: Live, path: Path, key: str | None = None, **fields: str) -> httpx
 
 def qualities(live: Live) -> dict[str, str]:
     """Return what stands in the rows, by job."""
-    with sqlite3.connect(live.settings.database_path) as connection:
+    with closing(sqlite3.connect(live.settings.database_path)) as connection:
         return dict(connection.execute("SELECT id, quality FROM denoise_records"))
 
 

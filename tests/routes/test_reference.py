@@ -88,6 +88,12 @@ def test_every_error_is_in_it(document: dict[str, Any]) -> None:
     assert all(set(shown[f"Audo.{kind.__name__}"]["value"]) == {"detail"} for kind in STATUS)
 
 
+def test_the_admins_routes_say_that_others_are_refused(document: dict[str, Any]) -> None:
+    of_admin = [operation["responses"] for name, operation in operations(document) if "/admin/" in name]
+    assert of_admin
+    assert all({"401", "403"} <= set(responses) for responses in of_admin)
+
+
 def test_every_setting_is_in_it(document: dict[str, Any]) -> None:
     assert {one["name"] for one in document["x-settings"]} == {
         f"DENOISE_{name.upper()}" for name in Settings.model_fields

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.audio import write_noisy
-from tests.live import Live, run_live
+from tests.live import Live, run_waiting
 
 OFFSET_TYPE = "application/offset+octet-stream"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -20,7 +20,7 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A server of small uploads."""
-    with run_live(tmp_path_factory.mktemp("tus"), "/healthz", max_upload_mb=1, max_uploads_mb_per_user=3) as live:
+    with run_waiting(tmp_path_factory.mktemp("tus"), max_upload_mb=1, max_uploads_mb_per_user=3) as live:
         yield live
 
 

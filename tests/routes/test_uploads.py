@@ -9,14 +9,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.live import Live, run_live
+from tests.live import Live, run_waiting
 
 FILE = b'--b\r\ncontent-disposition: form-data; name="audio"; filename="a.wav"\r\n\r\n'
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with run_live(tmp_path_factory.mktemp("uploads")) as live:
+    with run_waiting(tmp_path_factory.mktemp("uploads")) as live:
         yield live
 
 
@@ -99,7 +99,7 @@ def test_an_announced_size_over_the_limit_is_refused_unread(server: Live) -> Non
 
 
 def test_too_little_room_is_a_503(tmp_path: Path) -> None:
-    with run_live(tmp_path, ready_path="/healthz", disk_reserve_mb=10**9) as full:
+    with run_waiting(tmp_path, disk_reserve_mb=10**9) as full:
         answer = full.client.post("/denoise", files={"audio": ("a.wav", b"x")})
         assert (answer.status_code, int(answer.headers["retry-after"])) == (503, 60)
         assert answer.json()["errorMessage"].startswith("The server has run out of disk space")
@@ -153,6 +153,6 @@ def test_a_trickled_body_is_cut(server: Live, monkeypatch: pytest.MonkeyPatch) -
         assert b" 408 " in connection.recv(4096)
 
 
-def test_health_needs_no_key(server: Live) -> None:
-    assert httpx.get(server.url + "/healthz").json() == {"status": "ok"}
-    assert httpx.get(server.url + "/readyz").json() == {"status": "ready"}
+def test_health_needs_no_key(live: Live) -> None:
+    assert httpx.get(live.url + "/healthz").json() == {"status": "ok"}
+    assert httpx.get(live.url + "/readyz").json() == {"status": "ready"}

@@ -1,9 +1,10 @@
-"""Python runs this first in a process whose PYTHONPATH leads here: the process is killed where it removes a recording.
+"""`python -m tests.dying ARGUMENTS` is `munsit-denoise ARGUMENTS` in a process that is killed at a removal.
 
-TEST_DIES_AT_REMOVAL says at the how manieth: that one stays, as it does where the power fails.
+TEST_DIES_AT_REMOVAL says at the how manieth recording: that one stays, as it does where the power fails.
 """
 
 import os
+import runpy
 import signal
 import sys
 
@@ -20,3 +21,4 @@ def _heard(event: str, arguments: tuple[object, ...]) -> None:
 
 
 sys.addaudithook(_heard)
+runpy.run_module("munsit_denoise", run_name="__main__", alter_sys=True)
