@@ -37,8 +37,9 @@ def crowd(folder: Path, clients: int, seconds: float) -> Books:
             _visit(visitors, seconds)
             _settle(users, books, folder)
         books.check_data(live)
+        settled_s = time.monotonic()
         books.faults += leftovers(server, before)
-        books.notes += [f"before: {before}", f"after: {held(server)}"]
+        books.notes += [f"before: {before}", f"{time.monotonic() - settled_s:.0f} s after the last job: {held(server)}"]
     return books
 
 
