@@ -106,7 +106,7 @@ class Idempotency:
         try:
             async with self._alone(user_id, key):
                 # another server may have accepted one between the first answer and now
-                yield KeyedSubmission(note, await self._find(user_id, key) if self._holdings else None)
+                yield KeyedSubmission(note, await self._find(user_id, key) if self._holdings is not None else None)
         finally:
             self._coming.discard(own)
 

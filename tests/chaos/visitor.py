@@ -55,7 +55,7 @@ class Visitor:
         """Do one thing."""
         acts: list[Callable[[], None]] = [
             self.upload, self.upload, self.upload_for_later, self.send_in_parts, self.send_url, self.repeat,
-            self.watch, self.watch_socket, self.leave_early, self.never_read, self.list, self.look, self.download,
+            self.watch, self.watch_socket, self.leave_early, self.never_read, self.page, self.look, self.download,
             self.end, self.pry, self.send_nonsense, self.ask_nonsense, self.break_off, self.be_rude,
         ]  # fmt: skip
         with suppress(*TRANSPORT):
@@ -152,7 +152,7 @@ class Visitor:
         if status >= 500 and status != 503:
             self._books.faults.append(f"a rude client was told {status}")
 
-    def list(self) -> None:
+    def page(self) -> None:
         """Look at the history."""
         query = self._rng.choice(["?limit=20", "", "?offset=3&limit=5", "?status=success&limit=3", "?q=1"])
         self._get(f"/api/v1/denoise{query}", 200)
