@@ -23,7 +23,7 @@ PARTS: dict[str, tuple[str, Callable[[Path], Books]]] = {
         "a locked database, a server that stands still",
         lambda folder: outlast(folder, (10, 60)),
     ),
-    "programs": ("100 programs that are killed under the server", lambda folder: kill_programs(folder, 100)),
+    "programs": ("40 programs that are killed under the server", lambda folder: kill_programs(folder, 40)),
     "disk": ("a disk that is full 10 times", lambda folder: fill_a_disk(folder, 10)),
     "webhooks": ("kill -9 at 20 moments around the ends of jobs", lambda folder: kill_at_moments(folder, 20)),
     "hostile": ("some 120 broken inputs", send_broken_inputs),

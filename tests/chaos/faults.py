@@ -14,6 +14,7 @@ from tests.faults import frozen, full, locked, programs, small_disk, until
 from tests.live import children
 
 DISK_MB = 400
+FEW = {"MAX_PENDING_JOBS": "20", "JOB_MAX_ATTEMPTS": "100", "JOB_RETRY_DELAY_S": "0"}  # so that they end soon
 
 
 def outlast(folder: Path, seconds: tuple[float, ...]) -> Books:
@@ -47,7 +48,7 @@ def kill_programs(folder: Path, kills: int) -> Books:
     """Kill programs that the server runs, while clients upload and listen: no job fails, no recording is refused."""
     books, rng = Books(), random.Random(kills)
     paths = [*recordings(folder), write_noisy(folder / "a.flac", 3.0, 16_000)]  # which a program has to look at
-    with serving(folder, JOB_MAX_ATTEMPTS="100", JOB_RETRY_DELAY_S="0") as (server, live):
+    with serving(folder, **FEW) as (server, live):
         with uploading(live, books, paths, threads=3, pause_s=1), listening(live, books, threads=4):
             for _ in range(kills):
                 until(lambda: bool(children(server.pid)))
@@ -65,7 +66,7 @@ def fill_a_disk(folder: Path, times: int) -> Books:
         if not permitted:
             books.faults.append("no disk can be mounted here: root has to run it")
             return books
-        with serving(folder) as (_, live):
+        with serving(folder, **FEW) as (_, live):
             with uploading(live, books, recordings(folder), threads=2, pause_s=1), listening(live, books, threads=4):
                 for _ in range(times):
                     time.sleep(rng.uniform(1, 3))
