@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.clients import clients, probe
-from benchmarks.cost import bench_cost
+from benchmarks.cost import bench_access_log, bench_cost
 from benchmarks.harness import denoise, serving
+from benchmarks.jobs import bench_jobs
 from benchmarks.limits import bench_limits
 from benchmarks.metering import bench_report
 from benchmarks.pages import bench_history, bench_uploads
@@ -52,6 +53,8 @@ def parts(folder: Path, arguments: argparse.Namespace) -> dict[str, Callable[[],
 
     return {
         "cost": lambda: bench_cost(folder, short, long),
+        "log": bench_access_log,
+        "jobs": lambda: bench_jobs(short),
         "memory": lambda: bench_memory(long),
         "many": many,
         "one": one,

@@ -1,19 +1,26 @@
 """The cost of a submission, without and with optional features."""
 
-import itertools
+import os
+import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
+from benchmarks.cost import process_s
 from benchmarks.harness import serving
 from benchmarks.report import line, percentile
 
-TURNS = 100  # of each kind, one after the other
-SIZES_S = (1, 20)  # durations of the submitted recordings
+TURNS, AT_A_TIME = 20, 5  # of each kind; so many of one kind follow each other
+SIZES_S = (1, 20)  # of the recordings that are submitted
+REST_S = 0.05  # after each of them: for work that goes on after an answer
+IDLE_SHARE = 0.02  # of a core, which an idle server needs less than
+PATIENCE_S = 60
 Extras = Callable[[], tuple[dict[str, str], dict[str, str]]]  # headers, and fields of the form
 KINDS: dict[str, Extras] = {
     "plain": lambda: ({}, {}),
@@ -22,28 +29,79 @@ KINDS: dict[str, Extras] = {
 }
 
 
+@dataclass
+class Cost:
+    """What submissions of one kind took."""
+
+    waited_s: list[float] = field(default_factory=list)  # until the answer, each
+    processor_s: list[float] = field(default_factory=list)  # of the server, for so many as follow each other
+
+
 def bench_submissions(folder: Path, blocker: Path) -> None:
-    """Submit without and with each feature in turn, while a long job keeps the others waiting."""
+    """Submit in turns, plain and otherwise, while a job that stands still keeps the others waiting."""
     limits = {"max_pending_jobs": 0, "max_pending_jobs_per_user": 0, "max_result_mb_per_user": 0}
     for seconds in SIZES_S:
         source = folder / f"{seconds}.wav"
         noise = f"anoisesrc=d={seconds}:r=48000"
         subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", noise, "-y", str(source)], check=True)
-        took = dict[str, list[float]]((kind, []) for kind in KINDS)
+        costs = {kind: Cost() for kind in KINDS}
         with serving(threads=1, **limits) as server, server.client() as client:
             _submit(client, blocker, ({}, {}))
-            for kind, _ in itertools.product(KINDS, range(5)):
-                _submit(client, source, KINDS[kind]())
-            for turn in range(TURNS):
-                for kind in _rotated(turn):
-                    began_s = time.perf_counter()
-                    _submit(client, source, KINDS[kind]())
-                    took[kind].append(time.perf_counter() - began_s)
-        plain_s = percentile(took["plain"], 50)
-        for kind, times_s in took.items():
-            median_s = percentile(times_s, 50)
-            share = "" if kind == "plain" else f", {median_s / plain_s - 1:+.1%}"
-            line(f"a submission of {source.stat().st_size / 1e6:.1f} MB, {kind}", f"{median_s * 1000:.1f} ms{share}")
+            with _programs_halted(server.pid):
+                for turn in range(-1, TURNS):  # the first one warms the server
+                    for kind in _rotated(turn):
+                        _measure(client, server.pid, source, KINDS[kind], costs[kind] if turn >= 0 else Cost())
+        _tell(f"a submission of {source.stat().st_size / 1e6:.1f} MB", costs)
+
+
+def _measure(client: httpx.Client, pid: int, source: Path, extras: Extras, cost: Cost) -> None:
+    before_s = process_s(pid)
+    for _ in range(AT_A_TIME):
+        began_s = time.perf_counter()
+        _submit(client, source, extras())
+        cost.waited_s.append(time.perf_counter() - began_s)
+    time.sleep(REST_S)
+    cost.processor_s.append((process_s(pid) - before_s) / AT_A_TIME)
+
+
+def _tell(what: str, costs: dict[str, Cost]) -> None:
+    medians = {kind: (percentile(each.waited_s, 50), percentile(each.processor_s, 50)) for kind, each in costs.items()}
+    for kind, (waited_s, processor_s) in medians.items():
+        more = [each / plain - 1 for each, plain in zip((waited_s, processor_s), medians["plain"], strict=True)]
+        waited, processor = ("", "") if kind == "plain" else (f" ({share:+.1%})" for share in more)
+        figure = f"{waited_s * 1000:.1f} ms{waited}, of the server's processor {processor_s * 1000:.2f} ms{processor}"
+        line(f"{what}, {kind}", figure)
+
+
+@contextmanager
+def _programs_halted(pid: int) -> Iterator[None]:
+    """Let the programs of the running job stand still while the block lasts, once the server itself is idle."""
+    give_up_s, halted, before_s = time.monotonic() + PATIENCE_S, set[int](), -1.0
+    while not halted or process_s(pid) - before_s > IDLE_SHARE:
+        assert time.monotonic() < give_up_s, "the server has no rest, or no job"
+        halted |= _signalled(_below(pid), signal.SIGSTOP)
+        before_s = process_s(pid)
+        time.sleep(1)
+    try:
+        yield
+    finally:
+        _signalled(halted, signal.SIGCONT)
+
+
+def _signalled(pids: Iterable[int], number: signal.Signals) -> set[int]:
+    """Send a signal to processes; return those that were there."""
+    found = set()
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+            found.add(pid)
+    return found
+
+
+def _below(pid: int) -> list[int]:
+    """Return every process below one; Linux alone."""
+    found = [int(child) for each in Path(f"/proc/{pid}/task").glob("*/children") for child in each.read_text().split()]
+    return found + [below for child in found for below in _below(child)]
 
 
 def _rotated(turn: int) -> list[str]:

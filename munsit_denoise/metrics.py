@@ -68,6 +68,7 @@ class Metrics:
         )
         longest = Gauge("denoise_event_loop_lag_max_seconds", "The largest lag of the last minute.", registry=own)
         longest.set_function(lambda: max(self._lags))
+        self.tasks = Gauge("denoise_tasks", "Tasks of the event loop that have not ended.", registry=own)
         build = Gauge("denoise_build_info", "What runs.", ["version", "python", "torch"], registry=own)
         build.labels(__version__, sys.version.split()[0], version("torch")).set(1)
         ProcessCollector(registry=own)

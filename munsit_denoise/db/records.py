@@ -30,7 +30,10 @@ RECKONED = Query(
     .where(t.c.status == literal(Status.PENDING.value))
     .group_by(t.c.user_id)
 )
-
+# whole statements, to which values are given: to build one for each record would cost as much as to execute it
+OWNER = select(users.c.id).where(users.c.id == bindparam("user_id")).with_for_update()
+LATEST = select(func.max(t.c.created_at)).where(t.c.user_id == bindparam("user_id"))
+INSERT = insert(t)
 
 __all__ = ["Beat", "Beside", "Lease", "PendingJob", "Records", "RunResult"]
 
@@ -63,15 +66,15 @@ class Records:
 
         Each of `beside` runs before it in the same transaction, and may change the record or refuse it with an error.
         """
-        latest = select(func.max(t.c.created_at)).where(t.c.user_id == record.user_id)
+        owner = {"user_id": record.user_id}
         async with self._database.write() as connection:
-            await connection.execute(select(users.c.id).where(users.c.id == record.user_id).with_for_update())
-            before_us = await connection.scalar(latest)
+            await connection.execute(OWNER, owner)
+            before_us = await connection.scalar(LATEST, owner)
             if before_us is not None and record.created_at_us <= before_us:
                 record = replace(record, created_at_us=before_us + 1, updated_at_us=before_us + 1)
             for work in (*beside, *self._accepting):
                 record = await work(connection, record)
-            await connection.execute(insert(t).values(**to_row(record)))
+            await connection.execute(INSERT, to_row(record))
         return record
 
     async def get(self, record_id: str) -> DenoiseRecord | None:

@@ -175,11 +175,11 @@ def told_models(denoiser: Denoiser) -> dict[str, Any]:
     return dict(zip(("model", "second_model"), told, strict=False))
 
 
-def digest_of(path: Path) -> str | None:
-    """Return a file's SHA-256, or None if it cannot be read."""
+def digest_of(path: Path, kind: Callable[[], Any] = hashlib.sha256) -> str | None:
+    """Return a file's SHA-256, or its digest of another kind, None where it cannot be read."""
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            return str(hashlib.file_digest(file, kind).hexdigest())
     except OSError:
         return None
 

@@ -22,6 +22,7 @@ from munsit_denoise.errors import (
     UploadNotFound,
 )
 from munsit_denoise.jobs.admission import Admission
+from munsit_denoise.jobs.idempotency import content_digest
 from munsit_denoise.jobs.intake import Examiner, Receive, UploadLimits, described, format_of, track_json, track_of
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.qualities import Qualities
@@ -92,11 +93,11 @@ class Submission:
         return upload
 
     async def upload_digest(self, user_id: str, upload_id: str) -> str:
-        """Return the SHA-256 of an uploaded file, computed in a thread. Raises UploadNotFound."""
+        """Return a digest of an uploaded file's bytes, which a thread reads for it. Raises UploadNotFound."""
         upload = await self._parts.uploads.get_own(user_id, upload_id)
         try:
             async with self._parts.storage.local_file(upload.storage_key) as path:
-                digest = await to_thread.run_sync(digest_of, path)
+                digest = await to_thread.run_sync(digest_of, path, content_digest)
         except FileNotFoundError:
             raise UploadNotFound from None  # it has expired, or was removed
         if digest is None:

@@ -1,5 +1,6 @@
 """The endpoint for Prometheus; for this machine and the configured networks, a 404 for all others."""
 
+import asyncio
 from ipaddress import ip_address, ip_network
 
 from anyio import to_thread
@@ -27,6 +28,7 @@ async def metrics(request: Request) -> Response:
     client = request.client.host if request.client else ""
     if not may_read(client, services.settings.metrics_from):
         return PlainTextResponse("Not Found", status_code=404)
+    services.metrics.tasks.set(len(asyncio.all_tasks()))
     return Response(await to_thread.run_sync(services.metrics.render), media_type=CONTENT_TYPE)
 
 

@@ -1,9 +1,9 @@
 """What a server promised its clients, and whether it was kept."""
 
 import sqlite3
-import subprocess
 import threading
 import time
+from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,19 +11,27 @@ from pathlib import Path
 import httpx
 import soundfile
 
-from tests.live import Live, ServerProcess
+from tests.live import Live
 
 STALLED_AFTER_S = 120  # without any job's end
+COME_BACK = (429, 503)  # what a client may be told at any time, with when to come back
+KNOWN = """
+SELECT id FROM denoise_records WHERE deleted_at IS NULL
+UNION SELECT id FROM uploads UNION SELECT id FROM partial_uploads
+"""  # of all users
 
 
 @dataclass
 class Books:
-    """Jobs that were accepted, with the files that they were made of; deleted ones may end either way."""
+    """Jobs that were accepted, with the files that they were made of, and what was answered."""
 
     accepted: dict[str, Path] = field(default_factory=dict)
-    deleted: set[str] = field(default_factory=set)
+    open_ended: set[str] = field(default_factory=set)  # jobs that may end either way, or be gone
     faults: list[str] = field(default_factory=list)
     requests: int = 0
+    answers: Counter[int] = field(default_factory=Counter)  # by status
+    ends: Counter[str] = field(default_factory=Counter)  # of the accepted jobs
+    notes: list[str] = field(default_factory=list)  # what is worth a line besides
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def accept(self, job_id: str, path: Path) -> None:
@@ -33,30 +41,63 @@ class Books:
                 self.faults.append(f"{job_id} was handed out twice")
             self.accepted[job_id] = path
 
-    def judge(self, what: str, answer: httpx.Response) -> httpx.Response:
-        """Note an answer that no client should get: a 5xx other than a 503 that says when to come back."""
-        self.requests += 1
-        again = answer.headers.get("retry-after", "")
-        if answer.status_code >= 500 and not (answer.status_code == 503 and again.isdigit()):
-            self.faults.append(f"{what}: {answer.status_code} {answer.text[:200]!r}")
-        if answer.status_code == 429 and not again.isdigit():
+    def judge(self, what: str, answer: httpx.Response, *expected: int) -> httpx.Response:
+        """Note an answer that no client should get, or not this one, who is to get one of the `expected`, if any.
+
+        Nobody should get a 5xx other than a 503, nor a 503 or a 429 that does not say when to come back.
+        """
+        status, again = answer.status_code, answer.headers.get("retry-after", "")
+        with self._lock:
+            self.requests += 1
+            self.answers[status] += 1
+        is_wrong = status >= 500 and not (status == 503 and again.isdigit())
+        if is_wrong or (expected and status not in (*expected, *COME_BACK)):
+            self.faults.append(f"{what}: {status} {answer.text[:200]!r}")
+        if status == 429 and not again.isdigit():
             self.faults.append(f"{what}: 429 without Retry-After")
         return answer
 
+    def lines(self) -> list[str]:
+        """Return what is worth a line: how jobs ended, what was answered, and what was noted."""
+        ends = ", ".join(f"{count} {state}" for state, count in sorted(self.ends.items()))
+        answers = ", ".join(f"{count} x {status}" for status, count in sorted(self.answers.items()))
+        found = {"jobs that were accepted": ends, "answers": answers}
+        return [f"{what}: {line}" for what, line in found.items() if line] + self.notes
+
+    def add(self, other: "Books") -> None:
+        """Take another user's books in."""
+        self.accepted |= other.accepted
+        self.open_ended |= other.open_ended
+        self.faults += other.faults
+        self.requests += other.requests
+        self.answers += other.answers
+        self.ends += other.ends
+
     def close(self, live: Live, folder: Path) -> None:
-        """Wait until every job has ended, then compare promises, records and files."""
+        """Wait until every job of the one user has ended, then compare promises, records and files."""
+        self.settle(live, folder)
+        self.check_data(live)
+
+    def settle(self, live: Live, folder: Path) -> None:
+        """Wait until every job of a user has ended, then compare what was promised with what there is."""
         records = _ended(live)
-        self.faults += [f"{job_id} is lost" for job_id in self.accepted if job_id not in records]
+        self.faults += [
+            f"{job_id} is lost" for job_id in self.accepted if job_id not in records and job_id not in self.open_ended
+        ]
         self.faults += [
             f"{job_id} is {record['status']}: {record['error']}"
             for job_id, record in records.items()
-            if record["status"] != "success" and job_id not in self.deleted
+            if record["status"] == "pending" or (record["status"] == "failed" and job_id not in self.open_ended)
         ]
+        self.ends += Counter(records[job_id]["status"] if job_id in records else "deleted" for job_id in self.accepted)
         for job_id, path in self.accepted.items():
-            if job_id in records and job_id not in self.deleted and records[job_id]["status"] == "success":
+            if job_id in records and job_id not in self.open_ended and records[job_id]["status"] == "success":
                 self._compare(records[job_id], path, live, folder)
-        self._count_files(live)
-        with closing(sqlite3.connect(live.settings.database.removeprefix("sqlite:///"))) as database:
+
+    def check_data(self, live: Live) -> None:
+        """Look for files that nothing names, and for damage; nothing comes in any more."""
+        self.faults += [f"stray file {file.parent.name}/{file.name}" for file in _stray(live)]
+        with closing(sqlite3.connect(live.settings.database_path)) as database:
             if database.execute("PRAGMA integrity_check").fetchone() != ("ok",):
                 self.faults.append("the database is damaged")
 
@@ -68,13 +109,11 @@ class Books:
         if soundfile.info(result).frames != soundfile.info(path).frames:
             self.faults.append(f"{record['id']}: its result has another length")
 
-    def _count_files(self, live: Live) -> None:
-        with closing(sqlite3.connect(live.settings.database.removeprefix("sqlite:///"))) as database:
-            query = "SELECT id FROM uploads UNION SELECT id FROM denoise_records WHERE deleted_at IS NULL"
-            known = {row[0] for row in database.execute(query)}  # of all users
-        stray = [file for file in live.files() if file.parent.name not in known]
-        stray += [file for file in live.files() if file.suffix == ".part"]
-        self.faults += [f"stray file {file.parent.name}/{file.name}" for file in stray]
+
+def _stray(live: Live) -> list[Path]:
+    with closing(sqlite3.connect(live.settings.database_path)) as database:
+        known = {row[0] for row in database.execute(KNOWN)}
+    return [file for file in live.files() if file.parent.name not in known or file.suffix == ".part"]
 
 
 def _ended(live: Live) -> dict[str, dict[str, str]]:
@@ -87,15 +126,3 @@ def _ended(live: Live) -> dict[str, dict[str, str]]:
         if not pending or time.monotonic() - moved_s > STALLED_AFTER_S:
             return records
         time.sleep(0.5)
-
-
-def leftovers(server: ServerProcess, descriptors_before: int) -> list[str]:
-    """Return what a server that has nothing to do holds that it did not hold before: descriptors, programs."""
-    time.sleep(3)
-    found = []
-    descriptors = len(list(Path(f"/proc/{server.pid}/fd").iterdir()))
-    if descriptors > descriptors_before + 16:  # connections of the database and of this client
-        found.append(f"{descriptors} descriptors, {descriptors_before} before")
-    programs = subprocess.run(["ps", "-o", "args=", "--ppid", str(server.pid)], capture_output=True, text=True)
-    found += [f"a program still runs: {line[:120]}" for line in programs.stdout.splitlines()]
-    return found

@@ -1,13 +1,20 @@
-"""Faults that last: a locked database, a server and a decoder that stand still."""
+"""Faults of what a server stands on: its database, its disk, its programs, its own process."""
 
 import os
+import random
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
+from tests.audio import write_noisy
 from tests.chaos.books import Books
 from tests.chaos.kills import listening, recordings, serving, uploading
-from tests.faults import frozen, locked, programs, until
+from tests.faults import frozen, full, locked, programs, small_disk, until
+from tests.live import children
+
+DISK_MB = 400
+FEW = {"MAX_PENDING_JOBS": "20", "JOB_MAX_ATTEMPTS": "100", "JOB_RETRY_DELAY_S": "0"}  # so that they end soon
 
 
 def outlast(folder: Path, seconds: tuple[float, ...]) -> Books:
@@ -34,4 +41,36 @@ def stop_a_decoder(folder: Path) -> Books:
         books.close(live, folder)
         if programs(server, "ffmpeg"):
             books.faults.append("a decoder still stands there")
+    return books
+
+
+def kill_programs(folder: Path, kills: int) -> Books:
+    """Kill programs that the server runs, while clients upload and listen: no job fails, no recording is refused."""
+    books, rng = Books(), random.Random(kills)
+    paths = [*recordings(folder), write_noisy(folder / "a.flac", 3.0, 16_000)]  # which a program has to look at
+    with serving(folder, **FEW) as (server, live):
+        with uploading(live, books, paths, threads=3, pause_s=1), listening(live, books, threads=4):
+            for _ in range(kills):
+                until(lambda: bool(children(server.pid)))
+                with suppress(ProcessLookupError, IndexError):  # it has ended meanwhile
+                    os.kill(rng.choice(children(server.pid)), rng.choice((signal.SIGKILL, signal.SIGTERM)))
+                time.sleep(rng.uniform(0, 0.5))
+        books.close(live, folder)
+    return books
+
+
+def fill_a_disk(folder: Path, times: int) -> Books:
+    """Let the disk be full for some seconds, again and again, while clients upload and listen."""
+    books, rng, data = Books(), random.Random(times), folder / "data"
+    with small_disk(data, DISK_MB) as permitted:
+        if not permitted:
+            books.faults.append("no disk can be mounted here: root has to run it")
+            return books
+        with serving(folder, **FEW) as (_, live):
+            with uploading(live, books, recordings(folder), threads=2, pause_s=1), listening(live, books, threads=4):
+                for _ in range(times):
+                    time.sleep(rng.uniform(1, 3))
+                    with full(data):
+                        time.sleep(rng.uniform(1, 4))
+            books.close(live, folder)
     return books

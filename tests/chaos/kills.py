@@ -8,23 +8,26 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 
-from tests.audio import write_noisy
+from tests.audio import write_noisy, write_silence
 from tests.chaos.books import Books
 from tests.live import Live, ServerProcess, create_key
 
 SYSTEM_CALLS = ("fsync", "fdatasync", "rename", "unlink", "link", "mkdir", "pwrite64", "sendto", "write")
+CALLS_OF_AN_END = ("fsync", "fdatasync", "rename", "unlink")
+LONG_S = 60  # of a job whose end is waited for
+UNBOUNDED = {"MAX_PENDING_JOBS": "0", "MAX_PENDING_JOBS_PER_USER": "0"}
 
 
 @contextmanager
 def serving(folder: Path, **environment: str) -> Iterator[tuple[ServerProcess, Live]]:
     """Run a server on a folder and give a client for it."""
-    server = ServerProcess(folder / "data", MAX_PENDING_JOBS="0", MAX_PENDING_JOBS_PER_USER="0", **environment)
+    server = ServerProcess(folder / "data", **(UNBOUNDED | environment))
     try:
         server.start("/readyz")
         live = Live(server.url, create_key(server.settings, "tester"), server.settings)
@@ -45,7 +48,7 @@ def uploading(live: Live, books: Books, paths: list[Path], threads: int, pause_s
             path = rng.choice(paths)
             begun.set()
             with suppress(httpx.TransportError), path.open("rb") as file:
-                answer = books.judge("upload", live.client.post("/denoise", files={"audio": (path.name, file)}))
+                answer = books.judge("upload", live.client.post("/denoise", files={"audio": (path.name, file)}), 200)
                 if answer.status_code == 200:
                     books.accept(answer.json()["denoiseId"], path)
             stop.wait(rng.uniform(0, pause_s))
@@ -117,25 +120,40 @@ def listening(live: Live, books: Books, threads: int = 8) -> Iterator[None]:
             worker.join()
 
 
-def kill_at_system_calls(folder: Path, occasions: int) -> Books:
+def kill_at_system_calls(folder: Path, accepts: int = 20, ends: int = 12) -> Books:
     """Kill -9 the server at the nth of each of the system calls around an upload's and a job's end."""
     books = Books()
     if shutil.which("strace") is None:
         books.faults.append("strace is not installed: apt-get install strace")
         return books
-    path = recordings(folder)[0]
+    short, long = recordings(folder)[0], write_silence(folder / "long.wav", LONG_S)
     with serving(folder) as (server, live):
-        for occasion in range(occasions):
-            call, number = SYSTEM_CALLS[occasion % len(SYSTEM_CALLS)], 1 + occasion // len(SYSTEM_CALLS)
+        for call, number in _occasions(SYSTEM_CALLS, accepts):
             with _killed_at(server, call, number), suppress(httpx.TransportError):
-                answer = live.client.post("/denoise", files={"audio": (path.name, path.read_bytes())})
-                if answer.status_code == 200:
-                    books.accept(answer.json()["denoiseId"], path)
-                    list(live.follow(answer.json()["denoiseId"]))
+                _submit_and_follow(live, books, short)
+            server.kill()
+            server.start("/readyz")
+        for call, number in _occasions(CALLS_OF_AN_END, ends):
+            job_id = live.upload(long)
+            books.accept(job_id, long)
+            with _killed_at(server, call, number), suppress(httpx.TransportError):
+                live.events(job_id)
             server.kill()
             server.start("/readyz")
         books.close(live, folder)
     return books
+
+
+def _occasions(calls: Sequence[str], count: int) -> Iterator[tuple[str, int]]:
+    for occasion in range(count):
+        yield calls[occasion % len(calls)], 1 + occasion // len(calls)
+
+
+def _submit_and_follow(live: Live, books: Books, path: Path) -> None:
+    answer = live.client.post("/denoise", files={"audio": (path.name, path.read_bytes())})
+    if answer.status_code == 200:
+        books.accept(answer.json()["denoiseId"], path)
+        live.events(answer.json()["denoiseId"])
 
 
 @contextmanager

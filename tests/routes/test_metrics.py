@@ -92,7 +92,7 @@ def test_it_tells_of_jobs_and_requests(live: Live, tmp_path: Path) -> None:
     )
     assert samples["denoise_sound_seconds_total", frozenset()] >= before["denoise_sound_seconds_total", frozenset()] + 2
     assert samples["denoise_real_time_factor_count", frozenset()] >= 1
-    for name in ("storage_free_bytes", "storage_used_bytes", "event_loop_lag_seconds_count"):
+    for name in ("storage_free_bytes", "storage_used_bytes", "event_loop_lag_seconds_count", "tasks"):
         assert samples[f"denoise_{name}", frozenset()] > 0
     for name in ("queue_length", "queue_oldest_age_seconds", "event_loop_lag_max_seconds"):
         assert samples[f"denoise_{name}", frozenset()] >= 0

@@ -1,6 +1,5 @@
 """POST /denoise: a recording in a form, or JSON that names its source."""
 
-import hashlib
 import re
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -11,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from munsit_denoise.errors import InvalidOption, MissingFile
-from munsit_denoise.jobs.idempotency import KeyedSubmission
+from munsit_denoise.jobs.idempotency import KeyedSubmission, content_digest
 from munsit_denoise.jobs.intake import Received
 from munsit_denoise.names import parameters
 from munsit_denoise.records import Options, Origin
@@ -106,7 +105,7 @@ class _Submission:
         return (await self._jobs.submit_upload(self._user_id, upload_id, options, MUNSIT, self._keyed.beside)).id
 
     async def _take_file(self, form: FormBody, fields: Fields) -> str:
-        digest = hashlib.sha256()
+        digest = content_digest()
 
         def options() -> Options:
             """Return the options of the whole form."""
