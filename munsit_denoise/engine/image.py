@@ -1,27 +1,32 @@
 """Channels that make one image keep it, whatever network each of them went through."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from munsit_denoise.engine.filter import shares
 from munsit_denoise.engine.filter_sharing import filter_sharing
 from munsit_denoise.engine.stft import Stft
+from munsit_denoise.engine.stop import never, stop_if
 
 LARGEST = 2**0.5  # of a filter's value
 
 
-def with_shared_filters(clean: Tensor, noisy: Tensor) -> Tensor:
+def with_shared_filters(clean: Tensor, noisy: Tensor, should_stop: Callable[[], bool] = never) -> Tensor:
     """Return results [channels, samples] at 48 kHz of which kin share one filter, as `filter_sharing` says.
 
     A result's filter is the ratio of its spectrum to the original's. Where nothing is shared, results stay as they are.
+    Raises Stopped before the next pair of channels, and the next channel, once `should_stop` is true.
     """
     stft = Stft().to(noisy.device)
     before, after = stft.analyse(noisy), stft.analyse(clean)
-    near = filter_sharing(before)
+    near = filter_sharing(before, should_stop)
     power = before.real.square() + before.imag.square() + 1e-20
     filters = _limited(after * before.conj() / power)
     out = clean.clone()
     for channel in range(len(clean)):
+        stop_if(should_stop)
         moved = _moved(near[channel], channel)[:, None]  # [frames, 1]
         if moved.any():
             share = shares(power, near, channel)

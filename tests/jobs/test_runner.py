@@ -6,10 +6,12 @@ import sqlite3
 import uuid
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import anyio
 import pytest
+from anyio import to_thread
 
 from munsit_denoise.db.engine import open_database
 from munsit_denoise.db.records import Records
@@ -99,6 +101,29 @@ async def test_an_interrupted_job_goes_back_uncounted(house: House) -> None:
     assert await house.queue.take() == house.record.id
     await house.runner().run(house.record.id)
     assert (await house.now()).status is Status.SUCCESS
+
+
+@pytest.mark.parametrize("step", ["digest_of", "Metered.report", "Metered.tiles"])
+async def test_a_job_that_is_cancelled_at_its_end_does_not_wait_for_what_only_reads(
+    house: House, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    began, released = Event(), Event()
+
+    def endless(*_: Any) -> None:
+        began.set()
+        released.wait()
+
+    module = "munsit_denoise.jobs.runner" if step == "digest_of" else "munsit_denoise.jobs.report"
+    monkeypatch.setattr(f"{module}.{step}", endless)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(house.runner().run, house.record.id)
+        await to_thread.run_sync(began.wait)
+        with anyio.fail_after(10):
+            await house.parts.running.stop(house.record.id)
+    assert not released.is_set()
+    released.set()
+    assert (await house.now()).attempts == 0
+    assert house.files() == ["original"]
 
 
 async def test_jobs_that_were_cut_off_come_behind_the_others(house: House) -> None:
