@@ -159,8 +159,8 @@ class Runner:
         async with self._original(record.original_key) as source, storage.new_file(result_key) as target:
             track = track_of(record.track) or await looked_at(source, options.audio_track)
             task = PipelineTask(source, target, track, options.extension or WAV, options.level_lufs)
-            own = await to_thread.run_sync(self.make_denoiser, track, options.treatment)  # may have to load a model
-            denoiser = metered(own, track, record.audio_size_bytes)
+            make = partial(self.make_denoiser, track, options.treatment)
+            denoiser = metered(await _left_at_cancel(make), track, record.audio_size_bytes)  # may have to load a model
             outcome = await enhance_file(task, denoiser, tell, lambda: self.places.last_step(place, record.user_id))
             digests = await _left_at_cancel(lambda: (digest_of(source), digest_of(target)))
         told = await _left_at_cancel(partial(denoiser.report, outcome, options, digests))

@@ -136,20 +136,24 @@ async def test_an_interrupted_job_goes_back_uncounted(house: House) -> None:
     assert (await house.now()).status is Status.SUCCESS
 
 
-@pytest.mark.parametrize("step", ["digest_of", "Metered.report", "Metered.tiles"])
-async def test_a_job_that_is_cancelled_at_its_end_does_not_wait_for_what_only_reads(
+@pytest.mark.parametrize("step", ["make_denoiser", "digest_of", "Metered.report", "Metered.tiles"])
+async def test_a_job_that_is_cancelled_does_not_wait_for_what_only_reads(
     house: House, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     began, released = Event(), Event()
 
-    def endless(*_: Any) -> None:
+    def endless(*_: Any) -> Any:
         began.set()
         released.wait()
 
-    module = "munsit_denoise.jobs.runner" if step == "digest_of" else "munsit_denoise.jobs.report"
-    monkeypatch.setattr(f"{module}.{step}", endless)
+    runner = house.runner()
+    if step == "make_denoiser":
+        runner = replace(runner, make_denoiser=endless)
+    else:
+        module = "munsit_denoise.jobs.runner" if step == "digest_of" else "munsit_denoise.jobs.report"
+        monkeypatch.setattr(f"{module}.{step}", endless)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(house.runner().run, house.record.id)
+        tasks.start_soon(runner.run, house.record.id)
         await to_thread.run_sync(began.wait)
         with anyio.fail_after(10):
             await house.parts.running.stop(house.record.id)
