@@ -9,8 +9,8 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 from httpx2 import AsyncClient
 
-from munsit_denoise.engine.catalogue import NoSuchEnhancer
-from munsit_denoise.errors import CannotGoOn, ProcessingFailed
+from munsit_denoise.engine.catalogue import BrokenWeights, NoSuchEnhancer
+from munsit_denoise.errors import CannotGoOn, OutOfResources, ProcessingFailed
 from munsit_denoise.exchange import FETCHERS, Exchange, Loop
 from munsit_denoise.jobs.deletion import Deletion
 from munsit_denoise.jobs.fetcher import Fetcher
@@ -18,6 +18,7 @@ from munsit_denoise.jobs.health import Health
 from munsit_denoise.jobs.holdings import Holdings
 from munsit_denoise.jobs.idempotency import Idempotency
 from munsit_denoise.jobs.intake import Examiner, Received, UploadLimits
+from munsit_denoise.jobs.machine_trouble import machine_trouble
 from munsit_denoise.jobs.partial import ResumableUploads
 from munsit_denoise.jobs.parts import Parts
 from munsit_denoise.jobs.pipeline import Denoiser
@@ -179,7 +180,9 @@ async def load_engine(settings: Settings) -> MakeDenoiser:
         def begin(track: AudioTrack, treatment: Treatment) -> Denoiser:
             try:
                 return make(track.sample_rate_hz, track.channels, treatment)
-            except OSError as error:  # the weights of a model that was not used before
+            except BrokenWeights as error:  # of a model that no job has asked for before
+                if isinstance(machine_trouble(error), OutOfResources):
+                    raise
                 log.error("a model cannot be loaded", reason=str(error))
                 raise ProcessingFailed(NOT_THERE) from error
 
@@ -189,6 +192,8 @@ async def load_engine(settings: Settings) -> MakeDenoiser:
         return await to_thread.run_sync(load)
     except NoSuchEnhancer as error:
         raise CannotGoOn(str(error)) from error
+    except BrokenWeights as error:  # which says what to do
+        raise CannotGoOn(f"The model cannot be loaded: {error}.") from error
     except Exception as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise CannotGoOn(f"The model cannot be loaded: {reason}. Install munsit-denoise and PyTorch again.") from error

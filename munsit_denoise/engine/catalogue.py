@@ -14,8 +14,18 @@ class ModelInfo:
     """Name, version and weights of a model, for a job's report."""
 
     name: str
-    version: str | None = None  # None: the version of munsit-denoise
+    version: str | None = None  # None: it tells none; of the own model the report tells that of munsit-denoise
     sha256: str | None = None  # of the weights
+
+
+class BrokenWeights(OSError):
+    """A model's weights are not there or not what they were; `filename` is their file, `strerror` a sentence.
+
+    `errno` is that of the error it comes from, where there was one: a machine without descriptors says nothing of them.
+    """
+
+    def __str__(self) -> str:
+        return f"{self.filename}: {self.strerror}"
 
 
 class NoSuchEnhancer(RuntimeError):

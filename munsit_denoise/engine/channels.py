@@ -19,7 +19,7 @@ from munsit_denoise.engine.image import with_shared_filters
 from munsit_denoise.engine.range import restored, tamed
 from munsit_denoise.engine.resample import resample_channels
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
-from munsit_denoise.engine.stop import Stopped
+from munsit_denoise.engine.stop import stop_if
 from munsit_denoise.engine.stream import CONTEXT_S, StreamFormat, WindowedDenoiser
 from munsit_denoise.engine.top import above_the_band
 
@@ -78,25 +78,36 @@ class _ChannelWindows:
     """The overlapping windows of one recording; the network gets each second once."""
 
     def __init__(self, network: ChannelNetwork, stream: StreamFormat) -> None:
-        self._name, self._rate_hz = network.model.name, network.sample_rate_hz
-        self._core_s = stream.core_s
-        groups = [min(GROUP, stream.channels - first) for first in range(0, stream.channels, GROUP)]
-        self._listeners = [network.listen(channels) for channels in groups]
-        self._heard_s = CONTEXT_S - AHEAD_S  # in the next window: fed already, or to be skipped
-        self._results: list[Tensor] = [torch.zeros(channels, 0) for channels in groups]  # start at `_from_s`
-        self._from_s = float(self._heard_s)  # where the results begin in the next window
+        self._network, self._rate_hz, self._stream = network, network.sample_rate_hz, stream
+        self._begin(torch.zeros(stream.channels, 1, dtype=torch.int32))
+
+    def _begin(self, exponents: Tensor) -> None:
+        """Let the network hear the next window as the beginning of a recording, divided by powers of two."""
+        channels = self._stream.channels
+        groups = [min(GROUP, channels - first) for first in range(0, channels, GROUP)]
+        self._exponents = exponents
+        self._listeners = [self._network.listen(channels) for channels in groups]
+        self._heard_s = CONTEXT_S - AHEAD_S  # of the next window, what has been heard or is not to be
+        self._results: list[Tensor] = [torch.zeros(channels, 0) for channels in groups]  # from `heard_s` or before
+        self._from_s = float(self._heard_s)  # where in the next window the results begin
 
     @torch.inference_mode()
     def enhance(self, window: Tensor, sample_rate_hz: int, strength: float, should_stop: Callable[[], bool]) -> Tensor:
-        """Return the next window [channels, samples], whole seconds, without its noise; its ends are silent."""
-        near, exponents = tamed(window)
+        """Return the next window [channels, samples] of whole seconds without its noise; its ends come out silent.
+
+        Raises Stopped between two of its steps once `should_stop` is true.
+        """
+        near, exponents = tamed(window, self._exponents)
+        if not torch.equal(exponents, self._exponents):
+            self._begin(exponents)  # what it remembers is of another size
         samples, seconds = window.shape[-1], window.shape[-1] // sample_rate_hz
         own = resample_channels(near, seconds * self._rate_hz)
         clean = self._clean(own, seconds, should_stop)
         if 1 < len(window) <= MAX_CHANNELS:
             wide = seconds * SAMPLE_RATE_HZ
-            clean = with_shared_filters(resample_channels(clean, wide), resample_channels(near, wide))
-        out = resample_channels(clean, samples)
+            clean = with_shared_filters(_resampled(clean, wide), _resampled(near, wide), should_stop)
+        stop_if(should_stop)
+        out = _resampled(clean, samples)
         if sample_rate_hz > self._rate_hz:
             out += above_the_band(near, own, resample_channels(clean, own.shape[-1]), self._rate_hz)
         return restored(near + strength * (out - near), exponents)
@@ -117,7 +128,7 @@ class _ChannelWindows:
         skipped = rim - round(self._from_s * rate_hz)  # samples of the results that precede the window
         wanted = seconds * rate_hz - 2 * rim
         if joined.shape[1] < skipped + wanted:
-            raise RuntimeError(f"{self._name} is more than {LAG_S:g} s behind what it is fed")
+            raise RuntimeError(f"{self._network.model.name} is more than {LAG_S:g} s behind what it is fed")
         clean = torch.zeros_like(own)
         clean[:, rim : rim + wanted] = _faded(joined[:, skipped : skipped + wanted], round(FADE_S * rate_hz))
         self._move_on(seconds)
@@ -126,16 +137,15 @@ class _ChannelWindows:
     def _pieces(self, listener: Listener, samples: Tensor, should_stop: Callable[[], bool]) -> list[Tensor]:
         found = []
         for piece in torch.split(samples, PIECE_S * self._rate_hz, dim=1):
-            if should_stop():
-                raise Stopped
+            stop_if(should_stop)
             found.append(torch.from_numpy(listener.feed(np.ascontiguousarray(piece.numpy()))))
         return found
 
     def _move_on(self, seconds: int) -> None:
-        """Shift the positions to the next window, and drop results that are no longer needed."""
-        self._heard_s = seconds - AHEAD_S - self._core_s
+        """Count from the beginning of the next window, and forget what is not needed of the results."""
+        self._heard_s = seconds - AHEAD_S - self._stream.core_s
         next_from_s = CONTEXT_S - RIM_S
-        done = round((self._core_s + next_from_s - self._from_s) * self._rate_hz)
+        done = round((self._stream.core_s + next_from_s - self._from_s) * self._rate_hz)
         self._results = [result[:, done:].clone() for result in self._results]
         self._from_s = next_from_s
 

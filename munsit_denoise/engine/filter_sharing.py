@@ -7,6 +7,7 @@ distinguish them: the coherence of what is louder than the noise (Carter, "Coher
 the difference between the two noise levels, and the level difference from frame to frame.
 """
 
+from collections.abc import Callable
 from itertools import combinations
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from munsit_denoise.engine.bands import LOW_BINS
+from munsit_denoise.engine.stop import never, stop_if
 
 STEP_FRAMES = 25  # between two moments that are analysed: 0.4 s
 AROUND_FRAMES = 125  # analysed each way around a moment: 2 s, a window's context
@@ -26,10 +28,11 @@ LEANING = 0.3  # how far a far microphone follows a near one
 MAX_CHANNELS = 8  # with more, each is a microphone of its own
 
 
-def filter_sharing(spectrogram: Tensor) -> Tensor:
-    """Return how far each channel shares the filter of each other one, from 0 to 1: [channels, channels, frames].
+def filter_sharing(spectrogram: Tensor, should_stop: Callable[[], bool] = never) -> Tensor:
+    """Return how far each channel shares each other one's filter, from 0 to 1: [channels, channels, frames].
 
-    The spectrogram is complex, [channels, frames, bins]. A figure depends only on the `AROUND_FRAMES` frames each way.
+    The spectrogram is complex, [channels, frames, bins]. A moment's figure depends on the frames within
+    `AROUND_FRAMES` of it alone. Raises Stopped before the next pair of channels once `should_stop` is true.
     """
     channels, frames = spectrogram.shape[:2]
     out = torch.eye(channels, device=spectrogram.device)[..., None].repeat(1, 1, frames)
@@ -39,6 +42,7 @@ def filter_sharing(spectrogram: Tensor) -> Tensor:
     power = seen.real.square() + seen.imag.square() + 1e-20
     floor = _noise_floor(power)  # [channels, moments, bands]
     for one, other in combinations(range(channels), 2):
+        stop_if(should_stop)
         pair = [one, other]
         both = _shared(seen[pair], power[pair], floor[pair])  # [2, moments]
         out[one, other], out[other, one] = _at_frames(both, frames)

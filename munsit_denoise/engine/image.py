@@ -1,28 +1,32 @@
 """Keeps the stereo image when a network has processed each channel independently."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from munsit_denoise.engine.filter import shares
 from munsit_denoise.engine.filter_sharing import filter_sharing
 from munsit_denoise.engine.stft import Stft
+from munsit_denoise.engine.stop import never, stop_if
 
 LARGEST = 2**0.5  # the largest magnitude of a filter value
 
 
-def with_shared_filters(clean: Tensor, noisy: Tensor) -> Tensor:
-    """Return results [channels, samples] at 48 kHz in which the channels of one image share a filter.
+def with_shared_filters(clean: Tensor, noisy: Tensor, should_stop: Callable[[], bool] = never) -> Tensor:
+    """Return results [channels, samples] at 48 kHz of which kin share one filter, as `filter_sharing` says.
 
-    The filter of a result is the ratio of its spectrum to the original's. `filter_sharing` says how far channels share
-    it; where they do not, the result is unchanged.
+    A result's filter is the ratio of its spectrum to the original's. Where nothing is shared, results stay as they are.
+    Raises Stopped before the next pair of channels, and the next channel, once `should_stop` is true.
     """
     stft = Stft().to(noisy.device)
     before, after = stft.analyse(noisy), stft.analyse(clean)
-    near = filter_sharing(before)
+    near = filter_sharing(before, should_stop)
     power = before.real.square() + before.imag.square() + 1e-20
     filters = _limited(after * before.conj() / power)
     out = clean.clone()
     for channel in range(len(clean)):
+        stop_if(should_stop)
         moved = _moved(near[channel], channel)[:, None]  # [frames, 1]
         if moved.any():
             share = shares(power, near, channel)

@@ -13,10 +13,10 @@ from torch import Tensor
 from munsit_denoise.engine.background import foreground
 from munsit_denoise.engine.enhancer import Denoiser
 from munsit_denoise.engine.filter_sharing import MAX_CHANNELS, filter_sharing
-from munsit_denoise.engine.range import restored, tamed
+from munsit_denoise.engine.range import restored, scaled, tamed
 from munsit_denoise.engine.resample import resample_window
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ, Stft
-from munsit_denoise.engine.stop import Stopped
+from munsit_denoise.engine.stop import never, stop_if
 from munsit_denoise.engine.stream import Block, StreamFormat, WindowedDenoiser
 
 
@@ -25,7 +25,7 @@ class KeepingDenoiser:
 
     def __init__(self, inner: Denoiser, stream: StreamFormat, strength: float) -> None:
         self._inner, self._channels = inner, stream.channels
-        pairs = StreamFormat(stream.sample_rate_hz, 2 * stream.channels)
+        pairs = Pairs(stream.sample_rate_hz, 2 * stream.channels)
         self._outer = WindowedDenoiser(Together(stream.channels), pairs, strength)
         self._before: Block = np.zeros((0, stream.channels), np.float32)  # fed, and not yet returned by the inner one
 
@@ -49,6 +49,15 @@ class KeepingDenoiser:
         return feed(np.concatenate([before, after], axis=1))[:, -self._channels :]
 
 
+class Pairs(StreamFormat):
+    """A recording's channels beside what a denoiser made of them, in windows no longer than the recording's own."""
+
+    @property
+    def core_s(self) -> int:
+        """What a window yields."""
+        return min(super().core_s, StreamFormat(self.sample_rate_hz, self.channels // 2).core_s)
+
+
 class Together:
     """Windows whose first half of channels is a recording, and whose second half is a denoiser's result."""
 
@@ -57,21 +66,41 @@ class Together:
 
     @torch.inference_mode()
     def enhance(self, window: Tensor, sample_rate_hz: int, strength: float, should_stop: Callable[[], bool]) -> Tensor:
-        """Return the denoised channels of a window [2 * channels, samples] with the foreground put back."""
-        if should_stop():
-            raise Stopped
-        before, after = window[: self._channels], window[self._channels :]
-        at_a_time = self._channels if self._channels <= MAX_CHANNELS else 1
-        parts = zip(torch.split(before, at_a_time), torch.split(after, at_a_time), strict=True)
-        return torch.cat([self._put_back(x, y, sample_rate_hz, strength) for x, y in parts])
+        """Return the denoised channels of a window [2 * channels, samples] with the foreground put back.
 
-    def _put_back(self, before: Tensor, after: Tensor, sample_rate_hz: int, strength: float) -> Tensor:
+        Raises Stopped before the next channel once `should_stop` is true.
+        """
+        at_a_time = self._channels if self._channels <= MAX_CHANNELS else 1
+        parts = (torch.split(half, at_a_time) for half in torch.split(window, self._channels))
+        together = zip(*parts, strict=True)
+        return torch.cat([self._put_back(x, y, sample_rate_hz, strength, should_stop) for x, y in together])
+
+    def _put_back(
+        self, before: Tensor, after: Tensor, sample_rate_hz: int, strength: float, should_stop: Callable[[], bool]
+    ) -> Tensor:
         near, exponents = tamed(before)
         samples, inside = near.shape[-1], near.shape[-1] // sample_rate_hz * SAMPLE_RATE_HZ
-        noisy, clean = (self._stft.analyse(resample_window(x, inside)) for x in (near, torch.ldexp(after, -exponents)))
-        least = 1 - strength * (1 - shared(foreground(noisy), noisy))
-        back = self._stft.synthesise(noisy * lacking(noisy, clean, least), inside)
-        return after + restored(resample_window(back, samples), exponents)
+
+        def analysed(waveform: Tensor) -> Tensor:
+            return self._stft.analyse(resample_window(waveform, inside))
+
+        def with_foreground(clean: Tensor, noisy: Tensor, gain: Tensor) -> Tensor:
+            least = 1 - strength * (1 - gain)
+            back = self._stft.synthesise(noisy * lacking(noisy, analysed(clean), least), inside)
+            return clean + resample_window(back, samples)
+
+        noisy = by_channel(should_stop, analysed, near)
+        gains = shared(by_channel(should_stop, foreground, noisy), noisy, should_stop)
+        return restored(by_channel(should_stop, with_foreground, scaled(after, exponents), noisy, gains), exponents)
+
+
+def by_channel(should_stop: Callable[[], bool], work: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+    """Return what some work makes of tensors [channels, ...], a channel at a time. Raises Stopped before each one."""
+    found = []
+    for channel in zip(*(torch.split(tensor, 1) for tensor in tensors), strict=True):
+        stop_if(should_stop)
+        found.append(work(*channel))
+    return torch.cat(found)
 
 
 def lacking(noisy: Tensor, clean: Tensor, least: Tensor | float) -> Tensor:
@@ -80,9 +109,9 @@ def lacking(noisy: Tensor, clean: Tensor, least: Tensor | float) -> Tensor:
     return (least - passed).clamp_min(0)
 
 
-def shared(gains: Tensor, spectrogram: Tensor) -> Tensor:
-    """Return gains [channels, frames, bins] in which channels of one image share the highest."""
+def shared(gains: Tensor, spectrogram: Tensor, should_stop: Callable[[], bool] = never) -> Tensor:
+    """Return gains [channels, frames, bins] that channels of one image share: the highest. Raises Stopped."""
     if len(gains) == 1:
         return gains
-    sharing = filter_sharing(spectrogram)
+    sharing = filter_sharing(spectrogram, should_stop)
     return torch.stack([(of[..., None] * gains).amax(0) for of in sharing])

@@ -18,7 +18,7 @@ from munsit_denoise.engine.model import LEVEL_FRAMES, MaskNetwork
 from munsit_denoise.engine.range import restored, tamed
 from munsit_denoise.engine.resample import resample_channels, resample_window
 from munsit_denoise.engine.stft import HOP_LENGTH, SAMPLE_RATE_HZ, Stft
-from munsit_denoise.engine.stop import Stopped, never
+from munsit_denoise.engine.stop import never, stop_if
 from munsit_denoise.engine.stream import StreamFormat, WindowedDenoiser
 
 MARGIN_FRAMES = LEVEL_FRAMES // 2  # of the context: used only to measure the level
@@ -62,8 +62,9 @@ class MaskEnhancer(nn.Module):
     ) -> Tensor:
         """Return a window [channels, samples], whole seconds, without its noise; its ends are silent.
 
-        `strength` mixes filter and input; 0 leaves the window unchanged. Raises Stopped before the next call of the
-        network once `should_stop` returns true.
+        `strength` mixes inside the mask domain, 0 leaving the window as it is.
+        Raises Stopped before the next channels are shown to the network, and between its other steps, once
+        `should_stop` is true.
         """
         channels = len(window)
         at_a_time = channels if channels <= MAX_CHANNELS else 1  # with more, channels are independent
@@ -71,7 +72,7 @@ class MaskEnhancer(nn.Module):
         for part in torch.split(window, at_a_time):
             prepared = self.prepare(part, sample_rate_hz)
             found = self.find_filters(prepared.spectrogram, should_stop)
-            finished.append(self.finish(prepared, found, strength))
+            finished.append(self.finish(prepared, found, strength, should_stop))
         return finished[0] if len(finished) == 1 else torch.cat(finished)
 
     @torch.inference_mode()
@@ -92,22 +93,26 @@ class MaskEnhancer(nn.Module):
         found = []
         with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
             for part in torch.split(spectrogram, self.batch_channels):
-                if should_stop():
-                    raise Stopped
+                stop_if(should_stop)
                 found.append(self.network(part, MARGIN_FRAMES, self.rim_frames))
         return joined(found)
 
     @torch.inference_mode()
-    def finish(self, prepared: Prepared, found: Filter, strength: float) -> Tensor:
+    def finish(
+        self, prepared: Prepared, found: Filter, strength: float, should_stop: Callable[[], bool] = never
+    ) -> Tensor:
         """Return a window [channels, samples] with its filters applied.
 
-        The channels of one image share a filter, which keeps the image; separate microphones have their own (see
-        `filter_sharing`). The band above the model's rate gets the gain of the highest band.
+        Channels that make one image share one filter, so that it stays; microphones of their own have their own (see
+        `filter_sharing`). What lies above the model's band follows the gain of the highest band.
+        Raises Stopped between two of its steps once `should_stop` is true.
         """
         unheard, samples = self.unheard, prepared.window.shape[-1]
         spectrogram = prepared.spectrogram[:, unheard:-unheard]
         if len(spectrogram) > 1:
-            found = found.shared(spectrogram, filter_sharing(prepared.spectrogram)[..., unheard:-unheard])
+            sharing = filter_sharing(prepared.spectrogram, should_stop)
+            found = found.shared(spectrogram, sharing[..., unheard:-unheard])
+        stop_if(should_stop)
         found = found.mixed(strength)
         silent = unheard * HOP_LENGTH
         clean = _faded(self.stft.synthesise(found.apply(spectrogram), prepared.inside.shape[-1] - 2 * silent))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from threading import RLock
 from typing import TYPE_CHECKING
 
 from munsit_denoise.engine.allocator import give_memory_back, keep_freed_memory
@@ -56,18 +57,28 @@ def load_enhancer(name: str, device_name: str = "cpu", precision: str = "auto") 
 
 
 class _Models:
-    """The models of a process, each loaded at its first use."""
+    """The models of a process, each loaded once, when it is first asked for, by however many threads."""
 
     def __init__(self, device_name: str, threads: int, precision: str, *, batches: bool) -> None:
         from munsit_denoise.engine.device import choose_device, use_threads
 
         use_threads(threads)
         self._device, self._precision = choose_device(device_name), precision
-        self._batches = batches and self._device.type == "cuda"  # no faster on a CPU
-        self.named, self.best = cache(self._named), cache(self._best)
+        self._batches = batches and self._device.type == "cuda"  # on a CPU it is no faster
+        self._loading = RLock()
+        self._named, self._best = cache(self._load), cache(self._mix)
 
-    def _named(self, name: str) -> "Enhancer":
+    def named(self, name: str) -> "Enhancer":
         """Return a model by its name. Raises NoSuchEnhancer, BrokenWeights, and what a package's model raises."""
+        with self._loading:
+            return self._named(name)
+
+    def best(self) -> "Enhancer":
+        """Return the model of `quality=best`. Raises BrokenWeights."""
+        with self._loading:
+            return self._best()
+
+    def _load(self, name: str) -> "Enhancer":
         if name == OWN:
             return self._own()
         if name == DEEPFILTERNET3:
@@ -78,7 +89,7 @@ class _Models:
         enhancer: Enhancer = brought(name).load()(self._device.type)
         return enhancer
 
-    def _best(self) -> "Enhancer":
+    def _mix(self) -> "Enhancer":
         from munsit_denoise.engine.mixture import Mixture
 
         return Mixture([(self.named(OWN), OWN_SHARE), (self.named(DEEPFILTERNET3), 1 - OWN_SHARE)])

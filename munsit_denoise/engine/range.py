@@ -9,16 +9,25 @@ HEADROOM = 2.0**10  # above the scale: larger samples are outliers and are clipp
 MOST_EXPONENT = 120  # of the scale, so that its inverse is a normal number too
 
 
-def tamed(window: Tensor) -> tuple[Tensor, Tensor]:
+def tamed(window: Tensor, before: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Return a window [channels, samples] near full scale, and the powers of two [channels, 1] that it was divided by.
 
-    A channel whose squares stay finite is returned unchanged, to the bit.
+    A channel whose squares stay finite is returned as it is, to the bit. One that was divided by a power `before` and
+    is still near full scale by it is divided by the same.
     """
     exponents = torch.stack([_exponent(channel) for channel in window])[:, None]
+    if before is not None and before.any():
+        peak = torch.ldexp(window.abs().amax(1, keepdim=True), -before)
+        stays = (before != 0) & (peak >= 1 / HEADROOM) & (peak <= HEADROOM)
+        exponents = torch.where(stays, before, exponents)
+    return scaled(window, exponents), exponents
+
+
+def scaled(window: Tensor, exponents: Tensor) -> Tensor:
+    """Return a window [channels, samples] divided by powers of two [channels, 1], what is far above full scale cut."""
     if not exponents.any():
-        return window, exponents
-    scaled = torch.where(exponents != 0, torch.ldexp(window, -exponents).clamp(-HEADROOM, HEADROOM), window)
-    return scaled, exponents
+        return window
+    return torch.where(exponents != 0, torch.ldexp(window, -exponents).clamp(-HEADROOM, HEADROOM), window)
 
 
 def restored(window: Tensor, exponents: Tensor) -> Tensor:

@@ -12,18 +12,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from munsit_denoise.engine.catalogue import BrokenWeights
 from munsit_denoise.engine.model import MaskNetwork, ModelSize
 
 DEFAULT_WEIGHTS = "denoiser.safetensors"
 DIGEST = "denoiser.sha256"  # next to the weights, in the format of sha256sum
 ADVICE = "install munsit-denoise again"
-
-
-class BrokenWeights(OSError):
-    """The weights of a model are missing or damaged; `filename` is their file, `strerror` a sentence."""
-
-    def __str__(self) -> str:
-        return f"{self.filename}: {self.strerror}"
 
 
 def load_network(device: torch.device, path: Path | None = None, precision: torch.dtype = torch.float32) -> MaskNetwork:

@@ -9,8 +9,10 @@ from munsit_denoise.records import DenoiseRecord
 async def stop_work(parts: Parts, record: DenoiseRecord) -> None:
     """Take a job out of the queue, stop its work in this process, and wait until that has ended.
 
-    Work in other processes stops when they read the row.
+    A job that has ended by this is told first: whoever works on it may forget it on its way out. Whoever works on it
+    elsewhere learns it from the row.
     """
+    parts.journal.cancelled(record)
     parts.queue.discard(record.user_id, record.id)
     parts.inbox.discard(record.user_id, record.id)
     await parts.running.stop(record.id)
@@ -29,6 +31,5 @@ class Cancellation:
             record = await self._parts.records.cancel(user_id, job_id)
             if record.cancel_asked_at_us is not None:
                 await stop_work(self._parts, record)
-                self._parts.journal.cancelled(record)
                 self._parts.bell.ring(job_id)
         return record

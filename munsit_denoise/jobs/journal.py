@@ -134,8 +134,8 @@ class Journal:
             hear(record, trace.run_s)
 
     def cancelled(self, record: DenoiseRecord) -> None:
-        """A job was cancelled before its end; a repetition is not logged."""
-        if record.id in self._traces:
+        """A job ended by being cancelled, deleted or removed; a second time is not told."""
+        if record.id in self._traces and record.status is not Status.PENDING:
             self.ended(record)
 
     def forget(self, job_id: str) -> None:

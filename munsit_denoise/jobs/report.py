@@ -171,7 +171,7 @@ def model() -> dict[str, str | None]:
 def told_models(denoiser: Denoiser) -> dict[str, Any]:
     """Return the model of a result, and the second one if two were mixed."""
     models = denoiser.models if isinstance(denoiser, Named) else ()
-    told = [model() if one.version is None else asdict(one) for one in models] or [model()]
+    told = [model() if one.name == OWN else asdict(one) for one in models] or [model()]
     return dict(zip(("model", "second_model"), told, strict=False))
 
 

@@ -4,7 +4,9 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 from anyio import to_thread
@@ -31,7 +33,8 @@ RETRY_PAUSE_S = 1.0  # when the whole service is stopped, its programs may be ki
 LOST_ORIGINAL = "The original recording is no longer on the server."
 TRIED = "The file could not be processed after {} attempts."
 
-MakeDenoiser = Callable[[AudioTrack, Treatment], Denoiser]  # for a track and a treatment
+Answer = TypeVar("Answer")
+MakeDenoiser = Callable[[AudioTrack, Treatment], Denoiser]  # for a track, and what is to be done to it
 
 
 class _Lost(Exception):
@@ -159,12 +162,12 @@ class Runner:
         async with self._original(record.original_key) as source, storage.new_file(result_key) as target:
             track = track_of(record.track) or await looked_at(source, options.audio_track)
             task = PipelineTask(source, target, track, options.extension or WAV, options.level_lufs)
-            own = await to_thread.run_sync(self.make_denoiser, track, options.treatment)  # may have to load a model
-            denoiser = metered(own, track, record.audio_size_bytes)
+            make = partial(self.make_denoiser, track, options.treatment)
+            denoiser = metered(await _left_at_cancel(make), track, record.audio_size_bytes)  # may have to load a model
             outcome = await enhance_file(task, denoiser, tell, lambda: self.places.last_step(place, record.user_id))
-            digests = await to_thread.run_sync(lambda: (digest_of(source), digest_of(target)))
-        told = await to_thread.run_sync(denoiser.report, outcome, options, digests)
-        tiles = await to_thread.run_sync(denoiser.tiles)
+            digests = await _left_at_cancel(lambda: (digest_of(source), digest_of(target)))
+        told = await _left_at_cancel(partial(denoiser.report, outcome, options, digests))
+        tiles = await _left_at_cancel(denoiser.tiles)
         tiles_key = await self._kept(tiles, _tiles_key(lease)) if tiles else None
         size_bytes = (await storage.stat(result_key)).size_bytes
         tiles_bytes = len(tiles) if tiles and tiles_key else 0
@@ -179,6 +182,11 @@ class Runner:
             log.warning("spectrogram tiles could not be stored", reason=error.message)
             return None
         return key
+
+
+async def _left_at_cancel(work: Callable[[], Answer]) -> Answer:
+    """Return what some work returns that only reads; a job that is stopped does not wait for its end."""
+    return await to_thread.run_sync(work, abandon_on_cancel=True)
 
 
 def _result_key(lease: Lease) -> str:

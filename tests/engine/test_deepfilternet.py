@@ -1,5 +1,6 @@
 """DeepFilterNet3 as it was read into PyTorch: what its file says, in pieces of any length, from whole weights."""
 
+import errno
 import io
 import tarfile
 from importlib import resources
@@ -11,12 +12,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from munsit_denoise.engine.catalogue import BEST_PACKAGE, has_best
+from munsit_denoise.engine.catalogue import BEST_PACKAGE, BrokenWeights, has_best
 from munsit_denoise.engine.deepfilternet import weights
 from munsit_denoise.engine.deepfilternet.features import HOP, N_FFT, Spectra
 from munsit_denoise.engine.deepfilternet.network import Memory, Network
 from munsit_denoise.engine.deepfilternet.stream import LAG, RecurrentStream
-from munsit_denoise.engine.weights import BrokenWeights
 from tests.audio import hiss, voice
 
 RATE_HZ = 48_000
@@ -94,3 +94,13 @@ def test_weights_that_are_not_whole_are_told_with_what_to_do(
         (tmp_path / weights.ARCHIVE).write_bytes(harm)
     with pytest.raises(BrokenWeights, match="pip install --force-reinstall"):
         weights.load_network()
+
+
+def test_a_machine_without_descriptors_is_told_from_weights_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def scarce(_: str) -> None:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr(weights.resources, "files", scarce)
+    with pytest.raises(BrokenWeights) as caught:
+        weights.load_network()
+    assert caught.value.errno == errno.EMFILE

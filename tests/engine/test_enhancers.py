@@ -3,19 +3,25 @@
 import importlib
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from threading import Barrier, Event
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from munsit_denoise.engine import stream
 from munsit_denoise.engine.catalogue import DEEPFILTERNET3, OWN, ModelInfo, NoSuchEnhancer, has_best
-from munsit_denoise.engine.channels import ChannelEnhancer, Channels
+from munsit_denoise.engine.channels import ChannelEnhancer, Channels, _ChannelWindows
 from munsit_denoise.engine.conformance import EnhancerContract, contract_tests, main
 from munsit_denoise.engine.enhancer import Enhancer
+from munsit_denoise.engine.keeping import KeepingDenoiser
 from munsit_denoise.engine.mixture import Mixture
-from munsit_denoise.engine.open import load_enhancer, open_engine
+from munsit_denoise.engine.open import _Models, load_enhancer, open_engine
+from munsit_denoise.engine.stop import Stopped
 from munsit_denoise.engine.stream import Block, StreamFormat
 from munsit_denoise.treatment import Quality, Treatment
 from tests.audio import hiss, voice
@@ -102,6 +108,41 @@ def test_a_network_of_one_rate_is_right_at_every_rate(rate_hz: int, channels: in
     assert difference_db(run(ChannelEnhancer(Halved()), x, rate_hz), x / 2) < -35
 
 
+@pytest.mark.parametrize("levels", [(18, 28), (28, 18), (31, 26)])
+def test_a_recording_far_above_full_scale_is_right_at_its_seams(
+    monkeypatch: pytest.MonkeyPatch, levels: tuple[int, int]
+) -> None:
+    """Each window may be divided by another power of two, which what the network remembers was not."""
+    monkeypatch.setattr(stream, "CORE_S", 4)
+    rate_hz = Halved.sample_rate_hz
+    halves = slice(0, 6 * rate_hz), slice(6 * rate_hz, None)
+    x = noisy(12, rate_hz)
+    for half, level in zip(halves, levels, strict=True):
+        x[half] *= np.float32(2) ** level
+    y = run(ChannelEnhancer(Halved()), x, rate_hz)
+    for half in halves:
+        inner = slice(rate_hz // 4, -rate_hz // 4)
+        assert difference_db(y[half][inner], x[half][inner] / 2) < -35
+
+
+@needs_best
+def test_deepfilternet3_takes_samples_of_any_size() -> None:
+    x = noisy(0.3, 16_000)
+    loud, louder = (run(loaded(DEEPFILTERNET3), np.float32(scale) * x, 16_000) for scale in (2.0**30, 2.0**120))
+    assert np.array_equal(np.ldexp(loud, 90), louder)
+    assert float(np.sum(loud**2)) > 0.01 * float(np.sum((2.0**30 * x) ** 2))
+
+
+def test_a_stop_is_heard_between_all_steps_of_a_window() -> None:
+    """Of three channels of 5 s: four pieces, three pairs, three channels, and the way back to the recording's rate."""
+    x = torch.from_numpy(noisy(5, 16_000, 3).T)
+    for looks in range(11):
+        answers = iter([False] * looks + [True])
+        windows = _ChannelWindows(Halved(), StreamFormat(16_000, 3))
+        with pytest.raises(Stopped):
+            windows.enhance(x, 16_000, 1.0, lambda answers=answers: next(answers))  # type: ignore[misc]
+
+
 def test_a_network_that_is_too_far_behind_is_told_so() -> None:
     class Late(Halved):
         behind = 16_000
@@ -138,6 +179,43 @@ def test_best_takes_out_more_noise_and_leaves_the_voice() -> None:
     assert difference_db(found, parts) < -100
     assert difference_db(found, clean) < difference_db(x, clean) - 3
     assert [model.name for model in denoiser.models] == [OWN, "DeepFilterNet3"]
+
+
+def test_a_model_is_loaded_once_however_many_ask_for_it_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+    together = Barrier(2)
+
+    def load(models: _Models, name: str) -> Enhancer:
+        begun.append(name)
+        Event().wait(0.05)
+        return ChannelEnhancer(Halved())
+
+    monkeypatch.setattr(_Models, "_load", load)
+    models = _Models("cpu", 0, "float32", batches=False)
+
+    def best() -> Enhancer:
+        together.wait()
+        return models.best()
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = (pool.submit(best) for _ in range(2))
+        assert first.result() is second.result()
+    assert begun == [OWN, DEEPFILTERNET3]
+
+
+@needs_best
+@pytest.mark.parametrize(("seconds", "level"), [(0.1, 1.0), (1e-4, 0.0)])
+def test_the_shortest_recordings_and_silence_go_through_everything(seconds: float, level: float) -> None:
+    x = np.float32(level) * noisy(1, 16_000)[: max(int(seconds * 16_000), 1)]
+    best = Mixture([(loaded(OWN), 0.6), (loaded(DEEPFILTERNET3), 0.4)])
+    for strength in (0.0, 0.6):
+        one = StreamFormat(16_000, 1)
+        denoiser = KeepingDenoiser(best.begin(one, strength), one, strength)
+        y = np.concatenate([denoiser.feed(x), denoiser.flush()])
+        assert y.shape == x.shape
+        assert y.any() == x.any()
+        assert np.isfinite(y).all()
+        assert np.array_equal(y, x) == (strength == 0 or not x.any())
 
 
 @pytest.fixture

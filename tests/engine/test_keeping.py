@@ -8,9 +8,11 @@ import torch
 
 from munsit_denoise.engine import stream
 from munsit_denoise.engine.background import LEAST_OF_MEAN, averaged, foreground, least
-from munsit_denoise.engine.keeping import KeepingDenoiser
+from munsit_denoise.engine.keeping import KeepingDenoiser, Pairs, Together
 from munsit_denoise.engine.stft import HOP_LENGTH, SAMPLE_RATE_HZ, Stft
-from munsit_denoise.engine.stream import Block, StreamFormat
+from munsit_denoise.engine.stop import Stopped
+from munsit_denoise.engine.stream import LEAST_CORE_S, Block, StreamFormat
+from munsit_denoise.media.probe import MAX_CHANNELS, MAX_SAMPLES_A_SECOND
 from tests.audio import hiss
 
 RATE_HZ = 8_000
@@ -93,6 +95,40 @@ def test_seams_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     inner = slice(5 * RATE_HZ // 2, -5 * RATE_HZ // 2)
     y, shifted = kept(x)[shift:][inner], kept(x[shift:])[inner]
     assert level_db(y - shifted) < level_db(y) - 60
+
+
+@pytest.mark.parametrize("channels", range(1, MAX_CHANNELS + 1))
+def test_a_window_is_no_longer_than_one_of_the_recording(channels: int) -> None:
+    for rate_hz in (8_000, 48_000, MAX_SAMPLES_A_SECOND // channels):
+        pairs = Pairs(rate_hz, 2 * channels)
+        assert LEAST_CORE_S <= pairs.core_s <= StreamFormat(rate_hz, channels).core_s
+
+
+@pytest.mark.parametrize("channels", [3, 9])
+def test_a_stop_is_heard_before_the_next_channel(channels: int) -> None:
+    asked: list[int] = []
+
+    def stop_soon() -> bool:
+        asked.append(1)
+        return len(asked) > 2
+
+    window = torch.from_numpy(np.concatenate([noise(5).T] * 2 * channels))
+    with pytest.raises(Stopped):
+        Together(channels).enhance(window, RATE_HZ, 1.0, stop_soon)
+    assert len(asked) == 3
+
+
+def test_the_loudest_sound_stays_finite() -> None:
+    class Louder(Deaf):
+        def feed(self, block: Block) -> Block:
+            return np.full_like(block, np.finfo(np.float32).max)
+
+        def flush(self) -> Block:
+            return np.zeros((0, 1), np.float32)
+
+    x = np.sign(tune(3)) * np.finfo(np.float32).max
+    denoiser = KeepingDenoiser(Louder(), StreamFormat(RATE_HZ, 1), 1.0)
+    assert np.isfinite(np.concatenate([denoiser.feed(x), denoiser.flush()])).all()
 
 
 def test_the_background_of_steady_noise_is_its_power() -> None:

@@ -80,6 +80,16 @@ def test_a_stop_is_heard_before_the_next_channels(enhancer: MaskEnhancer) -> Non
     assert len(asked) == 2
 
 
+def test_a_stop_is_heard_between_all_steps_of_a_window(enhancer: MaskEnhancer) -> None:
+    """Also behind the network: what channels share takes as long as the network where there are many."""
+    prepared = enhancer.prepare(window(3), RATE_HZ)
+    found = enhancer.find_filters(prepared.spectrogram)
+    for looks in range(4):
+        answers = iter([False] * looks + [True])
+        with pytest.raises(Stopped):
+            enhancer.finish(prepared, found, 1.0, lambda answers=answers: next(answers))  # type: ignore[misc]
+
+
 @dataclass
 class Endless:
     """Windows that end only when they are stopped."""

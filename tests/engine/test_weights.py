@@ -10,7 +10,8 @@ import torch
 
 from munsit_denoise.batch.engine import Engine, EngineUnusable
 from munsit_denoise.engine import weights
-from munsit_denoise.engine.weights import DEFAULT_WEIGHTS, DIGEST, BrokenWeights, load_network
+from munsit_denoise.engine.catalogue import BrokenWeights
+from munsit_denoise.engine.weights import DEFAULT_WEIGHTS, DIGEST, load_network
 from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.settings import Settings
 

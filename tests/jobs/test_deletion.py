@@ -1,13 +1,17 @@
 """Deleting says that files are gone when they are, and goes on until they are."""
 
+from threading import Event
 from typing import Any
 
 import anyio
 import pytest
+from anyio import to_thread
 
 from munsit_denoise.errors import JobNotFound, StorageBroken, StorageFull
 from munsit_denoise.jobs import deletion
-from munsit_denoise.records import DELETED, Status
+from munsit_denoise.jobs.cancel import Cancellation
+from munsit_denoise.jobs.removal import Removal
+from munsit_denoise.records import CANCELLED, DELETED, Status
 from tests.jobs.conftest import House, Passthrough
 
 pytestmark = pytest.mark.anyio
@@ -28,6 +32,37 @@ async def test_a_running_job_is_stopped_and_its_files_go(house: House) -> None:
     assert record.cancel_asked_at_us is not None
     assert not house.storage.path(house.record.id).exists()
     assert house.parts.board.latest(house.record.id) is None
+
+
+@pytest.mark.parametrize("how", ["cancel", "delete files", "remove"])
+async def test_a_job_that_is_ended_while_it_runs_is_told_though_its_run_forgets_it(house: House, how: str) -> None:
+    """Its webhook waits for that. The watch on rows finds the job ended while its run is still being stopped."""
+    told: list[str] = []
+    began, released, journal = Event(), Event(), house.parts.journal
+    journal.tell_ends_to(lambda record, _: told.append(record.error or ""))
+
+    def hold() -> None:
+        began.set()
+        released.wait()
+
+    end = {
+        "cancel": Cancellation(house.parts).cancel,
+        "delete files": house.deletion.delete_files,
+        "remove": Removal(house.parts).remove,
+    }[how]
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(house.runner(Passthrough(hold)).run, house.record.id)
+        await to_thread.run_sync(began.wait)
+        journal.accepted(house.record)
+        tasks.start_soon(end, house.record.user_id, house.record.id)
+        try:
+            with anyio.fail_after(20):
+                while not any(work.scope.cancel_called for work in house.parts.running._work[house.record.id]):
+                    await anyio.sleep(0.01)
+            journal.forget(house.record.id)
+        finally:
+            released.set()
+    assert told == [CANCELLED if how == "cancel" else DELETED]
 
 
 async def test_what_cannot_be_removed_is_not_called_deleted_and_goes_later(

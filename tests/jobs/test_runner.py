@@ -6,10 +6,12 @@ import sqlite3
 import uuid
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import anyio
 import pytest
+from anyio import to_thread
 
 from munsit_denoise.db.engine import open_database
 from munsit_denoise.db.records import Records
@@ -18,7 +20,9 @@ from munsit_denoise.jobs.pipeline import Outcome, PipelineTask
 from munsit_denoise.jobs.recovery import requeue
 from munsit_denoise.jobs.runner import LOST_ORIGINAL
 from munsit_denoise.jobs.settlement import Settlement
-from munsit_denoise.records import Processing, Status
+from munsit_denoise.media.probe import AudioTrack
+from munsit_denoise.records import Options, Processing, Status
+from munsit_denoise.treatment import Keep, Quality, Treatment
 from tests.jobs.conftest import House, Passthrough
 
 pytestmark = pytest.mark.anyio
@@ -83,6 +87,37 @@ async def test_a_job_that_breaks_is_tried_again_and_given_up(house: House, monke
     assert len(house.queue) == 0
 
 
+async def test_every_run_of_a_job_is_given_the_same_treatment(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that breaks, the next one, and one after a restart."""
+    monkeypatch.setattr("munsit_denoise.jobs.runner.RETRY_PAUSE_S", 0)
+    treatment = Treatment(0.6, Quality.BEST, Keep.VOICE_AND_MUSIC)
+    options = Options("wav", strength=0.6, quality=Quality.BEST, keep=Keep.VOICE_AND_MUSIC)
+    job_id = str(uuid.uuid4())
+    record = replace(house.record, id=job_id, secret="f" * 32, options=options, original_key=f"{job_id}/original")
+    await house.storage.share(house.record.original_key, record.original_key)
+    await house.records.insert(record)
+    asked: list[Treatment] = []
+
+    def break_down() -> None:
+        raise ZeroDivisionError
+
+    def make(_: AudioTrack, wanted: Treatment) -> Passthrough:
+        asked.append(wanted)
+        return Passthrough(None if len(asked) == 3 else break_down)
+
+    runner = replace(house.runner(), make_denoiser=make)
+    await runner.run(job_id)
+    await runner.run(await house.queue.take())
+    await house.queue.take()  # lost with the server
+    async with anyio.create_task_group() as tasks:
+        await requeue(house.parts, tasks, 0)
+    assert house.record.id == await house.queue.take()
+    await runner.run(await house.queue.take())
+    assert asked == [treatment] * 3
+    told = json.loads((await house.now(job_id)).report or "")["options"]
+    assert (told["strength"], told["quality"], told["keep"]) == (0.6, "best", "voice+music")
+
+
 async def test_a_lost_original_is_told(house: House) -> None:
     house.storage.path(house.record.original_key).unlink()
     await house.runner().run(house.record.id)
@@ -99,6 +134,33 @@ async def test_an_interrupted_job_goes_back_uncounted(house: House) -> None:
     assert await house.queue.take() == house.record.id
     await house.runner().run(house.record.id)
     assert (await house.now()).status is Status.SUCCESS
+
+
+@pytest.mark.parametrize("step", ["make_denoiser", "digest_of", "Metered.report", "Metered.tiles"])
+async def test_a_job_that_is_cancelled_does_not_wait_for_what_only_reads(
+    house: House, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    began, released = Event(), Event()
+
+    def endless(*_: Any) -> Any:
+        began.set()
+        released.wait()
+
+    runner = house.runner()
+    if step == "make_denoiser":
+        runner = replace(runner, make_denoiser=endless)
+    else:
+        module = "munsit_denoise.jobs.runner" if step == "digest_of" else "munsit_denoise.jobs.report"
+        monkeypatch.setattr(f"{module}.{step}", endless)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(runner.run, house.record.id)
+        await to_thread.run_sync(began.wait)
+        with anyio.fail_after(10):
+            await house.parts.running.stop(house.record.id)
+    assert not released.is_set()
+    released.set()
+    assert (await house.now()).attempts == 0
+    assert house.files() == ["original"]
 
 
 async def test_jobs_that_were_cut_off_come_behind_the_others(house: House) -> None:

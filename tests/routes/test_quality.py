@@ -13,6 +13,7 @@ import soundfile
 from munsit_denoise.bounds import qualities_of
 from munsit_denoise.engine.catalogue import has_best
 from munsit_denoise.errors import CannotGoOn
+from munsit_denoise.treatment import TRANSCRIPTION_STRENGTH
 from tests.audio import write_noisy
 from tests.live import Live, make_settings, run_live, run_waiting
 
@@ -83,6 +84,26 @@ def test_another_quality_is_another_submission_and_the_usual_one_by_its_name_is_
     again, other = send(best, wav, "q", quality="best"), send(best, wav, "q", quality="standard")
     assert again.json() == first.json()
     assert (other.status_code, other.json()["errorCode"]) == (422, "42201")
+
+
+def test_all_that_can_be_done_to_a_sound_is_done_to_an_upload_and_is_the_same_submission_as_a_form(
+    best: Live, wav: Path
+) -> None:
+    with httpx.Client(base_url=best.url + "/v1", headers={"x-api-key": best.key}, timeout=60) as client:
+        upload_id = client.post("/upload", files={"file": wav.read_bytes()}).json()["fileId"]
+    asked = {"quality": "best", "keep": "voice+music", "strength": "transcription"}
+    job = best.client.post("/denoise", json={"upload_id": upload_id, **asked}, headers={"Idempotency-Key": "all"})
+    job_id = job.json()["jobId"]
+    assert best.events(job_id)[-1]["stage"] == "done"
+    report = best.client.get(f"/denoise/{job_id}/report").json()
+    assert report["options"]["strength"] == TRANSCRIPTION_STRENGTH
+    assert (report["options"]["quality"], report["options"]["keep"]) == ("best", "voice+music")
+    result = soundfile.info(io.BytesIO(best.client.get(best.record(job_id)["audio_url"]).content))
+    assert (result.frames, result.channels) == (soundfile.info(wav).frames, 2)
+    again = send(best, wav, "all", **asked)
+    other = send(best, wav, "all", **(asked | {"keep": "voice"}))
+    assert (again.json(), again.headers["Idempotent-Replayed"]) == (job.json(), "true")
+    assert other.status_code == 422
 
 
 def test_without_the_package_best_is_refused_with_what_to_install_and_nothing_is_left(without: Live, wav: Path) -> None:

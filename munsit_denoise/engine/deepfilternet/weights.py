@@ -5,10 +5,9 @@ import hashlib
 import tarfile
 from importlib import resources
 
-from munsit_denoise.engine.catalogue import BEST_PACKAGE
+from munsit_denoise.engine.catalogue import BEST_PACKAGE, BrokenWeights
 from munsit_denoise.engine.deepfilternet.network import Network
 from munsit_denoise.engine.deepfilternet.onnx import float_tensors
-from munsit_denoise.engine.weights import BrokenWeights
 
 ARCHIVE = "_models/DeepFilterNet3_onnx.tar.gz"
 SHA256 = "c94d91f70911001c946e0fabb4aa9adc37045f45a03b56008cb0c8244cb63616"  # of the archive
@@ -30,10 +29,10 @@ def load_network() -> Network:
             file.seek(0)
             with tarfile.open(fileobj=file) as tar:
                 network = Network(*(float_tensors(_member(tar, part)) for part in PARTS))
-    except (ImportError, OSError, tarfile.TarError, LookupError, ValueError, RuntimeError) as error:
+    except (ImportError, OSError, tarfile.TarError, LookupError, ValueError) as error:
         reason = " ".join(str(error).split())
         told = f"the weights of DeepFilterNet3 cannot be used ({reason}); {ADVICE}"
-        raise BrokenWeights(errno.EIO, told, BEST_PACKAGE) from None
+        raise BrokenWeights(getattr(error, "errno", None) or errno.EIO, told, BEST_PACKAGE) from None
     return network.eval().requires_grad_(False)
 
 
