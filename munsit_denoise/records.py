@@ -139,6 +139,7 @@ class DenoiseRecord:
     error: str | None = None  # a sentence for people, when failed
     attempts: int = 0  # how often a run of this job began and was not given back
     lease: int = 0  # grows with each run; a run that holds an older one has lost the job
+    claim: str | None = None  # which claim the lease came of
     options: Options = Options()
     source_url: str | None = None  # where the original still has to be fetched from
     upload_id: str | None = None  # the upload that the original came from

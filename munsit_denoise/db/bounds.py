@@ -1,7 +1,8 @@
 """How much may wait, looked at in the transaction that accepts more of it: so many servers let in no more than one.
 
-A user's row is locked meanwhile, so what is one user's is exact. Transactions of different users that commit at the
-same moment do not see each other's jobs: the bound on all jobs may be exceeded by as many.
+A user's row is locked meanwhile, so what is one user's is exact; others may still insert rows that refer to it.
+Transactions of different users that commit at the same moment do not see each other's jobs: the bound on all jobs may
+be exceeded by as many.
 """
 
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ class UploadBounds:
 
     async def check(self, connection: AsyncConnection, user_id: str, size_bytes: int) -> None:
         """Let a file in. Raises TooManyUploads."""
-        await connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update())
+        await connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True))
         if all([await self._exceeded(connection, user_id, size_bytes, unused=unused) for unused in (False, True)]):
             raise TooManyUploads
 

@@ -16,14 +16,17 @@ from munsit_denoise.db.engine import Database
 
 TASK = "denoise"
 SWEEPS = 3  # a round of all processes together, about, however many they are
-ADD = text("""
+INSERT = """
 INSERT INTO procrastinate_jobs (queue_name, task_name, args)
 SELECT CAST(:queue AS text), :task, CAST(:args AS jsonb)
+"""
+FIRST = text(INSERT)
+ADD = text(f"""{INSERT}
 WHERE NOT EXISTS (
     SELECT 1 FROM procrastinate_jobs
     WHERE status = 'todo' AND queue_name = CAST(:queue AS text) AND args->>'record_id' = :id
 )
-""")
+""")  # noqa: S608 - all of it are words of ours
 WITHDRAW = text("DELETE FROM procrastinate_jobs WHERE status = 'todo' AND args->>'record_id' = :id")
 TIDY = text("""
 DELETE FROM procrastinate_jobs AS job WHERE job.queue_name = CAST(:queue AS text) AND (
@@ -50,8 +53,8 @@ class Entries:
         self._database, self.queue = database, queue
 
     async def announce(self, connection: AsyncConnection, job_id: str) -> None:
-        """Add an entry for a job, in the transaction of a connection that accepts the job."""
-        await connection.execute(ADD, self._entry(job_id))
+        """Add an entry for a job that has none, in the transaction of a connection that accepts the job."""
+        await connection.execute(FIRST, self._entry(job_id))
 
     async def add(self, job_id: str) -> None:
         """Add an entry for a job, unless one waits already."""

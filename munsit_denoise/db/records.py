@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, literal, select, update
+from sqlalchemy import bindparam, case, delete, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from munsit_denoise.db.balance import reserve, reserve_fetched
@@ -14,7 +14,7 @@ from munsit_denoise.db.readers import Query
 from munsit_denoise.db.retention import KEPT_TILES_KEY, ORIGINAL, RESULT
 from munsit_denoise.db.row_changes import Change, cancelling, deleting, removing
 from munsit_denoise.db.rows import from_row, from_values, to_row
-from munsit_denoise.db.runs import Beat, Lease, PendingJob, RunResult
+from munsit_denoise.db.runs import Beat, Lease, PendingJob, RunResult, new_claim
 from munsit_denoise.db.tables import denoise_records as t
 from munsit_denoise.db.tables import users
 from munsit_denoise.errors import JobNotFound
@@ -63,9 +63,10 @@ class Records:
 
         Each of `beside` works in the same transaction before, and may change the record or refuse it with its error.
         """
+        user = select(users.c.id).where(users.c.id == record.user_id)
         latest = select(func.max(t.c.created_at)).where(t.c.user_id == record.user_id)
         async with self._database.write() as connection:
-            await connection.execute(select(users.c.id).where(users.c.id == record.user_id).with_for_update())
+            await connection.execute(user.with_for_update(key_share=True))
             before_us = await connection.scalar(latest)
             if before_us is not None and record.created_at_us <= before_us:
                 record = replace(record, created_at_us=before_us + 1, updated_at_us=before_us + 1)
@@ -119,10 +120,16 @@ class Records:
         async with self._database.read() as connection:
             return {row.id: {*row[1:]} - {None} for row in await connection.execute(query)}
 
-    async def claim(self, record_id: str) -> Lease | None:
-        """Begin a run of a pending job; None when it has ended meanwhile."""
-        now = now_us()
-        change = {"attempts": t.c.attempts + 1, "lease": t.c.lease + 1, "updated_at": now, "heartbeat_at": now}
+    async def claim(self, record_id: str, claim: str | None = None) -> Lease | None:
+        """Begin a run of a pending job; None when it has ended meanwhile.
+
+        A `claim` that is made again, as the answer of its commit was lost, is the same run, unless another one came
+        between.
+        """
+        now, claim = now_us(), claim or new_claim()
+        is_new = case((t.c.claim == claim, 0), else_=1)
+        change = {"attempts": t.c.attempts + is_new, "lease": t.c.lease + is_new, "claim": claim}
+        change |= {"updated_at": now, "heartbeat_at": now}
         query = update(t).where(t.c.id == record_id, t.c.status == Status.PENDING).values(change).returning(t)
         async with self._database.write() as connection:
             row = (await connection.execute(query)).one_or_none()
@@ -203,7 +210,7 @@ class Records:
         """Change a user's record, and tell the end of its job where that ends by it. Raises JobNotFound."""
         own = (t.c.id == record_id, t.c.user_id == user_id, KEPT)
         async with self._database.write() as connection:
-            before = await connection.scalar(select(t.c.status).where(*own))
+            before = await connection.scalar(select(t.c.status).where(*own).with_for_update())  # nobody ends it now
             if before is None:
                 raise JobNotFound
             record = from_row((await connection.execute(update(t).where(*own).values(change).returning(t))).one())

@@ -1,5 +1,6 @@
 """What a run of a job holds, makes and tells, between whoever runs jobs and their rows."""
 
+import secrets
 from dataclasses import dataclass
 
 from munsit_denoise.records import DenoiseRecord
@@ -11,6 +12,11 @@ class Lease:
 
     record: DenoiseRecord
     number: int
+
+
+def new_claim() -> str:
+    """Return a name for a claim that no other one has."""
+    return secrets.token_hex(16)
 
 
 @dataclass(frozen=True)

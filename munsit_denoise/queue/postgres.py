@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from itertools import chain
 from typing import Any
 
 import anyio
@@ -22,8 +23,10 @@ log = logging.getLogger(__name__)
 TASK = "denoise"
 JOBS, FETCHES = "jobs", "fetches"  # the queues: of jobs that can run, and of those whose original is fetched first
 REFRESH_S, QUIET_S = 1.0, 10.0  # between two looks at who waits, at least, and at most where no job moves
+LEISURE = 20  # times as long as a look took passes until the next one, at least: it costs more the more jobs wait
 LINE = 5000  # places that are told exactly
 FOUND_AT_ONCE = 500
+REMEMBERED = 10_000
 STOP_S = 4.0  # for entries that are held to be settled
 POLL_S = 5.0  # where a notification was lost
 AGAIN_S = 1.0  # after which what broke is tried again
@@ -40,7 +43,9 @@ class PostgresQueue:
         self._places, self._lease_s = places, lease_s
         self._offers: deque[anyio.Event] = deque()  # entries that this process holds, as what ends them
         self._offered = anyio.Semaphore(0)
-        self._taken: dict[str, anyio.Event] = {}  # jobs that are worked on, to what ends their entry
+        self._taken: dict[str, list[anyio.Event]] = {}  # jobs that are worked on, to what ends their entries
+        self._again: set[str] = set()  # of these, those that somebody may take as soon as they are done here
+        self._announced: set[str] = set()  # jobs that were accepted with their entry, and not put yet
         self._counts: dict[str, int] = {}
         self._ahead: dict[str, int] = {}
         self._forgotten: set[str] = set()
@@ -79,15 +84,21 @@ class PostgresQueue:
     async def announce(self, connection: Any, job_id: str) -> None:
         """Put a job's entry into the queue, in the transaction of a connection that accepts the job."""
         await self._entries.announce(connection, job_id)
+        if len(self._announced) >= REMEMBERED:
+            self._announced.clear()  # those were not accepted after all
+        self._announced.add(job_id)
 
     async def put(self, user_id: str, job_id: str) -> None:
         """Let a job be taken, by whichever worker has a place; one that waits already keeps its entry.
 
         While the database cannot be asked, the sweep will do it.
         """
-        if job_id in self._taken:
-            await _tried(lambda: self._turns.release(job_id))
-        await _tried(lambda: self._entries.add(job_id))
+        if job_id in self._announced:
+            self._announced.discard(job_id)
+        elif job_id in self._taken:
+            self._again.add(job_id)
+        else:
+            await _tried(lambda: self._entries.add(job_id))
 
     async def take(self) -> str:
         """Return the next job, waiting for one; it is this process's until it is `done`."""
@@ -102,14 +113,21 @@ class PostgresQueue:
             if turn is None:
                 offer.set()
                 continue
-            self._taken[turn.job_id] = offer
+            self._taken.setdefault(turn.job_id, []).append(offer)
             return turn.job_id
 
     async def done(self, job_id: str) -> None:
         """Note that a job which was taken is no longer worked on."""
-        offer = self._taken.pop(job_id, None)
-        if offer is not None:
-            offer.set()
+        offers = self._taken.get(job_id, [])
+        if offers:
+            offers.pop(0).set()
+        if not offers:
+            self._taken.pop(job_id, None)
+        if job_id in self._again:
+            self._again.discard(job_id)
+            with anyio.CancelScope(shield=True):
+                await _tried(lambda: self._turns.release(job_id))
+                await _tried(lambda: self._entries.add(job_id))
 
     async def run_forever(self) -> None:
         """Look at who waits; with places, take entries of the queue and give signs of life for what is worked on."""
@@ -163,7 +181,7 @@ class PostgresQueue:
         try:
             await asyncio.shield(worker)
         except asyncio.CancelledError:
-            for offer in (*self._offers, *self._taken.values()):
+            for offer in (*self._offers, *chain.from_iterable(self._taken.values())):
                 offer.set()
             raise
         finally:
@@ -194,9 +212,9 @@ class PostgresQueue:
 
     async def _refresh_forever(self) -> None:
         while True:
-            self._stirred = anyio.Event()
+            self._stirred, began_s = anyio.Event(), anyio.current_time()
             await _tried(self._refresh)
-            await anyio.sleep(REFRESH_S)
+            await anyio.sleep(max(REFRESH_S, LEISURE * (anyio.current_time() - began_s)))
             with anyio.move_on_after(QUIET_S):
                 await self._stirred.wait()
 

@@ -5,7 +5,7 @@ on. Downloads are streamed from the store.
 """
 
 import re
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -76,31 +76,27 @@ class S3Storage:
 
     async def appended_bytes(self, key: str) -> int:
         """Return how much of a file that is taken in parts is there, 0 for none."""
-        end = 0
-        parts = await self._parts(key)
-        if not parts:
-            try:
-                return (await self.stat(key)).size_bytes  # it has been published
-            except FileNotFoundError:
-                return 0
-        for start, size_bytes in parts:
-            if start != end:
-                break  # what came before this one never arrived
-            end += size_bytes
-        return end
+        parts = _connected(await self._parts(key))
+        if parts:
+            return sum(size_bytes for _, size_bytes in parts)
+        try:
+            return (await self.stat(key)).size_bytes  # it has been published
+        except FileNotFoundError:
+            return 0
 
     async def publish(self, key: str) -> None:
         """Make all that was appended the file under this key; doing it again is fine. Raises FileNotFoundError."""
-        parts = await self._parts(key)
-        if not parts:
-            await self.stat(key)
-            return
+        found = await self._parts(key)
+        parts = _connected(found)
         content = self._content([part_key(key, start) for start, _ in parts])
         try:
-            await self._do(lambda: obstore.put_async(self._store, key, content, chunk_size=PART_BYTES))
-        except FileNotFoundError:  # a part went: another process has published all of them
+            if parts:
+                await self._do(lambda: obstore.put_async(self._store, key, content, chunk_size=PART_BYTES))
+        except FileNotFoundError:
+            parts = []  # one went: another process has published all of them
+        if not parts:
             await self.stat(key)
-        await self._remove([part_key(key, start) for start, _ in parts])
+        await self._remove([part_key(key, start) for start, _ in found])
 
     async def _content(self, keys: list[str]) -> AsyncIterator[bytes]:
         """Yield what some objects hold, one after the other."""
@@ -123,7 +119,8 @@ class S3Storage:
     async def local_file(self, key: str) -> AsyncIterator[Path]:
         """Yield a local path under which a file can be read for a while. Raises FileNotFoundError."""
         async with self._scratch.place(key) as path:
-            parts = [part_key(key, start) for start, _ in await self._parts(key)]  # of one that is still taken in
+            found = _connected(await self._parts(key))
+            parts = [part_key(key, start) for start, _ in found]  # of one that is still taken in
             with told():
                 async with await anyio.open_file(path, "wb") as file:
                     async for piece in self._content(parts or [key]):
@@ -239,3 +236,14 @@ class S3Storage:
     async def _do(self, act: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
         with told():
             return await act()
+
+
+def _connected(parts: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the parts of a file from its first byte on, as far as none is missing: the others are left over."""
+    end, found = 0, []
+    for start, size_bytes in parts:
+        if start != end:
+            break
+        found.append((start, size_bytes))
+        end += size_bytes
+    return found

@@ -230,3 +230,25 @@ async def test_a_probe_removes_what_an_earlier_one_left(
     monkeypatch.setattr("munsit_denoise.storage.s3.PROBE_AGE", timedelta(seconds=-60))
     await storage.probe()
     assert await storage.keys("probe") == []
+
+
+async def test_parts_that_stayed_behind_spoil_neither_a_file_nor_its_rest(s3_endpoint: str, tmp_path: Path) -> None:
+    """Removing some parts may fail in mid-way, after the file was published."""
+    storage = S3Storage(new_bucket(s3_endpoint), s3_endpoint, tmp_path)
+    await write(storage, KEY)
+    await write(storage, f"{KEY}.part/{4:016d}", b"4567")
+    assert await storage.appended_bytes(KEY) == 10
+    async with storage.local_file(KEY) as path:
+        assert path.read_bytes() == b"0123456789"
+    await storage.publish(KEY)
+    assert await storage.keys(JOB) == [KEY]
+    assert await read(storage, KEY) == b"0123456789"
+    await storage.delete(KEY)
+    await add(storage, b"01")
+    await write(storage, f"{KEY}.part/{8:016d}", b"89")
+    await add(storage, b"234567")
+    await storage.delete(f"{KEY}.part/{8:016d}")
+    await write(storage, f"{KEY}.part/{4:016d}", b"456789")
+    assert await storage.appended_bytes(KEY) == 8
+    await storage.publish(KEY)
+    assert await read(storage, KEY) == b"01234567"
