@@ -35,8 +35,9 @@ DELETE FROM procrastinate_jobs AS job WHERE job.queue_name = CAST(:queue AS text
         SELECT 1 FROM procrastinate_workers AS worker
         WHERE worker.id = job.worker_id AND worker.last_heartbeat > now() - make_interval(secs => :silent_s)
     )
-    OR NOT EXISTS (
-        SELECT 1 FROM denoise_records AS record WHERE record.id = job.args->>'record_id' AND record.status = 'pending'
+    OR job.args->>'record_id' IN (
+        SELECT args->>'record_id' FROM procrastinate_jobs WHERE queue_name = CAST(:queue AS text)
+        EXCEPT SELECT id FROM denoise_records WHERE status = 'pending'
     )
 )
 """)

@@ -29,6 +29,7 @@ FOUND_AT_ONCE = 500
 REMEMBERED = 10_000
 STOP_S = 4.0  # for entries that are held to be settled
 POLL_S = 5.0  # where a notification was lost
+NEVER_S = 10.0**6  # nobody aborts an entry: who cancels a job changes its row
 AGAIN_S = 1.0  # after which what broke is tried again
 
 
@@ -173,6 +174,7 @@ class PostgresQueue:
                 delete_jobs="always",
                 listen_notify=self._shared.listens,
                 fetch_job_polling_interval=POLL_S,
+                abort_job_polling_interval=NEVER_S,
                 update_heartbeat_interval=self._lease_s / 3,
                 stalled_worker_timeout=2 * self._lease_s,
                 shutdown_graceful_timeout=STOP_S / 2,

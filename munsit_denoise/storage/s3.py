@@ -5,7 +5,7 @@ on. Downloads are streamed from the store.
 """
 
 import re
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +16,17 @@ import obstore
 from obstore.store import S3Store
 
 from munsit_denoise.storage.base import Reader, Stat
-from munsit_denoise.storage.objects import PART_BYTES, PARTS, ObjectAppender, ObjectReader, part_key, put_part, told
+from munsit_denoise.storage.objects import (
+    PART_BYTES,
+    PARTS,
+    PIECE_BYTES,
+    ObjectAppender,
+    ObjectReader,
+    connected,
+    part_key,
+    put_part,
+    told,
+)
 from munsit_denoise.storage.scratch import ScratchFolder
 
 JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
@@ -76,7 +86,7 @@ class S3Storage:
 
     async def appended_bytes(self, key: str) -> int:
         """Return how much of a file that is taken in parts is there, 0 for none."""
-        parts = _connected(await self._parts(key))
+        parts = connected(await self._parts(key))
         if parts:
             return sum(size_bytes for _, size_bytes in parts)
         try:
@@ -87,7 +97,7 @@ class S3Storage:
     async def publish(self, key: str) -> None:
         """Make all that was appended the file under this key; doing it again is fine. Raises FileNotFoundError."""
         found = await self._parts(key)
-        parts = _connected(found)
+        parts = connected(found)
         content = self._content([part_key(key, start) for start, _ in parts])
         try:
             if parts:
@@ -101,9 +111,9 @@ class S3Storage:
     async def _content(self, keys: list[str]) -> AsyncIterator[bytes]:
         """Yield what some objects hold, one after the other."""
         for key in keys:
-            found = await obstore.get_async(self._store, key)
-            async for piece in found.stream(min_chunk_size=PART_BYTES):
-                yield bytes(piece)
+            reader = ObjectReader(self._store, key)
+            while piece := await reader.read(PIECE_BYTES):
+                yield piece
 
     async def _parts(self, key: str) -> list[tuple[int, int]]:
         """Return where each part of a file begins, and its size, in order."""
@@ -119,7 +129,7 @@ class S3Storage:
     async def local_file(self, key: str) -> AsyncIterator[Path]:
         """Yield a local path under which a file can be read for a while. Raises FileNotFoundError."""
         async with self._scratch.place(key) as path:
-            found = _connected(await self._parts(key))
+            found = connected(await self._parts(key))
             parts = [part_key(key, start) for start, _ in found]  # of one that is still taken in
             with told():
                 async with await anyio.open_file(path, "wb") as file:
@@ -131,7 +141,7 @@ class S3Storage:
     async def open_range(self, key: str, start: int = 0) -> AsyncIterator[Reader]:
         """Yield a reader that stands at a position. Raises FileNotFoundError."""
         size_bytes = (await self.stat(key)).size_bytes
-        yield ObjectReader(self._store, key, size_bytes, start)
+        yield ObjectReader(self._store, key, start, size_bytes)
 
     async def stat(self, key: str) -> Stat:
         """Return a file's size and time. Raises FileNotFoundError."""
@@ -236,14 +246,3 @@ class S3Storage:
     async def _do(self, act: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
         with told():
             return await act()
-
-
-def _connected(parts: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return the parts of a file from its first byte on, as far as none is missing: the others are left over."""
-    end, found = 0, []
-    for start, size_bytes in parts:
-        if start != end:
-            break
-        found.append((start, size_bytes))
-        end += size_bytes
-    return found
