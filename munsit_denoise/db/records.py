@@ -21,6 +21,7 @@ from munsit_denoise.errors import JobNotFound
 from munsit_denoise.records import DenoiseRecord, ResultDelivery, Status
 
 COLUMNS = tuple(t.c.keys())
+REMOVED_AT_ONCE = 500
 KEPT = t.c.removed_at.is_(None)  # the others are there until their files are gone, and nobody sees them
 BY_ID = Query(select(t).where(t.c.id == bindparam("id"), KEPT))
 BY_ID_AND_USER = Query(select(t).where(t.c.id == bindparam("id"), t.c.user_id == bindparam("user_id"), KEPT))
@@ -190,9 +191,10 @@ class Records:
         return await self._end_own(user_id, record_id, removing())
 
     async def removed(self) -> list[str]:
-        """Return the ids of the records that nobody sees and whose files may be there."""
+        """Return the ids of some records that nobody sees and whose files may be there."""
+        query = select(t.c.id).where(t.c.removed_at.is_not(None)).limit(REMOVED_AT_ONCE)
         async with self._database.read() as connection:
-            return list(await connection.scalars(select(t.c.id).where(t.c.removed_at.is_not(None))))
+            return list(await connection.scalars(query))
 
     async def forget(self, record_id: str) -> None:
         """Delete the row of a record that was marked as removed; one that is not there is fine."""

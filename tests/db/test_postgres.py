@@ -12,6 +12,7 @@ from munsit_denoise.db.admin import Overview
 from munsit_denoise.db.balance import Balances
 from munsit_denoise.db.engine import Database, open_database
 from munsit_denoise.db.idempotency import First, IdempotencyKeys, Note
+from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.migrate import upgrade
 from munsit_denoise.db.records import Records, RunResult
 from munsit_denoise.db.usage import Counts
@@ -109,3 +110,13 @@ async def test_whoever_starts_alone_may_take_longer_than_a_transaction(
                 order.append("the first")
                 raise OSError("of the block")
     assert order == ["the first", "the second"]
+
+
+async def test_first_keys_of_a_user_may_be_made_at_one_moment(database: Database) -> None:
+    keys = Keys(database)
+    async with anyio.create_task_group() as tasks, database.write() as connection:
+        await connection.execute(text("INSERT INTO users (id, name, created_at) VALUES ('u', 'ann', 1)"))
+        tasks.start_soon(keys.create, "ann")
+        while not await connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+            await anyio.sleep(0.01)
+    assert [info.user_id for info in await keys.list()] == ["u"]
