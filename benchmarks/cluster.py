@@ -110,7 +110,7 @@ def bench_starts(server: Postgres, folder: Path) -> None:
     """Measure from the start of a process until it takes its first job, or answers that it is ready."""
     settings = [_settings(server, folder / f"starts{number}") for number in range(STARTS)]
     for each in settings:
-        anyio.run(_accept_many, each)
+        anyio.run(_accept_many, each, 1)
     command = [[sys.executable, "-m", *PLAIN, "worker"]]
     worker_s = [
         _took_s(partial(_processes, command, folder, each), partial(_wait_for_claim, each)) for each in settings
@@ -225,11 +225,11 @@ async def _user(database: Database, name: str) -> str:
     return found
 
 
-async def _accept_many(settings: Settings) -> None:
+async def _accept_many(settings: Settings, count: int = JOBS) -> None:
     database = open_database(settings.database)
     records = Records(database, announce=open_exchange(settings, database).announce)
     users = [await _user(database, f"user {number}") for number in range(USERS)]
-    for number in range(JOBS):
+    for number in range(count):
         await records.insert(blank_record(users[number % USERS]))
     await database.close()
 
