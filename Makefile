@@ -117,7 +117,7 @@ bench-seams: install ## Ten minutes in other windows; clicks at the joints
 bench-api: install ## A thousand listeners; pages of a long history
 	@$(BIN)/python -m benchmarks.api --shared $(SHARED)
 
-bench-cluster: install ## Jobs a second, events, submissions and idle processes of a cluster
+bench-cluster: install ## Jobs a second, events, submissions, starts and idle processes of a cluster
 	@$(BIN)/python -m benchmarks.cluster
 
 train-smoke: install ## The four commands of training/README.md on two minutes of made sound
