@@ -120,7 +120,7 @@ bench-seams: install ## Ten minutes with other window positions; clicks at the j
 bench-api: install ## A thousand listeners; pages of a long history
 	@$(BIN)/python -m benchmarks.api --shared $(SHARED)
 
-bench-cluster: install ## Jobs a second, events, submissions and idle processes of a cluster
+bench-cluster: install ## Jobs a second, events, submissions, starts and idle processes of a cluster
 	@$(BIN)/python -m benchmarks.cluster
 
 train-smoke: install ## The four commands of training/README.md on two minutes of computed sound

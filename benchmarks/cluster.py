@@ -1,4 +1,4 @@
-"""The cost of a cluster: jobs a second, delay of progress on a stream, submissions, and idle processes."""
+"""What a cluster costs: jobs a second, how late a stream hears of progress, a submission, a start, and idling."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from benchmarks import bare_queue
 from benchmarks.events import follow
 from benchmarks.harness import Served, serving
 from benchmarks.report import late, line
+from benchmarks.submitting import cost_of, submit_many
 from munsit_denoise.db.engine import Database, open_database
 from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.migrate import upgrade
@@ -37,11 +38,12 @@ from tests.services import AWS, Postgres, new_bucket, postgres, s3_server
 WORKERS = (1, 2, 4)
 JOBS = 300  # for each number of workers
 USERS = 10
-SUBMISSIONS = 100
 PAUSE_S = 0.02
 IDLE_S = 20.0
 SETTLED_S = 5.0
 READY_S = 120.0
+STARTS = 3
+CLAIMED = "SELECT count(*) > 0 FROM denoise_records WHERE lease > 0"
 LEFT = "SELECT count(*) FROM denoise_records WHERE status = 'pending'"
 TRANSACTIONS = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
 UNLIMITED = {"max_pending_jobs": 0, "max_pending_jobs_per_user": 0, "max_result_mb_per_user": 0}
@@ -87,14 +89,14 @@ def bench_submissions(server: Postgres, folder: Path) -> None:
         stored = {"storage_url": new_bucket(endpoint), "s3_endpoint": endpoint}
         places: dict[str, dict[str, Any]] = {"PostgreSQL and a folder": {}, "PostgreSQL and an S3 server": stored}
         with serving(ENDLESS, threads=1, **UNLIMITED) as alone:
-            plain = _submit_many(alone, source)
-        line("a submission, one machine", _cost(plain))
+            plain = submit_many(alone, source)
+        line("a submission, one machine", cost_of(plain))
         for name, values in places.items():
             settings = _settings(server, folder / name)
             with _web(settings, **UNLIMITED, **values) as web:
-                cost = _submit_many(web, source)
+                cost = submit_many(web, source)
             ratio = f"{cost[0] / plain[0]:.1f} times the time, {cost[1] / plain[1]:.1f} times the server's CPU"
-            line(f"a submission, {name}", f"{_cost(cost)}: {ratio}")
+            line(f"a submission, {name}", f"{cost_of(cost)}: {ratio}")
 
 
 def bench_idle(server: Postgres, folder: Path) -> None:
@@ -104,6 +106,34 @@ def bench_idle(server: Postgres, folder: Path) -> None:
         line("transactions a second of a web that has nothing to do", f"{_transactions(settings.database):.1f}")
     with _processes([[sys.executable, "-m", *INSTANT, "worker"]], folder, settings):
         line("transactions a second of a worker that has nothing to do", f"{_transactions(settings.database):.1f}")
+
+
+def bench_starts(server: Postgres, folder: Path) -> None:
+    """Measure from the start of a process until it takes its first job, or answers that it is ready."""
+    settings = [_settings(server, folder / f"starts{number}") for number in range(STARTS)]
+    for each in settings:
+        anyio.run(_accept_many, each, 1)
+    command = [[sys.executable, "-m", *PLAIN, "worker"]]
+    worker_s = [
+        _took_s(partial(_processes, command, folder, each), partial(_wait_for_claim, each)) for each in settings
+    ]
+    line("seconds until a worker takes its first job", f"{statistics.median(worker_s):.1f}")
+    web_s = [_took_s(partial(serving, PLAIN, **_as_web(each))) for each in settings]
+    line("seconds until a web is ready", f"{statistics.median(web_s):.1f}")
+    line("seconds until one machine is ready, with its model", f"{_took_s(serving):.1f}")
+
+
+def _took_s(run: Callable[[], AbstractContextManager[object]], wait: Callable[[], object] = bool) -> float:
+    """Return how long it takes until something runs, and something else is so."""
+    began_s = time.monotonic()
+    with run():
+        wait()
+        return time.monotonic() - began_s
+
+
+def _wait_for_claim(settings: Settings) -> None:
+    while not _execute(settings.database, CLAIMED):
+        time.sleep(PAUSE_S)
 
 
 def _settings(server: Postgres, folder: Path) -> Settings:
@@ -197,39 +227,22 @@ async def _user(database: Database, name: str) -> str:
     return found
 
 
-async def _accept_many(settings: Settings) -> None:
+async def _accept_many(settings: Settings, count: int = JOBS) -> None:
     database = open_database(settings.database)
     records = Records(database, announce=open_exchange(settings, database).announce)
     users = [await _user(database, f"user {number}") for number in range(USERS)]
-    for number in range(JOBS):
-        await records.insert(blank_record(users[number % USERS], Origin.MUNSIT, Options()))
+    for number in range(count):
+        await records.insert(blank_record(users[number % USERS]))
     await database.close()
 
 
-def _submit_many(server: Served, source: Path) -> tuple[float, float]:
-    """Return the median duration of a submission and its server's CPU time, in seconds."""
-    took = []
-    with server.client() as client:
-        for number in range(SUBMISSIONS + 10):
-            if number == 10:
-                before_s = _cpu_s(server.pid)
-            began_s = time.perf_counter()
-            client.post("/denoise", files={"audio": ("a.wav", source.read_bytes())}).raise_for_status()
-            took.append(time.perf_counter() - began_s)
-    return statistics.median(took[10:]), (_cpu_s(server.pid) - before_s) / SUBMISSIONS
-
-
-def _cpu_s(pid: int) -> float:
-    """Return the CPU time of a process and of its programs that have ended."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
-
-
-def _cost(cost: tuple[float, float]) -> str:
-    return f"{cost[0] * 1000:.1f} ms, {cost[1] * 1000:.1f} ms of CPU"
-
-
-PARTS = {"jobs": bench_jobs, "events": bench_events, "submissions": bench_submissions, "idle": bench_idle}
+PARTS = {
+    "jobs": bench_jobs,
+    "events": bench_events,
+    "submissions": bench_submissions,
+    "starts": bench_starts,
+    "idle": bench_idle,
+}
 
 if __name__ == "__main__":
     main()

@@ -85,10 +85,8 @@ async def open_leaves(settings: Settings, *, serves: bool = True) -> AsyncIterat
             limits=open_limits(settings.rate_limit, settings.rate_limit_url),
             usage=UsageReader(Counts(database), Balances(database) if settings.balance == "on" else None),
         )
-        installation = Installation(database)
-        async with installation.alone():  # servers may start at the same time
-            both = (installation, leaves.storage)
-            await belong_together(*both, leaves.records, leaves.uploads, adopt=settings.adopt_storage)
+        both = (Installation(database), leaves.storage)
+        await belong_together(*both, leaves.records, leaves.uploads, adopt=settings.adopt_storage)
         yield leaves
     finally:
         with anyio.CancelScope(shield=True):

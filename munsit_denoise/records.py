@@ -136,9 +136,10 @@ class DenoiseRecord:
     transaction_id: str | None = None
     result_key: str | None = None  # storage key of the result, once there is one
     status: Status = Status.PENDING
-    error: str | None = None  # a sentence for users, if the job failed
-    attempts: int = 0  # runs that were started and count
-    lease: int = 0  # grows with each run; a run with an older one has lost the job
+    error: str | None = None  # a sentence for people, when failed
+    attempts: int = 0  # how often a run of this job began and was not given back
+    lease: int = 0  # grows with each run; a run that holds an older one has lost the job
+    claim: str | None = None  # which claim the lease came of
     options: Options = Options()
     source_url: str | None = None  # URL of an original that has to be downloaded
     upload_id: str | None = None  # the upload that the original came from

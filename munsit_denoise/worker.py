@@ -10,6 +10,7 @@ import typer
 from munsit_denoise.db.migrate import check_schema
 from munsit_denoise.engine.allocator import keep_freed_memory
 from munsit_denoise.errors import CannotGoOn
+from munsit_denoise.jobs.intake import first_of
 from munsit_denoise.logs import get_logger
 from munsit_denoise.media.ffmpeg import program
 from munsit_denoise.metrics import Metrics
@@ -61,7 +62,14 @@ class _Worker:
         self._answered_at_s = time.monotonic()
 
     async def run(self) -> Exception | None:
-        """Run until a signal; return the reason if it could not continue."""
+        """Work until a signal; return why it could not go on. Raises what opening the services raises."""
+        try:
+            await self._work()
+        except ExceptionGroup as group:
+            raise first_of(group) from group
+        return self._failure
+
+    async def _work(self) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._hear_signals)
             tasks.start_soon(self._watch)
@@ -73,7 +81,6 @@ class _Worker:
                 log.info("the worker stops; its jobs return to the queue")
                 tasks.start_soon(self._insist)
             tasks.cancel_scope.cancel()
-        return self._failure
 
     def _give_up(self, error: Exception) -> None:
         self._failure = self._failure or error

@@ -18,7 +18,14 @@ class Database(Protocol):
         ...
 
     def write(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """Yield a connection whose changes are durable when the block ends. Raises DatabaseBusy, StorageFull."""
+        """Yield a connection whose changes are durable when the block ends.
+
+        Raises DatabaseBusy, StorageFull, and InvalidKey where a user is named that has been deleted.
+        """
+        ...
+
+    def alone(self, key: int) -> AbstractAsyncContextManager[None]:
+        """Keep out other processes that name this key while the block lasts, however long. Raises DatabaseBusy."""
         ...
 
     async def close(self) -> None:

@@ -1,7 +1,8 @@
 """Limits on waiting jobs and uploads, checked in the transaction that accepts one, so they hold for all servers.
 
-The user's row is locked meanwhile, so limits per user are exact. Transactions of different users that commit at the
-same moment do not see each other's jobs; the limit on all jobs may be exceeded by their number.
+A user's row is locked meanwhile, so what is one user's is exact; others may still insert rows that refer to it.
+Transactions of different users that commit at the same moment do not see each other's jobs: the bound on all jobs may
+be exceeded by as many.
 """
 
 from dataclasses import dataclass
@@ -48,8 +49,8 @@ class UploadBounds:
     bytes_of_user: int
 
     async def check(self, connection: AsyncConnection, user_id: str, size_bytes: int) -> None:
-        """Accept a file. Raises TooManyUploads."""
-        await connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update())
+        """Let a file in. Raises TooManyUploads."""
+        await connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True))
         if all([await self._exceeded(connection, user_id, size_bytes, unused=unused) for unused in (False, True)]):
             raise TooManyUploads
 

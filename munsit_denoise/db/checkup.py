@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, false, func, select, text, update
 
 from munsit_denoise.db.engine import now_us
 from munsit_denoise.db.migrate import check_pages, connected, revisions
@@ -11,9 +11,11 @@ from munsit_denoise.db.tables import denoise_records as t
 from munsit_denoise.db.tables import installation
 from munsit_denoise.records import Status
 
-SILENT_LEASES = 3  # after this many leases without a heartbeat, no worker has taken the job over
-HUNG_S = 900  # without a heartbeat, where one process runs all jobs
-WORKERS = "SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - make_interval(secs => :silent_s)"
+SILENT_LEASES = 3  # after so many without a sign of life nobody took a job over
+HUNG_S = 900  # a running job that tells nothing for so long, where one process does all the work
+WORKERS = """
+SELECT (count(*) + 1) / 2 FROM procrastinate_workers WHERE last_heartbeat > now() - make_interval(secs => :silent_s)
+"""  # a process gives two: of the jobs to run, and of those whose original is fetched first
 ENTRIES = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'"
 ORPHANS = """
 SELECT count(*) FROM procrastinate_jobs AS job WHERE job.status = 'doing' AND NOT EXISTS (
@@ -28,9 +30,9 @@ class QueueState:
     """The jobs that have not ended."""
 
     waiting: int
-    stalled: int  # without a heartbeat of their runner for a long time
-    entries: int  # in the shared queue
-    workers: int | None  # with a recent heartbeat; None if there is no shared queue
+    stalled: int  # whoever ran them fell silent long ago
+    entries: int  # of the shared queue
+    workers: int | None  # processes that gave a sign of life; None where there is no shared queue
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ def try_out(url: str, *, writes: bool) -> str:
             if writes:
                 check_pages(connection)
             return f"SQLite {connection.scalar(text('SELECT sqlite_version()'))}"
+        if writes and connection.scalar(text("SELECT to_regclass('denoise_records')")):
+            connection.execute(update(t).where(false()).values(id=t.c.id))  # needs the rights, and changes nothing
         return f"PostgreSQL {connection.scalar(text('SHOW server_version'))}"
 
 

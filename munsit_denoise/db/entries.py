@@ -15,15 +15,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from munsit_denoise.db.engine import Database
 
 TASK = "denoise"
-SWEEPS = 3  # per round, for all processes together
-ADD = text("""
+SWEEPS = 3  # a round of all processes together, about, however many they are
+INSERT = """
 INSERT INTO procrastinate_jobs (queue_name, task_name, args)
 SELECT CAST(:queue AS text), :task, CAST(:args AS jsonb)
+"""
+FIRST = text(INSERT)
+ADD = text(f"""{INSERT}
 WHERE NOT EXISTS (
     SELECT 1 FROM procrastinate_jobs
     WHERE status = 'todo' AND queue_name = CAST(:queue AS text) AND args->>'record_id' = :id
 )
-""")
+""")  # noqa: S608 - all of it are words of ours
 WITHDRAW = text("DELETE FROM procrastinate_jobs WHERE status = 'todo' AND args->>'record_id' = :id")
 TIDY = text("""
 DELETE FROM procrastinate_jobs AS job WHERE job.queue_name = CAST(:queue AS text) AND (
@@ -32,8 +35,9 @@ DELETE FROM procrastinate_jobs AS job WHERE job.queue_name = CAST(:queue AS text
         SELECT 1 FROM procrastinate_workers AS worker
         WHERE worker.id = job.worker_id AND worker.last_heartbeat > now() - make_interval(secs => :silent_s)
     )
-    OR NOT EXISTS (
-        SELECT 1 FROM denoise_records AS record WHERE record.id = job.args->>'record_id' AND record.status = 'pending'
+    OR job.args->>'record_id' IN (
+        SELECT args->>'record_id' FROM procrastinate_jobs WHERE queue_name = CAST(:queue AS text)
+        EXCEPT SELECT id FROM denoise_records WHERE status = 'pending'
     )
 )
 """)
@@ -50,8 +54,8 @@ class Entries:
         self._database, self.queue = database, queue
 
     async def announce(self, connection: AsyncConnection, job_id: str) -> None:
-        """Add an entry for a job, in the transaction of a connection that accepts the job."""
-        await connection.execute(ADD, self._entry(job_id))
+        """Add an entry for a job that has none, in the transaction of a connection that accepts the job."""
+        await connection.execute(FIRST, self._entry(job_id))
 
     async def add(self, job_id: str) -> None:
         """Add an entry for a job unless one is waiting."""

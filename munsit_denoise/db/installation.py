@@ -1,9 +1,8 @@
 """The installation's id, which database and storage share."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, insert, select
 
 from munsit_denoise.db.engine import Database, now_us
 from munsit_denoise.db.tables import installation as t
@@ -17,15 +16,9 @@ class Installation:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    @asynccontextmanager
-    async def alone(self) -> AsyncIterator[None]:
-        """Keep other processes out during the block; with SQLite, the one server is alone anyway."""
-        async with self._database.write() as connection:
-            if connection.dialect.name == "postgresql":
-                await connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
-                yield
-                return
-        yield
+    def alone(self) -> AbstractAsyncContextManager[None]:
+        """Keep other processes out of this while the block lasts."""
+        return self._database.alone(LOCK)
 
     async def id(self) -> str | None:
         """Return the id, or None if the database has none yet."""

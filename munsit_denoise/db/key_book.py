@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row, Select, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_or_change
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from munsit_denoise.db.engine import Database, now_us
@@ -58,11 +59,10 @@ class KeyBook:
     async def create(self, user_name: str, options: KeyOptions = KeyOptions()) -> str:
         """Create a key and return it; a new user is created with their first one. It cannot be shown again."""
         async with self._database.write() as connection:
+            new = {"id": str(uuid.uuid4()), "name": user_name, "created_at": now_us()}
+            await connection.execute(insert_or_change(users).values(new).on_conflict_do_nothing())
             user_id = await connection.scalar(select(users.c.id).where(users.c.name == user_name))
-            if user_id is None:
-                user_id = str(uuid.uuid4())
-                await connection.execute(insert(users).values(id=user_id, name=user_name, created_at=now_us()))
-            return await _insert(connection, user_id, options)
+            return await _insert(connection, str(user_id), options)
 
     async def create_for(self, user_id: str, options: KeyOptions) -> str:
         """Create a key for an existing user and return it. Raises NotFound."""

@@ -83,7 +83,7 @@ class Keys(KeyBook):
         self._used.clear()
         uses = dict(self._uses)
         async with self._database.write() as connection:
-            for key_id, used_us in uses.items():
+            for key_id, used_us in sorted(uses.items()):  # in one order, or two servers may wait for each other
                 this = api_keys.c.key_hash == key_id
                 await connection.execute(update(api_keys).where(this).values(last_used_at=used_us))
         self._uses = {key_id: used_us for key_id, used_us in self._uses.items() if uses.get(key_id) != used_us}

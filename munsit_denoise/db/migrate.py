@@ -11,13 +11,15 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, text
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
 from munsit_denoise.db.engine import prepare
 
 MIGRATION_LOCK = 0x6D756E736974  # of PostgreSQL, held by the process that migrates
 CONNECT_S = 5
-QUICKLY_CHECKED_BYTES = 64 * 2**20  # a larger database is not read completely at the start
+QUICKLY_CHECKED_BYTES = 64 * 2**20  # a larger database is not read through at a start
+REFUSED = ("42501", "25006")  # SQLSTATE of a right that is missing, and of a change where only reading is allowed
+GRANT = "Name the primary server, and a user that owns the database."
 REASONS = {
     sqlite3.SQLITE_BUSY: "is locked by another program. Close that, or wait until it is done.",
     sqlite3.SQLITE_READONLY: "cannot be written to. Give this user the right to, also in its folder.",
@@ -139,6 +141,11 @@ def _told_of_server(engine: Engine) -> Iterator[None]:
     except OperationalError as error:
         reason = str(error.orig).strip().partition("\n")[0]
         raise UnusableDatabase(f"The database {_shown(engine)} cannot be reached: {reason}") from None
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) not in REFUSED:
+            raise
+        reason = str(error.orig).strip().partition("\n")[0]
+        raise UnusableDatabase(f"The database {_shown(engine)} refuses it: {reason}. {GRANT}") from None
 
 
 @contextmanager

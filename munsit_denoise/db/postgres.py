@@ -4,24 +4,32 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 import anyio
-from sqlalchemy import event
+from sqlalchemy import event, func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from munsit_denoise.db.readers import Query, Questions, Row
-from munsit_denoise.errors import DatabaseBusy, OutcomeUnknown
+from munsit_denoise.errors import DatabaseBusy, InvalidKey, OutcomeUnknown
 
 log = logging.getLogger(__name__)
 CONNECTIONS = 10
 DEADLINE_S = 12.0  # of one transaction, including the wait for a connection and the commit
 IDLE_S = 8.0  # after which the server ends a transaction of a silent client and releases its locks
 CONNECT_S = 5
-LARGE_ROWS = 200  # in an answer that is encoded in a thread
+NO_SUCH_KEY = "23503"  # SQLSTATE of a foreign key that leads nowhere
+LARGE_ROWS = 200  # of an answer that is digested in a thread
+UNHURRIED = (  # a transaction that takes its time, and ends soon after its client's machine has died
+    "statement_timeout = 0",
+    "idle_in_transaction_session_timeout = 0",
+    "tcp_keepalives_idle = 5",
+    "tcp_keepalives_interval = 2",
+    "tcp_keepalives_count = 3",
+)
 KEEPALIVE = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
 
 Answer = TypeVar("Answer")
@@ -47,7 +55,8 @@ class PostgresDatabase:
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """Yield a connection whose changes are durable when the block ends.
 
-        Raises DatabaseBusy, and OutcomeUnknown if the answer to the commit was lost.
+        Raises DatabaseBusy, OutcomeUnknown where they may be although nobody said so, and InvalidKey where a user is
+        named that has been deleted.
         """
         committing = False
         try:
@@ -60,6 +69,17 @@ class PostgresDatabase:
                 raise OutcomeUnknown from error
             raise
         self.answered_at_s = time.monotonic()
+
+    @asynccontextmanager
+    async def alone(self, key: int) -> AsyncIterator[None]:
+        """Keep out other processes that name this key while the block lasts, however long. Raises DatabaseBusy."""
+        async with AsyncExitStack() as stack:
+            with self._translated():
+                connection = await stack.enter_async_context(self._engine.connect())
+                for setting in UNHURRIED:
+                    await connection.execute(text(f"SET LOCAL {setting}"))
+                await connection.execute(select(func.pg_advisory_xact_lock(key)))
+            yield
 
     async def close(self) -> None:
         """Close all connections; later calls open new ones."""
@@ -81,8 +101,12 @@ class PostgresDatabase:
             yield
         except NoConnection as error:
             raise DatabaseBusy from error
-        except (IntegrityError, ProgrammingError):
-            raise  # a bug of ours, or an error that the caller handles
+        except IntegrityError as error:
+            if getattr(error.orig, "sqlstate", None) == NO_SUCH_KEY:
+                raise InvalidKey from error  # all such keys are those of users: this one has been deleted
+            raise  # a refusal that the caller knows
+        except ProgrammingError:
+            raise  # a mistake of ours
         except (DBAPIError, OSError) as error:
             log.warning("the database does not answer: %s", type(error).__name__)
             raise DatabaseBusy from error

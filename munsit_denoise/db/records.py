@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, literal, select, update
+from sqlalchemy import bindparam, case, delete, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from munsit_denoise.db.balance import reserve, reserve_fetched
@@ -14,14 +14,15 @@ from munsit_denoise.db.readers import Query
 from munsit_denoise.db.retention import KEPT_TILES_KEY, ORIGINAL, RESULT
 from munsit_denoise.db.row_changes import Change, cancelling, deleting, removing
 from munsit_denoise.db.rows import from_row, from_values, to_row
-from munsit_denoise.db.runs import Beat, Lease, PendingJob, RunResult
+from munsit_denoise.db.runs import Beat, Lease, PendingJob, RunResult, new_claim
 from munsit_denoise.db.tables import denoise_records as t
 from munsit_denoise.db.tables import users
 from munsit_denoise.errors import JobNotFound
 from munsit_denoise.records import DenoiseRecord, ResultDelivery, Status
 
 COLUMNS = tuple(t.c.keys())
-KEPT = t.c.removed_at.is_(None)  # removed records stay, hidden, until their files are gone
+REMOVED_AT_ONCE = 500
+KEPT = t.c.removed_at.is_(None)  # the others are there until their files are gone, and nobody sees them
 BY_ID = Query(select(t).where(t.c.id == bindparam("id"), KEPT))
 BY_ID_AND_USER = Query(select(t).where(t.c.id == bindparam("id"), t.c.user_id == bindparam("user_id"), KEPT))
 BY_SECRET = Query(select(t).where(t.c.secret == bindparam("secret"), KEPT))
@@ -66,10 +67,11 @@ class Records:
 
         Each of `beside` runs before it in the same transaction, and may change the record or refuse it with an error.
         """
-        owner = {"user_id": record.user_id}
+        user = select(users.c.id).where(users.c.id == record.user_id)
+        latest = select(func.max(t.c.created_at)).where(t.c.user_id == record.user_id)
         async with self._database.write() as connection:
-            await connection.execute(OWNER, owner)
-            before_us = await connection.scalar(LATEST, owner)
+            await connection.execute(user.with_for_update(key_share=True))
+            before_us = await connection.scalar(latest)
             if before_us is not None and record.created_at_us <= before_us:
                 record = replace(record, created_at_us=before_us + 1, updated_at_us=before_us + 1)
             for work in (*beside, *self._accepting):
@@ -122,10 +124,16 @@ class Records:
         async with self._database.read() as connection:
             return {row.id: {*row[1:]} - {None} for row in await connection.execute(query)}
 
-    async def claim(self, record_id: str) -> Lease | None:
-        """Start a run of a pending job; None if it has ended meanwhile."""
-        now = now_us()
-        change = {"attempts": t.c.attempts + 1, "lease": t.c.lease + 1, "updated_at": now, "heartbeat_at": now}
+    async def claim(self, record_id: str, claim: str | None = None) -> Lease | None:
+        """Begin a run of a pending job; None when it has ended meanwhile.
+
+        A `claim` that is made again, as the answer of its commit was lost, is the same run, unless another one came
+        between.
+        """
+        now, claim = now_us(), claim or new_claim()
+        is_new = case((t.c.claim == claim, 0), else_=1)
+        change = {"attempts": t.c.attempts + is_new, "lease": t.c.lease + is_new, "claim": claim}
+        change |= {"updated_at": now, "heartbeat_at": now}
         query = update(t).where(t.c.id == record_id, t.c.status == Status.PENDING).values(change).returning(t)
         async with self._database.write() as connection:
             row = (await connection.execute(query)).one_or_none()
@@ -186,9 +194,10 @@ class Records:
         return await self._end_own(user_id, record_id, removing())
 
     async def removed(self) -> list[str]:
-        """Return the ids of hidden records, whose files may still exist."""
+        """Return the ids of some records that nobody sees and whose files may be there."""
+        query = select(t.c.id).where(t.c.removed_at.is_not(None)).limit(REMOVED_AT_ONCE)
         async with self._database.read() as connection:
-            return list(await connection.scalars(select(t.c.id).where(t.c.removed_at.is_not(None))))
+            return list(await connection.scalars(query))
 
     async def forget(self, record_id: str) -> None:
         """Delete the row of a hidden record; a missing row is no error."""
@@ -206,7 +215,7 @@ class Records:
         """Change a user's record, and note the end of its job if the change ends it. Raises JobNotFound."""
         own = (t.c.id == record_id, t.c.user_id == user_id, KEPT)
         async with self._database.write() as connection:
-            before = await connection.scalar(select(t.c.status).where(*own))
+            before = await connection.scalar(select(t.c.status).where(*own).with_for_update())  # nobody ends it now
             if before is None:
                 raise JobNotFound
             record = from_row((await connection.execute(update(t).where(*own).values(change).returning(t))).one())

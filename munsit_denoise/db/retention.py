@@ -1,10 +1,10 @@
 """Finds files and records whose retention time is over; the row is changed before they are deleted."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, delete, select, update
+from sqlalchemy import ColumnElement, case, delete, select, true, update
 
 from munsit_denoise.db.engine import Database
 from munsit_denoise.db.tables import deliveries
@@ -12,6 +12,15 @@ from munsit_denoise.db.tables import denoise_records as t
 from munsit_denoise.records import Status
 
 BATCH = 200  # rows that are changed in one transaction
+LOOK = 5000  # rows that one question looks at: no table is too large for it
+
+
+@dataclass(frozen=True)
+class Span:
+    """Ids behind one and up to another; to the end where there is no other."""
+
+    after: str
+    until: str | None
 
 
 @dataclass(frozen=True)
@@ -53,17 +62,27 @@ class Retention:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def files(self, file: File, ended_before_us: int, after: str) -> Sequence[ExpiredFiles]:
-        """Return a batch of files, after a record id, of jobs that ended before a time."""
+    async def spans(self) -> AsyncIterator[Span]:
+        """Yield all ids in spans of bounded size."""
+        after: str | None = ""
+        while after is not None:
+            query = select(t.c.id).where(t.c.id > after).order_by(t.c.id).offset(LOOK - 1).limit(1)
+            async with self._database.read() as connection:
+                until = await connection.scalar(query)
+            yield Span(after, until)
+            after = until
+
+    async def files(self, file: File, ended_before_us: int, span: Span) -> Sequence[ExpiredFiles]:
+        """Return files of some records in a span, of jobs that ended before a time."""
         there = (file.key.is_not(None), file.gone_at.is_(None), t.c.deleted_at.is_(None))
-        query = _ended(ended_before_us, after).add_columns(file.key, t.c.tiles_key).where(*there)
+        query = _ended(ended_before_us, span).add_columns(file.key, t.c.tiles_key).where(*there)
         async with self._database.read() as connection:
             return [ExpiredFiles(*row) for row in await connection.execute(query)]
 
-    async def records(self, ended_before_us: int, after: str) -> Sequence[str]:
-        """Return a batch of record ids, after another, of jobs that ended before a time."""
+    async def records(self, ended_before_us: int, span: Span) -> Sequence[str]:
+        """Return some ids in a span, of jobs that ended before a time."""
         async with self._database.read() as connection:
-            return list(await connection.scalars(_ended(ended_before_us, after)))
+            return list(await connection.scalars(_ended(ended_before_us, span)))
 
     async def let_go(self, file: File, ids: Sequence[str], now_us: int) -> None:
         """Write that files are deleted; they are not offered any more."""
@@ -89,6 +108,7 @@ class Retention:
             await connection.execute(delete(deliveries).where(deliveries.c.created_at < before_us, over))
 
 
-def _ended(before_us: int, after: str) -> Any:
+def _ended(before_us: int, span: Span) -> Any:
     ended = (t.c.status != Status.PENDING, t.c.updated_at < before_us, t.c.removed_at.is_(None))
-    return select(t.c.id).where(*ended, t.c.id > after).order_by(t.c.id).limit(BATCH)
+    inside = (t.c.id > span.after, true() if span.until is None else t.c.id <= span.until)
+    return select(t.c.id).where(*ended, *inside).order_by(t.c.id).limit(BATCH)

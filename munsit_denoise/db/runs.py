@@ -1,5 +1,6 @@
 """Values that runners of jobs and the database exchange."""
 
+import secrets
 from dataclasses import dataclass
 
 from munsit_denoise.records import DenoiseRecord
@@ -11,6 +12,11 @@ class Lease:
 
     record: DenoiseRecord
     number: int
+
+
+def new_claim() -> str:
+    """Return a name for a claim that no other one has."""
+    return secrets.token_hex(16)
 
 
 @dataclass(frozen=True)

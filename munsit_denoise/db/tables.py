@@ -85,6 +85,7 @@ denoise_records = Table(
     Column("error", Text),
     Column("attempts", Integer, nullable=False),
     Column("lease", Integer, nullable=False),
+    Column("claim", String(32)),  # of the run that holds the lease: it may ask again where it heard no answer
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("extension", String(8)),
@@ -246,6 +247,16 @@ Index(
     sqlite_where=denoise_records.c.status == "pending",
     postgresql_where=denoise_records.c.status == "pending",
 )
+# Whose turn it is, and which of their jobs: those to run, and those whose original is to be fetched first.
+for _name, _kind in (("jobs", "source_url IS NULL"), ("fetches", "source_url IS NOT NULL")):
+    Index(
+        f"ix_denoise_records_{_name}",
+        denoise_records.c.user_id,
+        denoise_records.c.created_at,
+        denoise_records.c.id,
+        sqlite_where=text(f"status = 'pending' AND {_kind}"),
+        postgresql_where=text(f"status = 'pending' AND {_kind}"),
+    )
 Index(
     "ix_denoise_records_removed",
     denoise_records.c.removed_at,

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Table, delete, func, select, text, update
+from sqlalchemy import Delete, Table, Update, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from munsit_denoise.db.engine import Database, now_us
@@ -24,8 +24,8 @@ from munsit_denoise.records import Status
 
 WITH_FILES = (denoise_records, uploads, partial_uploads)
 WITHOUT_FILES = (deliveries, idempotency_keys, transactions, balances, api_keys)
-RAISED = Query(select(users.c.id, users.c.priority).where(text("priority <> 0")))  # matches the condition of the index
-AT_A_TIME = 500  # ids in one statement
+RAISED = Query(select(users.c.id, users.c.priority).where(text("priority <> 0")))  # as the index has it
+AT_A_TIME = 500  # rows in one transaction
 
 
 class Users:
@@ -56,12 +56,13 @@ class Users:
     async def shut_out(self, user_id: str) -> int:
         """Revoke a user's keys and hide their records; return how many jobs that ends."""
         own = (denoise_records.c.user_id == user_id, denoise_records.c.removed_at.is_(None))
-        pending = select(func.count()).where(*own, denoise_records.c.status == Status.PENDING)
+        pending = (*own, denoise_records.c.status == Status.PENDING)
         theirs = (api_keys.c.user_id == user_id, api_keys.c.revoked_at.is_(None))
         async with self._database.write() as connection:
-            ended = int(await connection.scalar(pending) or 0)
             await connection.execute(update(api_keys).where(*theirs).values(revoked_at=now_us()))
-            await connection.execute(update(denoise_records).where(*own).values(removing()))
+            ended = (await connection.execute(update(denoise_records).where(*pending).values(removing()))).rowcount
+        some = denoise_records.c.id.in_(select(denoise_records.c.id).where(*own).limit(AT_A_TIME).correlate(None))
+        await self._again_and_again(update(denoise_records).where(some).values(removing()))
         return ended
 
     async def folders(self, user_id: str) -> Sequence[str]:
@@ -73,17 +74,29 @@ class Users:
     async def forget(self, user_id: str, ids: Collection[str]) -> bool:
         """Delete the rows of these ids, whose files are gone, and then the user; False if new rows have appeared."""
         listed = list(ids)
-        async with self._database.write() as connection:
-            for start in range(0, len(listed), AT_A_TIME):
+        for start in range(0, len(listed), AT_A_TIME):
+            async with self._database.write() as connection:
                 for table in WITH_FILES:
                     some = table.c.id.in_(listed[start : start + AT_A_TIME])
                     await connection.execute(delete(table).where(table.c.user_id == user_id, some))
+        for table in WITHOUT_FILES:
+            key = list(table.primary_key)[-1]
+            own = select(key).where(table.c.user_id == user_id).limit(AT_A_TIME).correlate(None)
+            await self._again_and_again(delete(table).where(table.c.user_id == user_id, key.in_(own)))
+        async with self._database.write() as connection:
             if any([await _count(connection, table, user_id) for table in WITH_FILES]):
                 return False
             for table in WITHOUT_FILES:
                 await connection.execute(delete(table).where(table.c.user_id == user_id))
             await connection.execute(delete(users).where(users.c.id == user_id))
         return True
+
+    async def _again_and_again(self, change: Update | Delete) -> None:
+        """Change rows that are found again until none is: a few in each transaction, so that others get their turn."""
+        changed = AT_A_TIME
+        while changed >= AT_A_TIME:
+            async with self._database.write() as connection:
+                changed = (await connection.execute(change)).rowcount
 
 
 async def _count(connection: AsyncConnection, table: Table, user_id: str) -> int:

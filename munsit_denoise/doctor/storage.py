@@ -1,6 +1,7 @@
 """Checks of the storage: whether it works, and whether it belongs to the database."""
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -44,8 +45,9 @@ async def _try_out(storage: Storage, quick: bool) -> None:
         return
     async for job_ids in storage.jobs():
         for key in await storage.keys(job_ids[0]):
-            async with storage.open_range(key) as reader:
-                await reader.read(1)
+            with suppress(FileNotFoundError):  # somebody has deleted it just now
+                async with storage.open_range(key) as reader:
+                    await reader.read(1)
             return
 
 

@@ -24,11 +24,25 @@ async def belong_together(
 ) -> None:
     """Make sure that database and storage have the same id. Raises CannotGoOn.
 
-    Data of older versions without an id get one if the database knows everything in the storage.
+    What an older version left without an id gets one when all that lies in storage is known to the database. Of servers
+    that start at the same time, one does so, and the others wait.
     """
-    own, marked = await installation.id(), await storage.installation_id()
-    if own is not None and own == marked:
+    if await _carry_one_id(installation, storage):
         return
+    async with installation.alone():
+        if not await _carry_one_id(installation, storage):
+            await _agree(installation, storage, records, uploads, adopt=adopt)
+
+
+async def _carry_one_id(installation: Installation, storage: Storage) -> bool:
+    own = await installation.id()
+    return own is not None and own == await storage.installation_id()
+
+
+async def _agree(
+    installation: Installation, storage: Storage, records: Records, uploads: Uploads, *, adopt: bool
+) -> None:
+    own, marked = await installation.id(), await storage.installation_id()
     strangers = await _strangers(storage, records, uploads)
     if not adopt:
         if own is not None and marked is not None:

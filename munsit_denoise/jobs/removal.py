@@ -55,8 +55,9 @@ class Removal:
                 await self.remove(user_id, job_id)
             except JobNotFound:
                 self._unmarked.pop(job_id, None)
-        for job_id in await self._parts.records.removed():
-            await self._finish(job_id)
+        while job_ids := await self._parts.records.removed():
+            for job_id in job_ids:
+                await self._finish(job_id)
 
     async def _remove(self, user_id: str, job_id: str) -> None:
         record = await self._mark(user_id, job_id)

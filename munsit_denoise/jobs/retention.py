@@ -4,7 +4,7 @@ The row is changed first; if a crash follows, the sweep deletes the files that n
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import anyio
 
@@ -66,22 +66,23 @@ class Keeper:
         return gone
 
     async def _remove_files(self, file: File, at_us: int, days: float, gone: Counter[str], name: str) -> None:
-        after, before_us = "", _before(at_us, days)
-        while due := await self.retention.files(file, before_us, after):
-            after = due[-1].record_id
-            await self.retention.let_go(file, [each.record_id for each in due], at_us)
-            for each in due:
-                gone[name] += 1
-                gone["bytes"] += sum([await self._delete(key) for key in each.keys])
+        before_us = _before(at_us, days)
+        async for span in self.retention.spans():
+            while due := await self.retention.files(file, before_us, span):
+                span = replace(span, after=due[-1].record_id)
+                await self.retention.let_go(file, [each.record_id for each in due], at_us)
+                for each in due:
+                    gone[name] += 1
+                    gone["bytes"] += sum([await self._delete(key) for key in each.keys])
 
     async def _remove_records(self, at_us: int, before_us: int, gone: Counter[str]) -> None:
-        after = ""
-        while due := await self.retention.records(before_us, after):
-            after = due[-1]
-            await self.retention.mark_removed(due, at_us)
-            done = [record_id for record_id in due if await self._delete_folder(record_id, gone)]
-            await self.retention.forget(done)
-            gone["records"] += len(done)
+        async for span in self.retention.spans():
+            while due := await self.retention.records(before_us, span):
+                span = replace(span, after=due[-1])
+                await self.retention.mark_removed(due, at_us)
+                done = [record_id for record_id in due if await self._delete_folder(record_id, gone)]
+                await self.retention.forget(done)
+                gone["records"] += len(done)
         await self.retention.forget_deliveries(before_us)
 
     async def _delete(self, key: str) -> int:

@@ -13,6 +13,7 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from munsit_denoise.db.records import Lease, RunResult
+from munsit_denoise.db.runs import new_claim
 from munsit_denoise.errors import DenoiseError, Interrupted, StorageFull, Unavailable
 from munsit_denoise.jobs.intake import first_of, looked_at, track_of
 from munsit_denoise.jobs.machine_trouble import machine_trouble
@@ -77,7 +78,8 @@ class Runner:
 
     async def run(self, job_id: str, place: Place | None = None) -> None:
         """Run a job to its end, put it back into the queue, or leave it to its delivery."""
-        lease = await persist(lambda: self.parts.records.claim(job_id))
+        claim = new_claim()  # one, however often the database has to be asked
+        lease = await persist(lambda: self.parts.records.claim(job_id, claim))
         if lease is None:
             self.parts.journal.forget(job_id)
         else:

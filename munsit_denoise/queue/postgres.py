@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from itertools import chain
 from typing import Any
 
 import anyio
@@ -19,13 +20,16 @@ from munsit_denoise.queue.shared import SharedQueue, Turn
 
 log = logging.getLogger(__name__)
 TASK = "denoise"
-JOBS, FETCHES = "jobs", "fetches"  # the queues: jobs that are ready to run, and jobs with an original to download
-REFRESH_S, QUIET_S = 1.0, 10.0  # shortest time between two reads of the waiting jobs, and longest if nothing changes
-LINE = 5000  # exact places in the queue are known up to here
+JOBS, FETCHES = "jobs", "fetches"  # the queues: of jobs that can run, and of those whose original is fetched first
+REFRESH_S, QUIET_S = 1.0, 10.0  # between two looks at who waits, at least, and at most where no job moves
+LEISURE = 20  # times as long as a look took passes until the next one, at least: it costs more the more jobs wait
+LINE = 5000  # places that are told exactly
 FOUND_AT_ONCE = 500
-STOP_S = 4.0  # to settle the held entries
-POLL_S = 5.0  # in case a notification was lost
-AGAIN_S = 1.0  # after a failure, until the next try
+REMEMBERED = 10_000
+STOP_S = 4.0  # for entries that are held to be settled
+POLL_S = 5.0  # where a notification was lost
+NEVER_S = 10.0**6  # nobody aborts an entry: who cancels a job changes its row
+AGAIN_S = 1.0  # after which what broke is tried again
 
 
 class PostgresQueue:
@@ -40,7 +44,9 @@ class PostgresQueue:
         self._places, self._lease_s = places, lease_s
         self._offers: deque[anyio.Event] = deque()  # entries that this process holds; the event ends each
         self._offered = anyio.Semaphore(0)
-        self._taken: dict[str, anyio.Event] = {}  # jobs in progress; the event ends the entry of each
+        self._taken: dict[str, list[anyio.Event]] = {}  # jobs that are worked on, to what ends their entries
+        self._again: set[str] = set()  # of these, those that somebody may take as soon as they are done here
+        self._announced: set[str] = set()  # jobs that were accepted with their entry, and not put yet
         self._counts: dict[str, int] = {}
         self._ahead: dict[str, int] = {}
         self._forgotten: set[str] = set()
@@ -79,15 +85,21 @@ class PostgresQueue:
     async def announce(self, connection: Any, job_id: str) -> None:
         """Add a job's entry, in the transaction that accepts the job."""
         await self._entries.announce(connection, job_id)
+        if len(self._announced) >= REMEMBERED:
+            self._announced.clear()  # those were not accepted after all
+        self._announced.add(job_id)
 
     async def put(self, user_id: str, job_id: str) -> None:
         """Let any worker with a free place take a job; if it waits already, it keeps its entry.
 
         If the database is unreachable, the sweep does it later.
         """
-        if job_id in self._taken:
-            await _tried(lambda: self._turns.release(job_id))
-        await _tried(lambda: self._entries.add(job_id))
+        if job_id in self._announced:
+            self._announced.discard(job_id)
+        elif job_id in self._taken:
+            self._again.add(job_id)
+        else:
+            await _tried(lambda: self._entries.add(job_id))
 
     async def take(self) -> str:
         """Return the next job, or wait for one; it belongs to this process until `done` is called."""
@@ -102,14 +114,21 @@ class PostgresQueue:
             if turn is None:
                 offer.set()
                 continue
-            self._taken[turn.job_id] = offer
+            self._taken.setdefault(turn.job_id, []).append(offer)
             return turn.job_id
 
     async def done(self, job_id: str) -> None:
-        """Note that the work on a job has ended."""
-        offer = self._taken.pop(job_id, None)
-        if offer is not None:
-            offer.set()
+        """Note that a job which was taken is no longer worked on."""
+        offers = self._taken.get(job_id, [])
+        if offers:
+            offers.pop(0).set()
+        if not offers:
+            self._taken.pop(job_id, None)
+        if job_id in self._again:
+            self._again.discard(job_id)
+            with anyio.CancelScope(shield=True):
+                await _tried(lambda: self._turns.release(job_id))
+                await _tried(lambda: self._entries.add(job_id))
 
     async def run_forever(self) -> None:
         """Read the waiting jobs; with places, also take entries and renew the jobs in progress."""
@@ -155,6 +174,7 @@ class PostgresQueue:
                 delete_jobs="always",
                 listen_notify=self._shared.listens,
                 fetch_job_polling_interval=POLL_S,
+                abort_job_polling_interval=NEVER_S,
                 update_heartbeat_interval=self._lease_s / 3,
                 stalled_worker_timeout=2 * self._lease_s,
                 shutdown_graceful_timeout=STOP_S / 2,
@@ -163,7 +183,7 @@ class PostgresQueue:
         try:
             await asyncio.shield(worker)
         except asyncio.CancelledError:
-            for offer in (*self._offers, *self._taken.values()):
+            for offer in (*self._offers, *chain.from_iterable(self._taken.values())):
                 offer.set()
             raise
         finally:
@@ -194,9 +214,9 @@ class PostgresQueue:
 
     async def _refresh_forever(self) -> None:
         while True:
-            self._stirred = anyio.Event()
+            self._stirred, began_s = anyio.Event(), anyio.current_time()
             await _tried(self._refresh)
-            await anyio.sleep(REFRESH_S)
+            await anyio.sleep(max(REFRESH_S, LEISURE * (anyio.current_time() - began_s)))
             with anyio.move_on_after(QUIET_S):
                 await self._stirred.wait()
 

@@ -1,7 +1,7 @@
 """Objects of a store: reading from a position, appending in parts, and the meaning of the store's errors."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 PARTS = ".part"  # the folder of a file in parts
 PART_BYTES = 8 * 2**20  # of a multipart upload
 STREAM_BYTES = 2**18
+PIECE_BYTES = 2**20  # of a whole object
 
 
 @contextmanager
@@ -33,6 +34,17 @@ def told() -> Iterator[None]:
 def part_key(key: str, start: int) -> str:
     """Return the key of a file's part that starts at a position."""
     return f"{key}{PARTS}/{start:016d}"
+
+
+def connected(parts: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the parts of a file from its first byte on, as far as none is missing: the others are left over."""
+    end, found = 0, []
+    for start, size_bytes in parts:
+        if start != end:
+            break
+        found.append((start, size_bytes))
+        end += size_bytes
+    return found
 
 
 async def put_part(store: S3Store, key: str, data: bytes) -> int:
@@ -84,25 +96,23 @@ class ObjectAppender:
 
 
 class ObjectReader:
-    """Reads an object from a position, with a single request until the next seek."""
+    """Reads an object from a position on, over one request for as long as nobody seeks and it does not break.
 
-    def __init__(self, store: S3Store, key: str, size_bytes: int, position: int) -> None:
+    A request may take so long; after that, as after a break, the next one goes on where it stood.
+    """
+
+    def __init__(self, store: S3Store, key: str, position: int = 0, size_bytes: int | None = None) -> None:
+        """A size that is not known is told by the first request."""
         self._store, self._key, self._size = store, key, size_bytes
         self._position, self._rest = position, b""
         self._stream: AsyncIterator[Any] | None = None
+        self._brought = False  # something, by the present request
 
     async def read(self, size_bytes: int, /) -> bytes:
         """Return this many bytes from the position; fewer only at the end."""
         with told():
-            while len(self._rest) < size_bytes and self._position + len(self._rest) < self._size:
-                if self._stream is None:
-                    options: Any = {"range": {"offset": self._position + len(self._rest)}}
-                    found = await obstore.get_async(self._store, self._key, options=options)
-                    self._stream = aiter(found.stream(min_chunk_size=STREAM_BYTES))
-                part = await anext(self._stream, None)
-                if part is None:
-                    raise StorageBroken  # it ended too early
-                self._rest += bytes(part)
+            while len(self._rest) < size_bytes and not self._at_end():
+                self._rest += await self._more()
         data, self._rest = self._rest[:size_bytes], self._rest[size_bytes:]
         self._position += len(data)
         return data
@@ -112,3 +122,29 @@ class ObjectReader:
         if position != self._position:
             self._position, self._rest, self._stream = position, b"", None
         return position
+
+    def _at_end(self) -> bool:
+        return self._size is not None and self._position + len(self._rest) >= self._size
+
+    async def _more(self) -> bytes:
+        """Return what comes next; nothing where a request broke that had brought something: another one goes on."""
+        if self._stream is None:
+            await self._ask()
+        try:
+            part = None if self._stream is None else await anext(self._stream, None)
+        except BaseError:
+            if not self._brought:
+                raise
+            self._stream = None
+            return b""
+        if part is None and not self._at_end():
+            raise StorageBroken  # it ended before its size
+        self._brought = True
+        return bytes(part or b"")
+
+    async def _ask(self) -> None:
+        offset = self._position + len(self._rest)
+        options: Any = {"range": {"offset": offset}} if offset else {}
+        found = await obstore.get_async(self._store, self._key, options=options)
+        self._size, self._brought = found.meta["size"], False
+        self._stream = aiter(found.stream(min_chunk_size=STREAM_BYTES)) if self._size else None

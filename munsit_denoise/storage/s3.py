@@ -16,7 +16,17 @@ import obstore
 from obstore.store import S3Store
 
 from munsit_denoise.storage.base import Reader, Stat
-from munsit_denoise.storage.objects import PART_BYTES, PARTS, ObjectAppender, ObjectReader, part_key, put_part, told
+from munsit_denoise.storage.objects import (
+    PART_BYTES,
+    PARTS,
+    PIECE_BYTES,
+    ObjectAppender,
+    ObjectReader,
+    connected,
+    part_key,
+    put_part,
+    told,
+)
 from munsit_denoise.storage.scratch import ScratchFolder
 
 JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
@@ -75,39 +85,35 @@ class S3Storage:
                 await appender.flush()
 
     async def appended_bytes(self, key: str) -> int:
-        """Return the number of bytes of a file in parts; 0 if it is missing."""
-        end = 0
-        parts = await self._parts(key)
-        if not parts:
-            try:
-                return (await self.stat(key)).size_bytes  # it was published
-            except FileNotFoundError:
-                return 0
-        for start, size_bytes in parts:
-            if start != end:
-                break  # the preceding part was never stored
-            end += size_bytes
-        return end
+        """Return how much of a file that is taken in parts is there, 0 for none."""
+        parts = connected(await self._parts(key))
+        if parts:
+            return sum(size_bytes for _, size_bytes in parts)
+        try:
+            return (await self.stat(key)).size_bytes  # it has been published
+        except FileNotFoundError:
+            return 0
 
     async def publish(self, key: str) -> None:
-        """Publish all appended bytes as the file under this key; repeatable. Raises FileNotFoundError."""
-        parts = await self._parts(key)
-        if not parts:
-            await self.stat(key)
-            return
+        """Make all that was appended the file under this key; doing it again is fine. Raises FileNotFoundError."""
+        found = await self._parts(key)
+        parts = connected(found)
         content = self._content([part_key(key, start) for start, _ in parts])
         try:
-            await self._do(lambda: obstore.put_async(self._store, key, content, chunk_size=PART_BYTES))
-        except FileNotFoundError:  # a part is missing: another process has published the file
+            if parts:
+                await self._do(lambda: obstore.put_async(self._store, key, content, chunk_size=PART_BYTES))
+        except FileNotFoundError:
+            parts = []  # one went: another process has published all of them
+        if not parts:
             await self.stat(key)
-        await self._remove([part_key(key, start) for start, _ in parts])
+        await self._remove([part_key(key, start) for start, _ in found])
 
     async def _content(self, keys: list[str]) -> AsyncIterator[bytes]:
         """Yield the content of some objects, one after the other."""
         for key in keys:
-            found = await obstore.get_async(self._store, key)
-            async for piece in found.stream(min_chunk_size=PART_BYTES):
-                yield bytes(piece)
+            reader = ObjectReader(self._store, key)
+            while piece := await reader.read(PIECE_BYTES):
+                yield piece
 
     async def _parts(self, key: str) -> list[tuple[int, int]]:
         """Return start and size of each part of a file, in order."""
@@ -123,7 +129,8 @@ class S3Storage:
     async def local_file(self, key: str) -> AsyncIterator[Path]:
         """Yield a local path at which a file can be read during the block. Raises FileNotFoundError."""
         async with self._scratch.place(key) as path:
-            parts = [part_key(key, start) for start, _ in await self._parts(key)]  # of an unfinished file
+            found = connected(await self._parts(key))
+            parts = [part_key(key, start) for start, _ in found]  # of one that is still taken in
             with told():
                 async with await anyio.open_file(path, "wb") as file:
                     async for piece in self._content(parts or [key]):
@@ -134,7 +141,7 @@ class S3Storage:
     async def open_range(self, key: str, start: int = 0) -> AsyncIterator[Reader]:
         """Yield a reader at a position. Raises FileNotFoundError."""
         size_bytes = (await self.stat(key)).size_bytes
-        yield ObjectReader(self._store, key, size_bytes, start)
+        yield ObjectReader(self._store, key, start, size_bytes)
 
     async def stat(self, key: str) -> Stat:
         """Return a file's size and time. Raises FileNotFoundError."""

@@ -10,7 +10,7 @@ from munsit_denoise.db.migrate import connected, downgrade, upgrade
 from munsit_denoise.db.tables import metadata
 from tests.services import Databases
 
-BEFORE = "0007"
+BEFORE = "0009"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

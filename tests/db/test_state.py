@@ -150,3 +150,12 @@ async def test_state_in_the_row_comes_and_goes_with_the_rows_kept(tmp_path: Path
         assert connection.execute("SELECT count(*) FROM denoise_records, uploads").fetchone() == (1,)
         columns = [column[1] for column in connection.execute("PRAGMA table_info(denoise_records)")]
         assert "percent" not in columns
+
+
+async def test_a_claim_that_is_made_again_is_the_same_run_unless_another_came_between(
+    database: Database, user_id: str
+) -> None:
+    records, record = Records(database), make_record(user_id)
+    await records.insert(record)
+    leases = [await records.claim(record.id, claim) for claim in ("a", "a", "b", "a")]
+    assert [(lease.number, lease.record.attempts) for lease in leases if lease] == [(1, 1), (1, 1), (2, 2), (3, 3)]

@@ -130,6 +130,7 @@ async def test_a_record_whose_files_cannot_go_is_finished_later(house: House, mo
 
 async def test_more_than_a_batch_goes_in_one_sweep(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("munsit_denoise.db.retention.BATCH", 2)
+    monkeypatch.setattr("munsit_denoise.db.retention.LOOK", 3)
     for number in range(20, 25):
         await house.records.insert(make_record(house.record.user_id, number))
         lease = await house.records.claim(make_record(house.record.user_id, number).id)

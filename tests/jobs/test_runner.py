@@ -4,6 +4,8 @@ import json
 import secrets
 import sqlite3
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -11,11 +13,11 @@ from typing import Any
 
 import anyio
 import pytest
-from anyio import to_thread
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from munsit_denoise.db.engine import open_database
 from munsit_denoise.db.records import Records
-from munsit_denoise.errors import ProcessingFailed
+from munsit_denoise.errors import OutcomeUnknown, ProcessingFailed
 from munsit_denoise.jobs.pipeline import Outcome, PipelineTask
 from munsit_denoise.jobs.recovery import requeue
 from munsit_denoise.jobs.runner import LOST_ORIGINAL
@@ -233,3 +235,21 @@ async def test_an_unknown_or_ended_job_is_skipped(house: House) -> None:
     first = await house.now()
     await runner.run(house.record.id)
     assert await house.now() == first
+
+
+async def test_a_claim_whose_commit_was_not_answered_counts_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    write, lost = house.database.write, list[bool]()
+
+    @asynccontextmanager
+    async def unanswered_once() -> AsyncIterator[AsyncConnection]:
+        async with write() as connection:
+            yield connection
+        if not lost:
+            lost.append(True)
+            raise OutcomeUnknown
+
+    monkeypatch.setattr(house.database, "write", unanswered_once)
+    await house.runner().run(house.record.id)
+    record = await house.now()
+    assert lost
+    assert (record.status, record.attempts, record.lease) == (Status.SUCCESS, 1, 1)

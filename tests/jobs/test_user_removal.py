@@ -55,7 +55,11 @@ async def rows_of(house: House, user_id: str) -> dict[str, int]:
     return {name: count for name, count in found.items() if count}
 
 
-async def test_all_that_is_theirs_goes_and_nothing_else(house: House) -> None:
+@pytest.mark.parametrize("at_a_time", [1, 500])
+async def test_all_that_is_theirs_goes_and_nothing_else(
+    house: House, monkeypatch: pytest.MonkeyPatch, at_a_time: int
+) -> None:
+    monkeypatch.setattr("munsit_denoise.db.users.AT_A_TIME", at_a_time)
     kept, user_id = await fill(house), house.record.user_id
     assert {"denoise_records", "uploads", "partial_uploads", "deliveries", "balances"} <= set(
         await rows_of(house, user_id)

@@ -1,5 +1,6 @@
 """What is shipped for deployments is what its programs take, where they are there to be asked."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import yaml
 
 from munsit_denoise.cli import app
 from munsit_denoise.settings import PREFIX, Settings
+from tests.services import new_bucket
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = [*(ROOT / "docs/deploy").glob("*.md"), *(ROOT / "docs/operations").glob("*.md")]
@@ -138,3 +140,20 @@ def test_pages_name_settings_commands_and_files_that_exist(page: Path) -> None:
     groups = {str(group.name) for group in app.registered_groups}
     for word in re.findall(r"munsit-denoise ((?!and\b|has\b|is\b)[a-z]+)\b", content):
         assert word in commands | groups | {"on", "in", "with", "of"}, word
+
+
+def test_the_rule_for_uploads_that_were_cut_is_one_that_stores_take(s3_endpoint: str) -> None:
+    import boto3
+
+    rule = json.loads((ROOT / "deploy/lifecycle.json").read_text())
+    assert (
+        f"```json\n{(ROOT / 'deploy/lifecycle.json').read_text()}```" in (ROOT / "docs/deploy/cluster.md").read_text()
+    )
+    bucket = new_bucket(s3_endpoint).removeprefix("s3://").partition("/")[0]
+    store = boto3.client(
+        "s3", endpoint_url=s3_endpoint, aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1"
+    )
+    store.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=rule)  # the client checks its shape
+    (found,) = store.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    assert found["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    assert found["Status"] == "Enabled"

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from munsit_denoise.cli import app
 from munsit_denoise.db import engine as db_engine
 from munsit_denoise.db.engine import now_us
-from munsit_denoise.db.migrate import downgrade, upgrade
+from munsit_denoise.db.migrate import UnusableDatabase, downgrade, upgrade
 from munsit_denoise.doctor.checks import all_checks
 from munsit_denoise.doctor.examination import examine
 from munsit_denoise.doctor.findings import Check, Finding, State, fine
@@ -325,8 +325,9 @@ def test_a_cluster_that_is_well_and_its_queue_without_workers(cluster: Settings)
     finding = found(cluster, "queue")
     assert finding.message == "1 jobs wait, and no worker gives a sign of life."
     assert "Start munsit-denoise worker" in str(finding.remedy)
-    run(cluster.database, ADD_WORKER)
-    assert found(cluster, "queue").state is State.OK
+    run(cluster.database, ADD_WORKER, ADD_WORKER)
+    finding = found(cluster, "queue")
+    assert (finding.state, finding.message) == (State.OK, "1 jobs wait or run, 1 workers send heartbeats.")
     run(cluster.database, "UPDATE denoise_records SET attempts = 1, heartbeat_at = 1")
     assert "without a sign of life" in found(cluster, "queue").message
 
@@ -349,6 +350,18 @@ def test_a_database_that_is_not_reached_or_has_no_schema_is_found(
     assert "secret" not in finding.message
     assert "pg_hba.conf" in str(finding.remedy)
     assert found(closed, "queue").state is State.SKIPPED
+
+
+def test_a_database_that_lets_nobody_write_is_found(cluster: Settings, postgres_server: Postgres) -> None:
+    name = cluster.database.rpartition("/")[2]
+    run(cluster.database, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    finding = found(cluster, "database")
+    assert "cannot execute UPDATE in a read-only transaction. Name the primary server" in finding.message
+    user = f"user_of_{name}"
+    run(postgres_server.new_database(), f"CREATE ROLE {user} LOGIN")
+    theirs = postgres_server.new_database().replace("postgres@", f"{user}@")
+    with pytest.raises(UnusableDatabase, match="permission denied for schema public"):
+        upgrade(theirs)
 
 
 def test_a_bucket_that_is_not_there_is_found(cluster: Settings) -> None:

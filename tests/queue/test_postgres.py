@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import anyio
+import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, event, text
 
 from munsit_denoise.db.engine import Database, open_database
 from munsit_denoise.db.entries import Entries
@@ -181,3 +182,107 @@ async def test_places_and_counts_are_told(url: str, database: Database) -> None:
             while await entries(database) > 3:
                 await anyio.sleep(0.02)
         tasks.cancel_scope.cancel()
+
+
+FILL = """
+INSERT INTO users (id, name, created_at) SELECT 'u' || n, 'user ' || n, 1 FROM generate_series(0, 9) AS n;
+INSERT INTO denoise_records (id, user_id, origin, secret, file_name, audio_format, source_type, audio_duration,
+    audio_size, original_key, source_url, status, attempts, lease, created_at, updated_at)
+SELECT 'j' || n, 'u' || n % 10, 'munsit', n, 'a', 'wav', 'audio', 1, 1, 'o', CASE WHEN n % 20 > 9 THEN 'http://a' END,
+    'pending', 0, 0, n, n
+FROM generate_series(1, 3000) AS n;
+UPDATE denoise_records SET heartbeat_at = extract(epoch FROM now()) * 1000000 WHERE id IN ('j10', 'j20', 'j30', 'j40')
+"""
+
+
+@pytest.mark.parametrize("fetches", [False, True])
+async def test_whose_turn_it_is_costs_a_look_at_those_who_wait_not_at_their_jobs(
+    url: str, database: Database, fetches: bool
+) -> None:
+    async with database.write() as connection:
+        for statement in FILL.split(";"):
+            await connection.execute(text(statement))
+    turns = Turns(database, fetches=fetches, lease_s=LEASE_S, retry_delay_s=0)
+    asked: list[tuple[str, Any]] = []
+
+    @event.listens_for(Engine, "before_cursor_execute")
+    def hear(*call: Any) -> None:
+        asked.append(call[2:4])
+
+    try:
+        turn = await turns.take()
+    finally:
+        event.remove(Engine, "before_cursor_execute", hear)
+    assert turn is not None
+    assert turn.job_id == ("j50" if fetches else "j1")
+    query, values = next(each for each in asked if "SKIP LOCKED" in each[0])
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        await connection.execute("UPDATE users SET turn_at = 1 WHERE id <> 'u0'")  # whose first jobs are worked on
+        found = await (await connection.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}".encode(), values)).fetchone()
+    assert found is not None
+    looks = [node for node in nodes(found[0][0]["Plan"]) if node.get("Relation Name") == "denoise_records"]
+    assert {node["Index Name"] for node in looks} == {f"ix_denoise_records_{'fetches' if fetches else 'jobs'}"}
+    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in looks) < 20
+    assert sum(node.get("Rows Removed by Filter", 0) * node["Actual Loops"] for node in looks) <= 4
+
+
+def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    return [plan, *(node for inner in plan.get("Plans", ()) for node in nodes(inner))]
+
+
+async def test_a_user_whose_only_job_is_being_taken_is_passed(url: str, database: Database) -> None:
+    ann, bob = [await user_of(database, name) for name in ("ann", "bob")]
+    web = queue_on(url, database)
+    first, second = await accept(database, web, ann, 1), await accept(database, web, bob, 2)
+    turns = Turns(database, fetches=False, lease_s=LEASE_S, retry_delay_s=0)
+    async with database.write() as connection:
+        await connection.execute(text("SELECT id FROM denoise_records WHERE id = :id FOR UPDATE"), {"id": first.id})
+        turn = await turns.take()
+        assert turn is not None
+        assert turn.job_id == second.id
+        assert await turns.take() is None
+    turn = await turns.take()
+    assert turn is not None
+    assert turn.job_id == first.id
+
+
+async def test_a_job_that_a_process_takes_again_leaves_no_entry_behind(url: str, database: Database) -> None:
+    """Put back by whoever works on it, or handed out twice: both of its entries are settled in the end."""
+    ann, other = await user_of(database, "ann"), queue_on(url, database)
+    queue = queue_on(url, database, places=2)
+    record = await accept(database, queue, ann, 1)
+    await queue.put(ann, record.id)  # it has its entry already
+    assert await entries(database) == 1
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(queue.run_forever)
+        with anyio.fail_after(10):
+            assert await queue.take() == record.id
+            await queue.put(ann, record.id)
+            async with database.read() as connection:
+                beat = await connection.scalar(text("SELECT heartbeat_at FROM denoise_records"))
+            assert beat is not None  # nobody takes it before it is done here
+            await queue.done(record.id)
+            assert await queue.take() == record.id
+            async with database.write() as connection:
+                await connection.execute(text("UPDATE denoise_records SET heartbeat_at = NULL"))
+            await other.put(ann, record.id)  # the sweep of another process has found it
+            assert await queue.take() == record.id
+            for _ in range(2):
+                await queue.done(record.id)
+            while await entries(database):
+                await anyio.sleep(0.02)
+        tasks.cancel_scope.cancel()
+
+
+async def test_the_sweep_finds_what_has_no_entry_among_much_that_has(url: str, database: Database) -> None:
+    async with database.write() as connection:
+        for statement in FILL.split(";"):
+            await connection.execute(text(statement))
+        await connection.execute(
+            text(
+                "INSERT INTO procrastinate_jobs (queue_name, task_name, args) SELECT 'jobs', 'denoise', "
+                "jsonb_build_object('record_id', id) FROM denoise_records WHERE source_url IS NULL AND id <> 'j2001'"
+            )
+        )
+    turns = Turns(database, fetches=False, lease_s=LEASE_S, retry_delay_s=0)
+    assert await turns.unannounced(10) == ["j2001"]

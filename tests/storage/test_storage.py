@@ -2,13 +2,16 @@
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
+import obstore
 import pytest
+from obstore.exceptions import GenericError
 
 from munsit_denoise.errors import DenoiseError, OutOfResources, StorageBroken, StorageFull
 from munsit_denoise.storage import folders
@@ -230,3 +233,63 @@ async def test_a_probe_removes_what_an_earlier_one_left(
     monkeypatch.setattr("munsit_denoise.storage.s3.PROBE_AGE", timedelta(seconds=-60))
     await storage.probe()
     assert await storage.keys("probe") == []
+
+
+async def test_parts_that_stayed_behind_spoil_neither_a_file_nor_its_rest(s3_endpoint: str, tmp_path: Path) -> None:
+    """Removing some parts may fail in mid-way, after the file was published."""
+    storage = S3Storage(new_bucket(s3_endpoint), s3_endpoint, tmp_path)
+    await write(storage, KEY)
+    await write(storage, f"{KEY}.part/{4:016d}", b"4567")
+    assert await storage.appended_bytes(KEY) == 10
+    async with storage.local_file(KEY) as path:
+        assert path.read_bytes() == b"0123456789"
+    await storage.publish(KEY)
+    assert await storage.keys(JOB) == [KEY]
+    assert await read(storage, KEY) == b"0123456789"
+    await storage.delete(KEY)
+    await add(storage, b"01")
+    await write(storage, f"{KEY}.part/{8:016d}", b"89")
+    await add(storage, b"234567")
+    await storage.delete(f"{KEY}.part/{8:016d}")
+    await write(storage, f"{KEY}.part/{4:016d}", b"456789")
+    assert await storage.appended_bytes(KEY) == 8
+    await storage.publish(KEY)
+    assert await read(storage, KEY) == b"01234567"
+
+
+@pytest.mark.parametrize("brings", [b"0123", b""])
+async def test_reading_goes_on_over_another_request_where_one_breaks_that_brought_something(
+    s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, brings: bytes
+) -> None:
+    """A request may take half a minute, whatever the size of the file and the patience of whoever reads it."""
+    storage = S3Storage(new_bucket(s3_endpoint), s3_endpoint, tmp_path)
+    await write(storage)
+    get, requests = obstore.get_async, list[Any]()
+
+    async def breaks_once(*values: Any, **options: Any) -> Any:
+        requests.append(options)
+        found = await get(*values, **options)
+        return found if len(requests) > 1 else SimpleNamespace(meta=found.meta, stream=broken)
+
+    async def broken(**_: object) -> AsyncIterator[bytes]:
+        if brings:
+            yield brings
+        raise GenericError("operation timed out")
+
+    monkeypatch.setattr(obstore, "get_async", breaks_once)
+    if not brings:
+        with pytest.raises(StorageBroken):
+            await read(storage, KEY)
+        return
+    assert await read(storage, KEY) == b"0123456789"
+    assert requests[1]["options"] == {"range": {"offset": 4}}
+    requests.clear()
+    async with storage.local_file(KEY) as path:
+        assert path.read_bytes() == b"0123456789"
+
+
+async def test_an_empty_file_is_read(storage: Storage) -> None:
+    await write(storage, content=b"")
+    assert await read(storage, KEY) == b""
+    async with storage.local_file(KEY) as path:
+        assert path.read_bytes() == b""
