@@ -8,7 +8,7 @@ import { currentLanguage, t } from "./i18n.js";
  *   file_name: string, audio_duration: number, audio_size: number, audio_format: string, source_type: string,
  *   status: "pending" | "success" | "failed", error: string | null, created_at: string, updated_at: string
  * }} Entry
- * @typedef {"read" | "full" | "admin" | null} Scope what a key may do; null for a wrong one
+ * @typedef {{scope: "read" | "full" | "admin" | null, qualities: string[]}} Access what a key may do, null for a wrong one; what the server has
  * @typedef {{stage: "processing", pct: number, message?: string} | {stage: "done", url: string, denoiseId: string}
  *   | {stage: "error", message: string}} Progress
  */
@@ -43,8 +43,8 @@ export const key = {
 	forget: () => localStorage.removeItem(KEY),
 };
 
-/** @returns {Promise<Scope>} */
-export const scopeOfKey = async () => (await json(new URL("console/key", document.baseURI).href)).scope;
+/** @returns {Promise<Access>} */
+export const accessOfKey = () => json(new URL("console/key", document.baseURI).href);
 
 /** @param {number} ms @param {AbortSignal} [signal] */
 export function pause(ms, signal) {
@@ -77,7 +77,8 @@ export const json = async (path, init) => (await ask(path, init)).json();
 /** @param {string} method @param {unknown} body @returns {RequestInit} */
 export const sending = (method, body) => ({ method, body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
 
-export const headers = () => ({ "x-api-key": key.get(), "Accept-Language": currentLanguage() });
+/** The server tells all its sentences in the page's language. */
+export const headers = () => ({ "x-api-key": key.get(), "Accept-Language": currentLanguage(), Prefer: "translation" });
 
 /** @param {number} status @param {string} text @param {string | null} retryAfter */
 export function refusal(status, text, retryAfter) {

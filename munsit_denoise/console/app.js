@@ -1,7 +1,7 @@
 // The page's frame: key, language, theme, and which view the address names.
 
-import { Refused, Unreachable, key, scopeOfKey } from "./api.js";
-import { fill, h, icon, notice } from "./dom.js";
+import { Refused, Unreachable, accessOfKey, key } from "./api.js";
+import { fill, h, iconButton, notice } from "./dom.js";
 import { currentLanguage, setLanguage, t } from "./i18n.js";
 
 const LANGUAGE = "munsit-denoise.language";
@@ -25,7 +25,7 @@ function takeKey() {
 /** One for all bars: without a connection a new one would not load. */
 const emblem = h("img", { src: "console/icon.svg", alt: "", width: 28, height: 28 });
 
-/** @param {import("./api.js").Scope} scope */
+/** @param {import("./api.js").Access["scope"]} scope */
 function drawBar(scope) {
 	const here = /^#\/admin/.test(location.hash) ? "#/admin" : "#/";
 	const page = (/** @type {string} */ href, /** @type {string} */ word) => h("a", { href, "aria-current": href === here ? "page" : false }, t(word));
@@ -38,8 +38,8 @@ function drawBar(scope) {
 			h("a", { href: "docs" }, t("reference"))),
 		h("div", { class: "tools" },
 			h("button", { class: "plain", lang: currentLanguage() === "ar" ? "en" : "ar", onclick: switchLanguage }, t("language")),
-			h("button", { class: "plain round", "aria-label": t("theme"), title: t("theme"), onclick: switchTheme }, icon("sun")),
-			signedIn && h("button", { class: "plain round", "aria-label": t("forget"), title: t("forget"), onclick: forget }, icon("leave"))));
+			iconButton("sun", t("theme"), switchTheme),
+			signedIn && iconButton("leave", t("forget"), forget)));
 	at("skip").textContent = t("skip");
 	document.title = `munsit-denoise · ${t("tagline")}`;
 }
@@ -96,23 +96,23 @@ async function route() {
 	takeKey();
 	if (!key.get()) { showSignIn(); return; }
 	try {
-		const scope = await scopeOfKey();
+		const access = await accessOfKey();
 		if (signal.aborted) return;
-		if (scope === null) { key.forget(); showSignIn(t("key_wrong")); return; }
-		drawBar(scope);
-		await show(scope, signal);
+		if (!access.scope) { key.forget(); showSignIn(t("key_wrong")); return; }
+		drawBar(access.scope);
+		await show(access, signal);
 	} catch (error) {
 		if (!signal.aborted) cannotOpen(error, signal);
 	}
 }
 
-/** @param {"read" | "full" | "admin"} scope @param {AbortSignal} signal */
-async function show(scope, signal) {
+/** @param {import("./api.js").Access} access @param {AbortSignal} signal */
+async function show(access, signal) {
 	const [, view, id] = /^#\/(\w*)\/?([\w-]*)/.exec(location.hash) ?? [];
 	const main = at("main");
 	if (view === "file") void (await import("./compare.js")).showFile(main, id, signal);
-	else if (view === "admin" && scope === "admin") (await import("./admin.js")).showAdmin(main, signal);
-	else (await import("./files.js")).showFiles(main, scope !== "read", signal);
+	else if (view === "admin" && access.scope === "admin") (await import("./admin.js")).showAdmin(main, signal);
+	else (await import("./files.js")).showFiles(main, access, signal);
 }
 
 /** @param {unknown} error @param {AbortSignal} signal */

@@ -1,5 +1,7 @@
 // Elements from plain values. Text is always text: nothing here parses HTML.
 
+import { t } from "./i18n.js";
+
 /**
  * @typedef {string | number | Node | null | undefined | false} Child
  * @typedef {Record<string, any>} Attributes
@@ -53,6 +55,17 @@ export const facts = (told) =>
 /** What stands in the place of a view. @param {string} text @param {"status" | "alert"} [role] */
 export const notice = (text, role = "status") => h("div", { class: "empty", role }, h("h1", {}, text));
 
+/** A control under its label, and what else belongs to it. @param {string} word @param {HTMLElement} control @param {...Child} more */
+export const labelled = (word, control, ...more) => h("div", { class: "field" }, h("label", { for: control.id }, t(word)), control, more);
+
+/** A part of a view under its name. @param {string} word @param {...(Child | Child[])} parts */
+export const card = (word, ...parts) => h("section", { class: `card ${word}`, "aria-labelledby": `${word}-title` }, h("h2", { id: `${word}-title` }, t(word)), ...parts);
+
+/** A table that scrolls by itself; the first cell of a row is its head. @param {string[]} heads @param {(Child | Child[])[][]} rows @param {string} label */
+export const table = (heads, rows, label) => h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": label }, h("table", {},
+	h("thead", {}, h("tr", {}, heads.map((word) => h("th", { scope: "col" }, t(word))))),
+	h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell, at) => (at ? h("td", {}, cell) : h("th", { scope: "row" }, cell))))))));
+
 const SHAPES = /** @type {const} */ ({
 	upload: "M12 16V4m0 0L7 9m5-5 5 5M4 17v2a1 1 0 0 0 1 1h14a1 1 0 0 0 1-1v-2",
 	mic: "M12 15a3 3 0 0 0 3-3V6a3 3 0 0 0-6 0v6a3 3 0 0 0 3 3Zm-7-3a7 7 0 0 0 14 0m-7 7v3",
@@ -87,6 +100,9 @@ export function icon(name) {
 	svg.append(path);
 	return svg;
 }
+
+/** A button that is a picture. @param {keyof typeof SHAPES} name @param {string} label @param {() => void} onclick @param {string} [title] */
+export const iconButton = (name, label, onclick, title = label) => h("button", { class: "plain round", "aria-label": label, title, onclick }, icon(name));
 
 /**
  * Tell something for a while, to eyes and to screen readers; with a button where something can be done.

@@ -108,7 +108,7 @@ def test_every_error_and_every_refusal_has_an_arabic_sentence() -> None:
 def test_what_a_job_does_and_why_it_failed_is_told_in_arabic_alone(sentence: str) -> None:
     arabic = translate(sentence, "ar")
     assert ARABIC_LETTER.search(arabic)
-    assert re.findall(r"[a-z]{2,}", arabic) in ([], ["br"])
+    assert set(re.findall(r"[a-z]{2,}", arabic)) <= {"br", "standard"}  # what a server sends, what is asked for
     assert re.findall(r"\d+", arabic) == re.findall(r"\d+", sentence)
     assert translate(sentence, "en") == sentence
 
