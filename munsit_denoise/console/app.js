@@ -8,6 +8,8 @@ const LANGUAGE = "munsit-denoise.language";
 const THEME = "munsit-denoise.theme";
 const RETRY_MS = 3000;
 
+const look = document.documentElement.dataset;
+
 /** Ends whatever the present view does. */
 let leaving = new AbortController();
 
@@ -52,12 +54,8 @@ function switchLanguage() {
 }
 
 function switchTheme() {
-	const dark = document.documentElement.dataset.theme
-		? document.documentElement.dataset.theme === "dark"
-		: matchMedia("(prefers-color-scheme: dark)").matches;
-	const next = dark ? "light" : "dark";
-	localStorage.setItem(THEME, next);
-	document.documentElement.dataset.theme = next;
+	const dark = look.theme ? look.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+	localStorage.setItem(THEME, (look.theme = dark ? "light" : "dark"));
 	document.dispatchEvent(new Event("themechange"));
 }
 
@@ -122,8 +120,10 @@ function cannotOpen(error, signal) {
 	setTimeout(() => { if (!signal.aborted) void route(); }, error instanceof Refused && error.retryAfterS ? 1000 * error.retryAfterS : RETRY_MS);
 }
 
+// A file that is dropped beside a drop zone is not opened in place of the page.
+for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
 setLanguage(localStorage.getItem(LANGUAGE));
 const theme = localStorage.getItem(THEME);
-if (theme) document.documentElement.dataset.theme = theme;
+if (theme) look.theme = theme;
 window.addEventListener("hashchange", () => { void route().then(() => at("main").focus({ preventScroll: true })); });
 void route();

@@ -9,7 +9,7 @@ import { t } from "./i18n.js";
 const plain = (name) => JSON.stringify(name.replace(/[^\p{L}\p{N}._ -]/gu, "_"));
 
 /** @param {Entry} entry @returns {Record<string, string>} */
-export function snippets(entry) {
+function snippets(entry) {
 	const base = new URL(".", document.baseURI).href.replace(/\/$/, "");
 	const file = plain(entry.file_name);
 	return {

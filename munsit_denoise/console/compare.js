@@ -91,11 +91,7 @@ async function showResult(main, entry, signal) {
 /** @param {string} original */
 const residualOf = (original) => original.replace(/_original\.\w+$/, "_residual.wav");
 
-/**
- * @param {HTMLElement} box @param {Entry} entry @param {Transport} transport
- * @param {import("./pictures.js").Pictures | null} pictures @param {AbortSignal} signal
- * @returns {HTMLElement} the line that says what can be done
- */
+/** @param {HTMLElement} box @param {Entry} entry @param {Transport} transport @param {import("./pictures.js").Pictures | null} pictures @param {AbortSignal} signal @returns {HTMLElement} the line that says what can be done */
 function showPlayer(box, entry, transport, pictures, signal) {
 	const play = h("button", { class: "primary round big", disabled: true, onclick: () => void transport.toggle() });
 	const versions = VERSIONS.map(([version, letter]) => choice(version, letter, transport));
@@ -163,15 +159,12 @@ function choice(version, letter, transport) {
 	}, h("span", {}, t(version)), h("kbd", {}, letter));
 }
 
-/**
- * @param {KeyboardEvent} event @param {Transport} transport @param {Scope | null} scope @param {() => void} toggleLoop
- * @returns {boolean} whether it was a key of the player
- */
+/** @param {KeyboardEvent} event @param {Transport} transport @param {Scope | null} scope @param {() => void} toggleLoop @returns {boolean} whether it was a key of the player */
 function keyed(event, transport, scope, toggleLoop) {
 	const target = /** @type {HTMLElement} */ (event.target);
 	if (event.ctrlKey || event.metaKey || event.altKey || target.closest("input:not([type=range]):not([type=checkbox]), select, textarea")) return false;
-	const inSlider = target.matches("input[type=range]");
-	if (event.code === "Space" && target.closest("button, a, summary, input[type=checkbox]")) return false;
+	const inSlider = target.matches("input[type=range]:not(.position)");
+	if (event.code === "Space" && target.closest("button:not([role=radio]), a, summary, input[type=checkbox]")) return false;
 	const step = event.shiftKey ? FINE_STEP_S : STEP_S;
 	/** @type {Record<string, () => void>} */
 	const acts = {

@@ -28,10 +28,7 @@ export function h(name, attributes = {}, ...children) {
 	return element;
 }
 
-/**
- * @param {Node} parent
- * @param {...(Child | Child[])} children
- */
+/** @param {Node} parent @param {...(Child | Child[])} children */
 export function append(parent, ...children) {
 	for (const child of children.flat()) {
 		if (child === null || child === undefined || child === false) continue;
@@ -39,10 +36,7 @@ export function append(parent, ...children) {
 	}
 }
 
-/**
- * Put these in the place of all that is in an element.
- * @param {Element} parent @param {...(Child | Child[])} children
- */
+/** Put these in the place of all that is in an element. @param {Element} parent @param {...(Child | Child[])} children */
 export function fill(parent, ...children) {
 	parent.replaceChildren();
 	append(parent, ...children);
@@ -85,11 +79,7 @@ const SHAPES = /** @type {const} */ ({
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/**
- * Make a picture that stands beside a word, or whose button has a label.
- * @param {keyof typeof SHAPES} name
- * @returns {SVGElement}
- */
+/** Make a picture that stands beside a word, or whose button has a label. @param {keyof typeof SHAPES} name @returns {SVGElement} */
 export function icon(name) {
 	const svg = document.createElementNS(SVG, "svg");
 	const path = document.createElementNS(SVG, "path");
@@ -104,11 +94,7 @@ export function icon(name) {
 /** A button that is a picture. @param {keyof typeof SHAPES} name @param {string} label @param {() => void} onclick @param {string} [title] */
 export const iconButton = (name, label, onclick, title = label) => h("button", { class: "plain round", "aria-label": label, title, onclick }, icon(name));
 
-/**
- * Tell something for a while, to eyes and to screen readers; with a button where something can be done.
- * @param {string} text
- * @param {{label: string, act: () => void, ms?: number, over?: () => void}} [action]
- */
+/** Tell something for a while, to eyes and to screen readers; with a button where something can be done. @param {string} text @param {{label: string, act: () => void, ms?: number, over?: () => void}} [action] */
 export function toast(text, action) {
 	const box = h("div", { class: "toast" }, h("span", {}, text));
 	let timer = 0;
@@ -123,10 +109,7 @@ export function toast(text, action) {
 	timer = window.setTimeout(() => close(false), action?.ms ?? 5000);
 }
 
-/**
- * The arrow keys go round in a row of buttons, of which one is in the tab order.
- * @param {KeyboardEvent} event @param {HTMLElement[]} row @param {(index: number) => void} choose
- */
+/** The arrow keys go round in a row of buttons, of which one is in the tab order. @param {KeyboardEvent} event @param {HTMLElement[]} row @param {(index: number) => void} choose */
 export function rove(event, row, choose) {
 	const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
 	if (!step) return;

@@ -17,7 +17,6 @@ const TRANSCRIPTION_STRENGTH = 0.6; // docs/quality.md
 /** Values in a submission and the words for them, the usual one first. @typedef {[string, string][]} Choices */
 const FORMATS = /** @type {Choices} */ ([["wav", "WAV"], ["original", "format_original"], ...["flac", "mp3", "m4a", "ogg", "opus", "mp4", "mkv"].map((name) => [name, name.toUpperCase()])]);
 const LEVELS = /** @type {Choices} */ ([["", "loudness_keep"], ["-16", "loudness_podcast"], ["-23", "loudness_broadcast"], ["-14", "loudness_loud"]]);
-const KEPT = /** @type {Choices} */ ([["voice", "voice"], ["voice+music", "voice+music"]]);
 
 /** Records whose deletion can still be undone. @type {Map<string, () => void>} */
 const leaving = new Map();
@@ -56,20 +55,13 @@ function dropZone(qualities, signal) {
 			recorder(send, signal)),
 		form);
 	let depth = 0;
-	const drag = (/** @type {number} */ step) => (/** @type {DragEvent} */ event) => {
-		event.preventDefault();
-		depth += step;
-		zone.classList.toggle("over", depth > 0);
-	};
-	zone.addEventListener("dragenter", drag(1));
-	zone.addEventListener("dragleave", drag(-1));
-	zone.addEventListener("dragover", (event) => event.preventDefault());
-	zone.addEventListener("drop", async (event) => {
-		event.preventDefault();
-		depth = 0;
-		zone.classList.remove("over");
+	const drag = (/** @type {number} */ step) => () => zone.classList.toggle("over", (depth += step) > 0);
+	document.addEventListener("dragenter", drag(1), { signal });
+	document.addEventListener("dragleave", drag(-1), { signal });
+	document.addEventListener("drop", async (event) => {
+		drag(-depth)();
 		void send(await dropped(event.dataTransfer));
-	});
+	}, { signal });
 	return zone;
 }
 
@@ -133,28 +125,33 @@ function recorder(send, signal) {
 /** @param {string[]} qualities that this server has, the usual one first */
 function optionsForm(qualities) {
 	const kept = JSON.parse(localStorage.getItem(OPTIONS) ?? "{}");
-	const hint = (/** @type {string} */ id, word = `${id}_hint`) => h("p", { class: "hint", id: `${id}-hint` }, t(word));
-	const list = (/** @type {string} */ id, /** @type {string} */ name, /** @type {Choices} */ choices, missing = "") => {
+	const missing = qualities.includes("best") ? "" : "best";
+	const list = (/** @type {string} */ id, /** @type {string} */ name, /** @type {Choices} */ choices) => {
 		const known = choices.find(([value]) => value === String(kept[name]) && value !== missing) ?? choices[0];
-		return labelled(id, h("select", { id, name, "aria-describedby": `${id}-hint` }, choices.map(([value, word]) =>
-			h("option", { value, selected: value === known[0], disabled: value === missing }, t(word)))), hint(id, missing ? `${id}_missing` : undefined));
+		return h("select", { id, name }, choices.map(([value, word]) => h("option", { value, selected: value === known[0], disabled: value === missing }, t(word))));
+	};
+	const hint = (/** @type {HTMLElement} */ control, word = `${control.id}_hint`) => {
+		control.setAttribute("aria-describedby", word);
+		return h("p", { class: "hint", id: word }, t(word));
 	};
 	const told = h("output", { for: "strength", dir: "ltr" });
-	const slider = h("input", { id: "strength", name: "strength", type: "range", min: 0, max: 1, step: 0.05, value: Number(kept.strength ?? 1) || 0, oninput: () => tell(), "aria-describedby": "strength-hint" });
-	const purpose = h("input", { id: "transcription", name: "strength", type: "checkbox", value: "transcription", checked: kept.strength === "transcription", onchange: () => tell(), "aria-describedby": "transcription-hint" });
+	const slider = h("input", { id: "strength", name: "strength", type: "range", min: 0, max: 1, step: 0.05, value: Number(kept.strength ?? 1) || 0, oninput: () => tell() });
+	const purpose = h("input", { id: "transcription", name: "strength", type: "checkbox", value: "transcription", checked: kept.strength === "transcription", onchange: () => tell() });
 	const tell = () => {
 		slider.disabled = purpose.checked;
 		if (purpose.checked) slider.value = String(TRANSCRIPTION_STRENGTH);
 		told.textContent = `${Math.round(Number(slider.value) * 100)} %`;
 	};
 	tell();
-	const missing = qualities.includes("best") ? "" : "best";
-	const form = h("form", { class: "options", "aria-label": t("options"), onchange: () => localStorage.setItem(OPTIONS, JSON.stringify(readOptions(form))), onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
-		labelled("strength", slider, told, hint("strength"), h("label", { class: "check" }, purpose, t("transcription")), hint("transcription")),
-		list("keep", "keep", KEPT),
-		list("quality", "quality", /** @type {Choices} */ ([...new Set([...qualities, "best"])].map((name) => [name, name])), missing),
-		list("format", "output_format", FORMATS),
-		list("loudness", "loudness", LEVELS));
+	const keep = list("keep", "keep", [["voice", "voice"], ["voice+music", "voice+music"]]);
+	const quality = list("quality", "quality", [...new Set([...qualities, "best"])].map((name) => [name, name]));
+	const form = h("form", { class: "options", onchange: () => localStorage.setItem(OPTIONS, JSON.stringify(readOptions(form))), onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
+		labelled("strength", slider, told, hint(slider)),
+		labelled("keep", keep, hint(keep)),
+		labelled("quality", quality, hint(quality, missing ? "quality_missing" : undefined)),
+		h("div", { class: "field" }, h("label", { class: "check" }, purpose, t("transcription")), hint(purpose)),
+		labelled("format", list("format", "output_format", FORMATS)),
+		labelled("loudness", list("loudness", "loudness", LEVELS)));
 	return form;
 }
 

@@ -94,6 +94,14 @@ def test_pictures_are_drawn_and_jumped_in(visit: Visit, finished: str) -> None:
     assert visit.transport("return t.positionS;") == pytest.approx(1, abs=0.05)
     visit.page.keyboard.press("ArrowLeft")
     assert visit.transport("return t.positionS;") == 0
+    visit.page.focus(".position")
+    visit.page.keyboard.press("Shift+ArrowRight")
+    assert visit.transport("return t.positionS;") == pytest.approx(0.5)
+    visit.page.click("[data-version=before]")
+    visit.page.keyboard.press("Space")  # plays, wherever the pointer was
+    visit.until(lambda: visit.transport("return t.playing && t.version === 'before';"))
+    visit.page.keyboard.press("Space")
+    visit.until(lambda: not visit.transport("return t.playing;"))
     visit.page.mouse.move(box["x"] + box["width"] / 4, box["y"] + 20)
     visit.page.mouse.down()
     visit.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 20, steps=3)
