@@ -126,7 +126,8 @@ def api() -> str:
         "# API\n",
         f"{document['info']['description']}\n",
         "A running server has this reference at `/docs`, and the same for programs at `/openapi.json` (OpenAPI 3.1).",
-        "With `Accept-Language: ar`, sentences that no reference fixes are Arabic. Python and JavaScript have",
+        "With `Accept-Language: ar`, sentences are Arabic, also those of failed jobs and of events; with",
+        "`Prefer: translation` beside it, also the error messages that a reference fixes. Python and JavaScript have",
         "[clients](clients.md).\n",
     ]
     for tag, described in ({one["name"]: one["description"] for one in document["tags"]} | OTHER).items():

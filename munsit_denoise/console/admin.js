@@ -1,11 +1,10 @@
 // For keys with the scope admin: users, keys, balances, and what the server does.
 
 import { ask, json, pause, said, sending } from "./api.js";
-import { fill, h, notice, toast } from "./dom.js";
+import { card, fill, h, labelled, notice, table, toast } from "./dom.js";
 import { clock, day, number, size, t } from "./i18n.js";
 
 /** @typedef {import("./dom.js").Child} Child */
-
 const REFRESH_MS = 5000;
 const SHOWN_JOBS = 20;
 
@@ -16,11 +15,15 @@ export function showAdmin(main, signal) {
 	const users = h("div", {});
 	const keys = h("div", {});
 	const once = h("div", { role: "status" });
+	const tell = (/** @type {string} */ secret) => {
+		fill(once, h("p", { class: "hint" }, t("key_once")), h("code", { class: "secret", dir: "ltr" }, secret));
+		once.scrollIntoView({ block: "nearest" });
+	};
 	const chosen = h("select", { id: "key-user", required: true });
 	const draw = async () => {
 		const [people, balances, all] = await Promise.all([json("admin/users", { signal }), json("admin/balances", { signal }), json("admin/keys", { signal })]);
 		fill(users, usersTable(people, balances, act));
-		fill(keys, keysTable(all, act, (secret) => showOnce(once, secret)));
+		fill(keys, keysTable(all, act, tell));
 		const was = chosen.value;
 		fill(chosen, people.map((/** @type {any} */ user) => h("option", { value: user.id, selected: user.id === was }, user.name)));
 	};
@@ -39,13 +42,10 @@ export function showAdmin(main, signal) {
 			await pause(REFRESH_MS, signal);
 		}
 	};
-	const section = (/** @type {string} */ id, /** @type {string} */ word, /** @type {Child[]} */ ...parts) =>
-		h("section", { class: "card", "aria-labelledby": id }, h("h2", { id }, t(word)), parts);
 	fill(main, notice(t("loading")));
 	void Promise.all([refresh(server, queue, signal), draw()]).then(() => {
-		fill(main, h("h1", {}, t("admin")), server, section("queue-title", "queue", queue),
-			section("users-title", "users", users, userForm(act)),
-			section("keys-title", "keys", once, keys, keyForm(chosen, act, (secret) => showOnce(once, secret))));
+		fill(main, h("h1", {}, t("admin")), server, card("queue", queue), card("users", users, userForm(act)),
+			card("keys", once, keys, keyForm(chosen, act, tell)));
 		void pause(REFRESH_MS, signal).then(watch);
 	}, (error) => { if (!signal.aborted) fill(main, notice(said(error), "alert")); });
 }
@@ -72,11 +72,6 @@ const tile = (word, value) =>
 /** @param {string} text */
 const name = (text) => h("bdi", {}, text);
 
-/** @param {string[]} heads @param {(Child | Child[])[][]} rows @param {string} label */
-const table = (heads, rows, label) => h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": label }, h("table", {},
-	h("thead", {}, h("tr", {}, heads.map((word) => h("th", { scope: "col" }, t(word))))),
-	h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell, at) => (at ? h("td", {}, cell) : h("th", { scope: "row" }, cell))))))));
-
 /** @param {string} word @param {string} whose @param {() => void} press */
 const button = (word, whose, press) => h("button", { class: "small", "aria-label": `${t(word)}: ${whose}`, onclick: press }, t(word));
 
@@ -91,7 +86,7 @@ function usersTable(people, balances, act) {
 /** @param {any} user @param {Act} act */
 function credit(user, act) {
 	const field = h("input", { type: "number", min: 0.1, step: "any", required: true, class: "few", "aria-label": `${t("minutes")}: ${user.name}`, placeholder: t("minutes") });
-	return h("form", { class: "row", onsubmit: submitted(() => act(() => ask(`admin/users/${user.id}/balance`, sending("POST", { minutes: Number(field.value) })))) }, field, h("button", { class: "small", type: "submit", "aria-label": `${t("credit")}: ${user.name}` }, t("add")));
+	return h("form", { class: "row", onsubmit: submitted(() => act(() => ask(`admin/users/${user.id}/balance`, sending("POST", { minutes: Number(field.value) })))) }, field, h("button", { class: "small", type: "submit", "aria-label": `${t("credit")}: ${user.name}` }, t("credit")));
 }
 
 /** @param {Act} act */
@@ -120,21 +115,12 @@ function keyForm(chosen, act, tell) {
 	const title = h("input", { id: "key-name", maxlength: 200, autocomplete: "off" });
 	const scope = h("select", { id: "key-scope" }, ["full", "read", "admin"].map((value) => h("option", { value }, t(`scope_${value}`))));
 	const expires = h("input", { id: "key-expires", autocomplete: "off", placeholder: "30d", class: "few", dir: "ltr" });
-	return h("form", { class: "inline", "aria-label": t("key_new"), onsubmit: submitted(() => act(async () => {
+	return h("form", { class: "inline", onsubmit: submitted(() => act(async () => {
 		const wanted = { name: title.value || null, scope: scope.value, expires: expires.value || null };
 		tell((await json(`admin/users/${chosen.value}/keys`, sending("POST", wanted))).key);
 		title.value = expires.value = "";
 	})) }, labelled("user", chosen), labelled("key_name", title), labelled("scope", scope), labelled("key_expiry", expires), h("button", { type: "submit" }, t("key_make")));
 }
 
-/** @param {string} word @param {HTMLElement} field */
-const labelled = (word, field) => h("div", {}, h("label", { for: field.id }, t(word)), field);
-
 /** @param {() => void} act */
 const submitted = (act) => (/** @type {Event} */ event) => { event.preventDefault(); act(); };
-
-/** @param {HTMLElement} box @param {string} secret */
-function showOnce(box, secret) {
-	fill(box, h("p", { class: "hint" }, t("key_once")), h("code", { class: "secret", dir: "ltr" }, secret));
-	box.scrollIntoView({ block: "nearest" });
-}

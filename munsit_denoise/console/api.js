@@ -4,11 +4,11 @@ import { currentLanguage, t } from "./i18n.js";
 
 /**
  * @typedef {{
- *   id: string, user_id: string, transaction_id: string | null, audio_url: string | null, original_audio_url: string,
+ *   id: string, audio_url: string | null, original_audio_url: string,
  *   file_name: string, audio_duration: number, audio_size: number, audio_format: string, source_type: string,
- *   status: "pending" | "success" | "failed", error: string | null, created_at: string, updated_at: string
+ *   status: "pending" | "success" | "failed", error: string | null, created_at: string
  * }} Entry
- * @typedef {"read" | "full" | "admin" | null} Scope what a key may do; null for a wrong one
+ * @typedef {{scope: "read" | "full" | "admin" | null, qualities: string[]}} Access what a key may do, null for a wrong one; what the server has
  * @typedef {{stage: "processing", pct: number, message?: string} | {stage: "done", url: string, denoiseId: string}
  *   | {stage: "error", message: string}} Progress
  */
@@ -43,8 +43,8 @@ export const key = {
 	forget: () => localStorage.removeItem(KEY),
 };
 
-/** @returns {Promise<Scope>} */
-export const scopeOfKey = async () => (await json(new URL("console/key", document.baseURI).href)).scope;
+/** @returns {Promise<Access>} */
+export const accessOfKey = () => json(new URL("console/key", document.baseURI).href);
 
 /** @param {number} ms @param {AbortSignal} [signal] */
 export function pause(ms, signal) {
@@ -54,11 +54,7 @@ export function pause(ms, signal) {
 	});
 }
 
-/**
- * Ask the server. Throws Refused and Unreachable.
- * @param {string} path below /api/v1
- * @param {RequestInit} [init]
- */
+/** Ask the server. Throws Refused and Unreachable. @param {string} path below /api/v1 @param {RequestInit} [init] */
 export async function ask(path, init = {}) {
 	let answer;
 	try {
@@ -77,7 +73,8 @@ export const json = async (path, init) => (await ask(path, init)).json();
 /** @param {string} method @param {unknown} body @returns {RequestInit} */
 export const sending = (method, body) => ({ method, body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
 
-export const headers = () => ({ "x-api-key": key.get(), "Accept-Language": currentLanguage() });
+/** The server tells all its sentences in the page's language. */
+export const headers = () => ({ "x-api-key": key.get(), "Accept-Language": currentLanguage(), Prefer: "translation" });
 
 /** @param {number} status @param {string} text @param {string | null} retryAfter */
 export function refusal(status, text, retryAfter) {
@@ -97,11 +94,7 @@ export function again(error, tries) {
 	return told ? told * 1000 : PAUSES_MS[Math.min(tries, PAUSES_MS.length - 1)];
 }
 
-/**
- * A page of the history, and whether there is more.
- * @param {{offset: number, limit: number, status?: string, q?: string}} wanted
- * @returns {Promise<{entries: Entry[], more: boolean}>}
- */
+/** A page of the history, and whether there is more. @param {{offset: number, limit: number, status?: string, q?: string}} wanted @returns {Promise<{entries: Entry[], more: boolean}>} */
 export async function history(wanted) {
 	const query = new URLSearchParams({ offset: String(wanted.offset), limit: String(wanted.limit) });
 	if (wanted.status) query.set("status", wanted.status);
@@ -116,12 +109,7 @@ export function sameOrigin(url) {
 	return new URL(path.slice(1), document.baseURI).href;
 }
 
-/**
- * Follow a job: every event until its end; a lost connection is taken up again.
- * @param {string} id
- * @param {(event: Progress) => void} tell
- * @param {AbortSignal} signal
- */
+/** Follow a job: every event until its end; a lost connection is taken up again. @param {string} id @param {(event: Progress) => void} tell @param {AbortSignal} signal */
 export async function follow(id, tell, signal) {
 	while (!signal.aborted) {
 		try {

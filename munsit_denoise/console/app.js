@@ -1,12 +1,14 @@
 // The page's frame: key, language, theme, and which view the address names.
 
-import { Refused, Unreachable, key, scopeOfKey } from "./api.js";
-import { fill, h, icon, notice } from "./dom.js";
+import { Refused, Unreachable, accessOfKey, key } from "./api.js";
+import { fill, h, iconButton, notice } from "./dom.js";
 import { currentLanguage, setLanguage, t } from "./i18n.js";
 
 const LANGUAGE = "munsit-denoise.language";
 const THEME = "munsit-denoise.theme";
 const RETRY_MS = 3000;
+
+const look = document.documentElement.dataset;
 
 /** Ends whatever the present view does. */
 let leaving = new AbortController();
@@ -25,7 +27,7 @@ function takeKey() {
 /** One for all bars: without a connection a new one would not load. */
 const emblem = h("img", { src: "console/icon.svg", alt: "", width: 28, height: 28 });
 
-/** @param {import("./api.js").Scope} scope */
+/** @param {import("./api.js").Access["scope"]} scope */
 function drawBar(scope) {
 	const here = /^#\/admin/.test(location.hash) ? "#/admin" : "#/";
 	const page = (/** @type {string} */ href, /** @type {string} */ word) => h("a", { href, "aria-current": href === here ? "page" : false }, t(word));
@@ -38,8 +40,8 @@ function drawBar(scope) {
 			h("a", { href: "docs" }, t("reference"))),
 		h("div", { class: "tools" },
 			h("button", { class: "plain", lang: currentLanguage() === "ar" ? "en" : "ar", onclick: switchLanguage }, t("language")),
-			h("button", { class: "plain round", "aria-label": t("theme"), title: t("theme"), onclick: switchTheme }, icon("sun")),
-			signedIn && h("button", { class: "plain round", "aria-label": t("forget"), title: t("forget"), onclick: forget }, icon("leave"))));
+			iconButton("sun", t("theme"), switchTheme),
+			signedIn && iconButton("leave", t("forget"), forget)));
 	at("skip").textContent = t("skip");
 	document.title = `munsit-denoise · ${t("tagline")}`;
 }
@@ -52,12 +54,8 @@ function switchLanguage() {
 }
 
 function switchTheme() {
-	const dark = document.documentElement.dataset.theme
-		? document.documentElement.dataset.theme === "dark"
-		: matchMedia("(prefers-color-scheme: dark)").matches;
-	const next = dark ? "light" : "dark";
-	localStorage.setItem(THEME, next);
-	document.documentElement.dataset.theme = next;
+	const dark = look.theme ? look.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+	localStorage.setItem(THEME, (look.theme = dark ? "light" : "dark"));
 	document.dispatchEvent(new Event("themechange"));
 }
 
@@ -96,23 +94,23 @@ async function route() {
 	takeKey();
 	if (!key.get()) { showSignIn(); return; }
 	try {
-		const scope = await scopeOfKey();
+		const access = await accessOfKey();
 		if (signal.aborted) return;
-		if (scope === null) { key.forget(); showSignIn(t("key_wrong")); return; }
-		drawBar(scope);
-		await show(scope, signal);
+		if (!access.scope) { key.forget(); showSignIn(t("key_wrong")); return; }
+		drawBar(access.scope);
+		await show(access, signal);
 	} catch (error) {
 		if (!signal.aborted) cannotOpen(error, signal);
 	}
 }
 
-/** @param {"read" | "full" | "admin"} scope @param {AbortSignal} signal */
-async function show(scope, signal) {
+/** @param {import("./api.js").Access} access @param {AbortSignal} signal */
+async function show(access, signal) {
 	const [, view, id] = /^#\/(\w*)\/?([\w-]*)/.exec(location.hash) ?? [];
 	const main = at("main");
 	if (view === "file") void (await import("./compare.js")).showFile(main, id, signal);
-	else if (view === "admin" && scope === "admin") (await import("./admin.js")).showAdmin(main, signal);
-	else (await import("./files.js")).showFiles(main, scope !== "read", signal);
+	else if (view === "admin" && access.scope === "admin") (await import("./admin.js")).showAdmin(main, signal);
+	else (await import("./files.js")).showFiles(main, access, signal);
 }
 
 /** @param {unknown} error @param {AbortSignal} signal */
@@ -122,8 +120,10 @@ function cannotOpen(error, signal) {
 	setTimeout(() => { if (!signal.aborted) void route(); }, error instanceof Refused && error.retryAfterS ? 1000 * error.retryAfterS : RETRY_MS);
 }
 
+// A file that is dropped beside a drop zone is not opened in place of the page.
+for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
 setLanguage(localStorage.getItem(LANGUAGE));
 const theme = localStorage.getItem(THEME);
-if (theme) document.documentElement.dataset.theme = theme;
+if (theme) look.theme = theme;
 window.addEventListener("hashchange", () => { void route().then(() => at("main").focus({ preventScroll: true })); });
 void route();

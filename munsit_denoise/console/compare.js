@@ -2,7 +2,7 @@
 
 import { Refused, ask, follow, json, said, sameOrigin } from "./api.js";
 import { codePanel } from "./code.js";
-import { facts, fill, h, icon, notice, rove, toast } from "./dom.js";
+import { card, facts, fill, h, icon, notice, rove, toast } from "./dom.js";
 import { clock, day, number, size, t } from "./i18n.js";
 import { openPictures } from "./pictures.js";
 import { reportPanel } from "./report.js";
@@ -76,10 +76,10 @@ async function showResult(main, entry, signal) {
 		afterLufs: told?.after?.loudness_lufs ?? null,
 	});
 	signal.addEventListener("abort", () => transport.close());
-	const player = h("section", { class: "card player", "aria-label": t("listen") });
+	const player = h("section", { class: "card player", "aria-label": t("listen_now") });
 	const says = showPlayer(player, entry, transport, pictures, signal);
 	fill(main, heading(entry), player, downloads(entry, transport.hasResidual),
-		h("section", { class: "card", "aria-labelledby": "report-title" }, reportPanel(told)), codePanel(entry));
+		reportPanel(told), codePanel(entry));
 	try {
 		await transport.open(signal);
 		if (!signal.aborted) says.textContent = t("wave_hint");
@@ -91,16 +91,12 @@ async function showResult(main, entry, signal) {
 /** @param {string} original */
 const residualOf = (original) => original.replace(/_original\.\w+$/, "_residual.wav");
 
-/**
- * @param {HTMLElement} box @param {Entry} entry @param {Transport} transport
- * @param {import("./pictures.js").Pictures | null} pictures @param {AbortSignal} signal
- * @returns {HTMLElement} the line that says what can be done
- */
+/** @param {HTMLElement} box @param {Entry} entry @param {Transport} transport @param {import("./pictures.js").Pictures | null} pictures @param {AbortSignal} signal @returns {HTMLElement} the line that says what can be done */
 function showPlayer(box, entry, transport, pictures, signal) {
 	const play = h("button", { class: "primary round big", disabled: true, onclick: () => void transport.toggle() });
 	const versions = VERSIONS.map(([version, letter]) => choice(version, letter, transport));
 	const choices = h("div", {
-		class: "choices", role: "radiogroup", "aria-label": t("listen"),
+		class: "choices", role: "radiogroup", "aria-label": t("listen_now"),
 		onkeydown: (/** @type {KeyboardEvent} */ event) => rove(event, transport.hasResidual ? versions : versions.slice(0, 2), (index) => transport.choose(VERSIONS[index][0])),
 	}, versions);
 	const position = h("input", { class: "position", type: "range", min: 0, max: transport.durationS, step: 0.01, "aria-label": t("position"), oninput: () => transport.seek(Number(position.value)) });
@@ -109,7 +105,7 @@ function showPlayer(box, entry, transport, pictures, signal) {
 	const mix = h("input", { id: "mix", type: "range", min: 0, max: 1, step: 0.01, oninput: () => transport.setStrength(Number(mix.value)) });
 	const mixed = h("output", { for: "mix", dir: "ltr" });
 	const equal = h("input", { id: "equal", type: "checkbox", checked: transport.equalLoudness, onchange: () => transport.setEqualLoudness(equal.checked) });
-	const says = h("p", { class: "hint", id: "keys-hint", role: "status" }, t("loading_sound"));
+	const says = h("p", { class: "hint", id: "keys-hint", role: "status" }, t("loading"));
 	const scope = pictures ? new Scope(pictures, transport, signal) : null;
 	const picture = entry.source_type === "video" ? video(entry, transport, signal) : null;
 	const toggleLoop = () => {
@@ -163,15 +159,12 @@ function choice(version, letter, transport) {
 	}, h("span", {}, t(version)), h("kbd", {}, letter));
 }
 
-/**
- * @param {KeyboardEvent} event @param {Transport} transport @param {Scope | null} scope @param {() => void} toggleLoop
- * @returns {boolean} whether it was a key of the player
- */
+/** @param {KeyboardEvent} event @param {Transport} transport @param {Scope | null} scope @param {() => void} toggleLoop @returns {boolean} whether it was a key of the player */
 function keyed(event, transport, scope, toggleLoop) {
 	const target = /** @type {HTMLElement} */ (event.target);
 	if (event.ctrlKey || event.metaKey || event.altKey || target.closest("input:not([type=range]):not([type=checkbox]), select, textarea")) return false;
-	const inSlider = target.matches("input[type=range]");
-	if (event.code === "Space" && target.closest("button, a, summary, input[type=checkbox]")) return false;
+	const inSlider = target.matches("input[type=range]:not(.position)");
+	if (event.code === "Space" && target.closest("button:not([role=radio]), a, summary, input[type=checkbox]")) return false;
 	const step = event.shiftKey ? FINE_STEP_S : STEP_S;
 	/** @type {Record<string, () => void>} */
 	const acts = {
@@ -215,8 +208,7 @@ function video(entry, transport, signal) {
 function downloads(entry, hasResidual) {
 	const link = (/** @type {string | null} */ url, /** @type {string} */ word) =>
 		url && h("a", { class: "button", href: sameOrigin(url), download: "" }, icon("download"), t(word));
-	return h("section", { class: "card downloads", "aria-labelledby": "downloads-title" },
-		h("h2", { id: "downloads-title" }, t("downloads")),
+	return card("downloads",
 		h("div", { class: "row" }, link(entry.audio_url, "result"), hasResidual && residualButton(entry), link(entry.original_audio_url, "original")));
 }
 

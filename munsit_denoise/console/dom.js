@@ -1,5 +1,7 @@
 // Elements from plain values. Text is always text: nothing here parses HTML.
 
+import { t } from "./i18n.js";
+
 /**
  * @typedef {string | number | Node | null | undefined | false} Child
  * @typedef {Record<string, any>} Attributes
@@ -26,10 +28,7 @@ export function h(name, attributes = {}, ...children) {
 	return element;
 }
 
-/**
- * @param {Node} parent
- * @param {...(Child | Child[])} children
- */
+/** @param {Node} parent @param {...(Child | Child[])} children */
 export function append(parent, ...children) {
 	for (const child of children.flat()) {
 		if (child === null || child === undefined || child === false) continue;
@@ -37,10 +36,7 @@ export function append(parent, ...children) {
 	}
 }
 
-/**
- * Put these in the place of all that is in an element.
- * @param {Element} parent @param {...(Child | Child[])} children
- */
+/** Put these in the place of all that is in an element. @param {Element} parent @param {...(Child | Child[])} children */
 export function fill(parent, ...children) {
 	parent.replaceChildren();
 	append(parent, ...children);
@@ -52,6 +48,17 @@ export const facts = (told) =>
 
 /** What stands in the place of a view. @param {string} text @param {"status" | "alert"} [role] */
 export const notice = (text, role = "status") => h("div", { class: "empty", role }, h("h1", {}, text));
+
+/** A control under its label, and what else belongs to it. @param {string} word @param {HTMLElement} control @param {...Child} more */
+export const labelled = (word, control, ...more) => h("div", { class: "field" }, h("label", { for: control.id }, t(word)), control, more);
+
+/** A part of a view under its name. @param {string} word @param {...(Child | Child[])} parts */
+export const card = (word, ...parts) => h("section", { class: `card ${word}`, "aria-labelledby": `${word}-title` }, h("h2", { id: `${word}-title` }, t(word)), ...parts);
+
+/** A table that scrolls by itself; the first cell of a row is its head. @param {string[]} heads @param {(Child | Child[])[][]} rows @param {string} label */
+export const table = (heads, rows, label) => h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": label }, h("table", {},
+	h("thead", {}, h("tr", {}, heads.map((word) => h("th", { scope: "col" }, t(word))))),
+	h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell, at) => (at ? h("td", {}, cell) : h("th", { scope: "row" }, cell))))))));
 
 const SHAPES = /** @type {const} */ ({
 	upload: "M12 16V4m0 0L7 9m5-5 5 5M4 17v2a1 1 0 0 0 1 1h14a1 1 0 0 0 1-1v-2",
@@ -72,11 +79,7 @@ const SHAPES = /** @type {const} */ ({
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/**
- * Make a picture that stands beside a word, or whose button has a label.
- * @param {keyof typeof SHAPES} name
- * @returns {SVGElement}
- */
+/** Make a picture that stands beside a word, or whose button has a label. @param {keyof typeof SHAPES} name @returns {SVGElement} */
 export function icon(name) {
 	const svg = document.createElementNS(SVG, "svg");
 	const path = document.createElementNS(SVG, "path");
@@ -88,11 +91,10 @@ export function icon(name) {
 	return svg;
 }
 
-/**
- * Tell something for a while, to eyes and to screen readers; with a button where something can be done.
- * @param {string} text
- * @param {{label: string, act: () => void, ms?: number, over?: () => void}} [action]
- */
+/** A button that is a picture. @param {keyof typeof SHAPES} name @param {string} label @param {() => void} onclick @param {string} [title] */
+export const iconButton = (name, label, onclick, title = label) => h("button", { class: "plain round", "aria-label": label, title, onclick }, icon(name));
+
+/** Tell something for a while, to eyes and to screen readers; with a button where something can be done. @param {string} text @param {{label: string, act: () => void, ms?: number, over?: () => void}} [action] */
 export function toast(text, action) {
 	const box = h("div", { class: "toast" }, h("span", {}, text));
 	let timer = 0;
@@ -107,10 +109,7 @@ export function toast(text, action) {
 	timer = window.setTimeout(() => close(false), action?.ms ?? 5000);
 }
 
-/**
- * The arrow keys go round in a row of buttons, of which one is in the tab order.
- * @param {KeyboardEvent} event @param {HTMLElement[]} row @param {(index: number) => void} choose
- */
+/** The arrow keys go round in a row of buttons, of which one is in the tab order. @param {KeyboardEvent} event @param {HTMLElement[]} row @param {(index: number) => void} choose */
 export function rove(event, row, choose) {
 	const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
 	if (!step) return;

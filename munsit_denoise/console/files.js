@@ -1,7 +1,7 @@
 // Files in and files that were: uploads with their jobs, and the history beneath.
 
 import { Refused, ask, follow, history, pause, said } from "./api.js";
-import { facts, fill, h, icon, toast } from "./dom.js";
+import { facts, fill, h, icon, iconButton, labelled, toast } from "./dom.js";
 import { clock, day, size, t } from "./i18n.js";
 import { sendAll } from "./sending.js";
 
@@ -13,8 +13,10 @@ const POLL_MS = 2500;
 const UNDO_MS = 6000;
 const TYPING_MS = 250;
 const OPTIONS = "munsit-denoise.options";
-const FORMATS = ["wav", "original", "flac", "mp3", "m4a", "ogg", "opus", "mp4", "mkv"];
-const LEVELS = /** @type {const} */ ([["", "loudness_keep"], ["-16", "loudness_podcast"], ["-23", "loudness_broadcast"], ["-14", "loudness_loud"]]);
+const TRANSCRIPTION_STRENGTH = 0.6; // docs/quality.md
+/** Values in a submission and the words for them, the usual one first. @typedef {[string, string][]} Choices */
+const FORMATS = /** @type {Choices} */ ([["wav", "WAV"], ["original", "format_original"], ...["flac", "mp3", "m4a", "ogg", "opus", "mp4", "mkv"].map((name) => [name, name.toUpperCase()])]);
+const LEVELS = /** @type {Choices} */ ([["", "loudness_keep"], ["-16", "loudness_podcast"], ["-23", "loudness_broadcast"], ["-14", "loudness_loud"]]);
 
 /** Records whose deletion can still be undone. @type {Map<string, () => void>} */
 const leaving = new Map();
@@ -25,45 +27,41 @@ const active = h("ul", { class: "active" });
 /** @type {List | null} */
 let shown = null;
 
-/** @param {HTMLElement} main @param {boolean} maySend @param {AbortSignal} signal */
-export function showFiles(main, maySend, signal) {
+/** @param {HTMLElement} main @param {import("./api.js").Access} access @param {AbortSignal} signal */
+export function showFiles(main, access, signal) {
+	const maySend = access.scope !== "read";
 	const list = (shown = new List(maySend, signal));
 	active.setAttribute("aria-label", t("pending"));
-	const zone = maySend ? dropZone(signal) : h("p", { class: "card hint" }, t("key_reads"));
+	const zone = maySend ? dropZone(access.qualities, signal) : h("p", { class: "card hint" }, t("key_reads"));
 	fill(main, h("h1", { class: "unseen" }, t("tagline")), zone, active, list.element);
 	void list.load();
 }
 
-/** @param {AbortSignal} signal */
-function dropZone(signal) {
-	const form = optionsForm();
+/** @param {string[]} qualities @param {AbortSignal} signal */
+function dropZone(qualities, signal) {
+	const form = optionsForm(qualities);
 	const send = (/** @type {Iterable<File>} */ files) => sendAll(files, { active, options: readOptions(form), changed: () => void shown?.load() });
-	const picker = h("input", { id: "picker", type: "file", multiple: true, class: "unseen", onchange: () => { void send(picker.files ?? []); picker.value = ""; } });
-	const folder = h("input", { id: "folder", type: "file", webkitdirectory: true, class: "unseen", onchange: () => { void send(folder.files ?? []); folder.value = ""; } });
+	const picker = (/** @type {string} */ id, /** @type {string} */ many) => {
+		const input = h("input", { id, type: "file", [many]: true, class: "unseen", onchange: () => { void send(input.files ?? []); input.value = ""; } });
+		return input;
+	};
 	const zone = h("section", { class: "drop card", "aria-labelledby": "drop-title" },
 		h("div", { class: "drop-picture" }, icon("upload")),
 		h("h2", { id: "drop-title" }, t("drop_title")),
 		h("p", { class: "hint" }, t("drop_hint")),
 		h("div", { class: "row centre" },
-			picker, h("label", { for: "picker", class: "button primary" }, t("choose")),
-			folder, h("label", { for: "folder", class: "button" }, t("folder")),
+			picker("picker", "multiple"), h("label", { for: "picker", class: "button primary" }, t("choose")),
+			picker("folder", "webkitdirectory"), h("label", { for: "folder", class: "button" }, t("folder")),
 			recorder(send, signal)),
 		form);
 	let depth = 0;
-	const drag = (/** @type {number} */ step) => (/** @type {DragEvent} */ event) => {
-		event.preventDefault();
-		depth += step;
-		zone.classList.toggle("over", depth > 0);
-	};
-	zone.addEventListener("dragenter", drag(1));
-	zone.addEventListener("dragleave", drag(-1));
-	zone.addEventListener("dragover", (event) => event.preventDefault());
-	zone.addEventListener("drop", async (event) => {
-		event.preventDefault();
-		depth = 0;
-		zone.classList.remove("over");
+	const drag = (/** @type {number} */ step) => () => zone.classList.toggle("over", (depth += step) > 0);
+	document.addEventListener("dragenter", drag(1), { signal });
+	document.addEventListener("dragleave", drag(-1), { signal });
+	document.addEventListener("drop", async (event) => {
+		drag(-depth)();
 		void send(await dropped(event.dataTransfer));
-	});
+	}, { signal });
 	return zone;
 }
 
@@ -90,12 +88,13 @@ async function filesOf(entry) {
 function recorder(send, signal) {
 	/** @type {MediaRecorder | null} */
 	let running = null;
-	const button = h("button", { onclick: () => void toggle() }, icon("mic"), h("span", {}, t("record")));
+	const button = h("button", { onclick: () => void toggle() });
 	const label = (/** @type {boolean} */ on) => {
 		fill(button, icon(on ? "stop" : "mic"), h("span", {}, t(on ? "record_stop" : "record")));
 		button.classList.toggle("recording", on);
 		button.setAttribute("aria-pressed", String(on));
 	};
+	label(false);
 	async function toggle() {
 		if (running) { running.stop(); return; }
 		try {
@@ -123,32 +122,41 @@ function recorder(send, signal) {
 	return button;
 }
 
-function optionsForm() {
+/** @param {string[]} qualities that this server has, the usual one first */
+function optionsForm(qualities) {
 	const kept = JSON.parse(localStorage.getItem(OPTIONS) ?? "{}");
-	const told = h("output", { for: "strength", dir: "ltr" }, `${Math.round((kept.strength ?? 1) * 100)} %`);
+	const missing = qualities.includes("best") ? "" : "best";
+	const list = (/** @type {string} */ id, /** @type {string} */ name, /** @type {Choices} */ choices) => {
+		const known = choices.find(([value]) => value === String(kept[name]) && value !== missing) ?? choices[0];
+		return h("select", { id, name }, choices.map(([value, word]) => h("option", { value, selected: value === known[0], disabled: value === missing }, t(word))));
+	};
+	const hint = (/** @type {HTMLElement} */ control, word = `${control.id}_hint`) => {
+		control.setAttribute("aria-describedby", word);
+		return h("p", { class: "hint", id: word }, t(word));
+	};
+	const told = h("output", { for: "strength", dir: "ltr" });
+	const slider = h("input", { id: "strength", name: "strength", type: "range", min: 0, max: 1, step: 0.05, value: Number(kept.strength ?? 1) || 0, oninput: () => tell() });
+	const purpose = h("input", { id: "transcription", name: "strength", type: "checkbox", value: "transcription", checked: kept.strength === "transcription", onchange: () => tell() });
+	const tell = () => {
+		slider.disabled = purpose.checked;
+		if (purpose.checked) slider.value = String(TRANSCRIPTION_STRENGTH);
+		told.textContent = `${Math.round(Number(slider.value) * 100)} %`;
+	};
+	tell();
+	const keep = list("keep", "keep", [["voice", "voice"], ["voice+music", "voice+music"]]);
+	const quality = list("quality", "quality", [...new Set([...qualities, "best"])].map((name) => [name, name]));
 	const form = h("form", { class: "options", onchange: () => localStorage.setItem(OPTIONS, JSON.stringify(readOptions(form))), onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
-		h("div", { class: "field" },
-			h("label", { for: "strength", title: t("strength_hint") }, t("strength")),
-			h("input", { id: "strength", name: "strength", type: "range", min: 0, max: 1, step: 0.05, value: kept.strength ?? 1, oninput: (/** @type {any} */ event) => { told.textContent = `${Math.round(event.target.value * 100)} %`; } }), told),
-		h("div", { class: "field" },
-			h("label", { for: "format" }, t("format")),
-			h("select", { id: "format", name: "format" }, FORMATS.map((name) =>
-				h("option", { value: name, selected: name === (kept.output_format ?? "wav") }, name === "original" ? t("format_original") : name.toUpperCase())))),
-		h("div", { class: "field" },
-			h("label", { for: "loudness" }, t("loudness")),
-			h("select", { id: "loudness", name: "loudness" }, LEVELS.map(([value, word]) =>
-				h("option", { value, selected: value === String(kept.loudness ?? "") }, t(word))))));
+		labelled("strength", slider, told, hint(slider)),
+		labelled("keep", keep, hint(keep)),
+		labelled("quality", quality, hint(quality, missing ? "quality_missing" : undefined)),
+		h("div", { class: "field" }, h("label", { class: "check" }, purpose, t("transcription")), hint(purpose)),
+		labelled("format", list("format", "output_format", FORMATS)),
+		labelled("loudness", list("loudness", "loudness", LEVELS)));
 	return form;
 }
 
-/** @param {HTMLFormElement} form @returns {Record<string, string | number>} */
-function readOptions(form) {
-	const data = new FormData(form);
-	/** @type {Record<string, string | number>} */
-	const options = { strength: Number(data.get("strength")), output_format: String(data.get("format")) };
-	if (data.get("loudness")) options.loudness = Number(data.get("loudness"));
-	return options;
-}
+/** What a submission says of them. @param {HTMLFormElement} form @returns {Record<string, string>} */
+const readOptions = (form) => Object.fromEntries(/** @type {[string, string][]} */ ([...new FormData(form)]).filter(([, value]) => value));
 
 /** The history: a page of it, with search, filter and what pending ones do. */
 class List {
@@ -231,7 +239,7 @@ class List {
 			facts(told),
 			h("span", { class: `badge ${entry.status}`, dir: "auto" }, t(entry.status)),
 			entry.error && h("p", { class: "why" }, entry.error),
-			this.mayDelete && h("button", { class: "plain round", "aria-label": `${t("delete")}: ${entry.file_name}`, title: t("delete"), onclick: () => this.#remove(entry) }, icon("trash")));
+			this.mayDelete && iconButton("trash", `${t("delete")}: ${entry.file_name}`, () => this.#remove(entry), t("delete")));
 	}
 
 	/** @param {Entry} entry */

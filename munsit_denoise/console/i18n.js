@@ -25,9 +25,19 @@ const WORDS = {
 	record_stop: ["Stop and send", "أوقف وأرسل"],
 	recording: ["Recording", "جارٍ التسجيل"],
 	mic_denied: ["The microphone is not available: allow it in the browser, and open this page over https or localhost.", "الميكروفون غير متاح: اسمح به في المتصفح وافتح الصفحة عبر https أو localhost."],
-	options: ["Options", "الخيارات"],
 	strength: ["Strength", "الشدة"],
-	strength_hint: ["How much of the noise is removed", "مقدار الضوضاء المُزال"],
+	strength_hint: ["How much of the noise is removed.", "مقدار الضوضاء المُزال."],
+	transcription: ["For transcription", "للتفريغ النصي"],
+	transcription_hint: ["Leaves some noise: recognisers make fewer errors so.", "يُبقي بعض الضوضاء، فتقل أخطاء برامج التفريغ."],
+	quality: ["Quality", "الجودة"],
+	quality_hint: ["Best has two models work together, about three times as long.", "يعمل في «الأفضل» نموذجان معًا، نحو ثلاثة أضعاف الوقت."],
+	quality_missing: ["Best is not installed on this server. Its operator runs: pip install 'munsit-denoise[best]'", "«الأفضل» غير مثبت على هذا الخادم. ينفّذ مشغّله: ⁦pip install 'munsit-denoise[best]'⁩"],
+	standard: ["Standard", "قياسية"],
+	best: ["Best", "الأفضل"],
+	keep: ["Keep", "ما يبقى"],
+	keep_hint: ["With music, all that rises above the steady background stays.", "مع الموسيقى يبقى كل ما يعلو على الخلفية الثابتة."],
+	voice: ["Voice", "الصوت البشري"],
+	"voice+music": ["Voice and music", "الصوت البشري والموسيقى"],
 	format: ["Format", "الصيغة"],
 	format_original: ["As the original", "كالأصل"],
 	loudness: ["Loudness", "جهارة الصوت"],
@@ -65,7 +75,6 @@ const WORDS = {
 	before: ["Before", "قبل"],
 	after: ["After", "بعد"],
 	residual: ["Residual", "المُزال"],
-	listen: ["Listen to", "استمع إلى"],
 	play: ["Play", "شغّل"],
 	pause: ["Pause", "أوقف مؤقتًا"],
 	loop: ["Repeat the selection", "كرّر التحديد"],
@@ -76,7 +85,6 @@ const WORDS = {
 	wave: ["Waveform and spectrogram", "شكل الموجة والمخطط الطيفي"],
 	wave_hint: ["Click to jump, drag to repeat a part, wheel to zoom. Keys: space, arrows, A, B, R; I and O repeat from and to here, L ends it, + and − zoom.", "انقر للانتقال، اسحب لتكرار جزء، والعجلة للتكبير. المفاتيح: المسافة، الأسهم، A، B، R؛ ‏I وO للتكرار من هنا وإلى هنا، L لإنهائه، + و− للتكبير."],
 	loading: ["Loading …", "جارٍ التحميل…"],
-	loading_sound: ["Loading the sound …", "تحميل الصوت…"],
 	no_sound: ["This browser cannot play the file. The downloads below work all the same.", "لا يستطيع المتصفح تشغيل الملف. التنزيلات أدناه تعمل."],
 	no_residual: ["The residual cannot be heard for this file.", "لا يمكن سماع المُزال لهذا الملف."],
 	no_pictures: ["No pictures are kept for this file.", "لا صور محفوظة لهذا الملف."],
@@ -93,7 +101,7 @@ const WORDS = {
 	r_speech: ["Change of the speech level", "تغيّر مستوى الكلام"],
 	r_measure: ["Measure", "القياس"],
 	said_quieter: ["The noise floor is {db} dB lower.", "انخفضت أرضية الضوضاء بمقدار ⁦{db} dB⁩."],
-	said_same: ["There was little noise to remove.", "كانت الضوضاء قليلة."],
+	said_same: ["The noise floor is nearly the same.", "بقيت أرضية الضوضاء كما هي تقريبًا."],
 	said_speech: ["The voice kept its level within {db} dB.", "حافظ الصوت على مستواه ضمن ⁦{db} dB⁩."],
 	code: ["Use it from code", "استخدمه من الشيفرة"],
 	copy: ["Copy", "انسخ"],
@@ -102,7 +110,6 @@ const WORDS = {
 	users: ["Users", "المستخدمون"],
 	user: ["User", "المستخدم"],
 	keys: ["Keys", "المفاتيح"],
-	key_new: ["New key", "مفتاح جديد"],
 	key_once: ["Shown once; copy it now:", "يُعرض مرة واحدة؛ انسخه الآن:"],
 	key_name: ["Name of the key", "اسم المفتاح"],
 	scope: ["Scope", "الصلاحية"],
@@ -138,7 +145,6 @@ const WORDS = {
 	speed: ["Real-time factor", "عامل الزمن الحقيقي"],
 	never: ["never", "أبدًا"],
 	minutes: ["Minutes", "الدقائق"],
-	add: ["Add", "أضف"],
 	create: ["Create", "أنشئ"],
 	broken: ["Something went wrong.", "حدث خطأ ما."],
 };
@@ -161,9 +167,11 @@ export function t(word, values = {}) {
 	return text.replace(/\{(\w+)\}/g, (all, name) => String(values[name] ?? all));
 }
 
+const locale = () => (language ? "ar-u-nu-latn" : "en");
+
 /** @param {number} value @param {number} [digits] at the most @param {number} [least] */
 export const number = (value, digits = 1, least = 0) =>
-	new Intl.NumberFormat(language ? "ar-u-nu-latn" : "en", { maximumFractionDigits: digits, minimumFractionDigits: least }).format(value);
+	new Intl.NumberFormat(locale(), { maximumFractionDigits: digits, minimumFractionDigits: least }).format(value);
 
 /** @param {number} bytes */
 export function size(bytes) {
@@ -184,4 +192,4 @@ export function clock(seconds, digits = 0) {
 
 /** @param {string} iso */
 export const day = (iso) =>
-	new Intl.DateTimeFormat(language ? "ar-u-nu-latn" : "en", { dateStyle: "medium", timeStyle: "short" }).format(new Date(iso));
+	new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "short" }).format(new Date(iso));

@@ -5,14 +5,7 @@ import { ask, json } from "./api.js";
 /**
  * @typedef {"before" | "after"} Version
  * @typedef {{picture: HTMLCanvasElement, from: number, to: number}} Tile seconds
- * @typedef {{
- *   onload: () => void,
- *   peaks: (version: Version, from: number, to: number, columns: number) => Float32Array | null,
- *   spectrogram: (version: Version, from: number, to: number, columns: number) => Tile[]
- * }} Pictures
- * @typedef {{columns_per_second: number, tiles: number}} SpectrogramLevel
- * @typedef {{peaks_per_second: number, count: number}} PeaksLevel
- * @typedef {{spectrogram: SpectrogramLevel[], peaks: PeaksLevel[]}} Levels
+ * @typedef {{spectrogram: {columns_per_second: number, tiles: number}[], peaks: {peaks_per_second: number, count: number}[]}} Levels
  */
 
 const FULL_SCALE = 127;
@@ -20,16 +13,15 @@ const KEPT_TILES = 200;
 const FLOOR_DB = -100; // darker is black
 const CEILING_DB = -10;
 
-/** @param {string} id @param {AbortSignal} signal @returns {Promise<Pictures>} */
+/** @param {string} id @param {AbortSignal} signal */
 export async function openPictures(id, signal) {
 	const index = await json(`denoise/${id}/tiles`, { signal });
-	const pictures = new TilePictures(id, index, signal);
+	const pictures = new Pictures(id, index, signal);
 	await Promise.all([pictures.load("before"), pictures.load("after")]);
 	return pictures;
 }
 
-/** @implements {Pictures} */
-class TilePictures {
+export class Pictures {
 	onload = () => {};
 	/** @type {Map<string, Int8Array | null>} */ #peaks = new Map();
 	/** @type {Map<string, Tile | null>} */ #tiles = new Map();
@@ -49,7 +41,7 @@ class TilePictures {
 		if (last >= 0) await this.#fetchPeaks(version, last);
 	}
 
-	/** Lowest and highest sample of each column, in turn. @type {Pictures["peaks"]} */
+	/** Lowest and highest sample of each column, in turn. @param {Version} version @param {number} from @param {number} to @param {number} columns */
 	peaks(version, from, to, columns) {
 		const levels = this.#levels(version).peaks;
 		const wanted = Math.max(0, pick(levels.map((level) => level.peaks_per_second), columns / (to - from)));
@@ -88,7 +80,7 @@ class TilePictures {
 		this.#peaks.set(name, new Int8Array(await answer.arrayBuffer()));
 	}
 
-	/** Coarse tiles first, finer ones over them as they come. @type {Pictures["spectrogram"]} */
+	/** Coarse tiles first, finer ones over them as they come. @param {Version} version @param {number} from @param {number} to @param {number} columns */
 	spectrogram(version, from, to, columns) {
 		const levels = this.#levels(version).spectrogram;
 		if (!levels.length) return [];

@@ -1,6 +1,6 @@
 // What was removed, in words and figures.
 
-import { h } from "./dom.js";
+import { card, facts, h, table } from "./dom.js";
 import { number, t } from "./i18n.js";
 
 const ROWS = /** @type {const} */ ([
@@ -12,19 +12,24 @@ const LITTLE_DB = 1;
 /** @param {number | null | undefined} value @param {string} unit */
 const figure = (value, unit) => h("bdi", { dir: "ltr" }, value === null || value === undefined ? "–" : unit ? `${number(value, 1, 1)} ${unit}` : number(value, 0));
 
-/** @param {any} report @returns {(Node | false)[]} */
+/** The options of a job. @param {any} options */
+export const chosen = (options) => facts([
+	`${t("strength")}: ${number(options.strength * 100, 0)} %`, `${t("keep")}: ${t(options.keep ?? "voice")}`, `${t("quality")}: ${t(options.quality ?? "standard")}`,
+	options.output_format?.toUpperCase(), typeof options.loudness === "number" ? `${number(options.loudness)} LUFS` : "",
+]);
+
+/** @param {any} report */
 export function reportPanel(report) {
-	const title = h("h2", { id: "report-title" }, t("report"));
-	if (!report) return [title, h("p", { class: "hint" }, "–")];
-	return [title,
+	if (!report) return card("report", h("p", { class: "hint" }, "–"));
+	return card("report",
 		h("p", { class: "said" }, sentences(report).join(" ")),
-		h("div", { class: "scroll", tabindex: 0, role: "group", "aria-labelledby": "report-title" }, h("table", {},
-			h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("r_measure")), h("th", { scope: "col" }, t("before")), h("th", { scope: "col" }, t("after")))),
-			h("tbody", {},
-				ROWS.map(([word, name, unit]) => h("tr", {}, h("th", { scope: "row" }, t(word)), h("td", {}, figure(report.before?.[name], unit)), h("td", {}, figure(report.after?.[name], unit)))),
-				h("tr", {}, h("th", { scope: "row" }, t("r_removed")), h("td", {}), h("td", {}, figure(report.removed_energy_db, "dB"))),
-				h("tr", {}, h("th", { scope: "row" }, t("r_speech")), h("td", {}), h("td", {}, figure(report.speech_level_change_db, "dB")))))),
-		Boolean(report.model) && h("p", { class: "hint" }, h("bdi", { dir: "ltr" }, `${report.model.name} ${report.model.version}`))];
+		table(["r_measure", "before", "after"], [
+			...ROWS.map(([word, name, unit]) => [t(word), figure(report.before?.[name], unit), figure(report.after?.[name], unit)]),
+			[t("r_removed"), "", figure(report.removed_energy_db, "dB")],
+			[t("r_speech"), "", figure(report.speech_level_change_db, "dB")],
+		], t("report")),
+		chosen(report.options),
+		h("p", { class: "hint" }, h("bdi", { dir: "ltr" }, [report.model, report.second_model].filter((one) => one?.name).map((one) => `${one.name} ${one.version}`).join(" + "))));
 }
 
 /** @param {any} report */

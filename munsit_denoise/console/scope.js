@@ -136,7 +136,7 @@ export class Scope {
 		this.#pen.setTransform(ratio, 0, 0, ratio, 0, 0);
 		[this.#width, this.#height] = [width, height - RULER_PX];
 		this.#style = getComputedStyle(this.element);
-		this.#pen.fillStyle = this.#colour("scope");
+		this.#ink("scope");
 		this.#pen.fillRect(0, 0, width, height);
 		this.#follow();
 		const waveHeight = Math.round(this.#height * WAVE_SHARE);
@@ -148,8 +148,8 @@ export class Scope {
 		this.#marks();
 	}
 
-	/** @param {string} name */
-	#colour(name) { return this.#style.getPropertyValue(`--${name}`).trim(); }
+	/** @param {string} colour of what is drawn next */
+	#ink(colour) { this.#pen.fillStyle = this.#style.getPropertyValue(`--${colour}`).trim(); }
 
 	/** @param {number} at seconds */
 	#x(at) { return ((at - this.from) / (this.to - this.from)) * this.#width; }
@@ -169,7 +169,7 @@ export class Scope {
 		const peaks = this.pictures.peaks(version, this.from, this.to, this.#width);
 		if (!peaks) return;
 		const scale = height / 2 / this.#loudest;
-		this.#pen.fillStyle = this.#colour(colour);
+		this.#ink(colour);
 		this.#pen.beginPath();
 		for (let x = 0; x < this.#width; x++) {
 			const [low, high] = [peaks[2 * x], peaks[2 * x + 1]];
@@ -189,7 +189,7 @@ export class Scope {
 	#ruler() {
 		const length = this.to - this.from;
 		const step = STEPS_S.find((one) => (one / length) * this.#width >= 70) ?? 3600;
-		this.#pen.fillStyle = this.#colour("ruler");
+		this.#ink("ruler");
 		this.#pen.font = "11px system-ui, sans-serif";
 		this.#pen.textBaseline = "bottom";
 		for (let at = Math.ceil(this.from / step) * step; at <= this.to; at += step) {
@@ -201,10 +201,10 @@ export class Scope {
 	#marks() {
 		const span = this.#drag?.moved ? this.selection : (this.transport.loop ?? this.selection);
 		if (span) {
-			this.#pen.fillStyle = this.#colour("select");
+			this.#ink("select");
 			this.#pen.fillRect(this.#x(span.from), 0, this.#x(span.to) - this.#x(span.from), this.#height);
 		}
-		this.#pen.fillStyle = this.#colour("head");
+		this.#ink("head");
 		this.#pen.fillRect(this.#x(this.transport.positionS) - 0.75, 0, 1.5, this.#height);
 	}
 }

@@ -1,12 +1,12 @@
 // A file's way in: uploaded in parts that can go on, made a job, followed to its end.
 
 import { Refused, Unreachable, again, ask, follow, json, pause, said, sending } from "./api.js";
-import { append, fill, h, icon, toast } from "./dom.js";
+import { append, fill, h, iconButton, toast } from "./dom.js";
 import { size, t } from "./i18n.js";
 import { upload } from "./tus.js";
 
 /**
- * @typedef {{active: HTMLElement, options: Record<string, string | number>, changed: () => void}} Desk
+ * @typedef {{active: HTMLElement, options: Record<string, string>, changed: () => void}} Desk
  */
 
 const AT_ONCE = 2;
@@ -108,9 +108,7 @@ class Job {
 		this.desk.changed();
 	}
 
-	#dismiss() {
-		return h("button", { class: "plain round", "aria-label": t("dismiss"), onclick: () => this.element.remove() }, icon("close"));
-	}
+	#dismiss() { return iconButton("close", t("dismiss"), () => this.element.remove()); }
 
 	async #cancel() {
 		this.#stop.abort();

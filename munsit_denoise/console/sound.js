@@ -3,6 +3,8 @@
 /**
  * @typedef {"before" | "after" | "residual"} Version
  * @typedef {{from: number, to: number}} Span seconds
+ * @typedef {BufferedPlayer | StreamedPlayer} Player
+ * @typedef {{before: GainNode, after: GainNode, residual?: GainNode}} Gains
  * @typedef {{before: string, after: string, durationS: number, channels: number, rateHz: number, residual: string | null, beforeLufs: number | null, afterLufs: number | null}} Recording
  */
 
@@ -147,15 +149,7 @@ export class Transport {
 	}
 }
 
-/**
- * @typedef {{
- *   gains: {before: GainNode, after: GainNode, residual?: GainNode}, hasResidual: boolean, playing: boolean,
- *   positionS: number, durationS: number, choose: (version: Version) => void, onend: () => void, onlost: () => void, play: () => Promise<void>, pause: () => void, seek: (seconds: number) => void,
- *   setLoop: (span: Span | null) => void, tick: () => void, close: () => void
- * }} Player
- */
-
-/** Both versions decoded in memory, started at the same sample: they can be subtracted. @implements {Player} */
+/** Both versions decoded in memory, started at the same sample: they can be subtracted. */
 class BufferedPlayer {
 	hasResidual = true;
 	playing = false;
@@ -170,7 +164,7 @@ class BufferedPlayer {
 	constructor(context, before, after) {
 		this.context = context;
 		this.buffers = [before, after];
-		this.gains = { before: context.createGain(), after: context.createGain() };
+		/** @type {Gains} */ this.gains = { before: context.createGain(), after: context.createGain() };
 		this.durationS = Math.min(before.duration, after.duration);
 	}
 
@@ -196,7 +190,7 @@ class BufferedPlayer {
 		this.playing = true;
 	}
 
-	choose() { /* all that is heard comes from both */ }
+	choose(/** @type {Version} */ _) { /* all that is heard comes from both */ }
 
 	pause() {
 		this.#fromS = this.positionS;
@@ -235,7 +229,7 @@ class BufferedPlayer {
 	}
 }
 
-/** The versions streamed by players of the browser, kept together: one leads, the others follow. @implements {Player} */
+/** The versions streamed by players of the browser, kept together: one leads, the others follow. */
 class StreamedPlayer {
 	onend = () => {};
 	onlost = () => {}; // of the residual, which is missed only when it is listened to
@@ -259,7 +253,7 @@ class StreamedPlayer {
 			context.createMediaElementSource(element).connect(node);
 			return node;
 		};
-		this.gains = { before: gain(before), after: gain(after), residual: gain(this.residual) };
+		/** @type {Gains} */ this.gains = { before: gain(before), after: gain(after), residual: gain(this.residual) };
 	}
 
 	get positionS() { return this.#lead.currentTime; }

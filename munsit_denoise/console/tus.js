@@ -75,11 +75,7 @@ async function send(url, file, offset, watch) {
 	return Number(answer.getResponseHeader("Upload-Offset") ?? offset);
 }
 
-/**
- * @param {string} method @param {string} url @param {Record<string, string>} fields
- * @param {Blob | null} [body] @param {Watch} [watch]
- * @returns {Promise<XMLHttpRequest>}
- */
+/** @param {string} method @param {string} url @param {Record<string, string>} fields @param {Blob | null} [body] @param {Watch} [watch] @returns {Promise<XMLHttpRequest>} */
 function request(method, url, fields, body = null, watch = undefined) {
 	return new Promise((resolve, reject) => {
 		const xhr = new XMLHttpRequest(); // fetch tells nothing of what has been sent

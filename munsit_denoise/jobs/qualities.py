@@ -19,6 +19,12 @@ class Qualities:
     usual: Quality = Quality.STANDARD
     has_best: bool = True
 
+    @property
+    def offered(self) -> list[Quality]:
+        """Return those that are installed, the usual one first."""
+        here = [Quality.STANDARD] + [Quality.BEST] * self.has_best
+        return sorted(here, key=lambda one: one is not self.usual)
+
     def check(self, asked: Quality) -> None:
         """Raise InvalidOption for a quality that is not installed."""
         if asked is Quality.BEST and not self.has_best:

@@ -42,7 +42,12 @@ def translate(sentence: str, language: str) -> str:
         return sentence
     if sentence in ARABIC:
         return ARABIC[sentence]
-    for template, pattern in _patterns() if len(sentence) <= LONGEST_SENTENCE else ():
+    return _by_template(sentence, language) if len(sentence) <= LONGEST_SENTENCE else sentence
+
+
+@lru_cache(maxsize=512)  # a list of failed jobs repeats its few reasons
+def _by_template(sentence: str, language: str) -> str:
+    for template, pattern in _patterns():
         if match := pattern.fullmatch(sentence):
             values = match.groupdict()
             values |= {name: translate(values[name], language) for name in SENTENCES if name in values}

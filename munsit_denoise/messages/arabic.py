@@ -65,6 +65,9 @@ ARABIC: dict[str, str] = {
     "Too many requests with this API key. Please try again later.": (
         "وصلت طلبات كثيرة جدًا بهذا المفتاح. يرجى المحاولة لاحقًا."
     ),
+    "Too many wrong API keys came from this address. Please check the key and try again later.": (
+        "وردت من هذا العنوان مفاتيح خاطئة كثيرة جدًا. يرجى التحقق من المفتاح والمحاولة لاحقًا."
+    ),
     "Too many streams are open with this API key. Please close some first.": (
         "عدد الاتصالات المفتوحة بهذا المفتاح كبير جدًا. يرجى إغلاق بعضها أولًا."
     ),
@@ -88,6 +91,40 @@ ARABIC: dict[str, str] = {
     "The server is restarting. Please try again in a moment.": ("يُعاد تشغيل الخادم الآن. يرجى المحاولة بعد لحظات."),
     "The file could not be processed.": "تعذرت معالجة الملف.",
     "The processing was interrupted. Please send the file again.": "انقطعت المعالجة. يرجى إرسال الملف من جديد.",
+    # why a job failed
+    "The job was cancelled.": "أُلغيت المهمة.",
+    "The recording was deleted.": "حُذف التسجيل.",
+    "The result is not kept any more.": "لم تعد النتيجة محفوظة.",
+    "The original recording is no longer on the server.": "لم يعد التسجيل الأصلي موجودًا على الخادم.",
+    "The file could not be processed after {attempts} attempts.": "تعذرت معالجة الملف. عدد المحاولات: {attempts}.",
+    "The audio in the file could not be decoded.": "تعذر فك ترميز الصوت الذي في الملف.",
+    "The file holds more audio than it announces.": "في الملف صوت أكثر مما يعلن عنه.",
+    "The loudness of the result could not be measured.": "تعذر قياس جهارة النتيجة.",
+    "The picture could not be encoded: the encoder stood still.": "تعذر ترميز الصورة: توقف المرمّز عن العمل.",
+    "The result could not be written in this format.": "تعذرت كتابة النتيجة بهذه الصيغة.",
+    "The URL leads to an address that this server does not connect to.": (
+        "يؤدي عنوان URL إلى عنوان لا يتصل به هذا الخادم."
+    ),
+    "The URL could not be downloaded.": "تعذر تنزيل عنوان URL.",
+    "The URL could not be downloaded: {reason}": "تعذر تنزيل عنوان URL: {reason}",
+    "its server took too long.": "استغرق خادمه وقتًا طويلًا جدًا.",
+    "its server could not be reached.": "تعذر الوصول إلى خادمه.",
+    "its server answered {status}.": "ردّ خادمه بالرمز {status}.",
+    "it is redirected too often.": "يُعاد توجيهه مرات كثيرة جدًا.",
+    "it is sent in an encoding that this server does not read: {name}.": "يُرسل بترميز لا يقرؤه هذا الخادم: {name}.",
+    "it is not in the encoding that its server says.": "ليس بالترميز الذي يعلنه خادمه.",
+    "The download was cut off after {received} of {total} bytes, and its server did not go on with it.": (
+        "انقطع التنزيل بعد {received} من {total} بايت، ولم يستأنفه خادمه."
+    ),
+    "The download was cut off after {received} bytes, and its server did not go on with it.": (
+        "انقطع التنزيل بعد {received} بايت، ولم يستأنفه خادمه."
+    ),
+    # what a job does
+    "Downloading the recording": "تنزيل التسجيل",
+    "Waiting in the queue": "في قائمة الانتظار",
+    "Extracting audio": "استخراج الصوت",
+    "Running noise reduction": "إزالة الضوضاء",
+    "Saving the result": "حفظ النتيجة",
     # the options of a job
     "{name} must be a number from {least} to {most}.": "{name}: يجب أن تكون القيمة عددًا من {least} إلى {most}.",
     "{name} must be a whole number from {least} to {most}.": (

@@ -12,7 +12,9 @@ from starlette.types import Scope
 
 from munsit_denoise.errors import InvalidKey, TooManyRequests
 from munsit_denoise.routes.auth import identify
+from munsit_denoise.routes.language import in_language
 from munsit_denoise.routes.limits import headers_of
+from munsit_denoise.routes.state import services_of
 
 FOLDER = Path(__file__).parent.parent / "console"
 POLICY = "; ".join(
@@ -47,19 +49,19 @@ async def page(_: Request) -> Response:
 
 
 async def key(request: Request) -> Response:
-    """Answer with the rights of the visitor's key.
+    """Answer what the visitor's key may do, and which qualities there are, the usual one first.
 
-    An invalid key gets a 200 too, because browsers log any other status as an error.
+    A wrong key gets a 200 too: browsers log any other status as an error.
     """
     try:
         scope = (await identify(request)).scope
     except InvalidKey:
         return JSONResponse({"scope": None}, headers=PRIVATE)
     except TooManyRequests as error:
-        return JSONResponse(
-            {"errorMessage": error.message}, status_code=429, headers={**(headers_of(error) or {}), **PRIVATE}
-        )
-    return JSONResponse({"scope": scope}, headers=PRIVATE)
+        sentence, headers = in_language(request, error.message, headers_of(error))
+        return JSONResponse({"errorMessage": sentence}, status_code=429, headers={**headers, **PRIVATE})
+    found = services_of(request).submission.qualities.offered
+    return JSONResponse({"scope": scope, "qualities": found}, headers=PRIVATE)
 
 
 class _Files(StaticFiles):

@@ -1,6 +1,6 @@
 """Server-Sent Events."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 
 import anyio
@@ -19,12 +19,13 @@ HEADERS = {
     "Connection": "keep-alive",
     "X-Accel-Buffering": "no",
 }
+NO_MORE: Mapping[str, str] = {}
 LAST: Message = {"type": "http.response.body", "body": b"", "more_body": False}
 
 
-def ended(frame: bytes) -> Response:
-    """Return the complete stream of a job that has ended: one frame."""
-    return Response(frame, headers=HEADERS)
+def ended(frame: bytes, more_headers: Mapping[str, str]) -> Response:
+    """Return the whole stream of what has ended already: one frame."""
+    return Response(frame, headers={**HEADERS, **more_headers})
 
 
 class EventStream(Response):
@@ -35,8 +36,13 @@ class EventStream(Response):
     never cancelled, because a cancellation takes as long as sending a frame.
     """
 
-    def __init__(self, listen: AbstractContextManager[Listener], encode: Callable[[Told], bytes]) -> None:
-        super().__init__(headers=HEADERS)
+    def __init__(
+        self,
+        listen: AbstractContextManager[Listener],
+        encode: Callable[[Told], bytes],
+        more_headers: Mapping[str, str] = NO_MORE,
+    ) -> None:
+        super().__init__(headers={**HEADERS, **more_headers})
         del self.headers["content-length"]
         self._listen, self._encode, self._is_sent = listen, encode, False
 

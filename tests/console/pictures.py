@@ -16,6 +16,7 @@ from playwright.sync_api import CDPSession, Page, sync_playwright
 
 from munsit_denoise.db.key_book import KeyOptions
 from munsit_denoise.logs import configure_logging
+from munsit_denoise.media.decode import UNDECODABLE
 from munsit_denoise.records import Scope
 from tests.audio import write_noisy
 from tests.console.conftest import CHROMIUM, FLAGS, MICROPHONE, admin_key
@@ -198,8 +199,7 @@ def prepare(live: Live, folder: Path) -> dict[str, str]:
         files[name] = answer.raise_for_status().json()["denoiseId"]
         live.events(files[name])
     with closing(sqlite3.connect(live.settings.database_path)) as connection:
-        told = "The sound could not be decoded to its end. Please send the file again, or another copy of it."
-        values = ["failed", None, told, "failed-interview.m4a", files["failed"]]
+        values = ["failed", None, UNDECODABLE, "failed-interview.m4a", files["failed"]]
         connection.execute(
             "UPDATE denoise_records SET status = ?, result_key = ?, error = ?, file_name = ? WHERE id = ?", values
         )

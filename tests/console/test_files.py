@@ -131,7 +131,11 @@ def test_a_broken_file_is_told_in_the_servers_words(visit: Visit, tmp_path: Path
     visit.page.get_by_role("button", name="العربية").click()
     visit.page.set_input_files("#picker", tmp_path / "broken.wav")
     expect(visit.page.locator(".job.broken .facts").last).to_contain_text("لم يُعثر على صوت في الملف")
-    assert visit.refusals() == [400, 400]
+    with (tmp_path / "large.wav").open("wb") as large:
+        large.truncate(201 * 2**20)  # a hole; nothing of it is sent
+    visit.page.set_input_files("#picker", tmp_path / "large.wav")
+    expect(visit.page.locator(".job.broken .facts").last).to_contain_text("حجم الملف يتجاوز الحد الأقصى")
+    assert visit.refusals() == [400, 400, 413]
 
 
 def test_a_deletion_can_be_undone_and_is_done_when_the_page_is_left(visit: Visit, noisy_wav: Path) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from munsit_denoise.jobs.qualities import Qualities
 from munsit_denoise.serve import _tell
-from tests.live import Live, make_settings, run_waiting
+from munsit_denoise.treatment import Quality
+from tests.live import Live, make_settings, run_live
 
 
 def test_the_first_start_prints_a_link_that_is_signed_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -24,7 +26,23 @@ def test_a_later_start_prints_a_link_without_a_key(tmp_path: Path, capsys: pytes
 def test_what_a_key_may_do_is_told_without_an_error(live: Live) -> None:
     for headers, scope in (({"x-api-key": live.key}, "full"), ({"x-api-key": "mds_wrong"}, None), ({}, None)):
         answer = httpx.get(live.url + "/console/key", headers=headers)
-        assert (answer.status_code, answer.json()) == (200, {"scope": scope})
+        assert (answer.status_code, answer.json()["scope"]) == (200, scope)
+
+
+@pytest.mark.parametrize(
+    ("qualities", "told"),
+    [
+        (Qualities(has_best=False), ["standard"]),
+        (Qualities(), ["standard", "best"]),
+        (Qualities(Quality.BEST), ["best", "standard"]),
+    ],
+)
+def test_the_page_is_told_which_qualities_there_are_the_usual_one_first(
+    live: Live, monkeypatch: pytest.MonkeyPatch, qualities: Qualities, told: list[str]
+) -> None:
+    monkeypatch.setattr(Qualities, "offered", qualities.offered)
+    answer = httpx.get(live.url + "/console/key", headers={"x-api-key": live.key})
+    assert answer.json() == {"scope": "full", "qualities": told}
 
 
 def test_keys_are_not_guessed_here_either(tmp_path: Path) -> None:

@@ -10,15 +10,26 @@ import pytest
 from munsit_denoise.batch.command import USAGE, run_command
 from munsit_denoise.batch.order import Order
 from munsit_denoise.errors import DenoiseError, InvalidUpload
+from munsit_denoise.jobs.fetcher import BROKE
+from munsit_denoise.jobs.pipeline import EXTRACTING, REDUCING, SAVING
+from munsit_denoise.jobs.runner import LOST_ORIGINAL, TRIED
 from munsit_denoise.messages import choose_language, language_of_locale, translate
 from munsit_denoise.messages.arabic import ARABIC
+from munsit_denoise.records import CANCELLED, DELETED, NOT_KEPT
+from munsit_denoise.routes.munsit.wire import BEFORE
 from munsit_denoise.routes.reference.operation import sample
 from munsit_denoise.settings import Settings
+from munsit_denoise.work import NOT_THERE
 
 PACKAGE = Path(__file__).parent.parent.parent / "munsit_denoise"
 REFUSALS = {"InvalidOption", "InvalidUpload", "InvalidPage", "NotFound", "AlreadyThere", "NotMedia", "HTTPException"}
-REFUSALS |= {"BrokenForm", "WrongScope", "UsageError", "fail"}
+REFUSALS |= {"BrokenForm", "UsageError", "fail"}
+ENDINGS = {"fail", "fail_fetch"}  # of a job, with its reason behind it
 ARABIC_LETTER = re.compile("[\u0621-\u064a]")
+
+
+def names_of(error: type[DenoiseError]) -> set[str]:
+    return {kind.__name__ for kind in family(error)}
 
 
 def family(error: type[DenoiseError]) -> Iterator[type[DenoiseError]]:
@@ -34,8 +45,22 @@ def written_out(node: ast.expr, constants: dict[str, ast.expr]) -> str | None:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):
-        return "".join(str(part.value) if isinstance(part, ast.Constant) else "7" for part in node.values)
+        return "".join(written_out(part, constants) or "7" for part in node.values)
+    if isinstance(node, ast.FormattedValue):
+        return written_out(node.value, constants) if isinstance(node.value, ast.Name) else None
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
+        return (written_out(node.func.value, constants) or "").replace("{}", "7") or None
     return None
+
+
+def words_of(call: ast.Call, name: str) -> list[ast.expr]:
+    """Return what may be the sentence of a refusal, or of a job's end."""
+    if name == "HTTPException":
+        return call.args[1:2]
+    if name in ENDINGS and isinstance(call.func, ast.Attribute):
+        (word,) = call.args[1:2] or [ast.Constant(None)]
+        return [word.body, word.orelse] if isinstance(word, ast.IfExp) else [word]
+    return call.args[:1]
 
 
 def sentences() -> Iterator[tuple[str, str]]:
@@ -53,8 +78,8 @@ def sentences() -> Iterator[tuple[str, str]]:
         }
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
             name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-            words = call.args[1:2] if name == "HTTPException" else call.args[:1]
-            said = [written_out(word, constants) for word in words] if name in REFUSALS else []
+            known = name in REFUSALS | ENDINGS | names_of(DenoiseError)
+            said = [written_out(word, constants) for word in words_of(call, name)] if known else []
             yield from ((f"{path.relative_to(PACKAGE)}:{call.lineno}", sentence) for sentence in said if sentence)
 
 
@@ -64,9 +89,28 @@ def test_every_error_and_every_refusal_has_an_arabic_sentence() -> None:
     ] + list(sentences())
     other = re.compile(r"7 with 7$|(7|--format): 7$")  # made of parts; a name before a sentence
     found = [(place, sentence) for place, sentence in found if sentence and not other.match(sentence)]
-    assert len(found) > 90
+    assert len(found) > 110
     missing = [(place, sentence) for place, sentence in found if not ARABIC_LETTER.search(translate(sentence, "ar"))]
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        *(CANCELLED, DELETED, NOT_KEPT, LOST_ORIGINAL, TRIED.format(3), BROKE, NOT_THERE),
+        *(EXTRACTING, REDUCING, SAVING, *BEFORE.values()),
+        "The URL could not be downloaded: its server answered 404.",
+        "The URL could not be downloaded: it is sent in an encoding that this server does not read: br.",
+        "The download was cut off after 7 of 9 bytes, and its server did not go on with it.",
+        "The download was cut off after 7 bytes, and its server did not go on with it.",
+    ],
+)
+def test_what_a_job_does_and_why_it_failed_is_told_in_arabic_alone(sentence: str) -> None:
+    arabic = translate(sentence, "ar")
+    assert ARABIC_LETTER.search(arabic)
+    assert set(re.findall(r"[a-z]{2,}", arabic)) <= {"br", "standard"}  # what a server sends, what is asked for
+    assert re.findall(r"\d+", arabic) == re.findall(r"\d+", sentence)
+    assert translate(sentence, "en") == sentence
 
 
 def test_templates_keep_their_places_and_the_words_that_programs_match() -> None:

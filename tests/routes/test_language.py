@@ -1,13 +1,17 @@
 """Answers in Arabic for who prefers it, but for the words that a reference fixes."""
 
+import json
 import re
 
 import httpx
 import pytest
 
+from munsit_denoise.records import CANCELLED
 from tests.live import Live
+from tests.routes.test_scopes import pending_job
 
 ARABIC = {"accept-language": "ar-EG,ar;q=0.9,en;q=0.5"}
+ALL = ARABIC | {"prefer": "respond-async, translation"}
 LETTER = re.compile("[\u0621-\u064a]")
 
 
@@ -31,6 +35,33 @@ def test_words_of_the_reference_are_the_same_in_every_language(live: Live, metho
 def test_a_wrong_key_is_told_in_the_words_of_the_reference(live: Live) -> None:
     answer = httpx.get(live.url + "/api/v1/denoise", headers=ARABIC | {"x-api-key": "none"})
     assert answer.text == '{"errorCode":"40101","errorMessage":"Invalid or missing API key"}'
+
+
+def test_who_asks_for_all_is_told_the_words_of_the_reference_in_arabic_too(live: Live) -> None:
+    for path in ("?offset=-1", "/none"):
+        answer = live.client.get(f"/denoise{path}", headers=ALL)
+        assert LETTER.search(answer.json().get("errorMessage") or answer.json()["message"])
+        assert answer.headers["content-language"] == "ar"
+    english = live.client.get("/denoise?offset=-1", headers={"prefer": "translation"})
+    assert english.json()["errorMessage"] == "offset must be a non-negative number"
+
+
+def test_why_a_job_failed_is_told_in_arabic_to_who_asks_and_as_ever_to_all_others(live: Live) -> None:
+    job_id = "22222222-0000-4000-8000-000000000000"
+    pending_job(live, job_id)
+    cancelled = live.client.post(f"/denoise/{job_id}/cancel", headers=ARABIC).json()
+    audo = f"{live.url}/v1/remove-noise/{job_id}/status"
+    for headers, reason in (({}, CANCELLED), (ARABIC, cancelled["error"])):
+        answers = [
+            live.client.get(path, headers=headers)
+            for path in (f"/denoise/{job_id}", "/denoise?limit=1", "/denoise", f"/denoise/{job_id}/progress", audo)
+        ]
+        record, page, whole, events, state = answers
+        assert [record.json()["error"], page.json()[0]["error"], whole.json()[0]["error"]] == [reason] * 3
+        assert (json.loads(events.text[6:])["message"], state.json()["reason"]) == (reason, reason)
+        assert {answer.headers.get("content-language") for answer in answers} == ({"ar"} if headers else {None})
+    assert cancelled["error"] == "أُلغيت المهمة."
+    live.client.delete(f"/denoise/{job_id}")
 
 
 def test_other_sentences_are_arabic_and_name_the_field_first(live: Live) -> None:

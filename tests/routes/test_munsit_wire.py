@@ -100,3 +100,22 @@ def test_times(time_us: int, written: str) -> None:
 )
 def test_a_frame_is_one_line_and_a_blank_one(event: Event, written: str) -> None:
     assert frame(event, BASE) == f"data: {written}\n\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        (Downloading(), "تنزيل التسجيل"),
+        (Queued(3), "في قائمة الانتظار"),
+        (Processing(15, "Extracting audio"), "استخراج الصوت"),
+        (Failed("The job was cancelled."), "أُلغيت المهمة."),
+        (Failed("What an older version said."), "What an older version said."),
+    ],
+)
+def test_a_frame_in_arabic(event: Event, told: str) -> None:
+    assert json.loads(frame(event, BASE, "ar")[6:])["message"] == told
+
+
+def test_the_reason_of_a_failed_job_in_arabic() -> None:
+    row = [(ROW | {"status": "failed", "error": "The job was cancelled."})[name] for name in HISTORY_COLUMNS]
+    assert json.loads(entries(BASE, "ar")([row]))[0]["error"] == "أُلغيت المهمة."

@@ -22,6 +22,7 @@ from munsit_denoise.routes.audo.wire import AUTHORISED, DELETED_BODY, is_url, re
 from munsit_denoise.routes.auth import authenticate
 from munsit_denoise.routes.bodies import small_body
 from munsit_denoise.routes.files import not_found, send_file, stem_of
+from munsit_denoise.routes.language import headers_in, language_of
 from munsit_denoise.routes.state import services_of
 from munsit_denoise.routes.uploads import expected_bytes, receive_file
 
@@ -94,7 +95,8 @@ async def status(request: Request) -> Response:
     """GET /remove-noise/{job_id}/status: the current state of a job."""
     user_id = await authenticate(request)
     record, event = await services_of(request).history.state(user_id, request.path_params["job_id"])
-    return JSONResponse(state_json(record, event))
+    language = language_of(request)
+    return JSONResponse(state_json(record, event, language), headers=headers_in(language))
 
 
 async def delete_results(request: Request) -> Response:

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from munsit_denoise.errors import InvalidOption
+from munsit_denoise.messages import ENGLISH, translate
 from munsit_denoise.records import (
     LEVELS_LUFS,
     DenoiseRecord,
@@ -31,8 +32,8 @@ def result_name(record: DenoiseRecord) -> str:
     return f"dl/artifacts/clean/audo_enhanced_{UUID(hex=record.secret)}.{record.options.extension}"
 
 
-def state_json(record: DenoiseRecord, event: Event) -> dict[str, Any]:
-    """Return a job's event as exactly one state; the path's name depends on the form of the request."""
+def state_json(record: DenoiseRecord, event: Event, language: str = ENGLISH) -> dict[str, Any]:
+    """Return what a job does as exactly one of the states; a path in the words of the form that it came in by."""
     if isinstance(event, Downloading):
         return {"state": "downloading"}
     if isinstance(event, Queued):
@@ -40,7 +41,7 @@ def state_json(record: DenoiseRecord, event: Event) -> dict[str, Any]:
     if isinstance(event, Processing):
         return {"state": "in_progress", "percent": event.percent}
     if isinstance(event, Failed):
-        return {"state": "failed", "reason": event.message}
+        return {"state": "failed", "reason": translate(event.message, language)}
     return _succeeded(event)
 
 

@@ -1,6 +1,7 @@
 """Errors in Munsit's dialect: a status and a code for each class, and one body shape except for unknown jobs.
 
-Sentences that Munsit's reference fixes are always English; the others follow `Accept-Language`.
+Sentences that Munsit's reference fixes are English, but for who asks with `Prefer: translation` as well; the others
+follow `Accept-Language`.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from munsit_denoise import errors
 from munsit_denoise.errors import DenoiseError, JobNotFound
 from munsit_denoise.routes.allowed import headers_of_refusal
-from munsit_denoise.routes.language import in_language
+from munsit_denoise.routes.language import in_language, wants_all
 from munsit_denoise.routes.limits import headers_of
 
 STATUS_AND_CODE: dict[type[DenoiseError], tuple[int, str]] = {
@@ -74,11 +75,12 @@ async def on_denoise_error(request: Request, error: Exception) -> Response:
     """Answer with the error's status and sentence."""
     assert isinstance(error, DenoiseError)  # registered for this class only
     status, code = STATUS_AND_CODE[type(error)]
+    message, headers = error.message, headers_of(error)
+    if type(error) not in FIXED_BY_REFERENCE or wants_all(request):
+        message, headers = in_language(request, message, headers)
     if isinstance(error, JobNotFound):
-        return JSONResponse({"message": error.message}, status_code=status)
-    if type(error) in FIXED_BY_REFERENCE:
-        return error_response(status, code, error.message, headers_of(error))
-    return error_response(status, code, *in_language(request, error.message, headers_of(error)))
+        return JSONResponse({"message": message}, status_code=status, headers=headers)
+    return error_response(status, code, message, headers)
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:

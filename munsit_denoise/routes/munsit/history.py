@@ -11,6 +11,7 @@ from munsit_denoise.jobs.history import RecordFilter
 from munsit_denoise.records import Status
 from munsit_denoise.routes.auth import authenticate
 from munsit_denoise.routes.etags import json_unless_known, tagged
+from munsit_denoise.routes.language import headers_in, language_of
 from munsit_denoise.routes.munsit.paging import LARGEST, joined, page_of
 from munsit_denoise.routes.munsit.wire import entries
 from munsit_denoise.routes.state import base_url, services_of
@@ -26,20 +27,20 @@ async def history(request: Request) -> Response:
     offset, asked = page_of(request)
     wanted = _wanted(request, user_id)
     past, base = services_of(request).history, base_url(request)
-    encode = entries(base)
+    language = language_of(request)
+    encode, told = entries(base, language), headers_in(language)
     if asked is not None and asked <= LARGEST_PAGE:
         read = asked + 1  # one more shows whether there is a next page
         page, is_more = await past.page(
             wanted, offset, read, lambda rows: (tagged(encode(rows[:asked])), len(rows) > asked)
         )
-        return json_unless_known(request, page, _links(request, base, (offset, asked), is_more=is_more))
+        return json_unless_known(request, page, told | _links(request, base, (offset, asked), is_more=is_more))
     batches = past.all(wanted, offset, asked or LARGEST, encode)
-    first = await anext(batches)  # raises errors before the answer starts
-    headers = {}
+    first = await anext(batches)  # what can go wrong does so before the answer begins
     if asked is not None:
         is_more = offset + asked <= LARGEST and await past.page(wanted, offset + asked, 1, bool)
-        headers = _links(request, base, (offset, asked), is_more=is_more)
-    return StreamingResponse(joined(first, batches), headers=headers, media_type="application/json")
+        told |= _links(request, base, (offset, asked), is_more=is_more)
+    return StreamingResponse(joined(first, batches), headers=told, media_type="application/json")
 
 
 def _wanted(request: Request, user_id: str) -> RecordFilter:

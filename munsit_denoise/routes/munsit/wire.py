@@ -9,6 +9,7 @@ import orjson
 from sse_starlette import ServerSentEvent
 
 from munsit_denoise.jobs.history import row_of
+from munsit_denoise.messages import ENGLISH, translate
 from munsit_denoise.records import DenoiseRecord, Done, Downloading, Event, Processing, Queued
 from munsit_denoise.routes.files import original_path_of, result_path, result_path_of
 
@@ -22,18 +23,18 @@ def accepted(job_id: str) -> dict[str, Any]:
     return {"jobId": job_id, "denoiseId": job_id}
 
 
-def entries(base: str) -> Callable[[Sequence[Sequence[Any]]], bytes]:
-    """Return a function that encodes rows of `HISTORY_COLUMNS` as a JSON array, with URLs on this base."""
-    return lambda rows: orjson.dumps([_entry(row, base) for row in rows])
+def entries(base: str, language: str = ENGLISH) -> Callable[[Sequence[Sequence[Any]]], bytes]:
+    """Return what makes a JSON array of rows of `HISTORY_COLUMNS`, with URLs on this base."""
+    return lambda rows: orjson.dumps([_entry(row, base, language) for row in rows])
 
 
-def entry(record: DenoiseRecord, base: str) -> bytes:
+def entry(record: DenoiseRecord, base: str, language: str) -> bytes:
     """Return the JSON of one record."""
-    return orjson.dumps(_entry(row_of(record), base))
+    return orjson.dumps(_entry(row_of(record), base, language))
 
 
-def _entry(row: Sequence[Any], base: str) -> dict[str, Any]:
-    """Return a record of the history: always the same 14 keys, in this order."""
+def _entry(row: Sequence[Any], base: str, language: str) -> dict[str, Any]:
+    """Return a record of the history: 14 keys, always all, in this order."""
     (id_, user_id, transaction_id, secret, result_key, extension, deleted_at_us, *described) = row
     file_name, audio_format, duration_s, size_bytes, source_type, status, error, created_at_us, updated_at_us = (
         described
@@ -51,7 +52,7 @@ def _entry(row: Sequence[Any], base: str) -> dict[str, Any]:
         "audio_format": audio_format,
         "source_type": source_type,
         "status": status,
-        "error": error,
+        "error": error and translate(error, language),
         "created_at": timestamp(created_at_us),
         "updated_at": timestamp(updated_at_us),
     }
@@ -73,17 +74,17 @@ def _second(second: int) -> str:
     return "{:04d}-{:02d}-{:02d}T{:02d}:{:02d}:{:02d}".format(*time.gmtime(second)[:6])
 
 
-def frame(event: Event, base: str) -> bytes:
+def frame(event: Event, base: str, language: str = ENGLISH) -> bytes:
     """Return an event as one SSE message."""
     body: dict[str, Any]
     if isinstance(event, Downloading | Queued):
-        body = {"stage": "processing", "pct": 0, "message": BEFORE[type(event)]}
+        body = {"stage": "processing", "pct": 0, "message": translate(BEFORE[type(event)], language)}
     elif isinstance(event, Processing):
         body = {"stage": "processing", "pct": event.percent}
         if event.message is not None:
-            body["message"] = event.message
+            body["message"] = translate(event.message, language)
     elif isinstance(event, Done):
         body = {"stage": "done", "url": base + result_path(event.record), "denoiseId": event.record.id}
     else:
-        body = {"stage": "error", "message": event.message}
+        body = {"stage": "error", "message": translate(event.message, language)}
     return ServerSentEvent(orjson.dumps(body).decode(), sep="\n").encode()
