@@ -232,7 +232,7 @@ async def _accept_many(settings: Settings, count: int = JOBS) -> None:
     records = Records(database, announce=open_exchange(settings, database).announce)
     users = [await _user(database, f"user {number}") for number in range(USERS)]
     for number in range(count):
-        await records.insert(blank_record(users[number % USERS]))
+        await records.insert(blank_record(users[number % USERS], Origin.MUNSIT, Options()))
     await database.close()
 
 

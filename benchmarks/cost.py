@@ -60,7 +60,7 @@ def _requests(pool: ProcessPoolExecutor, short: Path) -> None:
 
 def bench_access_log() -> None:
     """Microseconds of processor for the line that a request leaves in the log: a server that writes it, by turns."""
-    call = ("/healthz", {})
+    call: Call = ("/healthz", {})
     with clients(1) as pool, serving(threads=1) as telling, serving(threads=1, log_level="warning") as silent:
         pairs = [[_request_us(pool, server, call) for server in (telling, silent)] for _ in range(LOG_ROUNDS)]
     with_us, without_us = (median(each) for each in zip(*pairs, strict=True))

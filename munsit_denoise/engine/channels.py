@@ -105,9 +105,9 @@ class _ChannelWindows:
         clean = self._clean(own, seconds, should_stop)
         if 1 < len(window) <= MAX_CHANNELS:
             wide = seconds * SAMPLE_RATE_HZ
-            clean = with_shared_filters(_resampled(clean, wide), _resampled(near, wide), should_stop)
+            clean = with_shared_filters(resample_channels(clean, wide), resample_channels(near, wide), should_stop)
         stop_if(should_stop)
-        out = _resampled(clean, samples)
+        out = resample_channels(clean, samples)
         if sample_rate_hz > self._rate_hz:
             out += above_the_band(near, own, resample_channels(clean, own.shape[-1]), self._rate_hz)
         return restored(near + strength * (out - near), exponents)

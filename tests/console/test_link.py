@@ -8,7 +8,7 @@ import pytest
 from munsit_denoise.jobs.qualities import Qualities
 from munsit_denoise.serve import _tell
 from munsit_denoise.treatment import Quality
-from tests.live import Live, make_settings, run_live
+from tests.live import Live, make_settings, run_waiting
 
 
 def test_the_first_start_prints_a_link_that_is_signed_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio import to_thread
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from munsit_denoise.db.engine import open_database

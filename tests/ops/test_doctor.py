@@ -352,7 +352,7 @@ def test_a_database_that_is_not_reached_or_has_no_schema_is_found(
     assert found(closed, "queue").state is State.SKIPPED
 
 
-def test_a_database_that_lets_nobody_write_is_found(cluster: Settings, postgres_server: Postgres) -> None:
+def test_a_database_that_lets_nobody_write_is_found(cluster: Settings, postgres_server: Databases) -> None:
     name = cluster.database.rpartition("/")[2]
     run(cluster.database, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     finding = found(cluster, "database")

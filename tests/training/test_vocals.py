@@ -1,4 +1,4 @@
-"""Singing and shouting made from speech: other pitches and durations, the same voice."""
+"""Singing and shouting made from speech."""
 
 import csv
 from pathlib import Path
@@ -9,7 +9,17 @@ import soundfile
 
 from tests.audio import voice
 from training.data.recordings import COLUMNS
-from training.data.vocals import HIGHEST_HZ, LONGEST_S, OF_EACH_VOICE, STYLES, Analysed, build, drawn_out, emotional, sung
+from training.data.vocals import (
+    HIGHEST_HZ,
+    LONGEST_S,
+    OF_EACH_VOICE,
+    STYLES,
+    Analysed,
+    build,
+    drawn_out,
+    emotional,
+    sung,
+)
 
 RATE_HZ = 16_000
 FRAMES = 300

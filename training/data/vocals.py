@@ -1,8 +1,9 @@
 """Singing, drawn-out and shouted speech, made from the recordings of another pack with the WORLD vocoder.
 
-Read speech has no held notes, so a network trained on it alone treats them as noise. WORLD separates a voice into pitch,
-spectral envelope and aperiodicity (Morise, Yokomori and Ozawa, "WORLD: a vocoder-based high-quality speech synthesis
-system for real-time applications", 2016). This module changes pitch and duration; the envelope and the consonants stay.
+Read speech has no held notes, so a network trained on it alone treats them as noise. WORLD separates a voice into
+pitch, spectral envelope and aperiodicity (Morise, Yokomori and Ozawa, "WORLD: a vocoder-based high-quality speech
+synthesis system for real-time applications", 2016). This module changes pitch and duration; the envelope and the
+consonants stay.
 Needs `training/requirements.txt`.
 """
 
@@ -78,7 +79,7 @@ def shouted(rng: Rng, voice: Analysed) -> Analysed:
     """Return the voice at a higher pitch, brighter and less breathy."""
     voice = voice.stretched(rng.uniform(1.0, 2.0))
     pitch_hz = np.minimum(voice.pitch_hz * 2 ** rng.uniform(0.3, 1.0), HIGHEST_HZ)
-    frequency = np.linspace(0, 24, voice.envelope.shape[1])  # in kHz for a 48 kHz recording; other rates get another tilt
+    frequency = np.linspace(0, 24, voice.envelope.shape[1])  # kHz, for a recording at 48 kHz
     tilt = np.clip(frequency / 0.5, 0.5, 4.0) ** (2 * rng.uniform(0.3, 1.0))
     return Analysed(pitch_hz, voice.envelope * tilt, voice.aperiodicity**2)
 
