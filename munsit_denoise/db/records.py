@@ -31,8 +31,8 @@ RECKONED = Query(
     .where(t.c.status == literal(Status.PENDING.value))
     .group_by(t.c.user_id)
 )
-# whole statements, to which values are given: to build one for each record would cost as much as to execute it
-OWNER = select(users.c.id).where(users.c.id == bindparam("user_id")).with_for_update()
+# built once: building a statement for each record costs as much as executing it
+OWNER = select(users.c.id).where(users.c.id == bindparam("user_id")).with_for_update(key_share=True)
 LATEST = select(func.max(t.c.created_at)).where(t.c.user_id == bindparam("user_id"))
 INSERT = insert(t)
 
@@ -67,11 +67,9 @@ class Records:
 
         Each of `beside` runs before it in the same transaction, and may change the record or refuse it with an error.
         """
-        user = select(users.c.id).where(users.c.id == record.user_id)
-        latest = select(func.max(t.c.created_at)).where(t.c.user_id == record.user_id)
         async with self._database.write() as connection:
-            await connection.execute(user.with_for_update(key_share=True))
-            before_us = await connection.scalar(latest)
+            await connection.execute(OWNER, {"user_id": record.user_id})
+            before_us = await connection.scalar(LATEST, {"user_id": record.user_id})
             if before_us is not None and record.created_at_us <= before_us:
                 record = replace(record, created_at_us=before_us + 1, updated_at_us=before_us + 1)
             for work in (*beside, *self._accepting):
