@@ -212,7 +212,9 @@ async def test_an_encoder_that_is_ended_is_no_verdict(tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         async with encoding_to(tmp_path / "b.wav", track, wav_encoding(track)) as encoder:
             await encoder.write(np.zeros((RATE_HZ, 1), np.float32))
-            found = await anyio.run_process(["pgrep", "-f", f"file:{tmp_path}/b.wav"], check=False)
+            with anyio.fail_after(30):  # it may not have begun
+                while not (found := await anyio.run_process(["pgrep", "-f", f"file:{tmp_path}/b.wav"], check=False)).stdout:
+                    await anyio.sleep(0.01)
             os.kill(int(found.stdout.split()[0]), signal.SIGKILL)
             for _ in range(60):
                 await encoder.write(np.zeros((RATE_HZ, 1), np.float32))

@@ -158,14 +158,18 @@ def test_distances_join_the_loss_when_the_recipe_says(pack: Path, tmp_path: Path
     assert losses[0] == losses[1] < losses[2] == losses[3]
 
 
-def test_there_are_three_recipes_from_nothing_or_from_weights_that_are_here() -> None:
+def test_recipes_start_from_nothing_or_from_weights_named_by_their_digest() -> None:
     recipes = {path.stem: read_recipe(path) for path in RECIPES.iterdir()}
-    assert set(recipes) == {"base", "finetune", "smoke"}
+    assert set(recipes) == {"base", "finetune", "smoke", "voices"}
     assert recipes["base"].start is recipes["smoke"].start is None
     start = recipes["finetune"].start
     assert start
     assert start.verified().exists()
     assert recipes["base"].mix == recipes["finetune"].mix
+    earlier = recipes["voices"].start
+    assert earlier
+    assert earlier.sha256 != start.sha256
+    assert earlier.sha256 in (RECIPES.parents[1] / "docs" / "research.md").read_text()
 
 
 @pytest.mark.parametrize(
