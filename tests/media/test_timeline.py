@@ -212,10 +212,7 @@ async def test_an_encoder_that_is_ended_is_no_verdict(tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         async with encoding_to(tmp_path / "b.wav", track, wav_encoding(track)) as encoder:
             await encoder.write(np.zeros((RATE_HZ, 1), np.float32))
-            with anyio.fail_after(30):  # it may not have begun
-                while not (found := await anyio.run_process(["pgrep", "-f", f"file:{tmp_path}/b.wav"], check=False)).stdout:
-                    await anyio.sleep(0.01)
-            os.kill(int(found.stdout.split()[0]), signal.SIGKILL)
+            os.kill(await started(f"file:{tmp_path}/b.wav"), signal.SIGKILL)
             for _ in range(60):
                 await encoder.write(np.zeros((RATE_HZ, 1), np.float32))
 
@@ -226,3 +223,11 @@ async def test_no_stamp_is_rounded_where_a_clock_counts_frames(codec: str, rate_
     ffmpeg(*picture, "-c:v", "mpeg4", "-c:a", codec, tmp_path / "a.avi")
     ffmpeg("-i", tmp_path / "a.avi", "-map", "0:a", "-f", "f32le", tmp_path / "raw")
     assert len(await decoded(tmp_path / "a.avi")) == (tmp_path / "raw").stat().st_size // 4
+
+
+async def started(argument: str) -> int:
+    """Return the process that was given an argument, as soon as there is one."""
+    with anyio.fail_after(30):
+        while not (found := await anyio.run_process(["pgrep", "-f", argument], check=False)).stdout:
+            await anyio.sleep(0.01)
+    return int(found.stdout.split()[0])
