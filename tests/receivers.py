@@ -77,6 +77,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = self.rfile.read(int(headers["content-length"]))
+        if len(body) < int(headers["content-length"]):  # the sender was killed in the middle
+            self.close_connection = True
+            return
         with self.receiver.counted():
             self.receiver.heard.append(Heard(self.path, headers, body, time.time()))
             self._answer(self.path.strip("/").split("/"))
