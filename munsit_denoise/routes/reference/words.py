@@ -8,7 +8,7 @@ TITLE = "munsit-denoise"
 DESCRIPTION = (
     "Noise removal for recordings and videos. Two dialects serve the same jobs: Munsit's below `/api/v1`, with "
     "additions, and Audo's below `/v1`. Every request has its key in `x-api-key`; downloads of recordings and results "
-    "need none, because their path contains a secret. An answer that refuses a request for now (429, 503) says in "
+    "need none, because their path contains a secret. An answer that refuses a request temporarily (429, 503) says in "
     "`Retry-After` when to try again. The settings of a server are listed under `x-settings`."
 )
 TAGS = {
