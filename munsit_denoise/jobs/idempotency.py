@@ -41,10 +41,10 @@ def _digest(source: str, asked: dict[str, object]) -> str:
 
 
 def content_digest() -> xxh3_128:
-    """Return what takes a file's bytes and tells it from others.
+    """Return a hash object for the bytes of a file.
 
-    No forger is kept out: who has two files of one digest deceives only himself, as keys are each user's own. SHA-256
-    takes fifteen times as long.
+    XXH3-128 is not cryptographic, but fifteen times as fast as SHA-256. A key belongs to one user, so a user who makes
+    two files with the same digest only affects their own submissions.
     """
     return xxh3_128()
 
