@@ -66,7 +66,7 @@ def parts(folder: Path, arguments: argparse.Namespace) -> dict[str, Callable[[],
         "submissions": lambda: bench_submissions(folder, long),
         "lag": lambda: bench_lag(speech),
         "report": lambda: bench_report(speech),
-        "limits": lambda: bench_limits(short),
+        "limits": lambda: bench_limits(short, long),
     }
 
 

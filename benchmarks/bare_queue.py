@@ -7,7 +7,7 @@ from procrastinate import App, PsycopgConnector
 
 QUEUE = "bare"
 TASK = "nothing"
-READY = "works"
+READY = "The worker takes jobs"
 ADD = f"""
 INSERT INTO procrastinate_jobs (queue_name, task_name, args)
 SELECT '{QUEUE}', '{TASK}', jsonb_build_object('record_id', n::text) FROM generate_series(1, %s) AS n

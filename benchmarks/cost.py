@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import median
 
-import httpx
+import httpx2
 
 from benchmarks.clients import Call, clients, hammer, listen, post
 from benchmarks.harness import Served, denoise, serving, serving_bare
@@ -45,7 +45,7 @@ def _requests(pool: ProcessPoolExecutor, short: Path) -> None:
         denoise(client, short)
         replay = progress(server, client.get("/denoise").json()[0]["id"])
         fill(server, RECORDS)
-        page = httpx.get(server.url + PAGE, headers=server.headers)
+        page = httpx2.get(server.url + PAGE, headers=server.headers)
         known = server.headers | {"if-none-match": page.headers["etag"]}
         with serving_bare(page.content) as bare:
             sign, whole = _request_us(pool, bare, ("/replay", {})), _request_us(pool, bare, ("/page", {}))
@@ -81,14 +81,14 @@ def _streams(pool: ProcessPoolExecutor, long: Path) -> None:
         job_id = upload(server, long)  # it waits for the first job, and can be cancelled
 
         def connected() -> bool:
-            found = httpx.get(server.url + "/metrics").content.partition(LISTENING)[2].split()
+            found = httpx2.get(server.url + "/metrics").content.partition(LISTENING)[2].split()
             return bool(found) and float(found[0]) == LISTENERS
 
         cancel = f"/denoise/{job_id}/cancel"
         ours = _stream_us(pool, server, progress(server, job_id), connected, lambda: client.post(cancel))
         began_s = time.monotonic()
         others = _stream_us(
-            pool, bare, bare_call(), lambda: time.monotonic() > began_s + 3, lambda: httpx.get(bare.url + "/end")
+            pool, bare, bare_call(), lambda: time.monotonic() > began_s + 3, lambda: httpx2.get(bare.url + "/end")
         )
     for what, ours_us, bare_us in zip(("a stream's begin, first event", "a stream's end"), ours, others, strict=True):
         _tell(f"{what}, of {LISTENERS}", ours_us, bare_us)

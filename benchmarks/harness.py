@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 ANSWERS_WITHIN_S = 180
 
@@ -39,9 +39,9 @@ class Served:
         """The headers with the key."""
         return {"x-api-key": self.key} if self.key else {}
 
-    def client(self) -> httpx.Client:
+    def client(self) -> httpx2.Client:
         """Return a client with the key."""
-        return httpx.Client(base_url=self.url + "/api/v1", headers={"x-api-key": self.key}, timeout=600)
+        return httpx2.Client(base_url=self.url + "/api/v1", headers={"x-api-key": self.key}, timeout=600)
 
 
 @contextmanager
@@ -104,15 +104,15 @@ def _wait_ready(url: str, process: subprocess.Popen[bytes], path: str = "/readyz
     end = time.monotonic() + ANSWERS_WITHIN_S
     while time.monotonic() < end and process.poll() is None:
         try:
-            if httpx.get(url + path).status_code == 200:
+            if httpx2.get(url + path).status_code == 200:
                 return
-        except httpx.TransportError:
+        except httpx2.TransportError:
             pass
         time.sleep(0.05)
     raise TimeoutError("the server did not become ready")
 
 
-def denoise(client: httpx.Client, path: Path) -> bytes:
+def denoise(client: httpx2.Client, path: Path) -> bytes:
     """Upload a file, follow the job and return the result."""
     with path.open("rb") as file:
         answer = client.post("/denoise", files={"audio": (path.name, file)})
@@ -121,7 +121,7 @@ def denoise(client: httpx.Client, path: Path) -> bytes:
         last = [line for line in stream.iter_lines() if line.startswith("data: ")][-1]
     found = re.search(r'"url":"([^"]+)"', last)
     assert found, last
-    return httpx.get(found[1]).content
+    return httpx2.get(found[1]).content
 
 
 def peak_mib(pid: int) -> float:

@@ -1,42 +1,40 @@
-"""The cost of limits: a submission with rate limit and balance, next to one without."""
+"""The cost of limits: a submission with a rate limit, a balance or CORS, next to one without."""
 
 import os
-import statistics
 import subprocess
 import sys
-import time
+from contextlib import ExitStack
 from pathlib import Path
-
-import httpx
+from typing import Any
 
 from benchmarks.harness import Served, serving
-from benchmarks.report import line
+from benchmarks.submissions import Cost, measure, programs_halted, rotated, submit, tell
 from munsit_denoise.serve import FIRST_USER
 
-SUBMISSIONS = 150
-LIMITS = {"rate_limit": 10**6, "balance": "on", "cors_origins": "https://example.org"}
+TURNS = 20
+UNBOUNDED = {"threads": 1, "max_pending_jobs": 0, "max_pending_jobs_per_user": 0, "max_result_mb_per_user": 0}
+KINDS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "with a rate limit": {"rate_limit": 10**6},
+    "with a balance": {"balance": "on"},
+    "with CORS": {"cors_origins": "https://example.org"},
+}
 
 
-def bench_limits(short: Path) -> None:
-    """Submit in turn to a server without limits and to one with all of them."""
-    most = {"threads": 1, "max_pending_jobs": 0, "max_pending_jobs_per_user": 0}
-    with serving(**most) as without, serving(**most, **LIMITS) as with_limits:
-        _credit(with_limits)
-        with without.client() as plain, with_limits.client() as limited:
-            took_s: tuple[list[float], list[float]] = ([], [])
-            for _ in range(SUBMISSIONS):
-                for client, seconds in zip((plain, limited), took_s, strict=True):
-                    seconds.append(_submit(client, short))
-    before_s, after_s = map(statistics.median, took_s)
-    figure = f"{before_s * 1000:.1f} ms without, {after_s * 1000:.1f} ms with: {after_s / before_s - 1:+.1%}"
-    line("a submission, with rate limit, balance and CORS", figure)
-
-
-def _submit(client: httpx.Client, path: Path) -> float:
-    began_s = time.perf_counter()
-    with path.open("rb") as file:
-        client.post("/denoise", files={"audio": (path.name, file)}).raise_for_status()
-    return time.perf_counter() - began_s
+def bench_limits(short: Path, blocker: Path) -> None:
+    """Submit in turns to a server of each kind, while a job that stands still keeps the others waiting."""
+    costs = {kind: Cost() for kind in KINDS}
+    with ExitStack() as stack:
+        servers = {kind: stack.enter_context(serving(**UNBOUNDED, **settings)) for kind, settings in KINDS.items()}
+        _credit(servers["with a balance"])
+        clients = {kind: stack.enter_context(server.client()) for kind, server in servers.items()}
+        for kind, server in servers.items():
+            submit(clients[kind], blocker)
+            stack.enter_context(programs_halted(server.pid))
+        for turn in range(-1, TURNS):  # the first one warms the servers
+            for kind in rotated(list(KINDS), turn):
+                measure(clients[kind], servers[kind].pid, short, costs[kind] if turn >= 0 else Cost())
+    tell("a submission", costs)
 
 
 def _credit(server: Served) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from benchmarks.clients import clients, hammer, post, probe
 from benchmarks.harness import Served, forget_peak, peak_mib, resident_mib, serving, serving_bare
@@ -17,6 +17,7 @@ from benchmarks.report import late, line
 CONNECTIONS = 8
 SECONDS = 4.0
 PAGE = "/api/v1/denoise?limit=20"
+BOUNDARY = "------------------------d74496d66958873e"  # as long as curl's
 SIZES = ((50, 5), (1, 200))  # uploads at once, and MB of each
 
 
@@ -24,7 +25,7 @@ def bench_history(records: int, whole: bool) -> None:
     """Measure pages a second of a long history, and the delay at a hundred a second."""
     with serving(threads=1) as server, clients(2) as pool:
         fill(server, records)
-        page = httpx.get(server.url + PAGE, headers=server.headers)
+        page = httpx2.get(server.url + PAGE, headers=server.headers)
         with serving_bare(page.content) as bare:
             rates = []
             for address, call in ((server.address, (PAGE, server.headers)), (bare.address, ("/page", {}))):
@@ -52,7 +53,7 @@ def _list_all(server: Served, pool: ProcessPoolExecutor) -> None:
     forget_peak(server.pid)
     before, started, size = resident_mib(server.pid), time.perf_counter(), 0
     probing = pool.submit(probe, server.address, (PAGE, server.headers), SECONDS, 0.02)
-    with httpx.stream("GET", server.url + "/api/v1/denoise", headers=server.headers, timeout=600) as answer:
+    with httpx2.stream("GET", server.url + "/api/v1/denoise", headers=server.headers, timeout=600) as answer:
         for chunk in answer.iter_raw():
             size += len(chunk)
     took = probing.result()
@@ -68,13 +69,13 @@ def bench_uploads(folder: Path) -> None:
         noise = f"anoisesrc=d={size_mb * 1e6 / 96_000}:r=48000"
         subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", noise, "-y", str(source)], check=True)
         body = folder / f"{size_mb}.form"
-        head = b'--x\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
-        body.write_bytes(head + source.read_bytes() + b"\r\n--x--\r\n")
+        head = f'--{BOUNDARY}\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+        body.write_bytes(head.encode() + source.read_bytes() + f"\r\n--{BOUNDARY}--\r\n".encode())
         rates = []
         with serving(threads=1) as server, serving_bare() as bare, clients(1) as pool:
             forget_peak(server.pid)
             before = peak_mib(server.pid)
-            form = server.headers | {"content-type": "multipart/form-data; boundary=x"}
+            form = server.headers | {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
             for address, call in ((server.address, ("/v1/upload", form)), (bare.address, ("/sink", {}))):
                 took = [pool.submit(post, address, call, str(body), count).result() for _ in range(3)]
                 rates.append(count * size_mb / min(took))

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-import httpx
+import httpx2
 import numpy as np
 import soundfile
 
@@ -171,7 +171,7 @@ def loading_s() -> float:
     return float(subprocess.run([sys.executable, "-c", LOADING], check=True, capture_output=True, text=True).stdout)
 
 
-def job_speed(client: httpx.Client, speech: Path, seconds: int) -> float:
+def job_speed(client: httpx2.Client, speech: Path, seconds: int) -> float:
     """Return the speed of a job as a client sees it: upload, events, download."""
     started = time.perf_counter()
     denoise(client, speech)
@@ -200,7 +200,7 @@ def memory_table(speech: Path, folder: Path) -> None:
         print(f"{name:10}{peak:8.0f} MiB{peak - first:+8.0f} MiB{seconds / took_s:10.1f} x real time")
 
 
-def submit_and_measure(client: httpx.Client, path: Path) -> int:
+def submit_and_measure(client: httpx2.Client, path: Path) -> int:
     """Run a job and return the frames of its result."""
     result = path.with_name("result.wav")
     result.write_bytes(denoise(client, path))

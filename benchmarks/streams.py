@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from benchmarks.clients import Call, Heard, clients, listen, probe, silent, together
 from benchmarks.harness import Served, resident_mib, serving, serving_bare
@@ -36,7 +36,7 @@ def bench_memory(waiting: Path) -> None:
             each_kib = (resident_mib(server.pid) - before) * 1024 / IDLE
             line(f"memory a listener, {IDLE:,} that wait, {name}", f"{each_kib:.1f} KiB")
             if not server.key:
-                httpx.get(server.url + "/end")
+                httpx2.get(server.url + "/end")
         listening.result()
 
 
@@ -50,8 +50,7 @@ def bench_fan_out(speech: Path, listeners: int, jobs: int, silent_ones: int = 0)
         page: Call = ("/api/v1/denoise?limit=20", server.headers)
         probes: list[Future[list[float]]] = []
         while not all(future.done() for future in listening):
-            probes = [future for future in probes if future.done()] or probes
-            if not probes or all(future.done() for future in probes):
+            if all(future.done() for future in probes):  # one pair after the other: the rest of the pool listens
                 probes += [
                     pool.submit(probe, server.address, page, 5.0, PAUSE_S),
                     pool.submit(probe, server.address, ("/healthz", {}), 5.0, PAUSE_S),
@@ -74,9 +73,9 @@ def bench_bare_fan_out(listeners: int) -> None:
         parts = [[bare_call()] * len(range(n, listeners, CLIENTS)) for n in range(CLIENTS)]
         listening = [pool.submit(listen, server.address, part) for part in parts]
         time.sleep(3 + listeners / 500)
-        httpx.get(server.url + "/ring")
+        httpx2.get(server.url + "/ring")
         time.sleep(3)
-        httpx.get(server.url + "/end")
+        httpx2.get(server.url + "/end")
         heard = together(listening)
     line(f"bare route, {listeners:,} listeners, after the first who got it", late(_lateness(heard)))
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from benchmarks.cost import process_s
 from benchmarks.harness import serving
@@ -46,25 +46,27 @@ def bench_submissions(folder: Path, blocker: Path) -> None:
         subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", noise, "-y", str(source)], check=True)
         costs = {kind: Cost() for kind in KINDS}
         with serving(threads=1, **limits) as server, server.client() as client:
-            _submit(client, blocker, ({}, {}))
-            with _programs_halted(server.pid):
+            submit(client, blocker)
+            with programs_halted(server.pid):
                 for turn in range(-1, TURNS):  # the first one warms the server
-                    for kind in _rotated(turn):
-                        _measure(client, server.pid, source, KINDS[kind], costs[kind] if turn >= 0 else Cost())
-        _tell(f"a submission of {source.stat().st_size / 1e6:.1f} MB", costs)
+                    for kind in rotated(list(KINDS), turn):
+                        measure(client, server.pid, source, costs[kind] if turn >= 0 else Cost(), KINDS[kind])
+        tell(f"a submission of {source.stat().st_size / 1e6:.1f} MB", costs)
 
 
-def _measure(client: httpx.Client, pid: int, source: Path, extras: Extras, cost: Cost) -> None:
+def measure(client: httpx2.Client, pid: int, source: Path, cost: Cost, extras: Extras = KINDS["plain"]) -> None:
+    """Submit a few times, and note what it took and what it cost the server's process."""
     before_s = process_s(pid)
     for _ in range(AT_A_TIME):
         began_s = time.perf_counter()
-        _submit(client, source, extras())
+        submit(client, source, extras())
         cost.waited_s.append(time.perf_counter() - began_s)
     time.sleep(REST_S)
     cost.processor_s.append((process_s(pid) - before_s) / AT_A_TIME)
 
 
-def _tell(what: str, costs: dict[str, Cost]) -> None:
+def tell(what: str, costs: dict[str, Cost]) -> None:
+    """Print the medians of each kind, and how much they exceed those of the plain one."""
     medians = {kind: (percentile(each.waited_s, 50), percentile(each.processor_s, 50)) for kind, each in costs.items()}
     for kind, (waited_s, processor_s) in medians.items():
         more = [each / plain - 1 for each, plain in zip((waited_s, processor_s), medians["plain"], strict=True)]
@@ -74,7 +76,7 @@ def _tell(what: str, costs: dict[str, Cost]) -> None:
 
 
 @contextmanager
-def _programs_halted(pid: int) -> Iterator[None]:
+def programs_halted(pid: int) -> Iterator[None]:
     """Let the programs of the running job stand still while the block lasts, once the server itself is idle."""
     give_up_s, halted, before_s = time.monotonic() + PATIENCE_S, set[int](), -1.0
     while not halted or process_s(pid) - before_s > IDLE_SHARE:
@@ -104,14 +106,14 @@ def _below(pid: int) -> list[int]:
     return found + [below for child in found for below in _below(child)]
 
 
-def _rotated(turn: int) -> list[str]:
+def rotated(kinds: list[str], turn: int) -> list[str]:
     """Return the kinds in a different order each time, so that none is always the last."""
-    kinds = list(KINDS)
     start = turn % len(kinds)
     return kinds[start:] + kinds[:start]
 
 
-def _submit(client: httpx.Client, path: Path, extras: tuple[dict[str, str], dict[str, str]]) -> None:
+def submit(client: httpx2.Client, path: Path, extras: tuple[dict[str, str], dict[str, str]] = ({}, {})) -> None:
+    """Submit a file, with these headers and fields."""
     headers, fields = extras
     with path.open("rb") as file:
         answer = client.post("/denoise", files={"audio": (path.name, file)}, headers=headers, data=fields)

@@ -76,7 +76,7 @@ class _Worker:
             async with open_services(
                 self._settings, Metrics(), self._give_up, write_webhook=_nothing, answered=self._answered
             ):
-                typer.echo("munsit-denoise works")
+                typer.echo("The worker takes jobs. Press Ctrl+C to stop.")
                 await self._stopping.wait()
                 log.info("the worker stops; its jobs return to the queue")
                 tasks.start_soon(self._insist)

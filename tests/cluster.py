@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import httpx
+import httpx2
 import psycopg
 
 from tests.live import create_key, make_settings, wait_ready
@@ -140,13 +140,13 @@ class Ledger:
         until = time.monotonic() + self.within_s
         while time.monotonic() < until:
             try:
-                answer = httpx.post(
+                answer = httpx2.post(
                     f"{url}/api/v1/denoise",
                     headers={"x-api-key": key},
                     files={"audio": (source.name, source.read_bytes())},
                     timeout=90,
                 )
-            except httpx.TransportError:  # the web itself is away
+            except httpx2.TransportError:  # the web itself is away
                 time.sleep(0.2)
                 continue
             if answer.status_code == 200:
@@ -178,7 +178,7 @@ class Ledger:
         while time.monotonic() < until:
             events: list[dict[str, Any]] = []
             try:
-                with httpx.stream("GET", path, headers={"x-api-key": key}, timeout=120) as answer:
+                with httpx2.stream("GET", path, headers={"x-api-key": key}, timeout=120) as answer:
                     if answer.status_code != 200:
                         again = answer.headers.get("retry-after", "")
                         if answer.status_code != 503 or not again.isdigit():
@@ -187,7 +187,7 @@ class Ledger:
                         for line in answer.iter_lines():
                             if line.startswith("data: "):
                                 events.append(json.loads(line[6:]))
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 pass  # whoever is killed tells nothing
             if self._judge(job_id, events):
                 return

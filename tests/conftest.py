@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import httpx
 import httpx2
 import pytest
 
@@ -59,11 +58,10 @@ def _log() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _certificates() -> Iterator[None]:
-    """Read the authorities' certificates once: it takes a twentieth of a second, and each `httpx.get` does it anew."""
+    """Read the authorities' certificates once: it takes a twentieth of a second, and each `httpx2.get` does it anew."""
     with pytest.MonkeyPatch.context() as patch:
-        for library in (httpx, httpx2):
-            module = library._transports.default
-            patch.setattr(module, "create_ssl_context", cache(module.create_ssl_context))
+        module = httpx2._transports.default
+        patch.setattr(module, "create_ssl_context", cache(module.create_ssl_context))
         yield
 
 

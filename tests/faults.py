@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from tests.live import Live, ServerProcess, children
 
@@ -104,7 +104,7 @@ def programs(server: ServerProcess, *words: str) -> list[int]:
     return found
 
 
-def said_to_come_back(answer: httpx.Response) -> bool:
+def said_to_come_back(answer: httpx2.Response) -> bool:
     """Say whether a client was told that it is not its fault and when to try again."""
     return answer.status_code == 503 and int(answer.headers["retry-after"]) > 0
 

@@ -15,7 +15,7 @@ from typing import Any
 from unittest import mock
 
 import anyio
-import httpx
+import httpx2
 
 from munsit_denoise import work
 from munsit_denoise.db.engine import open_database
@@ -35,32 +35,32 @@ class Live:
     url: str
     key: str
     settings: Settings
-    client: httpx.Client = field(init=False)
+    client: httpx2.Client = field(init=False)
 
     def __post_init__(self) -> None:
         headers = {"x-api-key": self.key}
-        self.client = httpx.Client(base_url=self.url + "/api/v1", headers=headers, timeout=60)
+        self.client = httpx2.Client(base_url=self.url + "/api/v1", headers=headers, timeout=60)
 
     def new_key(self, user: str) -> str:
         """Return a key for a user."""
         return create_key(self.settings, user)
 
-    def client_for(self, user: str) -> httpx.Client:
+    def client_for(self, user: str) -> httpx2.Client:
         """Return a client of another user."""
-        return httpx.Client(base_url=self.url + "/api/v1", headers={"x-api-key": self.new_key(user)}, timeout=60)
+        return httpx2.Client(base_url=self.url + "/api/v1", headers={"x-api-key": self.new_key(user)}, timeout=60)
 
-    def upload(self, path: Path, name: str | None = None, client: httpx.Client | None = None) -> str:
+    def upload(self, path: Path, name: str | None = None, client: httpx2.Client | None = None) -> str:
         """Upload a file that must be accepted; return its id."""
         with path.open("rb") as file:
             answer = (client or self.client).post("/denoise", files={"audio": (name or path.name, file)})
         assert answer.status_code == 200, answer.text
         return str(answer.json()["denoiseId"])
 
-    def events(self, job_id: str, client: httpx.Client | None = None) -> list[dict[str, Any]]:
+    def events(self, job_id: str, client: httpx2.Client | None = None) -> list[dict[str, Any]]:
         """Follow a job to its end."""
         return list(self.follow(job_id, client))
 
-    def follow(self, job_id: str, client: httpx.Client | None = None) -> Iterator[dict[str, Any]]:
+    def follow(self, job_id: str, client: httpx2.Client | None = None) -> Iterator[dict[str, Any]]:
         """Yield a job's events as they come."""
         with (client or self.client).stream("GET", f"/denoise/{job_id}/progress") as answer:
             assert answer.status_code == 200, answer.read()
@@ -68,11 +68,11 @@ class Live:
                 if line.startswith("data: "):
                     yield json.loads(line.removeprefix("data: "))
 
-    def result(self, job_id: str, client: httpx.Client | None = None) -> tuple[str, httpx.Response]:
+    def result(self, job_id: str, client: httpx2.Client | None = None) -> tuple[str, httpx2.Response]:
         """Follow a job that must end well; return the URL of what came of it, and that."""
         last = self.events(job_id, client)[-1]
         assert last["stage"] == "done", last
-        return last["url"], httpx.get(last["url"])
+        return last["url"], httpx2.get(last["url"])
 
     def record(self, job_id: str) -> dict[str, Any]:
         """Return a job's record from the list."""
@@ -138,9 +138,9 @@ def run_waiting(folder: Path, **overrides: Any) -> Iterator[Live]:
 def wait_ready(url: str, path: str = "/readyz", process: Started | None = None) -> None:
     """Wait until a server answers 200. Raises CalledProcessError when its process ends instead."""
     end = time.monotonic() + READY_TIMEOUT_S
-    with httpx.Client(verify=False) as client:  # reading certificates for every question would slow the start
+    with httpx2.Client(verify=False) as client:  # reading certificates for every question would slow the start
         while time.monotonic() < end:
-            with suppress(httpx.TransportError):
+            with suppress(httpx2.TransportError):
                 if client.get(url + path).status_code == 200:
                     return
             if process is not None and process.poll() is not None:

@@ -12,7 +12,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from websocket import WebSocketException, create_connection
 
@@ -99,7 +99,7 @@ def test_a_closed_standard_error_is_no_reason_to_fail(monkeypatch: pytest.Monkey
 def test_levels_libraries_and_what_cannot_be_written(log: StringIO) -> None:
     configure_logging("debug", "json", log)
     get_logger().debug("ours")
-    for name in ("httpx", "httpcore.http11", "websockets.server", "aiosqlite", "sqlalchemy.engine", "new.library"):
+    for name in ("httpx2", "httpcore.http11", "websockets.server", "aiosqlite", "sqlalchemy.engine", "new.library"):
         logging.getLogger(name).info("chatter")
     logging.getLogger("uvicorn.error").debug("> x-api-key: mds_secret")
     logging.getLogger("uvicorn.error").info("Started")
@@ -178,13 +178,13 @@ def munsit_session(live: Live, wav: Path) -> dict[str, Any]:
     live.events(job_id)
     record = live.record(job_id)
     assert live.client.get("/denoise", params={"limit": 5, "x-api-key": "QuerySecret"}).status_code == 200
-    assert httpx.get(record["audio_url"]).status_code == 200
+    assert httpx2.get(record["audio_url"]).status_code == 200
     assert live.client.get("/denoise", params={"limit": 0}).status_code == 400
-    wrong = httpx.get(live.url + "/api/v1/denoise", headers={"x-api-key": "mds_wrongkeywrongkey"})
+    wrong = httpx2.get(live.url + "/api/v1/denoise", headers={"x-api-key": "mds_wrongkeywrongkey"})
     assert wrong.status_code == 401
     assert live.client.post("/denoise", files={"audio": ("a.wav", b"no sound")}).status_code == 400
     assert raw_answer(live, b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n").startswith(b"HTTP/1.1 400")
-    too_long = httpx.get(live.url + "/nowhere", headers={"x-request-id": "x" * 65})
+    too_long = httpx2.get(live.url + "/nowhere", headers={"x-request-id": "x" * 65})
     assert re.fullmatch("[0-9a-f]{16}", too_long.headers["x-request-id"])
     return record
 
@@ -202,10 +202,10 @@ def audo_session(live: Live, wav: Path, peer: str) -> tuple[str, str]:
     base, host = live.url + "/v1", peer.removeprefix("http://")
     source = f"http://user:hunter2secret@{host}/speech.wav?X-Amz-Signature=PresignedInput"
     target = f"http://user:hunter2secret@{host}/out?X-Amz-Signature=PresignedOutput"
-    file_id = httpx.post(base + "/upload", headers=own, files={"file": ("a.wav", wav.read_bytes())}).json()["fileId"]
+    file_id = httpx2.post(base + "/upload", headers=own, files={"file": ("a.wav", wav.read_bytes())}).json()["fileId"]
     jobs = []
     for fields in ({"input": file_id}, {"input": source, "output": target, "outputExtension": "wav"}):
-        job_id = httpx.post(base + "/remove-noise", headers=own, json=fields).json()["jobId"]
+        job_id = httpx2.post(base + "/remove-noise", headers=own, json=fields).json()["jobId"]
         jobs.append(str(job_id))
         url = base.replace("http", "ws") + f"/wss/remove-noise/{job_id}/status"
         connection = create_connection(url, header=own, timeout=30)
@@ -213,13 +213,13 @@ def audo_session(live: Live, wav: Path, peer: str) -> tuple[str, str]:
         connection.shutdown()
         end = json.loads(states[-1])
         assert end["state"] == "succeeded", end
-        assert httpx.get(base + end["downloadPath"]).status_code == 200
+        assert httpx2.get(base + end["downloadPath"]).status_code == 200
     with pytest.raises(WebSocketException):
         create_connection(url, header={"x-api-key": "mds_wrongkeywrongkey"}, timeout=30)
     lost = f"http://{host}/nothing-here.wav?sig=PresignedInput"
-    lost_id = httpx.post(base + "/remove-noise", headers=own, json={"input": lost}).json()["jobId"]
+    lost_id = httpx2.post(base + "/remove-noise", headers=own, json={"input": lost}).json()["jobId"]
     live.events(str(lost_id))
-    assert httpx.post(base + f"/remove-noise/{jobs[1]}/delete-results", headers=own).status_code == 200
+    assert httpx2.post(base + f"/remove-noise/{jobs[1]}/delete-results", headers=own).status_code == 200
     return jobs[0], jobs[1]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import httpx
+import httpx2
 import pytest
 
 from munsit_denoise import work
@@ -131,13 +131,13 @@ def test_trouble_of_storage_and_database_is_a_503_that_says_when_to_come_back(
             upload = live.client.post("/denoise", files={"audio": ("a.wav", path.read_bytes())})
             audo = live.client.post(live.url + "/v1/upload", files={"file": ("a.wav", path.read_bytes())})
             deleted = live.client.post(f"{live.url}/v1/remove-noise/{job_id}/delete-results")
-            ready = httpx.get(live.url + "/readyz")
+            ready = httpx2.get(live.url + "/readyz")
         for answer in (upload, audo, deleted):
             assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
         assert upload.json()["errorMessage"] == audo.json()["detail"] == StorageBroken.message
         assert (ready.status_code, ready.json()["down"]) == (503, ["storage"])
         assert live.client.get(result).status_code == 410
-        assert httpx.get(live.url + "/readyz").status_code == 200
+        assert httpx2.get(live.url + "/readyz").status_code == 200
         with monkeypatch.context() as broken:
             broken.setattr("munsit_denoise.db.records.Records.get_own", _busy)
             answer = live.client.get(f"/denoise/{job_id}/progress")

@@ -80,7 +80,10 @@ def _check_options(order: Order) -> None:
         if value is not None and not least <= value <= most:
             raise UsageError(f"{option} must be from {least:g} to {most:g}, not {value:g}.")
     if order.quality is Quality.BEST and not has_best():
-        raise UsageError("--quality best is not installed here. Run: pip install 'munsit-denoise[best]'")
+        raise UsageError(
+            "The package for --quality best (or DENOISE_QUALITY=best) is not installed. "
+            "Run: pip install 'munsit-denoise[best]'"
+        )
     if order.extension:
         try:
             result_extension(order.extension, "")

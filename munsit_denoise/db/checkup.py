@@ -11,7 +11,7 @@ from munsit_denoise.db.tables import denoise_records as t
 from munsit_denoise.db.tables import installation
 from munsit_denoise.records import Status
 
-SILENT_LEASES = 3  # after so many without a sign of life nobody took a job over
+SILENT_LEASES = 3  # after so many leases without a heartbeat nobody took a job over
 HUNG_S = 900  # a running job that tells nothing for so long, where one process does all the work
 WORKERS = """
 SELECT (count(*) + 1) / 2 FROM procrastinate_workers WHERE last_heartbeat > now() - make_interval(secs => :silent_s)
@@ -32,7 +32,7 @@ class QueueState:
     waiting: int
     stalled: int  # whoever ran them fell silent long ago
     entries: int  # of the shared queue
-    workers: int | None  # processes that gave a sign of life; None where there is no shared queue
+    workers: int | None  # processes that sent a heartbeat; None where there is no shared queue
 
 
 @dataclass(frozen=True)

@@ -67,11 +67,11 @@ def look_at_queue(settings: Settings) -> Finding:
             "its log tells what keeps it from the database."
         )
         if line.waiting or line.entries:
-            return wrong(f"{line.waiting} jobs wait, and no worker gives a sign of life.", start)
+            return wrong(f"{line.waiting} jobs wait, and no worker sends heartbeats.", start)
         return doubtful("No worker sends heartbeats; no job waits at present.", start)
     if line.stalled:
         return wrong(
-            f"{line.stalled} jobs have been without a sign of life for too long.",
+            f"{line.stalled} jobs have sent no heartbeat for too long.",
             "Restart the workers, or the server where it runs the jobs; its log tells which job hangs.",
         )
     told = "" if line.workers is None else f", {line.workers} workers send heartbeats"

@@ -30,7 +30,7 @@ class Pause:
     def over(self) -> None:
         """End the pause after a success."""
         if self.reason is not None:
-            log.info("jobs go on")
+            log.info("jobs continue")
         self.reason, self._next_s, self._until_s = None, FIRST_S, float("-inf")
 
     async def wait(self) -> None:

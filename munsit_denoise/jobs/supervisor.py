@@ -42,7 +42,7 @@ class Supervisor:
                 return
             except CannotGoOn as error:
                 self._down[name] = str(error)
-                log.error("the server cannot go on", part=name, reason=str(error))
+                log.error("the server cannot continue", part=name, reason=str(error))
                 self._give_up(error)
                 return
             except Exception as error:  # the one boundary of all loops

@@ -130,6 +130,9 @@ ARABIC: dict[str, str] = {
     "{name} must be a whole number from {least} to {most}.": (
         "{name}: يجب أن تكون القيمة عددًا صحيحًا من {least} إلى {most}."
     ),
+    "strength must be a number from {least} to {most}, or transcription.": (
+        "strength: يجب أن تكون القيمة عددًا من {least} إلى {most}، أو transcription."
+    ),
     "{name} must be a number.": "{name}: يجب أن تكون القيمة عددًا.",
     "{name} must be a string.": "{name}: يجب أن تكون القيمة نصًا.",
     "{name} must be given once.": "{name}: يجب أن يرد الحقل مرة واحدة فقط.",
@@ -153,8 +156,9 @@ ARABIC: dict[str, str] = {
     "The model for this quality is missing where the job was to run. Please ask for standard.": (
         "نموذج هذه الجودة غير موجود حيث كان يُفترض تشغيل المهمة. يرجى طلب standard."
     ),
-    "--quality best is not installed here. Run: pip install 'munsit-denoise[best]'": (
-        "الخيار --quality best غير مثبت هنا. نفّذ: pip install 'munsit-denoise[best]'"
+    "The package for --quality best (or DENOISE_QUALITY=best) is not installed. "
+    "Run: pip install 'munsit-denoise[best]'": (
+        "حزمة الخيار --quality best (أو DENOISE_QUALITY=best) غير مثبتة. نفّذ: pip install 'munsit-denoise[best]'"
     ),
     "audio_track {index} is not in the file. Its tracks are {tracks}.": (
         "audio_track {index} غير موجود في الملف. مساراته هي {tracks}."

@@ -38,8 +38,8 @@ class FormReader:
         self.parts = 0
         self.complete = False
 
-    def feed(self, chunk: bytes) -> Iterator[Part | bytes]:
-        """Take bytes of the body; yield each part at its start, then its bytes. Raises BrokenForm."""
+    def feed(self, chunk: bytes) -> Iterator[Part | memoryview]:
+        """Take bytes of the body; yield each part at its start, then views of its bytes. Raises BrokenForm."""
         self._buffer += chunk
         waiting = False
         while not waiting and not self.complete:
@@ -51,7 +51,7 @@ class FormReader:
                 continue
             inside = self.parts > 0  # what precedes the first boundary is ignored
             data, waiting = self._take_data()
-            if data and inside:
+            if inside and len(data):
                 yield data
         if self.complete:
             self._buffer = b""
@@ -67,23 +67,23 @@ class FormReader:
         self._in_headers = False
         return Part(_read_headers(lines))
 
-    def _take_data(self) -> tuple[bytes, bool]:
-        """Return bytes that are certainly data, and whether more input is needed."""
+    def _take_data(self) -> tuple[memoryview, bool]:
+        """Return a view of bytes that are certainly data, and whether more input is needed."""
         buffer, start = self._buffer, 0
         while (at := buffer.find(self._delimiter, start)) >= 0:
             after = at + len(self._delimiter)
             if match := AFTER_BOUNDARY.match(buffer, after):
                 self._buffer = buffer[match.end() :]
                 self._pass_boundary(match)
-                carriage_return = not self._lf_only and buffer[:at].endswith(b"\r")
-                return buffer[: at - carriage_return], False
+                carriage_return = not self._lf_only and buffer[max(at - 1, 0) : at] == b"\r"
+                return memoryview(buffer)[: at - carriage_return], False
             if len(buffer) - after <= MAX_PADDING and MAY_BECOME_THAT.fullmatch(buffer, after):
                 break
             start = at + 1
         # a delimiter may have started, after a carriage return
         keep_from = max(0, (at if at >= 0 else len(buffer) - len(self._delimiter) + 1) - 1)
         self._buffer = buffer[keep_from:]
-        return buffer[:keep_from], True
+        return memoryview(buffer)[:keep_from], True
 
     def _pass_boundary(self, after: re.Match[bytes]) -> None:
         if after[1]:

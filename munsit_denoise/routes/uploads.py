@@ -86,25 +86,26 @@ class _Form:
         """Whether the file has started; browsers send an empty part without a name if no file was chosen."""
         return self.file_name is not None and (self.named or self.file_bytes > 0)
 
-    def feed(self, chunk: bytes, announced: int) -> bytes:
-        """Take bytes of the body, return those of the file. Raises FileTooLarge, InvalidUpload, what `take` raises."""
+    def feed(self, chunk: bytes, announced: int, into: bytearray) -> None:
+        """Take bytes of the body, append those of the file to `into`.
+
+        Raises FileTooLarge, InvalidUpload, what `take` raises.
+        """
         self.received += len(chunk)
-        data = bytearray()
         try:
             for piece in self._reader.feed(chunk):
                 if isinstance(piece, Part):
                     self._begin(piece)
                 elif self._in_file:
-                    data += piece
+                    into += piece
+                    self.file_bytes += len(piece)
                 else:
                     self._pass(piece)
         except BrokenForm as broken:
             raise InvalidUpload(str(broken)) from None
         if self._reader.complete:
             self._end_text()
-        self.file_bytes += len(data)
         self._check_sizes(announced)
-        return bytes(data)
 
     def check_end(self) -> str:
         """Return the file's name at the end of the form. Raises MissingFile, InvalidUpload."""
@@ -132,7 +133,7 @@ class _Form:
             self.named = bool(name)
             self.file_name = name or _name_for(kind)
 
-    def _pass(self, piece: bytes) -> None:
+    def _pass(self, piece: memoryview) -> None:
         """Take bytes that do not belong to the file."""
         if self._in_other_file:
             self._other_file_bytes += len(piece)
@@ -182,7 +183,7 @@ class FormBody:
         self._form = _Form(boundary_of(request), shape, limits)
         self._announced = announced_bytes(request) or 0
         self._chunks: AsyncIterator[bytes] = body_of(request)
-        self._ahead = b""  # bytes of the file that arrived together with what precedes it
+        self._ahead = bytearray()  # bytes of the file that arrived together with what precedes it
 
     async def find_file(self) -> bool:
         """Read until the file starts; return whether the form has one.
@@ -194,7 +195,7 @@ class FormBody:
             if chunk is None:
                 self._form.check_whole()
                 return False
-            self._ahead += self._form.feed(chunk, self._announced)
+            self._form.feed(chunk, self._announced, self._ahead)
         return True
 
     async def store(self, path: Path, digest: Digest | None = None) -> Received:
@@ -213,10 +214,9 @@ class FormBody:
         return await self._pour(digest.update)
 
     async def _pour(self, write: Callable[[bytes | bytearray], object]) -> Received:
-        collected = bytearray(self._ahead)  # each write is a call into a thread
-        self._ahead = b""
+        collected, self._ahead = self._ahead, bytearray()  # each write is a call into a thread
         async for chunk in self._chunks:
-            collected += self._form.feed(chunk, self._announced)
+            self._form.feed(chunk, self._announced, collected)
             if len(collected) >= WRITE_BYTES:
                 await to_thread.run_sync(write, collected)
                 collected = bytearray()

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.audio import write_noisy, write_silence
@@ -68,7 +68,7 @@ class Listener(threading.Thread):
 
     def run(self) -> None:
         """Note each event; a server that is killed ends the stream as well."""
-        with suppress(httpx.TransportError):
+        with suppress(httpx2.TransportError):
             for event in self._live.follow(self._job_id):
                 self.events.append(event)
 

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from munsit_denoise.db.migrate import upgrade
@@ -54,7 +54,7 @@ def test_a_job_that_is_cancelled_on_a_server_stops_on_its_worker(
         until = time.monotonic() + 60
         while time.monotonic() < until and not rows(database_url, "SELECT 1 FROM denoise_records WHERE lease > 0"):
             time.sleep(0.1)
-        answer = httpx.post(f"{web.url}/api/v1/denoise/{job_id}/cancel", headers={"x-api-key": key}, timeout=60)
+        answer = httpx2.post(f"{web.url}/api/v1/denoise/{job_id}/cancel", headers={"x-api-key": key}, timeout=60)
         assert (answer.status_code, answer.json()["error"]) == (200, "The job was cancelled.")
         ledger.follow(web.url, key, ledger.submit(web.url, key, noisy_wav))
         ledger.wait()

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from munsit_denoise.db.migrate import upgrade
@@ -51,7 +51,9 @@ def test_a_worker_loads_nothing_of_the_web_and_a_web_host_nothing_of_the_model(
     worker, worker_log = start(tmp_path / "worker", "worker", **shared)
     try:
         wait_ready(f"http://127.0.0.1:{port}")
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", headers={"x-api-key": key}, timeout=60) as client:
+        with httpx2.Client(
+            base_url=f"http://127.0.0.1:{port}/api/v1", headers={"x-api-key": key}, timeout=60
+        ) as client:
             with write_noisy(tmp_path / "a.wav", 0.3, 8000).open("rb") as file:
                 job_id = client.post("/denoise", files={"audio": ("a.wav", file)}).json()["denoiseId"]
             until = time.monotonic() + 60

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 import soundfile
 
@@ -55,7 +55,7 @@ def test_kill_at_random_moments_loses_nothing(server: ServerProcess, live: Live,
             begun.set()
             try:
                 promised[live.upload(path)] = path
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 time.sleep(0.02)
             stop.wait(rng.uniform(0, reach_s))
 
@@ -98,8 +98,8 @@ def test_sigterm_with_open_streams_is_quick_and_loses_nothing(
 ) -> None:
     job_ids = [live.upload(write_silence(tmp_path / f"{seconds}.wav", seconds)) for seconds in (90, 1)]
     live.client.close()
-    limits, headers = httpx.Limits(max_connections=100), {"x-api-key": live.key}
-    live.client = httpx.Client(base_url=live.url + "/api/v1", headers=headers, timeout=60, limits=limits)
+    limits, headers = httpx2.Limits(max_connections=100), {"x-api-key": live.key}
+    live.client = httpx2.Client(base_url=live.url + "/api/v1", headers=headers, timeout=60, limits=limits)
     listening = threading.Semaphore(0)
     streams: list[list[dict[str, object]]] = []
 

@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import soundfile
 
@@ -171,11 +171,11 @@ def test_a_locked_database_is_told_and_waited_for(
     """A lock of more than the five seconds that a request waits, at an upload, a job's end, a deletion."""
     ended, running = live.upload(short), live.upload(long)
     assert live.events(ended)[-1]["stage"] == "done"
-    answers: dict[str, httpx.Response] = {}
+    answers: dict[str, httpx2.Response] = {}
     known = len(live.client.get("/denoise").json())
 
     def ask(path: str, **options: Any) -> None:
-        with httpx.Client(headers={"x-api-key": live.key}, timeout=60) as client:
+        with httpx2.Client(headers={"x-api-key": live.key}, timeout=60) as client:
             answers[path] = client.post(live.url + path, **options)
 
     sound = ("a.wav", short.read_bytes())
@@ -242,7 +242,7 @@ def test_a_stop_of_every_process_at_once_fails_nothing(
             yield b'--x\r\nContent-Disposition: form-data; name="audio"; filename="a.wav"\r\n\r\n' + short.read_bytes()
             until(lambda: server.has_ended)
 
-        with suppress(httpx.TransportError), httpx.Client(headers={"x-api-key": live.key}, timeout=60) as client:
+        with suppress(httpx2.TransportError), httpx2.Client(headers={"x-api-key": live.key}, timeout=60) as client:
             headers = {"content-type": "multipart/form-data; boundary=x"}
             answer = client.post(f"{live.url}/api/v1/denoise", content=half(), headers=headers)
             assert said_to_come_back(answer)

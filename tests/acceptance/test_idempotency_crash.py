@@ -3,7 +3,7 @@
 import socket
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from tests.audio import write_noisy, write_silence
 from tests.live import Live, ServerProcess, create_key
@@ -27,10 +27,10 @@ def test_keys_outlive_kill_9_and_a_full_queue_and_those_of_half_submissions_do_n
         again = send(live.client, wav, "accepted")
         assert (again.content, again.headers["idempotent-replayed"]) == (accepted.content, "true")
         fresh = send(live.client, wav, "half")
-        assert (fresh.status_code, "idempotent-replayed" in fresh.headers) == (httpx.codes.OK, False)
+        assert (fresh.status_code, "idempotent-replayed" in fresh.headers) == (httpx2.codes.OK, False)
         assert jobs(live.client) == 2
         long = write_silence(tmp_path / "long.wav", 600).read_bytes()
-        while send(live.client, long, None).status_code != httpx.codes.TOO_MANY_REQUESTS:
+        while send(live.client, long, None).status_code != httpx2.codes.TOO_MANY_REQUESTS:
             pass  # until as many wait as may
         assert send(live.client, wav, "accepted").content == accepted.content  # which takes no place in the queue
         live.client.close()

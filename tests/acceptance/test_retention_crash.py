@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import anyio
-import httpx
+import httpx2
 
 from munsit_denoise.db.engine import now_us, open_database
 from munsit_denoise.db.keys import Keys
@@ -107,7 +107,7 @@ def _check_end(live: Live) -> None:
     assert len(records) == OLD + FRESH
     for record in records:
         kept = record["audio_url"] is not None
-        assert httpx.get(record["original_audio_url"]).status_code == (200 if kept else 410)
-        assert not kept or httpx.get(record["audio_url"]).status_code == 200
+        assert httpx2.get(record["original_audio_url"]).status_code == (200 if kept else 410)
+        assert not kept or httpx2.get(record["audio_url"]).status_code == 200
     assert sum(record["audio_url"] is not None for record in records) == FRESH
     live.client.close()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.audio import write_noisy
@@ -131,8 +131,8 @@ def test_the_published_client_goes_on_after_cuts_and_kills(
     assert cutter.made == 8
     upload_id = done.stdout.strip().rpartition("/")[2]
     headers = {"x-api-key": key}
-    with httpx.Client(base_url=server.url, headers=headers, timeout=30) as client:
+    with httpx2.Client(base_url=server.url, headers=headers, timeout=30) as client:
         assert client.post("/v1/remove-noise", json={"input": upload_id}).status_code == 200
         (record,) = client.get("/api/v1/denoise").json()
         assert record["file_name"] == "مقابلة.wav"
-        assert httpx.get(record["original_audio_url"]).content == wav.read_bytes()
+        assert httpx2.get(record["original_audio_url"]).content == wav.read_bytes()

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
+import httpx2
 import soundfile
 
 from tests.live import Live
@@ -41,7 +41,7 @@ class Books:
                 self.faults.append(f"{job_id} was handed out twice")
             self.accepted[job_id] = path
 
-    def judge(self, what: str, answer: httpx.Response, *expected: int) -> httpx.Response:
+    def judge(self, what: str, answer: httpx2.Response, *expected: int) -> httpx2.Response:
         """Note an answer that no client should get, or not this one, who is to get one of the `expected`, if any.
 
         Nobody should get a 5xx other than a 503, nor a 503 or a 429 that does not say when to come back.

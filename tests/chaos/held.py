@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from tests.live import ServerProcess, children
 
@@ -40,7 +40,7 @@ class Held:
 
 def held(server: ServerProcess) -> Held:
     """Look at a server."""
-    metrics = httpx.get(f"{server.url}/metrics").raise_for_status().text
+    metrics = httpx2.get(f"{server.url}/metrics").raise_for_status().text
     pids = ",".join(map(str, children(server.pid))) or "0"
     programs = subprocess.run(["ps", "-o", "args=", "-p", pids], capture_output=True, text=True).stdout
     return Held(

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import numpy as np
 
 from tests.audio import ffmpeg, write_noisy
@@ -67,7 +67,7 @@ def _wav_header(data_size: int = 8_000, rate_hz: int = 16_000, channels: int = 1
 def send_all(live: Live, inputs: Iterable[tuple[str, bytes]]) -> list[str]:
     """Send inputs; return what is wrong with the answers, with the ends of those that were accepted, or is left."""
 
-    def send(case: tuple[str, bytes]) -> tuple[str, httpx.Response]:
+    def send(case: tuple[str, bytes]) -> tuple[str, httpx2.Response]:
         name, content = case
         return name, live.client.post("/denoise", files={"audio": (name, content)})
 

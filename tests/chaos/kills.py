@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from tests.audio import write_noisy, write_silence
 from tests.chaos.books import Books
@@ -47,7 +47,7 @@ def uploading(live: Live, books: Books, paths: list[Path], threads: int, pause_s
         while not stop.is_set():
             path = rng.choice(paths)
             begun.set()
-            with suppress(httpx.TransportError), path.open("rb") as file:
+            with suppress(httpx2.TransportError), path.open("rb") as file:
                 answer = books.judge("upload", live.client.post("/denoise", files={"audio": (path.name, file)}), 200)
                 if answer.status_code == 200:
                     books.accept(answer.json()["denoiseId"], path)
@@ -104,7 +104,7 @@ def listening(live: Live, books: Books, threads: int = 8) -> Iterator[None]:
         rng = random.Random(seed)
         while not stop.is_set():
             ids = list(books.accepted)
-            with suppress(httpx.TransportError, AssertionError):
+            with suppress(httpx2.TransportError, AssertionError):
                 if ids:
                     list(live.follow(rng.choice(ids)))
             stop.wait(0.2)
@@ -129,14 +129,14 @@ def kill_at_system_calls(folder: Path, accepts: int = 20, ends: int = 12) -> Boo
     short, long = recordings(folder)[0], write_silence(folder / "long.wav", LONG_S)
     with serving(folder) as (server, live):
         for call, number in _occasions(SYSTEM_CALLS, accepts):
-            with _killed_at(server, call, number), suppress(httpx.TransportError):
+            with _killed_at(server, call, number), suppress(httpx2.TransportError):
                 _submit_and_follow(live, books, short)
             server.kill()
             server.start("/readyz")
         for call, number in _occasions(CALLS_OF_AN_END, ends):
             job_id = live.upload(long)
             books.accept(job_id, long)
-            with _killed_at(server, call, number), suppress(httpx.TransportError):
+            with _killed_at(server, call, number), suppress(httpx2.TransportError):
                 live.events(job_id)
             server.kill()
             server.start("/readyz")

@@ -8,14 +8,14 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
+import httpx2
 import websocket
 
 from tests.chaos.books import Books
 from tests.chaos.rude import RUDE, RawConnection
 from tests.live import Live
 
-TRANSPORT = (httpx.TransportError, OSError, websocket.WebSocketException)
+TRANSPORT = (httpx2.TransportError, OSError, websocket.WebSocketException)
 TIMEOUT_S = 60
 WATCHES_S = 20  # until it has seen enough of a job
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -48,7 +48,7 @@ class Visitor:
     def __init__(self, user: User, others: list[User], paths: list[Path], seed: int) -> None:
         self._rng, self._books, self._others, self._paths = random.Random(seed), user.books, others, paths
         self._url, self._key = user.live.url, user.live.key
-        self._http = httpx.Client(base_url=self._url, headers={"x-api-key": self._key}, timeout=TIMEOUT_S)
+        self._http = httpx2.Client(base_url=self._url, headers={"x-api-key": self._key}, timeout=TIMEOUT_S)
         self._raw = RawConnection(self._url)
 
     def act(self) -> None:
@@ -215,14 +215,14 @@ class Visitor:
         records: list[dict[str, str]] = page.json() if page.status_code == 200 else []
         return self._rng.choice(records) if records else None
 
-    def _get(self, path: str, *expected: int, headers: dict[str, str] | None = None) -> httpx.Response:
+    def _get(self, path: str, *expected: int, headers: dict[str, str] | None = None) -> httpx2.Response:
         return self._books.judge(f"GET {path}", self._http.get(path, headers=headers), *expected)
 
-    def _post(self, path: Path, headers: dict[str, str] | None = None) -> httpx.Response:
+    def _post(self, path: Path, headers: dict[str, str] | None = None) -> httpx2.Response:
         files = {"audio": (path.name, path.read_bytes())}
         return self._http.post("/api/v1/denoise", files=files, headers=headers)
 
-    def _accept(self, answer: httpx.Response, path: Path, open_ended: bool = False) -> None:
+    def _accept(self, answer: httpx2.Response, path: Path, open_ended: bool = False) -> None:
         self._books.judge("submit", answer, *((200, 400) if open_ended else (200,)))
         if answer.status_code == 200:
             job_id = answer.json()["jobId"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import httpx
+import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
@@ -55,7 +55,7 @@ class Visit:
 
     def __post_init__(self) -> None:
         self.hosts.append(self.live.url)
-        self.client = httpx.Client(base_url=self.live.url + "/api/v1", headers={"x-api-key": self.key}, timeout=60)
+        self.client = httpx2.Client(base_url=self.live.url + "/api/v1", headers={"x-api-key": self.key}, timeout=60)
 
     def listen(self) -> None:
         """Note what the page does."""

@@ -14,6 +14,7 @@ from playwright.sync_api import expect
 from tests.console.conftest import Visit
 
 HTML = "<img src=x onerror=document.title=1>&amp;.wav"
+TUS = {"Tus-Resumable": "1.0.0"}
 PERCENT = "document.querySelector('.job.done') ? 100 : document.querySelector('.job progress')?.value ?? 0"
 ARABIC_PHONE = {"locale": "ar", "viewport": {"width": 360, "height": 740}, "color_scheme": "dark"}
 
@@ -66,6 +67,8 @@ def test_an_upload_goes_on_after_a_cut(visit: Visit, long_wav: Path) -> None:
         visit.hosts.append(wire.url)
         visit.page.goto(f"{wire.url}/#key={visit.key}")
         visit.page.set_input_files("#picker", long_wav)
+        visit.until(lambda: _arrived_bytes(visit) > 300_000)
+        wire.mend()
         expect(visit.page.locator(".job.done")).to_have_count(1, timeout=60_000)
     offsets = [int(one.headers["upload-offset"]) for one in visit.asked if one.method == "PATCH"]
     assert offsets[0] == 0
@@ -74,11 +77,25 @@ def test_an_upload_goes_on_after_a_cut(visit: Visit, long_wav: Path) -> None:
     assert [error for error in visit.errors if not re.search(r"net::|423|409", error)] == []  # cut, and taken up
 
 
+def _arrived_bytes(visit: Visit) -> int:
+    """Return how much of the page's first upload the server has, asked past the wire."""
+    paths = [urlsplit(one.url).path for one in visit.asked if one.method == "PATCH"]
+    if not paths:
+        return 0
+    return int(visit.client.head(visit.live.url + paths[0], headers=TUS).headers["upload-offset"])
+
+
 class Wire:
-    """A way to a server that breaks once, in the middle of what is sent."""
+    """A way to a server that breaks once, in the middle of what is sent, and stays broken until it is mended.
+
+    A browser sends a request again by itself, from its first byte, if a connection that it had used before breaks.
+    While the wire is broken this fails too, and the page has to ask how much has arrived.
+    """
 
     def __init__(self, url: str, cut_bytes: int) -> None:
         self.target, self.left, self.lock = urlsplit(url), cut_bytes, threading.Lock()
+        self.whole = threading.Event()
+        self.whole.set()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         threading.Thread(target=self._serve, daemon=True).start()
@@ -87,10 +104,17 @@ class Wire:
         """Take no more connections."""
         self.listener.close()
 
+    def mend(self) -> None:
+        """Pass on everything from now on."""
+        self.whole.set()
+
     def _serve(self) -> None:
         with suppress(OSError):
             while True:
                 client, _ = self.listener.accept()
+                if not self.whole.is_set():
+                    client.close()
+                    continue
                 server = socket.create_connection((self.target.hostname, self.target.port))
                 for one, other, cuts in ((client, server, True), (server, client, False)):
                     threading.Thread(target=self._pass_on, args=(one, other, cuts), daemon=True).start()
@@ -98,6 +122,8 @@ class Wire:
     def _pass_on(self, one: socket.socket, other: socket.socket, cuts: bool) -> None:
         with suppress(OSError), one:
             while part := one.recv(16_384):
+                if cuts and not self.whole.is_set():
+                    break
                 other.sendall(part)
                 if cuts and self._breaks_at(len(part)):
                     break
@@ -108,7 +134,10 @@ class Wire:
         """Count what was sent, on whichever connection; say whether the wire breaks at it."""
         with self.lock:
             before, self.left = self.left, self.left - count
-            return before > 0 >= self.left
+            breaks = before > 0 >= self.left
+            if breaks:
+                self.whole.clear()
+            return breaks
 
 
 def test_a_job_is_cancelled(visit: Visit, long_wav: Path) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from munsit_denoise.jobs.qualities import Qualities
@@ -25,7 +25,7 @@ def test_a_later_start_prints_a_link_without_a_key(tmp_path: Path, capsys: pytes
 
 def test_what_a_key_may_do_is_told_without_an_error(live: Live) -> None:
     for headers, scope in (({"x-api-key": live.key}, "full"), ({"x-api-key": "mds_wrong"}, None), ({}, None)):
-        answer = httpx.get(live.url + "/console/key", headers=headers)
+        answer = httpx2.get(live.url + "/console/key", headers=headers)
         assert (answer.status_code, answer.json()["scope"]) == (200, scope)
 
 
@@ -41,12 +41,12 @@ def test_the_page_is_told_which_qualities_there_are_the_usual_one_first(
     live: Live, monkeypatch: pytest.MonkeyPatch, qualities: Qualities, told: list[str]
 ) -> None:
     monkeypatch.setattr(Qualities, "offered", qualities.offered)
-    answer = httpx.get(live.url + "/console/key", headers={"x-api-key": live.key})
+    answer = httpx2.get(live.url + "/console/key", headers={"x-api-key": live.key})
     assert answer.json() == {"scope": "full", "qualities": told}
 
 
 def test_keys_are_not_guessed_here_either(tmp_path: Path) -> None:
-    with run_waiting(tmp_path) as live, httpx.Client(base_url=live.url) as client:
+    with run_waiting(tmp_path) as live, httpx2.Client(base_url=live.url) as client:
         answers = [client.get("/console/key", headers={"x-api-key": f"mds_{n}"}) for n in range(22)]
     assert [answer.status_code for answer in answers].count(200) == 20
     assert answers[-1].status_code == 429
@@ -58,7 +58,7 @@ def test_a_residual_is_fetched_by_the_secret_in_its_path(live: Live, noisy_wav: 
     live.events(job_id)
     by_key = live.client.get(f"/denoise/{job_id}/residual")
     path = live.record(job_id)["original_audio_url"].replace("_original.wav", "_residual.wav")
-    with httpx.Client() as anybody:
+    with httpx2.Client() as anybody:
         whole = anybody.get(path)
         part = anybody.get(path, headers={"Range": "bytes=100-199"})
         assert (whole.status_code, whole.content) == (200, by_key.content)
@@ -75,4 +75,4 @@ def test_there_is_no_residual_where_the_loudness_was_changed(live: Live, noisy_w
         answer = live.client.post("/denoise", files={"audio": file}, data={"loudness": "-16"})
     live.events(answer.json()["denoiseId"])
     path = live.record(answer.json()["denoiseId"])["original_audio_url"].replace("_original.wav", "_residual.wav")
-    assert httpx.get(path).status_code == 404
+    assert httpx2.get(path).status_code == 404

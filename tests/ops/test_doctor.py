@@ -166,7 +166,7 @@ def test_a_job_that_hangs_is_found_while_its_server_runs(here: Settings) -> None
         with sql(here) as connection:
             connection.execute("UPDATE denoise_records SET attempts = 1, heartbeat_at = 1 WHERE status = 'pending'")
         finding = found(here, "queue")
-    assert "without a sign of life" in finding.message
+    assert "sent no heartbeat" in finding.message
     assert "Restart" in str(finding.remedy)
 
 
@@ -323,13 +323,13 @@ def test_a_cluster_that_is_well_and_its_queue_without_workers(cluster: Settings)
     assert states["queue"].state is State.WARNING
     run(cluster.database, ADD_USER, ADD_JOB.format(attempts=0, beat="NULL"))
     finding = found(cluster, "queue")
-    assert finding.message == "1 jobs wait, and no worker gives a sign of life."
+    assert finding.message == "1 jobs wait, and no worker sends heartbeats."
     assert "Start munsit-denoise worker" in str(finding.remedy)
     run(cluster.database, ADD_WORKER, ADD_WORKER)
     finding = found(cluster, "queue")
     assert (finding.state, finding.message) == (State.OK, "1 jobs wait or run, 1 workers send heartbeats.")
     run(cluster.database, "UPDATE denoise_records SET attempts = 1, heartbeat_at = 1")
-    assert "without a sign of life" in found(cluster, "queue").message
+    assert "sent no heartbeat" in found(cluster, "queue").message
 
 
 def test_clocks_that_differ_are_found(cluster: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

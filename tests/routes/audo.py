@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 from websocket import create_connection
 
 from tests.live import Live
@@ -12,7 +12,7 @@ from tests.live import Live
 State = dict[str, Any]
 
 
-def post_form(api: httpx.Client, path: Path, **params: str) -> str:
+def post_form(api: httpx2.Client, path: Path, **params: str) -> str:
     with path.open("rb") as file:
         answer = api.post("/remove-noise", files={"file": (path.name, file)}, params=params)
     assert answer.status_code == 200, answer.text
@@ -20,7 +20,7 @@ def post_form(api: httpx.Client, path: Path, **params: str) -> str:
     return str(answer.json()["jobId"])
 
 
-def upload(api: httpx.Client, path: Path) -> str:
+def upload(api: httpx2.Client, path: Path) -> str:
     with path.open("rb") as file:
         answer = api.post("/upload", files={"file": (path.name, file)})
     assert answer.status_code == 200, answer.text
@@ -28,7 +28,7 @@ def upload(api: httpx.Client, path: Path) -> str:
     return str(answer.json()["fileId"])
 
 
-def post_job(api: httpx.Client, **fields: Any) -> str:
+def post_job(api: httpx2.Client, **fields: Any) -> str:
     answer = api.post("/remove-noise", json=fields)
     assert answer.status_code == 200, answer.text
     return str(answer.json()["jobId"])
@@ -43,6 +43,6 @@ def states(server: Live, job_id: str, path: str = "/v1/wss/remove-noise/{}/statu
     return found
 
 
-def fetch(server: Live, state: State) -> httpx.Response:
+def fetch(server: Live, state: State) -> httpx2.Response:
     path = state.get("downloadPath") or "/" + state["processedPath"]
-    return httpx.get(f"{server.url}/v1{path}")
+    return httpx2.get(f"{server.url}/v1{path}")

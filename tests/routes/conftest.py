@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.audio import ffmpeg, write_noisy
@@ -35,8 +35,8 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
 
 
 @pytest.fixture(scope="session")
-def api(server: Live) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url + "/v1", headers={"x-api-key": server.key}, timeout=60) as client:
+def api(server: Live) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=server.url + "/v1", headers={"x-api-key": server.key}, timeout=60) as client:
         yield client
 
 

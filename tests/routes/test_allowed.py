@@ -1,6 +1,6 @@
 """A method that a path does not take is told by those that it does take, in each dialect's shape."""
 
-import httpx
+import httpx2
 import pytest
 
 from tests.live import Live
@@ -19,7 +19,7 @@ from tests.live import Live
     ],
 )
 def test_every_method_of_a_path_is_named(live: Live, method: str, path: str, allowed: set[str]) -> None:
-    answer = httpx.request(method, live.url + path, headers={"x-api-key": live.key})
+    answer = httpx2.request(method, live.url + path, headers={"x-api-key": live.key})
     assert answer.status_code == 405
     assert set(answer.headers["allow"].split(", ")) == allowed
     if "v1/" in path:
@@ -28,7 +28,7 @@ def test_every_method_of_a_path_is_named(live: Live, method: str, path: str, all
 
 @pytest.mark.parametrize("path", ["%0A", "a%0Ab", "%0A/progress", "%0d%0a"])
 def test_a_path_with_a_line_end_is_the_dialects_as_well(live: Live, path: str) -> None:
-    answer = httpx.get(f"{live.url}/api/v1/denoise/{path}", headers={"x-api-key": live.key})
+    answer = httpx2.get(f"{live.url}/api/v1/denoise/{path}", headers={"x-api-key": live.key})
     assert (answer.status_code, answer.json()) == (404, {"message": "Denoising job not found"})
-    answer = httpx.get(f"{live.url}/v1/remove-noise/{path.partition('/')[0]}/status", headers={"x-api-key": live.key})
+    answer = httpx2.get(f"{live.url}/v1/remove-noise/{path.partition('/')[0]}/status", headers={"x-api-key": live.key})
     assert (answer.status_code, answer.json()) == (404, {"detail": "Denoising job not found"})

@@ -6,7 +6,7 @@ import time
 from base64 import b64encode
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from websocket import WebSocket, WebSocketException, create_connection
 
@@ -16,7 +16,7 @@ from tests.live import Live, run_live, run_waiting
 
 def submit(server: Live, path: Path) -> str:
     with path.open("rb") as file:
-        answer = httpx.post(
+        answer = httpx2.post(
             server.url + "/v1/remove-noise", headers={"x-api-key": server.key}, files={"file": (path.name, file)}
         )
     return str(answer.json()["jobId"])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import httpx
+import httpx2
 import pytest
 
 from munsit_denoise.db.balance import Balances
@@ -42,7 +42,7 @@ def credit(live: Live, user: str, amount_ms: int) -> None:
     anyio.run(give)
 
 
-def used(client: httpx.Client) -> dict[str, Any]:
+def used(client: httpx2.Client) -> dict[str, Any]:
     answer = client.get("/usage")
     assert answer.status_code == 200
     found: dict[str, Any] = answer.json()
@@ -50,7 +50,7 @@ def used(client: httpx.Client) -> dict[str, Any]:
 
 
 def test_every_way_in_is_refused_without_a_trace(paid: Live, wav: Path, peer: Peer) -> None:
-    munsit, audo = paid.client_for("poor"), httpx.Client(base_url=paid.url + "/v1", timeout=60)
+    munsit, audo = paid.client_for("poor"), httpx2.Client(base_url=paid.url + "/v1", timeout=60)
     audo.headers["x-api-key"] = munsit.headers["x-api-key"]
     with munsit, audo:
         before, body = paid.files(), wav.read_bytes()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from starlette.testclient import TestClient
 
@@ -28,7 +28,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClien
         yield client, key
 
 
-def preflight(client: TestClient, path: str, method: str, origin: str = PAGE, asked: str = ASKED) -> httpx.Response:
+def preflight(client: TestClient, path: str, method: str, origin: str = PAGE, asked: str = ASKED) -> httpx2.Response:
     headers = {"origin": origin, "access-control-request-method": method, "access-control-request-headers": asked}
     return client.options(path, headers=headers)
 

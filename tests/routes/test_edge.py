@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import httpx
 import httpx2
 import pytest
 from starlette.requests import Request
@@ -26,7 +25,7 @@ OTHER_PATHS = ["/", "/denoising/a/b", "/v1/dl/artifacts/clean/x", "/docs/none"]
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 @pytest.mark.parametrize("path", JSON_PATHS + OTHER_PATHS)
 def test_every_answer_is_private_and_not_to_be_guessed_at(live: Live, method: str, path: str) -> None:
-    answer = httpx.request(method, live.url + path)
+    answer = httpx2.request(method, live.url + path)
     assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
     assert answer.headers.get_list("cache-control") == ["private, no-cache"]
 
@@ -35,7 +34,7 @@ def test_streams_lists_and_downloads_keep_their_own(live: Live, finished: dict[s
     listed = live.client.get("/denoise")
     with live.client.stream("GET", f"/denoise/{finished['id']}/progress") as stream:
         pass
-    download = httpx.get(finished["audio_url"])
+    download = httpx2.get(finished["audio_url"])
     found = [answer.headers["cache-control"] for answer in (listed, stream, download)]
     assert found == ["private, no-cache", "no-cache", "private, max-age=3600"]
     assert {answer.headers["x-content-type-options"] for answer in (listed, stream, download)} == {"nosniff"}
@@ -58,13 +57,13 @@ async def test_a_crash_answers_with_them_too(tmp_path: Path) -> None:
     "body",
     [b'{"input":"\\ud800"}', b'{"input":"a","outputExtension":"\\udfff"}', b'{"input":"https://a.example/\\udc00"}'],
 )
-def test_half_a_surrogate_pair_is_a_422(api: httpx.Client, body: bytes) -> None:
+def test_half_a_surrogate_pair_is_a_422(api: httpx2.Client, body: bytes) -> None:
     answer = api.post("/remove-noise", content=body)
     assert (answer.status_code, list(answer.json())) == (422, ["detail"])
     assert "surrogate" in answer.json()["detail"]
 
 
-def test_an_upload_whose_file_is_gone_is_a_404(server: Live, api: httpx.Client, mp3: Path) -> None:
+def test_an_upload_whose_file_is_gone_is_a_404(server: Live, api: httpx2.Client, mp3: Path) -> None:
     file_id = upload(api, mp3)
     [path] = [path for path in server.files() if file_id in str(path)]
     path.unlink()
@@ -73,12 +72,12 @@ def test_an_upload_whose_file_is_gone_is_a_404(server: Live, api: httpx.Client, 
 
 
 @pytest.mark.parametrize("extension", ["x" * 60_000, "../../a", "w v"])
-def test_an_input_extension_that_is_none_is_a_422(api: httpx.Client, extension: str) -> None:
+def test_an_input_extension_that_is_none_is_a_422(api: httpx2.Client, extension: str) -> None:
     answer = api.post("/upload", params={"inputExt": extension}, files={"file": ("a", b"x")})
     assert (answer.status_code, answer.json()["detail"][:8]) == (422, "inputExt")
 
 
-def test_an_input_extension_stands_in_where_the_name_has_none(server: Live, api: httpx.Client, mp3: Path) -> None:
+def test_an_input_extension_stands_in_where_the_name_has_none(server: Live, api: httpx2.Client, mp3: Path) -> None:
     answer = api.post("/upload", params={"inputExt": ".mp3"}, files={"file": ("New Recording 1.2", mp3.read_bytes())})
     job = api.post("/remove-noise", json={"input": answer.json()["fileId"]}).json()["jobId"]
     record = server.record(job)
@@ -92,15 +91,15 @@ def test_uploads_are_counted_by_user_and_those_that_the_server_stops_on_are_told
     with run_waiting(tmp_path, max_uploads_per_user=2) as live:
         headers, url = {"x-api-key": live.key}, live.url + "/v1"
         files = [("file", (mp3.name, mp3.read_bytes()))]
-        answers = [httpx.post(f"{url}/upload", headers=headers, files=files) for _ in range(3)]
+        answers = [httpx2.post(f"{url}/upload", headers=headers, files=files) for _ in range(3)]
         assert [answer.status_code for answer in answers] == [200, 200, 429]
         assert int(answers[2].headers["retry-after"]) > 0
         assert "uploads" in answers[2].json()["detail"]
         other = {"x-api-key": live.new_key("other")}
-        assert httpx.post(f"{url}/upload", headers=other, files=files).status_code == 200
-        job = httpx.post(f"{url}/remove-noise", headers=headers, json={"input": answers[0].json()["fileId"]})
+        assert httpx2.post(f"{url}/upload", headers=other, files=files).status_code == 200
+        job = httpx2.post(f"{url}/remove-noise", headers=headers, json={"input": answers[0].json()["fileId"]})
         assert job.status_code == 200
-        assert httpx.post(f"{url}/upload", headers=headers, files=files).status_code == 200  # that one waits no more
+        assert httpx2.post(f"{url}/upload", headers=headers, files=files).status_code == 200  # that one waits no more
         cut = [begin_upload(live, path) for path in ("/api/v1/denoise", "/v1/remove-noise", "/v1/remove-noise")]
         busy = threading.Thread(target=send_on, args=(cut[-1],))
         busy.start()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.audio import write_noisy
@@ -23,23 +23,23 @@ def wav(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture
-def client(server: Live) -> Iterator[httpx.Client]:
+def client(server: Live) -> Iterator[httpx2.Client]:
     """A client of a user who has sent nothing yet."""
     with server.client_for(str(uuid.uuid4())) as client:
         yield client
 
 
-def send(client: httpx.Client, data: bytes, key: str | None = "a-key", **fields: str) -> httpx.Response:
+def send(client: httpx2.Client, data: bytes, key: str | None = "a-key", **fields: str) -> httpx2.Response:
     parts: list[Any] = [(name, (None, text.encode())) for name, text in fields.items()]
     headers = {} if key is None else {"Idempotency-Key": key}
     return client.post("/denoise", files=[*parts, ("audio", ("a.wav", data))], headers=headers)
 
 
-def jobs(client: httpx.Client) -> int:
+def jobs(client: httpx2.Client) -> int:
     return len(client.get("/denoise").json())
 
 
-def test_the_same_again_is_the_same_answer_and_no_second_job(client: httpx.Client, wav: bytes) -> None:
+def test_the_same_again_is_the_same_answer_and_no_second_job(client: httpx2.Client, wav: bytes) -> None:
     first, second = send(client, wav), send(client, wav)
     assert (first.status_code, second.status_code) == (200, 200)
     assert first.content == second.content
@@ -48,7 +48,7 @@ def test_the_same_again_is_the_same_answer_and_no_second_job(client: httpx.Clien
     assert jobs(client) == 1
 
 
-def test_order_boundary_name_and_field_of_the_file_make_no_difference(client: httpx.Client, wav: bytes) -> None:
+def test_order_boundary_name_and_field_of_the_file_make_no_difference(client: httpx2.Client, wav: bytes) -> None:
     first = send(client, wav, strength="1.0", output_format="mp3", loudness="")
     other = [("file", ("b.wav", wav)), ("output_format", (None, b"MP3")), ("notes", (None, b"x"))]
     again = client.post("/denoise", files=other, headers={"Idempotency-Key": "a-key"})
@@ -56,7 +56,7 @@ def test_order_boundary_name_and_field_of_the_file_make_no_difference(client: ht
     assert jobs(client) == 1
 
 
-def test_other_bytes_or_options_are_a_422(client: httpx.Client, wav: bytes) -> None:
+def test_other_bytes_or_options_are_a_422(client: httpx2.Client, wav: bytes) -> None:
     send(client, wav, strength="0.5")
     for answer in (send(client, wav + b"\0", strength="0.5"), send(client, wav), send(client, wav, strength="0.4")):
         assert (answer.status_code, answer.json()["errorCode"]) == (422, "42201")
@@ -64,7 +64,7 @@ def test_other_bytes_or_options_are_a_422(client: httpx.Client, wav: bytes) -> N
 
 
 def test_another_key_no_key_and_another_user_are_other_submissions(
-    server: Live, client: httpx.Client, wav: bytes
+    server: Live, client: httpx2.Client, wav: bytes
 ) -> None:
     ids = [send(client, wav, key).json()["jobId"] for key in ("a-key", "another", None, None)]
     with server.client_for(str(uuid.uuid4())) as other:
@@ -75,7 +75,7 @@ def test_another_key_no_key_and_another_user_are_other_submissions(
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a b", "a\tb", "é"])
-def test_a_malformed_key_is_a_400(client: httpx.Client, wav: bytes, key: str) -> None:
+def test_a_malformed_key_is_a_400(client: httpx2.Client, wav: bytes, key: str) -> None:
     headers = {b"Idempotency-Key": key.encode()}
     answer = client.post("/denoise", files={"audio": wav}, headers=headers)  # type: ignore[arg-type]
     assert (answer.status_code, answer.json()["errorCode"]) == (400, "40001")
@@ -84,19 +84,19 @@ def test_a_malformed_key_is_a_400(client: httpx.Client, wav: bytes, key: str) ->
 
 
 @pytest.mark.parametrize("key", ["!", "~" * 255, '"8e03978e-40d5-43dd-bc93-6894a57f9324"'])
-def test_any_visible_ascii_is_a_key(client: httpx.Client, wav: bytes, key: str) -> None:
+def test_any_visible_ascii_is_a_key(client: httpx2.Client, wav: bytes, key: str) -> None:
     assert [send(client, wav, key).status_code for _ in range(2)] == [200, 200]
     assert jobs(client) == 1
 
 
-def test_a_submission_that_ends_in_a_4xx_leaves_its_key_free(client: httpx.Client, wav: bytes) -> None:
+def test_a_submission_that_ends_in_a_4xx_leaves_its_key_free(client: httpx2.Client, wav: bytes) -> None:
     refused = [send(client, b"no sound"), send(client, wav, strength="2"), send(client, wav, audio_track="4")]
     assert [answer.status_code for answer in refused] == [400] * 3
     answer = send(client, wav)
     assert (answer.status_code, "idempotent-replayed" in answer.headers) == (200, False)
 
 
-def test_json_has_keys_as_well(client: httpx.Client, peer: Peer, server: Live, wav: bytes) -> None:
+def test_json_has_keys_as_well(client: httpx2.Client, peer: Peer, server: Live, wav: bytes) -> None:
     headers = {"Idempotency-Key": "a-key"}
     url = {"url": f"{peer.url}/speech.wav", "strength": 0.5}
     first = client.post("/denoise", json=url, headers=headers)
@@ -108,7 +108,7 @@ def test_json_has_keys_as_well(client: httpx.Client, peer: Peer, server: Live, w
     assert client.post("/denoise", json=url | {"strength": 1}, headers=headers).status_code == 422
 
     key = {"x-api-key": client.headers["x-api-key"]}
-    upload_id = httpx.post(f"{server.url}/v1/upload", files={"file": ("a.wav", wav)}, headers=key).json()["fileId"]
+    upload_id = httpx2.post(f"{server.url}/v1/upload", files={"file": ("a.wav", wav)}, headers=key).json()["fileId"]
     headers, upload = {"Idempotency-Key": "another"}, {"upload_id": upload_id}
     first = client.post("/denoise", json=upload, headers=headers)
     with closing(sqlite3.connect(server.settings.database_path)) as database, database:
@@ -119,13 +119,13 @@ def test_json_has_keys_as_well(client: httpx.Client, peer: Peer, server: Live, w
     assert jobs(client) == 2
 
 
-def test_uploads_count_by_their_bytes_not_by_their_ids(client: httpx.Client, server: Live, wav: bytes) -> None:
+def test_uploads_count_by_their_bytes_not_by_their_ids(client: httpx2.Client, server: Live, wav: bytes) -> None:
     def upload(data: bytes) -> dict[str, str]:
         headers = {"Tus-Resumable": "1.0.0", "Upload-Length": str(len(data))}
         headers["Content-Type"] = "application/offset+octet-stream"
         return {"upload_id": client.post("/uploads", content=data, headers=headers).headers["location"][-36:]}
 
-    def submit(body: dict[str, str], key: str = "a-key") -> httpx.Response:
+    def submit(body: dict[str, str], key: str = "a-key") -> httpx2.Response:
         return client.post("/denoise", json=body, headers={"Idempotency-Key": key})
 
     first, other = upload(wav), upload(wav[:-2] + b"\1\2")
@@ -143,7 +143,7 @@ def test_uploads_count_by_their_bytes_not_by_their_ids(client: httpx.Client, ser
 
 
 def test_while_the_first_is_coming_in_others_are_a_409_and_one_that_is_cut_off_frees_the_key(
-    server: Live, client: httpx.Client, wav: bytes
+    server: Live, client: httpx2.Client, wav: bytes
 ) -> None:
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=20) as connection:
@@ -166,7 +166,7 @@ def wait_for_file(server: Live) -> None:
         time.sleep(0.02)
 
 
-def beginning(client: httpx.Client, length: int, key: str = "a-key") -> bytes:
+def beginning(client: httpx2.Client, length: int, key: str = "a-key") -> bytes:
     """Return the beginning of a submission whose file does not come."""
     lines = ["POST /api/v1/denoise HTTP/1.1", "host: x", f"x-api-key: {client.headers['x-api-key']}"]
     lines += ["content-type: multipart/form-data; boundary=b", f"content-length: {length}", f"idempotency-key: {key}"]
@@ -174,11 +174,11 @@ def beginning(client: httpx.Client, length: int, key: str = "a-key") -> bytes:
     return "\r\n".join([*lines, "", part]).encode()
 
 
-def test_twenty_at_once_are_one_job(server: Live, client: httpx.Client, wav: bytes) -> None:
-    answers: list[httpx.Response] = []
+def test_twenty_at_once_are_one_job(server: Live, client: httpx2.Client, wav: bytes) -> None:
+    answers: list[httpx2.Response] = []
 
     def one() -> None:
-        with httpx.Client(base_url=client.base_url, headers=client.headers, timeout=60) as own:
+        with httpx2.Client(base_url=client.base_url, headers=client.headers, timeout=60) as own:
             while (answer := send(own, wav)).status_code == 409:
                 time.sleep(0.1)
             answers.append(answer)
@@ -194,9 +194,9 @@ def test_twenty_at_once_are_one_job(server: Live, client: httpx.Client, wav: byt
     assert jobs(client) == 1
 
 
-def test_a_deleted_job_is_said_again_and_does_not_come_back(client: httpx.Client, server: Live, wav: bytes) -> None:
+def test_a_deleted_job_is_said_again_and_does_not_come_back(client: httpx2.Client, server: Live, wav: bytes) -> None:
     first = send(client, wav)
     job_id = first.json()["jobId"]
     headers = {"x-api-key": client.headers["x-api-key"]}
-    assert httpx.post(f"{server.url}/v1/remove-noise/{job_id}/delete-results", headers=headers).status_code == 200
+    assert httpx2.post(f"{server.url}/v1/remove-noise/{job_id}/delete-results", headers=headers).status_code == 200
     assert send(client, wav).content == first.content

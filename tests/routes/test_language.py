@@ -3,7 +3,7 @@
 import json
 import re
 
-import httpx
+import httpx2
 import pytest
 
 from munsit_denoise.records import CANCELLED
@@ -33,7 +33,7 @@ def test_words_of_the_reference_are_the_same_in_every_language(live: Live, metho
 
 
 def test_a_wrong_key_is_told_in_the_words_of_the_reference(live: Live) -> None:
-    answer = httpx.get(live.url + "/api/v1/denoise", headers=ARABIC | {"x-api-key": "none"})
+    answer = httpx2.get(live.url + "/api/v1/denoise", headers=ARABIC | {"x-api-key": "none"})
     assert answer.text == '{"errorCode":"40101","errorMessage":"Invalid or missing API key"}'
 
 

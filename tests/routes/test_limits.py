@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-import httpx
+import httpx2
 import pytest
 from starlette.datastructures import Address
 from starlette.requests import HTTPConnection
@@ -32,7 +32,7 @@ def job_id(limited: Live) -> Iterator[str]:
     with sockets.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/a.wav"
         headers = {"x-api-key": limited.key}
-        answer = httpx.post(limited.url + "/v1/remove-noise", json={"input": url}, headers=headers)
+        answer = httpx2.post(limited.url + "/v1/remove-noise", json={"input": url}, headers=headers)
         yield answer.json()["jobId"]
 
 
@@ -42,7 +42,7 @@ def stack() -> Iterator[ExitStack]:
         yield stack
 
 
-def check_headers(answer: httpx.Response, name: str, allowance: str) -> None:
+def check_headers(answer: httpx2.Response, name: str, allowance: str) -> None:
     assert answer.status_code == 429
     wait_s = int(answer.headers["retry-after"])
     assert 1 <= wait_s <= 60
@@ -57,7 +57,7 @@ def socket(limited: Live, key: str, job_id: str, **headers: str) -> WebSocket:
 
 def test_a_key_that_passes_its_rate_is_told_when_to_come_back(limited: Live) -> None:
     key, other = limited.new_key("rated"), limited.new_key("rated")
-    with httpx.Client(base_url=limited.url, headers={"x-api-key": key}) as client:
+    with httpx2.Client(base_url=limited.url, headers={"x-api-key": key}) as client:
         answers = [client.get("/api/v1/denoise" if n % 2 else "/v1/apiKey/test") for n in range(LIMIT)]
         assert {answer.status_code for answer in answers} == {200}
         assert not any("ratelimit" in answer.headers for answer in answers)
@@ -78,7 +78,7 @@ def test_a_key_that_passes_its_rate_is_told_when_to_come_back(limited: Live) -> 
 
 def test_streams_and_sockets_of_a_key_are_bounded_together(limited: Live, job_id: str) -> None:
     key = limited.new_key("tester")
-    client = httpx.Client(base_url=limited.url, headers={"x-api-key": key}, timeout=30)
+    client = httpx2.Client(base_url=limited.url, headers={"x-api-key": key}, timeout=30)
     progress = f"/api/v1/denoise/{job_id}/progress"
     with client, ExitStack() as stack:
         lines = stack.enter_context(client.stream("GET", progress)).iter_lines()
@@ -98,7 +98,7 @@ def test_streams_and_sockets_of_a_key_are_bounded_together(limited: Live, job_id
         assert _comes_free(client, progress)
 
 
-def _comes_free(client: httpx.Client, path: str) -> bool:
+def _comes_free(client: httpx2.Client, path: str) -> bool:
     """Say whether a stream can be opened again once the server has seen that another one was closed."""
     for _ in range(100):
         with client.stream("GET", path) as answer:
@@ -110,9 +110,9 @@ def _comes_free(client: httpx.Client, path: str) -> bool:
 
 def test_wrong_keys_of_an_address_are_bounded_and_right_ones_go_on(limited: Live, stack: ExitStack) -> None:
     here, there = {"x-forwarded-for": "192.0.2.7"}, {"x-forwarded-for": "192.0.2.8"}
-    client = stack.enter_context(httpx.Client(base_url=limited.url))
+    client = stack.enter_context(httpx2.Client(base_url=limited.url))
 
-    def ask(path: str, key: str | None, address: dict[str, str]) -> httpx.Response:
+    def ask(path: str, key: str | None, address: dict[str, str]) -> httpx2.Response:
         return client.get(path, headers=address | ({"x-api-key": key} if key else {}))
 
     for _ in range(3):
@@ -149,5 +149,5 @@ def test_an_address_is_counted_by_its_network(client: str | None, address: str) 
 
 
 def test_metrics_are_for_whom_the_trusted_proxy_names(limited: Live) -> None:
-    assert httpx.get(limited.url + "/metrics").status_code == 200
-    assert httpx.get(limited.url + "/metrics", headers={"x-forwarded-for": "192.0.2.9"}).status_code == 404
+    assert httpx2.get(limited.url + "/metrics").status_code == 200
+    assert httpx2.get(limited.url + "/metrics", headers={"x-forwarded-for": "192.0.2.9"}).status_code == 404

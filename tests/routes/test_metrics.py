@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 import anyio
-import httpx
+import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -27,8 +27,8 @@ def parse(text: str) -> Samples:
     return {(each.name, frozenset(each.labels.items())): each.value for family in families for each in family.samples}
 
 
-def scrape(live: Live, **headers: str) -> httpx.Response:
-    return httpx.get(live.url + "/metrics", headers={name.replace("_", "-"): value for name, value in headers.items()})
+def scrape(live: Live, **headers: str) -> httpx2.Response:
+    return httpx2.get(live.url + "/metrics", headers={name.replace("_", "-"): value for name, value in headers.items()})
 
 
 def wait_for(live: Live, name: str, labels: dict[str, str], least: float) -> Samples:
@@ -74,7 +74,7 @@ def test_the_client_is_who_a_trusted_proxy_says(live: Live) -> None:
     assert scrape(live).status_code == 200
     assert scrape(live, X_Forwarded_For="127.0.0.1").status_code == 200
     refused = scrape(live, X_Forwarded_For="203.0.113.9")
-    unknown = httpx.get(live.url + "/nowhere")
+    unknown = httpx2.get(live.url + "/nowhere")
     assert (refused.status_code, refused.text) == (unknown.status_code, unknown.text) == (404, "Not Found")
     assert scrape(live, X_Forwarded_For="127.0.0.1, 203.0.113.9").status_code == 404  # the first was said by the client
     assert scrape(live, X_Forwarded_For="nobody").status_code == 404
@@ -105,8 +105,8 @@ def test_it_tells_of_jobs_and_requests(live: Live, tmp_path: Path) -> None:
 
 def test_no_client_makes_it_grow(live: Live) -> None:
     for path in ("/a", "/b/c", "/api/v1/none", "/api/v1/denoise/1/2/3", "/%0a%22%7d"):
-        httpx.get(live.url + path)
-    httpx.request("PROPFIND", live.url + "/x")
+        httpx2.get(live.url + path)
+    httpx2.request("PROPFIND", live.url + "/x")
     samples = wait_for(live, "denoise_requests_total", {"method": "other", "route": "other", "status": "404"}, 1)
     labels = [dict(each) for name, each in samples if name == "denoise_requests_total"]
     known = set(RouteNames(create_app(live.settings).routes).names) | {"other"}

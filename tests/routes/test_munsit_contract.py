@@ -10,7 +10,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import soundfile
 
@@ -27,13 +27,13 @@ class TestKeys:
     @pytest.mark.parametrize("path", ["/denoise", "/denoise?offset=-1", f"/denoise/{UNKNOWN}/progress"])
     def test_every_get_needs_a_key(self, live: Live, key: str | None, path: str) -> None:
         headers = {"x-api-key": key} if key is not None else {}
-        answer = httpx.get(live.url + "/api/v1" + path, headers=headers)
+        answer = httpx2.get(live.url + "/api/v1" + path, headers=headers)
         assert (answer.status_code, answer.content) == (401, UNAUTHORISED)
         assert answer.headers["content-type"] == "application/json"
 
     def test_two_keys_at_once_are_none(self, live: Live) -> None:
         headers = [("x-api-key", live.key), ("x-api-key", live.key)]
-        assert httpx.get(live.url + "/api/v1/denoise", headers=headers).content == UNAUTHORISED
+        assert httpx2.get(live.url + "/api/v1/denoise", headers=headers).content == UNAUTHORISED
 
     def test_the_key_is_checked_before_the_body_is_read(self, live: Live) -> None:
         host, port = live.url.removeprefix("http://").split(":")
@@ -82,7 +82,7 @@ class TestSubmit:
     def test_by_the_answer_the_original_is_stored_and_the_record_is_listed(self, live: Live, noisy_wav: Path) -> None:
         record = live.record(live.upload(noisy_wav))
         assert record["status"] in ("pending", "success")
-        assert httpx.get(record["original_audio_url"]).content == noisy_wav.read_bytes()
+        assert httpx2.get(record["original_audio_url"]).content == noisy_wav.read_bytes()
 
     @pytest.mark.parametrize(
         "request_", [{}, {"data": {"audio": "text"}}, {"files": {"other": ("a.wav", b"x")}}, {"json": {"audio": "x"}}]
@@ -183,7 +183,7 @@ class TestSubmit:
         job_id = live.upload(path)
         assert live.events(job_id)[-1]["stage"] == "done"
         record = live.record(job_id)
-        answer = httpx.get(record["audio_url"])
+        answer = httpx2.get(record["audio_url"])
         (tmp_path / "result.wav").write_bytes(answer.content)
         result, probed = soundfile.info(tmp_path / "result.wav"), _track(path)
         assert (result.samplerate, result.channels) == probed
@@ -194,7 +194,7 @@ class TestSubmit:
         path = write_noisy(tmp_path / "odd.wav", 1.23457, 44_100, 2)
         job_id = live.upload(path)
         url = live.events(job_id)[-1]["url"]
-        (tmp_path / "result.wav").write_bytes(httpx.get(url).content)
+        (tmp_path / "result.wav").write_bytes(httpx2.get(url).content)
         assert soundfile.info(tmp_path / "result.wav").frames == soundfile.info(path).frames
 
 

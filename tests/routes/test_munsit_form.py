@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import soundfile
 
@@ -21,13 +21,13 @@ def wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def client(server: Live) -> Iterator[httpx.Client]:
+def client(server: Live) -> Iterator[httpx2.Client]:
     """A client of a user of its own, whose list is empty at first."""
     with server.client_for("form") as client:
         yield client
 
 
-def send(client: httpx.Client, path: Path, *before: tuple[str, str], after: dict[str, str] | None = None) -> Any:
+def send(client: httpx2.Client, path: Path, *before: tuple[str, str], after: dict[str, str] | None = None) -> Any:
     """Send a form whose fields stand before the file, and after it."""
     parts = [(name, (None, text.encode())) for name, text in before]
     parts += [("audio", (path.name, path.read_bytes()))]
@@ -36,7 +36,7 @@ def send(client: httpx.Client, path: Path, *before: tuple[str, str], after: dict
 
 
 def test_options_count_before_the_file_and_after_it(
-    server: Live, client: httpx.Client, wav: Path, tmp_path: Path
+    server: Live, client: httpx2.Client, wav: Path, tmp_path: Path
 ) -> None:
     answer = send(client, wav, ("strength", "0"), ("notes", "x"), after={"output_format": "flac", "loudness": ""})
     assert answer.status_code == 200, answer.text
@@ -48,7 +48,7 @@ def test_options_count_before_the_file_and_after_it(
 
 
 def test_the_source_s_own_format_comes_out_where_it_can_be_written(
-    server: Live, client: httpx.Client, two_tracks: Path
+    server: Live, client: httpx2.Client, two_tracks: Path
 ) -> None:
     answer = send(client, two_tracks, after={"output_format": "original"})
     url, file = server.result(answer.json()["jobId"], client)
@@ -56,7 +56,7 @@ def test_the_source_s_own_format_comes_out_where_it_can_be_written(
 
 
 def test_the_track_that_is_asked_for_is_the_one_of_the_record(
-    server: Live, client: httpx.Client, two_tracks: Path, tmp_path: Path
+    server: Live, client: httpx2.Client, two_tracks: Path, tmp_path: Path
 ) -> None:
     job_id = send(client, two_tracks, ("audio_track", "1")).json()["jobId"]
     record = next(each for each in client.get("/denoise").json() if each["id"] == job_id)
@@ -102,12 +102,12 @@ def test_a_wrong_field_is_a_400_that_begins_with_its_name_and_leaves_nothing(
         assert len(server.files()) <= files
 
 
-def test_text_that_is_no_utf_8_is_told(client: httpx.Client, wav: Path) -> None:
+def test_text_that_is_no_utf_8_is_told(client: httpx2.Client, wav: Path) -> None:
     answer = client.post("/denoise", files=[("strength", (None, b"\xff")), ("audio", wav.read_bytes())])
     assert answer.json()["errorMessage"].startswith("strength must be text")
 
 
-def test_a_form_with_neither_file_nor_url_has_no_file(client: httpx.Client) -> None:
+def test_a_form_with_neither_file_nor_url_has_no_file(client: httpx2.Client) -> None:
     answer = client.post("/denoise", files=[("strength", (None, b"1"))])
     assert (answer.status_code, answer.json()["errorMessage"]) == (400, MISSING)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.audio import write_silence
@@ -31,7 +31,7 @@ KEYS = [
 
 
 @pytest.fixture(scope="module")
-def history(live: Live, noisy_wav: Path) -> Iterator[tuple[httpx.Client, list[str]]]:
+def history(live: Live, noisy_wav: Path) -> Iterator[tuple[httpx2.Client, list[str]]]:
     with live.client_for("historian") as client:
         ids = [live.upload(noisy_wav, f"{n}.wav", client) for n in range(5)]
         live.events(ids[-1], client)
@@ -39,7 +39,7 @@ def history(live: Live, noisy_wav: Path) -> Iterator[tuple[httpx.Client, list[st
 
 
 class TestHistory:
-    def test_it_is_a_bare_array_newest_first(self, history: tuple[httpx.Client, list[str]]) -> None:
+    def test_it_is_a_bare_array_newest_first(self, history: tuple[httpx2.Client, list[str]]) -> None:
         client, ids = history
         answer = client.get("/denoise")
         assert answer.headers["content-type"] == "application/json"
@@ -60,7 +60,7 @@ class TestHistory:
             ("?offset=9223372036854775807", slice(99, None)),
         ],
     )
-    def test_offset_and_limit_select(self, history: tuple[httpx.Client, list[str]], query: str, part: slice) -> None:
+    def test_offset_and_limit_select(self, history: tuple[httpx2.Client, list[str]], query: str, part: slice) -> None:
         client, ids = history
         assert [record["id"] for record in client.get("/denoise" + query).json()] == ids[part]
 
@@ -80,7 +80,7 @@ class TestHistory:
         answer = live.client.get("/denoise?limit=0&offset=-1")
         assert answer.json()["errorMessage"] == "offset must be a non-negative number"
 
-    def test_a_page_that_the_client_has_is_a_304(self, live: Live, history: tuple[httpx.Client, list[str]]) -> None:
+    def test_a_page_that_the_client_has_is_a_304(self, live: Live, history: tuple[httpx2.Client, list[str]]) -> None:
         client, _ = history
         page = client.get("/denoise?limit=2")
         tag = page.headers["etag"]
@@ -91,7 +91,7 @@ class TestHistory:
         with live.client_for("newcomer") as other:
             assert other.get("/denoise?limit=2", headers={"if-none-match": tag}).content == b"[]"
 
-    def test_a_page_and_the_whole_list_are_the_same_bytes(self, history: tuple[httpx.Client, list[str]]) -> None:
+    def test_a_page_and_the_whole_list_are_the_same_bytes(self, history: tuple[httpx2.Client, list[str]]) -> None:
         client, _ = history
         assert client.get("/denoise").content == client.get("/denoise?limit=500").content
 
@@ -114,7 +114,7 @@ class TestHistory:
         prefix = f"{live.url}/denoising/{finished['user_id']}/"
         for name, ending in (("audio_url", "_denoised.wav"), ("original_audio_url", "_original.wav")):
             assert re.fullmatch(re.escape(prefix) + "[0-9a-f]{32}" + re.escape(ending), finished[name])
-            answer = httpx.get(finished[name], headers={"range": "bytes=0-3"})
+            answer = httpx2.get(finished[name], headers={"range": "bytes=0-3"})
             assert (answer.status_code, answer.content) == (206, b"RIFF")
 
     def test_a_pending_record_has_no_result_yet(self, tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ class TestHistory:
     def test_the_name_is_kept_as_it_was_sent(self, live: Live, noisy_wav: Path, name: str) -> None:
         record = live.record(live.upload(noisy_wav, name))
         assert record["file_name"] == name
-        assert httpx.get(record["original_audio_url"]).status_code == 200
+        assert httpx2.get(record["original_audio_url"]).status_code == 200
 
     def test_nobody_sees_the_records_of_others(self, live: Live, finished: dict[str, Any]) -> None:
         with live.client_for("stranger") as client:

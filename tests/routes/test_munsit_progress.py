@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.audio import write_noisy, write_silence
@@ -32,8 +32,8 @@ class TestProgress:
     def test_headers_are_those_of_an_unbuffered_stream(self, live: Live, finished: dict[str, Any]) -> None:
         for accept in ("text/event-stream", "*/*", None):
             headers = {"x-api-key": live.key} | ({"accept": accept} if accept else {})
-            request = httpx.Request("GET", f"{live.url}/api/v1/denoise/{finished['id']}/progress", headers=headers)
-            with httpx.Client() as client:
+            request = httpx2.Request("GET", f"{live.url}/api/v1/denoise/{finished['id']}/progress", headers=headers)
+            with httpx2.Client() as client:
                 answer = client.send(request, stream=True)
                 assert answer.status_code == 200
                 assert answer.headers["content-type"] == "text/event-stream"
@@ -69,7 +69,7 @@ class TestProgress:
         record = live.record(job_id)
         assert done == {"stage": "done", "url": record["audio_url"], "denoiseId": job_id}
         assert list(done) == ["stage", "url", "denoiseId"]
-        assert httpx.get(done["url"]).status_code == 200
+        assert httpx2.get(done["url"]).status_code == 200
 
     def test_when_done_arrives_record_and_file_are_there(self, live: Live, noisy_wav: Path) -> None:
         job_id = live.upload(noisy_wav)
@@ -77,7 +77,7 @@ class TestProgress:
             for line in answer.iter_lines():
                 if '"done"' in line:
                     assert live.record(job_id)["status"] == "success"
-                    assert httpx.head(json.loads(line[6:])["url"]).status_code == 200
+                    assert httpx2.head(json.loads(line[6:])["url"]).status_code == 200
 
     def test_a_finished_job_is_its_end_alone_any_number_of_times(self, live: Live, finished: dict[str, Any]) -> None:
         for _ in range(3):

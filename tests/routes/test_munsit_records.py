@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
+import httpx2
 import pytest
 
 from tests.audio import write_noisy, write_silence
@@ -38,7 +38,7 @@ def test_what_is_not_theirs_is_the_same_404(live: Live, finished: dict[str, Any]
         for job_id in (finished["id"], str(uuid.uuid4()), "nothing", finished["id"].upper()):
             answer = stranger.request(method, f"/denoise/{job_id}{tail}")
             assert (answer.status_code, answer.content) == (404, LOST)
-    assert httpx.request(method, f"{live.url}/api/v1/denoise/{finished['id']}{tail}").status_code == 401
+    assert httpx2.request(method, f"{live.url}/api/v1/denoise/{finished['id']}{tail}").status_code == 401
 
 
 def test_a_record_alone_is_the_one_in_the_list(live: Live, finished: dict[str, Any]) -> None:
@@ -55,13 +55,13 @@ def test_deleting_a_finished_one_leaves_nothing(live: Live, ended: str) -> None:
         answer = live.client.request(method, f"/denoise/{ended}{tail}")
         assert (answer.status_code, answer.content) == (404, LOST)
     assert ended not in {one["id"] for one in live.client.get("/denoise").json()}
-    assert httpx.get(record["audio_url"]).status_code == httpx.get(record["original_audio_url"]).status_code == 404
-    audo = httpx.get(f"{live.url}/v1/remove-noise/{ended}/status", headers={"x-api-key": live.key})
+    assert httpx2.get(record["audio_url"]).status_code == httpx2.get(record["original_audio_url"]).status_code == 404
+    audo = httpx2.get(f"{live.url}/v1/remove-noise/{ended}/status", headers={"x-api-key": live.key})
     assert audo.status_code == 404
     assert not [path for path in live.files() if ended in path.parts]
 
 
-def follow(live: Live, job_id: str, act: str) -> tuple[dict[str, Any], httpx.Response]:
+def follow(live: Live, job_id: str, act: str) -> tuple[dict[str, Any], httpx2.Response]:
     """Listen to a job that runs, delete or cancel it, and return the stream's last event and the answer."""
     events, answer = live.follow(job_id), None
     for event in events:
@@ -86,11 +86,11 @@ def test_cancelling_keeps_record_and_original(live: Live, long_wav: Path) -> Non
     record = answer.json()
     assert (answer.status_code, record["status"], record["error"]) == (200, "failed", CANCELLED["message"])
     assert record["audio_url"] is None
-    assert len(httpx.get(record["original_audio_url"]).content) == long_wav.stat().st_size
+    assert len(httpx2.get(record["original_audio_url"]).content) == long_wav.stat().st_size
     assert live.client.post(f"/denoise/{waiting}/cancel").json()["status"] == "failed"
     assert live.client.post(f"/denoise/{running}/cancel").json() == record
     assert live.events(running) == [CANCELLED]
-    audo = httpx.get(f"{live.url}/v1/remove-noise/{running}/status", headers={"x-api-key": live.key})
+    audo = httpx2.get(f"{live.url}/v1/remove-noise/{running}/status", headers={"x-api-key": live.key})
     assert audo.json() == {"state": "failed", "reason": CANCELLED["message"]}
 
 
@@ -99,7 +99,7 @@ def test_cancelling_a_finished_one_changes_nothing(live: Live, finished: dict[st
 
 
 @pytest.fixture(scope="module")
-def past(live: Live, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, list[str]]]:
+def past(live: Live, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx2.Client, list[str]]]:
     short = write_noisy(tmp_path_factory.mktemp("short") / "a.wav", 0.2, 8_000)
     with live.client_for("searcher") as client:
         ids = [live.upload(short, name, client) for name in ("Meeting 1.wav", "مقابلة.wav", "meeting 2.WAV")]
@@ -134,12 +134,12 @@ class TestList:
         ],
     )
     def test_status_and_words_select(
-        self, past: tuple[httpx.Client, list[str]], query: dict[str, str], which: list[int]
+        self, past: tuple[httpx2.Client, list[str]], query: dict[str, str], which: list[int]
     ) -> None:
         client, ids = past
         assert [one["id"] for one in client.get("/denoise", params=query).json()] == [ids[n] for n in which]
 
-    def test_links_lead_through_all_pages_and_back(self, live: Live, past: tuple[httpx.Client, list[str]]) -> None:
+    def test_links_lead_through_all_pages_and_back(self, live: Live, past: tuple[httpx2.Client, list[str]]) -> None:
         client, ids = past
         url, seen = f"{live.url}/api/v1/denoise?limit=1&q=.wav&x=%D9%85%26", []
         for turn in range(3):
@@ -160,8 +160,8 @@ class TestList:
         assert json.loads(client.get(links["prev"]).content)[0]["id"] == ids[1]
 
     @pytest.mark.parametrize("query", ["limit=3", "limit=600", "limit=9223372036854775807"])
-    def test_a_page_that_is_all_has_no_links(self, past: tuple[httpx.Client, list[str]], query: str) -> None:
+    def test_a_page_that_is_all_has_no_links(self, past: tuple[httpx2.Client, list[str]], query: str) -> None:
         assert "link" not in past[0].get(f"/denoise?{query}").headers
 
-    def test_without_a_limit_there_are_none(self, past: tuple[httpx.Client, list[str]]) -> None:
+    def test_without_a_limit_there_are_none(self, past: tuple[httpx2.Client, list[str]]) -> None:
         assert "link" not in past[0].get("/denoise?offset=1").headers

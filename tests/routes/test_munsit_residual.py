@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import numpy as np
 import pytest
 import soundfile
@@ -41,7 +41,7 @@ def whole(live: Live, job: dict[str, Any]) -> bytes:
 
 def test_it_is_original_minus_result_to_the_bit(job: dict[str, Any], whole: bytes) -> None:
     original, rate_hz = soundfile.read(job["path"], dtype="float64")
-    result, _ = soundfile.read(io.BytesIO(httpx.get(job["audio_url"]).content), dtype="float64")
+    result, _ = soundfile.read(io.BytesIO(httpx2.get(job["audio_url"]).content), dtype="float64")
     found, found_rate_hz = soundfile.read(io.BytesIO(whole), dtype="float32")
     assert found_rate_hz == rate_hz
     assert np.array_equal(found, (original - result).astype(np.float32))
@@ -104,7 +104,7 @@ def test_there_is_none_before_success_nor_for_others(
 
 def audo(live: Live, path: Path, **options: Any) -> str:
     """Send a file through the other dialect, which has options; return the id of the job, which has ended."""
-    with httpx.Client(base_url=live.url + "/v1", headers={"x-api-key": live.key}, timeout=60) as client:
+    with httpx2.Client(base_url=live.url + "/v1", headers={"x-api-key": live.key}, timeout=60) as client:
         file_id = client.post("/upload", files={"file": (path.name, path.read_bytes())}).json()["fileId"]
         job_id = str(client.post("/remove-noise", json={"input": file_id, **options}).json()["jobId"])
     live.events(job_id)
@@ -130,7 +130,7 @@ def test_a_lossy_result_as_long_as_its_original_is_subtracted(live: Live, tmp_pa
 def test_files_that_were_deleted_are_a_410(live: Live, tmp_path: Path) -> None:
     record = done(live, write_noisy(tmp_path / "a.wav", 0.3))
     url = f"{live.url}/v1/remove-noise/{record['id']}/delete-results"
-    assert httpx.post(url, headers={"x-api-key": live.key}).status_code == 200
+    assert httpx2.post(url, headers={"x-api-key": live.key}).status_code == 200
     for what in ("residual", "tiles", "tiles/before/peaks/0", "report"):
         assert live.client.get(f"/denoise/{record['id']}/{what}").status_code == 410
 
@@ -146,7 +146,7 @@ def test_the_report_has_its_keys_and_finite_numbers(live: Live, job: dict[str, A
     assert report["removed_energy_db"] < 0
     assert report["sha256"] == {
         "original": hashlib.sha256(job["path"].read_bytes()).hexdigest(),
-        "result": hashlib.sha256(httpx.get(job["audio_url"]).content).hexdigest(),
+        "result": hashlib.sha256(httpx2.get(job["audio_url"]).content).hexdigest(),
     }
     assert (report["model"]["name"], len(report["model"]["sha256"])) == ("munsit-denoise", 64)
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from tests.live import run_live
 from tests.services import new_bucket
@@ -14,7 +14,7 @@ def test_a_client_is_sent_to_the_store_where_that_is_wanted(tmp_path: Path, nois
         job_id = live.upload(noisy_wav)
         assert live.events(job_id)[-1]["stage"] == "done"
         url = live.record(job_id)["original_audio_url"]
-        answer = httpx.get(url)
+        answer = httpx2.get(url)
         assert answer.status_code == 307
         assert answer.headers["location"].startswith(s3_endpoint)
-        assert httpx.get(answer.headers["location"]).content == noisy_wav.read_bytes()
+        assert httpx2.get(answer.headers["location"]).content == noisy_wav.read_bytes()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 import soundfile
 
@@ -43,7 +43,7 @@ def without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
         yield live
 
 
-def send(live: Live, path: Path, key: str | None = None, **fields: str) -> httpx.Response:
+def send(live: Live, path: Path, key: str | None = None, **fields: str) -> httpx2.Response:
     headers = {"Idempotency-Key": key} if key else {}
     return live.client.post("/denoise", files={"audio": path.read_bytes()}, data=fields, headers=headers)
 
@@ -74,7 +74,7 @@ def test_a_job_that_asks_for_none_gets_the_usual_one_which_its_report_tells(best
 
 
 def test_the_other_dialect_gets_the_usual_one(best: Live, wav: Path) -> None:
-    with httpx.Client(base_url=best.url + "/v1", headers={"x-api-key": best.key}, timeout=60) as client:
+    with httpx2.Client(base_url=best.url + "/v1", headers={"x-api-key": best.key}, timeout=60) as client:
         job_id = client.post("/remove-noise", files={"file": wav.read_bytes()}).json()["jobId"]
     assert qualities(best)[job_id] == "best"
 
@@ -89,7 +89,7 @@ def test_another_quality_is_another_submission_and_the_usual_one_by_its_name_is_
 def test_all_that_can_be_done_to_a_sound_is_done_to_an_upload_and_is_the_same_submission_as_a_form(
     best: Live, wav: Path
 ) -> None:
-    with httpx.Client(base_url=best.url + "/v1", headers={"x-api-key": best.key}, timeout=60) as client:
+    with httpx2.Client(base_url=best.url + "/v1", headers={"x-api-key": best.key}, timeout=60) as client:
         upload_id = client.post("/upload", files={"file": wav.read_bytes()}).json()["fileId"]
     asked = {"quality": "best", "keep": "voice+music", "strength": "transcription"}
     job = best.client.post("/denoise", json={"upload_id": upload_id, **asked}, headers={"Idempotency-Key": "all"})

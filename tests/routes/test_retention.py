@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from munsit_denoise.records import NOT_KEPT
@@ -22,18 +22,18 @@ def test_files_that_went_answer_410(tmp_path: Path, noisy_wav: Path, kind: str) 
         record = server.record(job_id)
         assert record["status"] == "success"
         assert server.client.get(f"/denoise/{job_id}").json() == record
-        assert httpx.get(record["original_audio_url"]).status_code == (410 if kind == "originals" else 200)
+        assert httpx2.get(record["original_audio_url"]).status_code == (410 if kind == "originals" else 200)
         looks = {name: server.client.get(f"/denoise/{job_id}/{name}").status_code for name in LOOKS}
         assert looks == {"report": 200 if kind == "originals" else 410, "residual": 410, "tiles": 410}
         assert not [path for path in server.files() if path.name.startswith("tiles")]
         kept = sum(path.stat().st_size for path in server.files() if job_id in str(path))
         assert server.client.get("/usage").json()["bytes_stored"] == kept
         if kind == "originals":
-            assert httpx.get(record["audio_url"]).status_code == 200
+            assert httpx2.get(record["audio_url"]).status_code == 200
             assert server.events(job_id) == [end]
         else:
             assert record["audio_url"] is None
-            assert httpx.get(end["url"]).status_code == 410
+            assert httpx2.get(end["url"]).status_code == 410
             assert server.events(job_id) == [{"stage": "error", "message": NOT_KEPT}]
             assert states(server, job_id) == [{"state": "failed", "reason": NOT_KEPT}]
 

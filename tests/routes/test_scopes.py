@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import httpx
+import httpx2
 import pytest
 from websocket import WebSocketBadStatusException, create_connection
 
@@ -45,15 +45,15 @@ def reader(house: Live) -> str:
 
 
 @pytest.fixture(scope="module")
-def admin(house: Live) -> Iterator[httpx.Client]:
+def admin(house: Live) -> Iterator[httpx2.Client]:
     key = key_of(house, "boss", KeyOptions(scope=Scope.ADMIN))
-    with httpx.Client(base_url=house.url + "/api/v1", headers={"x-api-key": key}, timeout=60) as client:
+    with httpx2.Client(base_url=house.url + "/api/v1", headers={"x-api-key": key}, timeout=60) as client:
         yield client
 
 
 def test_a_reading_key_looks_and_submits_nothing(house: Live, reader: str, noisy_wav: Path) -> None:
     headers = {"x-api-key": reader}
-    with httpx.Client(base_url=house.url, headers=headers, timeout=60) as client, noisy_wav.open("rb") as file:
+    with httpx2.Client(base_url=house.url, headers=headers, timeout=60) as client, noisy_wav.open("rb") as file:
         assert client.get("/api/v1/denoise").status_code == 200
         assert client.get(f"/api/v1/denoise/{UNKNOWN}/progress").status_code == 404
         assert client.get("/api/v1/webhooks/deliveries").json() == []
@@ -72,7 +72,7 @@ def test_a_reading_key_looks_and_submits_nothing(house: Live, reader: str, noisy
 
 def test_a_key_ends_with_its_time_also_while_it_is_remembered(house: Live) -> None:
     key = key_of(house, "tester", KeyOptions(expires_at_us=now_us() + LIFE_US))
-    with httpx.Client(base_url=house.url, headers={"x-api-key": key}) as client:
+    with httpx2.Client(base_url=house.url, headers={"x-api-key": key}) as client:
         assert client.get("/api/v1/denoise").status_code == 200
         end = time.monotonic() + 20
         while client.get("/api/v1/denoise").status_code == 200 and time.monotonic() < end:
@@ -89,7 +89,7 @@ def test_a_stream_ends_with_its_key(house: Live) -> None:
     key = key_of(house, "tester", KeyOptions(scope=Scope.READ, expires_at_us=now_us() + LIFE_US))
     url = f"{house.url}/api/v1/denoise/11111111-0000-4000-8000-000000000000/progress"
     began_s = time.monotonic()
-    with httpx.stream("GET", url, headers={"x-api-key": key}, timeout=30) as answer:
+    with httpx2.stream("GET", url, headers={"x-api-key": key}, timeout=30) as answer:
         assert answer.status_code == 200
         answer.read()
     assert time.monotonic() - began_s < 20
@@ -110,7 +110,7 @@ def pending_job(live: Live, job_id: str) -> None:
         connection.commit()
 
 
-def test_the_last_use_of_a_key_is_noted_and_not_at_each_request(house: Live, admin: httpx.Client) -> None:
+def test_the_last_use_of_a_key_is_noted_and_not_at_each_request(house: Live, admin: httpx2.Client) -> None:
     key = key_of(house, "user of one key", KeyOptions(name="phone"))
 
     def used() -> str | None:
@@ -118,13 +118,13 @@ def test_the_last_use_of_a_key_is_noted_and_not_at_each_request(house: Live, adm
         return next(each["last_used_at"] for each in keys if each["id"] == key[:12])
 
     assert used() is None
-    assert httpx.get(house.url + "/api/v1/denoise", headers={"x-api-key": key}).status_code == 200
+    assert httpx2.get(house.url + "/api/v1/denoise", headers={"x-api-key": key}).status_code == 200
     end = time.monotonic() + 20
     while used() is None and time.monotonic() < end:
         time.sleep(0.05)
     first = used()
     assert first
-    httpx.get(house.url + "/api/v1/denoise", headers={"x-api-key": key})
+    httpx2.get(house.url + "/api/v1/denoise", headers={"x-api-key": key})
     assert used() == first
 
 
@@ -132,10 +132,10 @@ def test_the_last_use_of_a_key_is_noted_and_not_at_each_request(house: Live, adm
 def test_only_an_admin_may(house: Live, path: str) -> None:
     refused = house.client.get(f"/admin/{path}")
     assert (refused.status_code, refused.json()["errorCode"]) == (403, "40301")
-    assert httpx.get(f"{house.url}/api/v1/admin/{path}").status_code == 401
+    assert httpx2.get(f"{house.url}/api/v1/admin/{path}").status_code == 401
 
 
-def test_users_and_keys_are_made_listed_replaced_and_revoked(house: Live, admin: httpx.Client) -> None:
+def test_users_and_keys_are_made_listed_replaced_and_revoked(house: Live, admin: httpx2.Client) -> None:
     made = admin.post("/admin/users", json={"name": "Zoë"})
     assert made.status_code == 201
     user = made.json()
@@ -166,7 +166,7 @@ def test_users_and_keys_are_made_listed_replaced_and_revoked(house: Live, admin:
 
 
 def works(live: Live, key: str) -> bool:
-    return httpx.get(live.url + "/api/v1/denoise", headers={"x-api-key": key}).status_code == 200
+    return httpx2.get(live.url + "/api/v1/denoise", headers={"x-api-key": key}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def works(live: Live, key: str) -> bool:
         ("PATCH /admin/users/{id}", {}, "priority"),
     ],
 )
-def test_what_makes_no_sense_is_a_400_that_names_it(admin: httpx.Client, path: str, body: Any, field: str) -> None:
+def test_what_makes_no_sense_is_a_400_that_names_it(admin: httpx2.Client, path: str, body: Any, field: str) -> None:
     user_id = admin.get("/admin/users").json()[0]["id"]
     method, _, address = f"POST {path}".rpartition(" ")
     answer = admin.request(method.split()[-1], address.replace("{id}", user_id), json=body)
@@ -194,7 +194,7 @@ def test_what_makes_no_sense_is_a_400_that_names_it(admin: httpx.Client, path: s
     assert answer.json()["errorMessage"].startswith(field)
 
 
-def test_what_is_not_there_is_a_404(admin: httpx.Client) -> None:
+def test_what_is_not_there_is_a_404(admin: httpx2.Client) -> None:
     for method, path, body in (
         ("GET", f"users/{UNKNOWN}", None),
         ("GET", f"users/{UNKNOWN}/keys", None),
@@ -209,7 +209,7 @@ def test_what_is_not_there_is_a_404(admin: httpx.Client) -> None:
     assert admin.get("/admin/users", params={"limit": "0"}).json()["errorMessage"] == "limit must be a positive number"
 
 
-def test_minutes_are_credited(admin: httpx.Client) -> None:
+def test_minutes_are_credited(admin: httpx2.Client) -> None:
     user = admin.post("/admin/users", json={"name": "payer"}).json()
     path = f"/admin/users/{user['id']}/balance"
     assert admin.get(path).json() == {"user_id": user["id"], "user": "payer", "minutes_available": 0}
@@ -218,7 +218,7 @@ def test_minutes_are_credited(admin: httpx.Client) -> None:
     assert admin.get("/admin/balances", params={"limit": 1}).json() == [admin.get(path).json()]
 
 
-def test_the_queue_the_disk_and_the_rates_are_told(house: Live, admin: httpx.Client, noisy_wav: Path) -> None:
+def test_the_queue_the_disk_and_the_rates_are_told(house: Live, admin: httpx2.Client, noisy_wav: Path) -> None:
     pending_job(house, "22222222-0000-4000-8000-000000000000")
     waiting = {job["denoise_id"]: job for job in admin.get("/admin/queue").json()}
     job = waiting["22222222-0000-4000-8000-000000000000"]
@@ -244,9 +244,9 @@ def test_the_log_of_webhooks_has_the_rules_of_the_list(house: Live) -> None:
     assert house.client.post(f"/webhooks/deliveries/{UNKNOWN}/retry").status_code == 404
 
 
-def test_a_user_goes_with_all_that_is_theirs(house: Live, admin: httpx.Client, noisy_wav: Path) -> None:
+def test_a_user_goes_with_all_that_is_theirs(house: Live, admin: httpx2.Client, noisy_wav: Path) -> None:
     key = key_of(house, "leaver", KeyOptions())
-    with httpx.Client(base_url=house.url + "/api/v1", headers={"x-api-key": key}, timeout=60) as client:
+    with httpx2.Client(base_url=house.url + "/api/v1", headers={"x-api-key": key}, timeout=60) as client:
         job_id = house.upload(noisy_wav, client=client)
         house.events(job_id, client)
     user_id = next(user["id"] for user in admin.get("/admin/users").json() if user["name"] == "leaver")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 
-import httpx
+import httpx2
 import pytest
 
 from tests.audio import write_noisy
@@ -25,7 +25,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 
 @pytest.fixture(scope="module")
-def tus(server: Live) -> httpx.Client:
+def tus(server: Live) -> httpx2.Client:
     server.client.headers["Tus-Resumable"] = "1.0.0"
     return server.client
 
@@ -39,24 +39,24 @@ def metadata(**values: str) -> str:
     return ",".join(f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in values.items())
 
 
-def create(tus: httpx.Client, length: int, **headers: str) -> str:
+def create(tus: httpx2.Client, length: int, **headers: str) -> str:
     answer = tus.post("/uploads", headers={"Upload-Length": str(length), **headers})
     assert answer.status_code == 201, answer.text
     return answer.headers["Location"]
 
 
-def patch(tus: httpx.Client, url: str, offset: int, content: bytes, **headers: str) -> httpx.Response:
+def patch(tus: httpx2.Client, url: str, offset: int, content: bytes, **headers: str) -> httpx2.Response:
     own = {"Upload-Offset": str(offset), "Content-Type": OFFSET_TYPE} | headers
     return tus.patch(url, content=content, headers=own)
 
 
-def offset(tus: httpx.Client, url: str) -> int:
+def offset(tus: httpx2.Client, url: str) -> int:
     answer = tus.head(url)
     assert answer.status_code == 200
     return int(answer.headers["Upload-Offset"])
 
 
-def check_refused(answer: httpx.Response, status: int, code: str, beginning: str = "") -> None:
+def check_refused(answer: httpx2.Response, status: int, code: str, beginning: str = "") -> None:
     assert answer.status_code == status, answer.text
     assert answer.headers["Tus-Resumable"] == "1.0.0"
     assert list(answer.json()) == ["errorCode", "errorMessage"]
@@ -67,7 +67,7 @@ def check_refused(answer: httpx.Response, status: int, code: str, beginning: str
 @pytest.mark.parametrize("method", ["GET", "PUT", "TRACE"])
 @pytest.mark.parametrize("path", ["/uploads", "/uploads/", f"/uploads/{UNKNOWN}"])
 def test_a_method_that_is_none_of_an_address_is_refused_in_the_protocols_words(
-    tus: httpx.Client, method: str, path: str
+    tus: httpx2.Client, method: str, path: str
 ) -> None:
     answer = tus.request(method, path)
     check_refused(answer, 405, "40501")
@@ -76,7 +76,7 @@ def test_a_method_that_is_none_of_an_address_is_refused_in_the_protocols_words(
 
 @pytest.mark.parametrize("path", ["/uploads", "/uploads/", f"/uploads/{UNKNOWN}"])
 def test_options_say_what_there_is_without_a_key_and_whatever_the_version(server: Live, path: str) -> None:
-    answer = httpx.options(server.url + "/api/v1" + path, headers={"Tus-Resumable": "0.2.2"})
+    answer = httpx2.options(server.url + "/api/v1" + path, headers={"Tus-Resumable": "0.2.2"})
     assert answer.status_code == 204
     assert answer.headers["Tus-Version"] == "1.0.0"
     assert set(answer.headers["Tus-Extension"].split(",")) == {
@@ -89,7 +89,7 @@ def test_options_say_what_there_is_without_a_key_and_whatever_the_version(server
 
 
 def test_an_upload_in_parts_becomes_a_file_that_jobs_can_be_made_of(
-    server: Live, tus: httpx.Client, wav: bytes
+    server: Live, tus: httpx2.Client, wav: bytes
 ) -> None:
     sent = metadata(filename="../مقابلة.wav", filetype="audio/wav") + ",is_private"
     url = create(tus, len(wav), **{"Upload-Metadata": sent})
@@ -110,13 +110,13 @@ def test_an_upload_in_parts_becomes_a_file_that_jobs_can_be_made_of(
     assert tus.head(url).headers["Upload-Metadata"] == sent
     assert offset(tus, url) == len(wav)
     upload_id = url.rpartition("/")[2]
-    answer = httpx.post(f"{server.url}/v1/remove-noise", json={"input": upload_id}, headers={"x-api-key": server.key})
+    answer = httpx2.post(f"{server.url}/v1/remove-noise", json={"input": upload_id}, headers={"x-api-key": server.key})
     record = server.record(answer.json()["jobId"])
     assert (record["file_name"], record["audio_size"]) == ("مقابلة.wav", len(wav))
-    assert httpx.get(record["original_audio_url"]).content == wav
+    assert httpx2.get(record["original_audio_url"]).content == wav
 
 
-def test_creation_takes_the_first_bytes_with_it(tus: httpx.Client, wav: bytes) -> None:
+def test_creation_takes_the_first_bytes_with_it(tus: httpx2.Client, wav: bytes) -> None:
     for size in (0, 700, len(wav)):
         headers = {"Upload-Length": str(len(wav)), "Content-Type": OFFSET_TYPE}
         answer = tus.post("/uploads", content=wav[:size], headers=headers)
@@ -127,21 +127,21 @@ def test_creation_takes_the_first_bytes_with_it(tus: httpx.Client, wav: bytes) -
 
 
 @pytest.mark.parametrize("version", [None, "0.2.2", "1.0.1", "1.0"])
-def test_another_version_is_refused_and_nothing_is_done(server: Live, tus: httpx.Client, version: str | None) -> None:
+def test_another_version_is_refused_and_nothing_is_done(server: Live, tus: httpx2.Client, version: str | None) -> None:
     url = create(tus, 100)
     headers = {"x-api-key": server.key, "Upload-Length": "5", "Upload-Offset": "0", "Content-Type": OFFSET_TYPE}
     headers |= {"Tus-Resumable": version} if version else {}
     for method, path in (("POST", tus.base_url.join("uploads")), ("HEAD", url), ("PATCH", url), ("DELETE", url)):
-        answer = httpx.request(method, path, headers=headers, content=b"x" if method == "PATCH" else None)
+        answer = httpx2.request(method, path, headers=headers, content=b"x" if method == "PATCH" else None)
         assert (answer.status_code, answer.headers["Tus-Version"]) == (412, "1.0.0")
     assert offset(tus, url) == 0
     tus.delete(url)
 
 
-def test_the_key_comes_before_everything(server: Live, tus: httpx.Client) -> None:
+def test_the_key_comes_before_everything(server: Live, tus: httpx2.Client) -> None:
     url = create(tus, 100)
     for method, path in (("POST", f"{server.url}/api/v1/uploads"), ("PATCH", url), ("DELETE", url), ("HEAD", url)):
-        answer = httpx.request(method, path)
+        answer = httpx2.request(method, path)
         assert (answer.status_code, answer.headers["Tus-Resumable"]) == (401, "1.0.0")
         assert method == "HEAD" or answer.json()["errorCode"] == "40101"
     tus.delete(url)
@@ -164,12 +164,12 @@ def test_the_key_comes_before_everything(server: Live, tus: httpx.Client) -> Non
         ({"Upload-Length": "9", "Upload-Metadata": "a YQ==,,"}, 400, "40001"),
     ],
 )
-def test_what_cannot_be_created(tus: httpx.Client, headers: dict[str, str], status: int, code: str) -> None:
+def test_what_cannot_be_created(tus: httpx2.Client, headers: dict[str, str], status: int, code: str) -> None:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     check_refused(tus.post("/uploads", headers=raw), status, code)
 
 
-def test_bytes_of_another_type_or_too_many_are_refused(tus: httpx.Client, wav: bytes) -> None:
+def test_bytes_of_another_type_or_too_many_are_refused(tus: httpx2.Client, wav: bytes) -> None:
     length = {"Upload-Length": "10"}
     check_refused(tus.post("/uploads", content=b"12", headers=length), 415, "41501")
     check_refused(tus.post("/uploads", content=wav, headers=length | {"Content-Type": OFFSET_TYPE}), 413, "41301")
@@ -186,7 +186,7 @@ def test_bytes_of_another_type_or_too_many_are_refused(tus: httpx.Client, wav: b
     tus.delete(url)
 
 
-def test_a_part_that_does_not_begin_where_the_upload_stands_changes_nothing(tus: httpx.Client) -> None:
+def test_a_part_that_does_not_begin_where_the_upload_stands_changes_nothing(tus: httpx2.Client) -> None:
     url = create(tus, 100)
     assert patch(tus, url, 0, b"0123456789").status_code == 204
     for position in (0, 9, 11, 100, 10**20):
@@ -195,7 +195,7 @@ def test_a_part_that_does_not_begin_where_the_upload_stands_changes_nothing(tus:
     tus.delete(url)
 
 
-def test_what_is_not_there_is_not_found(server: Live, tus: httpx.Client) -> None:
+def test_what_is_not_there_is_not_found(server: Live, tus: httpx2.Client) -> None:
     own, terminated = create(tus, 10), create(tus, 10)
     assert patch(tus, terminated, 0, b"123").status_code == 204
     assert tus.delete(terminated).status_code == 204
@@ -211,7 +211,7 @@ def test_what_is_not_there_is_not_found(server: Live, tus: httpx.Client) -> None
     tus.delete(own)
 
 
-def test_what_is_no_media_is_refused_at_its_end_and_removed(server: Live, tus: httpx.Client) -> None:
+def test_what_is_no_media_is_refused_at_its_end_and_removed(server: Live, tus: httpx2.Client) -> None:
     content = b"no recording at all " * 50
     url = create(tus, len(content), **{"Upload-Metadata": metadata(filename="a.wav")})
     assert patch(tus, url, 0, content[:500]).status_code == 204
@@ -222,7 +222,7 @@ def test_what_is_no_media_is_refused_at_its_end_and_removed(server: Live, tus: h
     assert not [path for path in server.files() if path.read_bytes()[:20] == content[:20]]
 
 
-def test_a_method_can_be_named_in_a_header(tus: httpx.Client, wav: bytes) -> None:
+def test_a_method_can_be_named_in_a_header(tus: httpx2.Client, wav: bytes) -> None:
     url = create(tus, len(wav))
     headers = {"Upload-Offset": "0", "Content-Type": OFFSET_TYPE, "X-HTTP-Method-Override": "PATCH"}
     assert tus.post(url, content=wav[:9], headers=headers).status_code == 204
@@ -246,14 +246,14 @@ def begin(server: Live, url: str, position: int, announced: int, content: bytes)
     return connection
 
 
-def wait_for(tus: httpx.Client, url: str, position: int) -> None:
+def wait_for(tus: httpx2.Client, url: str, position: int) -> None:
     end = time.monotonic() + 20
     while offset(tus, url) != position:
         assert time.monotonic() < end
         time.sleep(0.01)
 
 
-def test_a_connection_that_dies_loses_no_byte_that_came(server: Live, tus: httpx.Client, wav: bytes) -> None:
+def test_a_connection_that_dies_loses_no_byte_that_came(server: Live, tus: httpx2.Client, wav: bytes) -> None:
     url, position = create(tus, len(wav)), 0
     for size in (1, 1999, len(wav) - 2001):
         begin(server, url, position, len(wav) - position, wav[position:][:size]).close()
@@ -262,18 +262,18 @@ def test_a_connection_that_dies_loses_no_byte_that_came(server: Live, tus: httpx
     assert patch(tus, url, position, wav[position:]).status_code == 204
 
 
-def test_all_bytes_came_but_the_answer_was_lost(server: Live, tus: httpx.Client, wav: bytes) -> None:
+def test_all_bytes_came_but_the_answer_was_lost(server: Live, tus: httpx2.Client, wav: bytes) -> None:
     """The client goes away with the last byte: asking where the upload stands completes it."""
     url = create(tus, len(wav))
     begin(server, url, 0, len(wav), wav).close()
     wait_for(tus, url, len(wav))
-    answer = httpx.post(
+    answer = httpx2.post(
         f"{server.url}/v1/remove-noise", json={"input": url.rpartition("/")[2]}, headers={"x-api-key": server.key}
     )
     assert answer.status_code == 200
 
 
-def test_of_two_at_once_one_wins(server: Live, tus: httpx.Client, wav: bytes) -> None:
+def test_of_two_at_once_one_wins(server: Live, tus: httpx2.Client, wav: bytes) -> None:
     url = create(tus, len(wav))
     first = begin(server, url, 0, len(wav), wav[:1000])
     wait_for(tus, url, 1000)
@@ -285,7 +285,7 @@ def test_of_two_at_once_one_wins(server: Live, tus: httpx.Client, wav: bytes) ->
     assert offset(tus, url) == len(wav)
 
 
-def test_many_at_once_leave_the_file_that_was_sent(server: Live, tus: httpx.Client, wav: bytes) -> None:
+def test_many_at_once_leave_the_file_that_was_sent(server: Live, tus: httpx2.Client, wav: bytes) -> None:
     url = create(tus, len(wav))
     with ThreadPoolExecutor(6) as pool:
         statuses = [answer.status_code for answer in pool.map(lambda _: patch(tus, url, 0, wav), range(6))]
@@ -295,7 +295,7 @@ def test_many_at_once_leave_the_file_that_was_sent(server: Live, tus: httpx.Clie
     assert path.read_bytes() == wav
 
 
-def test_terminating_stops_what_comes_in(server: Live, tus: httpx.Client, wav: bytes) -> None:
+def test_terminating_stops_what_comes_in(server: Live, tus: httpx2.Client, wav: bytes) -> None:
     url = create(tus, len(wav))
     first = begin(server, url, 0, len(wav), wav[:1000])
     wait_for(tus, url, 1000)

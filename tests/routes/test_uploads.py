@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.live import Live, run_waiting
@@ -103,7 +103,7 @@ def test_too_little_room_is_a_503(tmp_path: Path) -> None:
         answer = full.client.post("/denoise", files={"audio": ("a.wav", b"x")})
         assert (answer.status_code, int(answer.headers["retry-after"])) == (503, 60)
         assert answer.json()["errorMessage"].startswith("The server has run out of disk space")
-        assert httpx.get(full.url + "/readyz").status_code == 503
+        assert httpx2.get(full.url + "/readyz").status_code == 503
 
 
 def test_names_in_the_older_form_are_understood(server: Live) -> None:
@@ -125,7 +125,7 @@ def test_names_in_the_older_form_are_understood(server: Live) -> None:
     ],
 )
 def test_paths_that_name_no_file_are_a_404(server: Live, path: str) -> None:
-    assert httpx.get(server.url + path).status_code == 404
+    assert httpx2.get(server.url + path).status_code == 404
 
 
 def test_trickled_headers_are_cut(server: Live, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,5 +154,5 @@ def test_a_trickled_body_is_cut(server: Live, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_health_needs_no_key(live: Live) -> None:
-    assert httpx.get(live.url + "/healthz").json() == {"status": "ok"}
-    assert httpx.get(live.url + "/readyz").json() == {"status": "ready"}
+    assert httpx2.get(live.url + "/healthz").json() == {"status": "ok"}
+    assert httpx2.get(live.url + "/readyz").json() == {"status": "ready"}

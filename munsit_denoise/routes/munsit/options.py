@@ -37,7 +37,14 @@ def _within(name: str, text: str, bounds: tuple[float, float]) -> float:
 
 
 def _strength(text: str) -> float:
-    return TRANSCRIPTION_STRENGTH if text == TRANSCRIPTION else _within("strength", text, STRENGTHS)
+    if text == TRANSCRIPTION:
+        return TRANSCRIPTION_STRENGTH
+    try:
+        return _within("strength", text, STRENGTHS)
+    except InvalidOption:
+        raise InvalidOption(
+            f"strength must be a number from {STRENGTHS[0]:g} to {STRENGTHS[1]:g}, or {TRANSCRIPTION}."
+        ) from None
 
 
 def _loudness(text: str) -> float:

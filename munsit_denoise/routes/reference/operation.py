@@ -56,7 +56,7 @@ SAMPLES: dict[type[DenoiseError], DenoiseError] = {
     errors.TooManyStreams: errors.TooManyStreams(200),
     errors.WrongOffset: errors.WrongOffset(1_048_576),
     errors.InvalidPage: errors.InvalidPage("offset must be a non-negative number"),
-    errors.InvalidOption: errors.InvalidOption("strength must be a number from 0 to 1."),
+    errors.InvalidOption: errors.InvalidOption("strength must be a number from 0 to 1, or transcription."),
     errors.InvalidUpload: errors.InvalidUpload("The upload was cut off before the end of the form."),
     errors.Unavailable: errors.Unavailable("The server is busy. Please try again in a moment."),
 }
