@@ -17,6 +17,7 @@ from munsit_denoise.settings import Settings
 WS_MESSAGE_BYTES = 64 * 1024  # from a client, which has nothing to send
 WS_PING_S = 20  # protocol pings: a client that does not answer is dropped
 LEVELS = {"warning": "warning", "error": "error"}  # at debug, its socket protocol prints keys
+BACKLOG = 2**16  # connections that wait to be accepted; the system allows fewer: net.core.somaxconn
 GRACE_S = 5  # how long a shutdown waits for open connections
 
 
@@ -91,6 +92,7 @@ def create_server(settings: Settings, on_ready: OnReady | None = None, *, locked
         ws_ping_interval=WS_PING_S,
         ws_ping_timeout=WS_PING_S,
         lifespan="on",
+        backlog=BACKLOG,
         log_level=LEVELS.get(settings.log_level, "info"),
         log_config=None,
         access_log=False,  # download paths contain secrets; `routes/access_log.py` logs requests

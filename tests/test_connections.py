@@ -22,10 +22,16 @@ from munsit_denoise.connections import IdleConnections, most_connections
 from munsit_denoise.protocols import QuietSocketProtocol, polite
 
 MOST_OF_AN_ADDRESS = 3
+BUSY_S = 1.0
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n"
 
 
 async def answer(_: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
+async def busy(_: Request) -> Response:
+    time.sleep(BUSY_S)  # the event loop stands still, as it does for want of a core
     return PlainTextResponse("ok")
 
 
@@ -55,6 +61,7 @@ def run_server(trusted: str) -> Iterator[SimpleNamespace]:
     """Run a server of nothing but these routes until the block ends."""
     routes = [
         Route("/", answer, methods=["GET", "POST"]),
+        Route("/busy", busy),
         Route("/endless", endless),
         Route("/silent", silent, methods=["POST"]),
         WebSocketRoute("/listen", listen),
@@ -146,6 +153,18 @@ def test_a_connection_that_is_used_stays(server: SimpleNamespace, monkeypatch: p
                 answer += more
             assert answer.endswith(b"ok")
             time.sleep(0.2)
+
+
+def test_a_request_that_a_busy_server_read_too_late_is_answered(
+    server: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocols, "IDLE_TIMEOUT_S", BUSY_S / 2)
+    with connect(server) as waiting, connect(server) as working:
+        time.sleep(0.1)  # both have been accepted
+        working.sendall(GET.replace(b"/", b"/busy", 1) + b"\r\n")
+        time.sleep(0.1)
+        waiting.sendall(GET + b"connection: close\r\n\r\n")
+        assert read_all(waiting).endswith(b"ok")
 
 
 @pytest.mark.parametrize(

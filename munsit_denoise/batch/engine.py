@@ -1,7 +1,6 @@
 """PyTorch and the model, loaded when the first recording is processed."""
 
 import errno
-import os
 import threading
 from collections.abc import Callable
 
@@ -9,6 +8,7 @@ import anyio
 from anyio import to_thread
 
 from munsit_denoise.batch.metered import MeteredDenoiser
+from munsit_denoise.engine.threads import cores
 from munsit_denoise.jobs.pipeline import Denoiser
 from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.settings import Settings
@@ -53,4 +53,4 @@ class Engine:
         """Return the cores for each of the files that run at the same time; 0 means all."""
         if self._settings.threads or self._jobs == 1:
             return self._settings.threads
-        return max((os.cpu_count() or 1) // self._jobs, 1)
+        return max(cores() // self._jobs, 1)

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_change
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,6 +15,20 @@ from munsit_denoise.records import DenoiseRecord, Status
 
 CREDIT, RESERVATION = "credit", "reservation"
 OPEN, SETTLED, RETURNED = "open", "settled", "returned"
+# built once: building a statement for each job costs as much as executing it
+_AMOUNT_MS = bindparam("amount_ms")
+TAKE = (
+    update(balances)
+    .where(balances.c.user_id == bindparam("of_user"), balances.c.available_ms >= _AMOUNT_MS)
+    .values(available_ms=balances.c.available_ms - _AMOUNT_MS)
+)
+RESERVE = insert(transactions)
+END = (
+    update(transactions)
+    .where(transactions.c.job_id == bindparam("of_job"), transactions.c.state == OPEN)
+    .values(state=bindparam("new_state"), ended_at=bindparam("at_us"))
+    .returning(transactions.c.amount_ms)
+)
 
 
 @dataclass(frozen=True)
@@ -66,13 +80,11 @@ async def reserve(connection: AsyncConnection, record: DenoiseRecord) -> Denoise
     if record.source_url is not None:
         return record
     amount_ms = max(round(record.audio_duration_s * 1000), 1)
-    enough = (balances.c.user_id == record.user_id, balances.c.available_ms >= amount_ms)
-    taken = update(balances).where(*enough).values(available_ms=balances.c.available_ms - amount_ms)
-    if not (await connection.execute(taken)).rowcount:
+    if not (await connection.execute(TAKE, {"of_user": record.user_id, "amount_ms": amount_ms})).rowcount:
         raise InsufficientBalance(amount_ms, await _available(connection, record.user_id))
     row = {"user_id": record.user_id, "kind": RESERVATION, "amount_ms": amount_ms, "job_id": record.id, "state": OPEN}
     transaction_id = str(uuid.uuid4())
-    await connection.execute(insert(transactions).values(**row, id=transaction_id, created_at=now_us()))
+    await connection.execute(RESERVE, {**row, "id": transaction_id, "created_at": now_us()})
     return replace(record, transaction_id=transaction_id)
 
 
@@ -87,9 +99,7 @@ async def reserve_fetched(connection: AsyncConnection, record: DenoiseRecord) ->
 async def end_reservation(connection: AsyncConnection, record: DenoiseRecord) -> None:
     """Settle a job's reservation if it succeeded, otherwise return it; a repetition changes nothing."""
     state = SETTLED if record.status is Status.SUCCESS else RETURNED
-    is_open = (transactions.c.job_id == record.id, transactions.c.state == OPEN)
-    ended = update(transactions).where(*is_open).values(state=state, ended_at=now_us())
-    amount_ms = await connection.scalar(ended.returning(transactions.c.amount_ms))
+    amount_ms = await connection.scalar(END, {"of_job": record.id, "new_state": state, "at_us": now_us()})
     if amount_ms is not None and state == RETURNED:
         await _give(connection, record.user_id, amount_ms)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from munsit_denoise.engine.allocator import give_memory_back, keep_freed_memory
 from munsit_denoise.engine.catalogue import DEEPFILTERNET3, OWN, brought
 from munsit_denoise.engine.pool import Pool, PooledDenoiser
-from munsit_denoise.engine.threads import wait_briefly
+from munsit_denoise.engine.threads import cores, wait_briefly
 from munsit_denoise.treatment import Keep, Quality, Treatment
 
 if TYPE_CHECKING:
@@ -25,8 +25,9 @@ def open_engine(
 
     `precision` applies to the products of our own network; `auto` takes bfloat16 where the device computes in it, which
     is faster. `enhancer_name` is the model of the standard quality. The models of `quality=best` are loaded at their
-    first use. All denoisers together process `concurrency` windows at a time. PyTorch is loaded here. Raises
-    RuntimeError when the device or the model is missing, BrokenWeights when the weights of a model are.
+    first use. All denoisers together process `concurrency` windows at a time, on a CPU at most one for each core: more
+    would be no faster, and leave the event loop a smaller share. PyTorch is loaded here. Raises RuntimeError when the
+    device or the model is missing, BrokenWeights when the weights of a model are.
     """
     keep_freed_memory()
     wait_briefly()
@@ -34,7 +35,7 @@ def open_engine(
     from munsit_denoise.engine.stream import StreamFormat
 
     models = _Models(device_name, threads, precision, batches=concurrency > 1)
-    pool = Pool(concurrency)
+    pool = Pool(concurrency if models.on_gpu else min(concurrency, cores()))
     usual = pool.do(lambda: models.named(enhancer_name))
     give_memory_back()
 
@@ -64,9 +65,14 @@ class _Models:
 
         use_threads(threads)
         self._device, self._precision = choose_device(device_name), precision
-        self._batches = batches and self._device.type == "cuda"  # on a CPU it is no faster
+        self._batches = batches and self.on_gpu  # on a CPU it is no faster
         self._loading = RLock()
         self._named, self._best = cache(self._load), cache(self._mix)
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the models run on a CUDA device."""
+        return self._device.type == "cuda"
 
     def named(self, name: str) -> "Enhancer":
         """Return a model by its name. Raises NoSuchEnhancer, BrokenWeights, and what a package's model raises."""

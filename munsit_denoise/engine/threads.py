@@ -1,4 +1,4 @@
-"""How long idle PyTorch threads spin before they sleep."""
+"""The cores of this process, and how long idle PyTorch threads spin before they sleep."""
 
 import os
 import sys
@@ -17,3 +17,8 @@ def wait_briefly() -> None:
     if "torch" not in sys.modules and not any(name in os.environ for name in CHOSEN_BY):
         name, value = SPIN_COUNT
         os.environ[name] = value
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
