@@ -13,12 +13,15 @@ TYPESCRIPT := typescript@5.9.3
 TSC := build/tsc/node_modules/typescript/bin/tsc
 FAST := $(addprefix tests/,batch db events jobs queue remote storage) $(addprefix tests/test_,architecture.py \
 	files.py lock.py names.py settings.py) tests/routes/test_munsit_wire.py tests/routes/test_errors.py tests/messages tests/test_docs.py
+# OpenMP teams of several workers on the same cores would spin in each other's way. Bytecode is kept, also where the
+# environment forbids it: four processes would each compile the tests and the package, and so would every server they start
+TESTING := OMP_WAIT_POLICY=passive PYTHONDONTWRITEBYTECODE=
 PROGRAMS := curl curl node nodejs npm npm chromium chromium pg_ctlcluster postgresql # that tests need, and their packages
 
 CONTRACT := $(addprefix tests/routes/test_,munsit_contract.py audo_contract.py audo_jobs.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test published test-fast test-cluster chaos fuzz-api coverage lint types check format docs lock release clean \
+.PHONY: help install serve test published compiled test-fast test-cluster chaos fuzz-api coverage lint types check format docs lock release clean \
 	bench-quality bench-heldout bench-hard bench-harm bench-best bench-speed bench-gpu bench-api bench-cluster \
 	bench-seams spectrograms train-smoke
 
@@ -36,19 +39,22 @@ serve: install ## Migrate, create a first key, serve on 127.0.0.1:8000
 
 test: install ## Lint, types, all tests
 	@sh scripts/system.sh $(PROGRAMS) || echo "The tests that need what is missing are skipped, but for those that need curl"
-	@$(MAKE) -s -j3 --output-sync lint types published
-# OpenMP teams of several workers on the same cores would spin in each other's way
-	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_FLAGS)
+	@$(MAKE) -s -j3 --output-sync lint types published compiled
+	@$(TESTING) $(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_FLAGS)
 	@$(MAKE) -s test-cluster
 
 published: install # what tests run of others' clients
 	@$(BIN)/python -m tests.published
 
+compiled: install # the tests, once for all of their processes
+	@mkdir -p build
+	@$(TESTING) $(BIN)/python -m pytest --collect-only -qq > build/collected || { cat build/collected; exit 1; }
+
 test-cluster: install ## The contract once more, on PostgreSQL and an object store
-	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto -q --deployment cluster $(CONTRACT) $(PYTEST_FLAGS)
+	@$(TESTING) $(BIN)/python -m pytest -n auto -q --deployment cluster $(CONTRACT) $(PYTEST_FLAGS)
 
 test-fast: install ## Tests without films, servers of their own and the model, in under a minute
-	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --dist worksteal -q -m "not slow" $(FAST) $(PYTEST_FLAGS)
+	@$(TESTING) $(BIN)/python -m pytest -n auto --dist worksteal -q -m "not slow" $(FAST) $(PYTEST_FLAGS)
 
 chaos: install ## Kills, stops and fifty clients at random, for half an hour; prints what was lost
 	@$(BIN)/python -m tests.chaos
