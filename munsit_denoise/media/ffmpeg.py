@@ -28,6 +28,7 @@ from munsit_denoise.media.confinement import confinement
 from munsit_denoise.media.demuxers import ALLOWED
 
 MAX_TOLD_BYTES = 4 * 2**20  # the longest output of a program
+REQUESTS_TO_END = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 ORDERLY_END = 255  # ffmpeg's exit code after SIGTERM, SIGINT and similar
 STALL_TIMEOUT_S = 60  # a program that neither reads nor writes for this long is broken
 
@@ -174,7 +175,16 @@ async def reading(
 @cache
 def _starter() -> ThreadPoolExecutor:
     """Return the thread that starts programs; it must not end, because the system kills its programs with it."""
-    return ThreadPoolExecutor(1, "starter")
+    return ThreadPoolExecutor(1, "starter", initializer=_block_requests_to_end)
+
+
+def _block_requests_to_end() -> None:
+    """Block signals such as SIGTERM in this thread, and so in the programs that it starts.
+
+    A stop of the whole service sends them to all of its processes. While ffmpeg opens its input it answers them with
+    the exit code of a broken file, so a good recording would be refused. The server ends its programs with SIGKILL.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, REQUESTS_TO_END)
 
 
 async def finish(

@@ -120,16 +120,35 @@ async def test_durations_are_right(name: str, tmp_path: Path) -> None:
     assert track.duration_s == pytest.approx(1.234, abs=0.05)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-async def test_a_decoder_that_is_ended_is_no_verdict(number: signal.Signals, tmp_path: Path) -> None:
+async def test_a_decoder_that_is_killed_is_no_verdict(tmp_path: Path) -> None:
     path = write_silence(tmp_path / "a.wav", 60, RATE_HZ)
     track = await probe(path)
     with pytest.raises(Interrupted):
         async with decoding(path, track) as blocks:
             async for _ in blocks:
-                found = await anyio.run_process(["pgrep", "-f", f"file:{path}"], check=False)
-                for pid in found.stdout.split():
-                    os.kill(int(pid), number)
+                await send(signal.SIGKILL, path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_a_program_that_is_asked_to_end_does_its_work(number: signal.Signals, tmp_path: Path) -> None:
+    source, target, frames = write_noisy(tmp_path / "a.wav", 3, RATE_HZ), tmp_path / "b.wav", 0
+    track = await probe(source)
+    async with encoding_to(target, track, wav_encoding(track)) as encoder:
+        await send(number, target)  # which has no input yet, and would call it broken
+        async with decoding(source, track) as blocks:
+            await send(number, source)
+            async for block in blocks:
+                await encoder.write(block)
+                frames += len(block)
+    assert frames == soundfile.info(target).frames == 3 * RATE_HZ
+
+
+async def send(number: signal.Signals, path: Path) -> None:
+    """Send a signal to the programs that read or write a file."""
+    found = await anyio.run_process(["pgrep", "-f", f"file:{path}"], check=False)
+    for pid in found.stdout.split():
+        with suppress(ProcessLookupError):
+            os.kill(int(pid), number)
 
 
 async def test_a_tail_that_does_not_decode_is_the_files_own_end(tmp_path: Path) -> None:
