@@ -36,7 +36,13 @@ SCORERS = {
     "munsit-denoise": "ours",
     "DeepFilterNet3": "dfn3",
 }
-METRICS = {"PESQ-WB": "pesq_wb", "ESTOI": "estoi", "SI-SDR, dB": "si_sdr", "DNSMOS OVRL": "dns_ovrl"}
+METRICS = {
+    "PESQ-WB": "pesq_wb",
+    "ESTOI": "estoi",
+    "SI-SDR, dB": "si_sdr",
+    "DNSMOS OVRL": "dns_ovrl",
+    "speech lost, %": "lost_percent",
+}
 
 
 def script(name: str) -> ModuleType:

@@ -32,8 +32,11 @@ RECKONED = Query(
     .group_by(t.c.user_id)
 )
 # built once: building a statement for each record costs as much as executing it
-OWNER = select(users.c.id).where(users.c.id == bindparam("user_id")).with_for_update(key_share=True)
-LATEST = select(func.max(t.c.created_at)).where(t.c.user_id == bindparam("user_id"))
+LATEST = (  # and the user stays until the end of the transaction
+    select(select(func.max(t.c.created_at)).where(t.c.user_id == users.c.id).scalar_subquery())
+    .where(users.c.id == bindparam("user_id"))
+    .with_for_update(key_share=True, of=users)
+)
 INSERT = insert(t)
 
 __all__ = ["Beat", "Beside", "Lease", "PendingJob", "Records", "RunResult"]
@@ -68,7 +71,6 @@ class Records:
         Each of `beside` runs before it in the same transaction, and may change the record or refuse it with an error.
         """
         async with self._database.write() as connection:
-            await connection.execute(OWNER, {"user_id": record.user_id})
             before_us = await connection.scalar(LATEST, {"user_id": record.user_id})
             if before_us is not None and record.created_at_us <= before_us:
                 record = replace(record, created_at_us=before_us + 1, updated_at_us=before_us + 1)
