@@ -32,11 +32,8 @@ RECKONED = Query(
     .group_by(t.c.user_id)
 )
 # built once: building a statement for each record costs as much as executing it
-LATEST = (  # and the user stays until the end of the transaction
-    select(select(func.max(t.c.created_at)).where(t.c.user_id == users.c.id).scalar_subquery())
-    .where(users.c.id == bindparam("user_id"))
-    .with_for_update(key_share=True, of=users)
-)
+NEWEST = select(func.max(t.c.created_at)).where(t.c.user_id == users.c.id).scalar_subquery()
+LATEST = select(NEWEST).where(users.c.id == bindparam("user_id")).with_for_update(key_share=True, of=users)
 INSERT = insert(t)
 
 __all__ = ["Beat", "Beside", "Lease", "PendingJob", "Records", "RunResult"]
