@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import BindParameter, bindparam, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_change
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,7 +16,7 @@ from munsit_denoise.records import DenoiseRecord, Status
 CREDIT, RESERVATION = "credit", "reservation"
 OPEN, SETTLED, RETURNED = "open", "settled", "returned"
 # built once: building a statement for each job costs as much as executing it
-_AMOUNT_MS = bindparam("amount_ms")
+_AMOUNT_MS: BindParameter[int] = bindparam("amount_ms")
 TAKE = (
     update(balances)
     .where(balances.c.user_id == bindparam("of_user"), balances.c.available_ms >= _AMOUNT_MS)
