@@ -5,7 +5,6 @@ time of the event loop's thread, because a job runs in other threads.
 """
 
 import os
-import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -16,7 +15,7 @@ import httpx2
 
 from benchmarks.clients import Call, clients, hammer, listen, post
 from benchmarks.harness import Served, denoise, serving, serving_bare
-from benchmarks.pages import PAGE, fill
+from benchmarks.pages import FORM_TYPE, PAGE, fill, write_form
 from benchmarks.report import line
 from benchmarks.streams import bare_call, progress, upload
 
@@ -37,7 +36,7 @@ def bench_cost(folder: Path, short: Path, long: Path) -> None:
         _requests(pool, short)
         _streams(pool, long)
         for size_bytes, count in UPLOADS:
-            _uploads(pool, _form(folder, size_bytes), count)
+            _uploads(pool, write_form(folder, size_bytes), count)
 
 
 def _requests(pool: ProcessPoolExecutor, short: Path) -> None:
@@ -113,7 +112,7 @@ def _stream_us(
 
 def _uploads(pool: ProcessPoolExecutor, form: Path, count: int) -> None:
     with serving(threads=1) as server, serving_bare() as bare:
-        kind = server.headers | {"content-type": "multipart/form-data; boundary=x"}
+        kind = server.headers | FORM_TYPE
         figures = []
         for each, call in ((server, ("/v1/upload", kind)), (bare, ("/sink", {}))):
             pool.submit(post, each.address, call, str(form), 1).result()
@@ -123,16 +122,6 @@ def _uploads(pool: ProcessPoolExecutor, form: Path, count: int) -> None:
             figures.append((process_s(each.pid, children=True) - programs_s) / count * 1e6)
     _tell(f"an upload of {form.stat().st_size / 1000:.0f} kB", figures[0], figures[2])
     line("  programs that it starts", f"{figures[1]:.0f} us")
-
-
-def _form(folder: Path, size_bytes: int) -> Path:
-    """Write the form of a recording with this size."""
-    source, form = folder / f"{size_bytes}.wav", folder / f"{size_bytes}.form"
-    noise = f"anoisesrc=d={size_bytes / 96_000}:r=48000"
-    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", noise, "-y", str(source)], check=True)
-    head = b'--x\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
-    form.write_bytes(head + source.read_bytes() + b"\r\n--x--\r\n")
-    return form
 
 
 def process_s(pid: int, *, children: bool = False) -> float:

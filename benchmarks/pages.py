@@ -18,6 +18,7 @@ CONNECTIONS = 8
 SECONDS = 4.0
 PAGE = "/api/v1/denoise?limit=20"
 BOUNDARY = "------------------------d74496d66958873e"  # as long as curl's
+FORM_TYPE = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
 SIZES = ((50, 5), (1, 200))  # uploads at once, and MB of each
 
 
@@ -65,17 +66,11 @@ def _list_all(server: Served, pool: ProcessPoolExecutor) -> None:
 def bench_uploads(folder: Path) -> None:
     """Send many small uploads at once and a large one, next to a bare sink on the same disk."""
     for count, size_mb in SIZES:
-        source = folder / f"{size_mb}.wav"
-        noise = f"anoisesrc=d={size_mb * 1e6 / 96_000}:r=48000"
-        subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", noise, "-y", str(source)], check=True)
-        body = folder / f"{size_mb}.form"
-        head = f'--{BOUNDARY}\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
-        body.write_bytes(head.encode() + source.read_bytes() + f"\r\n--{BOUNDARY}--\r\n".encode())
-        rates = []
+        body, rates = write_form(folder, size_mb * 10**6), []
         with serving(threads=1) as server, serving_bare() as bare, clients(1) as pool:
             forget_peak(server.pid)
             before = peak_mib(server.pid)
-            form = server.headers | {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
+            form = server.headers | FORM_TYPE
             for address, call in ((server.address, ("/v1/upload", form)), (bare.address, ("/sink", {}))):
                 took = [pool.submit(post, address, call, str(body), count).result() for _ in range(3)]
                 rates.append(count * size_mb / min(took))
@@ -83,6 +78,16 @@ def bench_uploads(folder: Path) -> None:
         line(
             f"{count} uploads of {size_mb} MB at once, MB/s", f"{beside(rates, 'a bare sink')}; memory +{grown:.0f} MiB"
         )
+
+
+def write_form(folder: Path, size_bytes: int) -> Path:
+    """Write the form of a recording with this size, as FORM_TYPE says."""
+    source, form = folder / f"{size_bytes}.wav", folder / f"{size_bytes}.form"
+    noise = f"anoisesrc=d={size_bytes / 96_000}:r=48000"
+    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", noise, "-y", str(source)], check=True)
+    head = f'--{BOUNDARY}\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+    form.write_bytes(head.encode() + source.read_bytes() + f"\r\n--{BOUNDARY}--\r\n".encode())
+    return form
 
 
 def beside(rates: Sequence[float], other: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 ASKING = """
 import os, sys, threading, time
 import numpy
+os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:int(sys.argv[3])])
 from munsit_denoise.engine.open import open_engine
 from munsit_denoise.treatment import Treatment
 make = open_engine("cpu", 2, concurrency=int(sys.argv[1]))
@@ -36,8 +37,9 @@ may_end.set()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts the threads in /proc")
-@pytest.mark.parametrize(("concurrency", "most"), [(1, 1), (2, 3)])
-def test_denoisers_in_many_threads_share_the_engines_own(concurrency: int, most: int) -> None:
-    command = [sys.executable, "-c", ASKING, str(concurrency), str(most)]
+@pytest.mark.parametrize(("concurrency", "most", "cores"), [(1, 1, 64), (2, 3, 64), (3, 1, 1)])
+def test_denoisers_in_many_threads_share_the_engines_own(concurrency: int, most: int, cores: int) -> None:
+    """At most `most` more threads, on this many cores, which bound the windows at a time."""
+    command = [sys.executable, "-c", ASKING, str(concurrency), str(most), str(cores)]
     done = subprocess.run(command, capture_output=True, check=True, text=True)
     assert int(done.stdout) <= most
