@@ -15,6 +15,7 @@ import httpx2
 from benchmarks.cost import process_s
 from benchmarks.harness import serving
 from benchmarks.report import line, percentile
+from tests.live import children
 
 TURNS, AT_A_TIME = 20, 5  # of each kind; so many of one kind follow each other
 SIZES_S = (1, 20)  # of the recordings that are submitted
@@ -81,7 +82,7 @@ def programs_halted(pid: int) -> Iterator[None]:
     give_up_s, halted, before_s = time.monotonic() + PATIENCE_S, set[int](), -1.0
     while not halted or process_s(pid) - before_s > IDLE_SHARE:
         assert time.monotonic() < give_up_s, "the server has no rest, or no job"
-        halted |= _signalled(_below(pid), signal.SIGSTOP)
+        halted |= _signalled(children(pid), signal.SIGSTOP)
         before_s = process_s(pid)
         time.sleep(1)
     try:
@@ -98,12 +99,6 @@ def _signalled(pids: Iterable[int], number: signal.Signals) -> set[int]:
             os.kill(pid, number)
             found.add(pid)
     return found
-
-
-def _below(pid: int) -> list[int]:
-    """Return every process below one; Linux alone."""
-    found = [int(child) for each in Path(f"/proc/{pid}/task").glob("*/children") for child in each.read_text().split()]
-    return found + [below for child in found for below in _below(child)]
 
 
 def rotated(kinds: list[str], turn: int) -> list[str]:

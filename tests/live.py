@@ -227,8 +227,10 @@ class ServerProcess:
 
 
 def children(pid: int) -> list[int]:
-    """Return every process below one; Linux alone."""
-    direct = [
-        int(child) for tasks in Path(f"/proc/{pid}/task").glob("*/children") for child in tasks.read_text().split()
-    ]
+    """Return every process below one, without those that end meanwhile; Linux alone."""
+    direct: list[int] = []
+    with suppress(OSError):  # the process has ended
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(OSError):  # the thread has ended since the folder was listed
+                direct.extend(map(int, (task / "children").read_text().split()))
     return direct + [below for child in direct for below in children(child)]
