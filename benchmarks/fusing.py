@@ -1,7 +1,7 @@
 """`python -m benchmarks.fusing`: where the network's time goes, and what a compiler that fuses operations would save.
 
-TorchInductor compiles the network with frozen weights, which needs a C++ compiler and some minutes. Both networks get the
-same spectrogram in turns, on one thread.
+TorchInductor compiles the network with frozen weights, which needs a C++ compiler and some minutes. Both networks get
+the same spectrogram in turns, on one thread.
 """
 
 import argparse
