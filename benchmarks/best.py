@@ -4,6 +4,7 @@ The mean of two models is linear, so all shares are computed from one run of eac
 """
 
 import argparse
+import json
 import os
 import time
 from pathlib import Path
@@ -34,6 +35,7 @@ def main() -> None:
     parser.add_argument("--peers", default=".venv-bench/bin/python", help="Python with the scores")
     parser.add_argument("--pairs", type=Path, help="folder with noisy and clean (default: development)")
     parser.add_argument("--work", type=Path, default=Path("build/best"), help="folder for the results")
+    parser.add_argument("--json", type=Path, help="also write the scores here")
     arguments = parser.parse_args()
     os.environ.setdefault("DNSMOS_HOPS", "1")
     pairs = arguments.pairs or arguments.shared / "audio" / "dev"
@@ -47,7 +49,10 @@ def main() -> None:
             assert result.shape == noisy.shape
             write(arguments.work / name / f"{path.stem}.wav", result, rate_hz)
     names = (OWN, DEEPFILTERNET3, *(f"{share:g} of ours" for share in SHARES))
-    print_table({name: score(arguments, pairs / "clean", arguments.work / name) for name in names})
+    scores = {name: score(arguments, pairs / "clean", arguments.work / name) for name in names}
+    print_table(scores)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(summary(scores), indent=1) + "\n")
     print_cost(engines[OWN], pairs)
     print_seams(engines[DEEPFILTERNET3], pairs)
 
@@ -62,6 +67,16 @@ def write(path: Path, samples: Waveform, rate_hz: int) -> None:
     """Write a float WAV, creating its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, samples, rate_hz, subtype="FLOAT")
+
+
+def summary(scores: dict[str, Rows]) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the means, and the standard errors of the differences to our own model."""
+    return {
+        "means": {name: {m: round(mean(rows, m), 4) for m in METRICS} for name, rows in scores.items()},
+        "standard_errors": {
+            name: {m: round(standard_error(rows, scores[OWN], m), 4) for m in METRICS} for name, rows in scores.items()
+        },
+    }
 
 
 def print_table(scores: dict[str, Rows]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import typer
@@ -116,13 +117,17 @@ def test_the_formats_of_the_documents_are_those_of_the_code() -> None:
     assert set(re.split(r",\s+", text)) == set(FORMATS)
 
 
-def rows(table: str) -> Iterator[dict[str, str]]:
+def cells(text: str) -> list[list[str]]:
+    """Return the cells of the first table of a text: its titles, then its rows."""
+    lines = text[text.index("\n|") :].strip().partition("\n\n")[0].split("\n")
+    found = [[cell.strip(" *`") for cell in line.strip("|").split("|")] for line in lines]
+    return [found[0], *found[2:]]
+
+
+def rows(text: str) -> Iterator[dict[str, str]]:
     """Yield the rows of the first table of a text, by their titles."""
-    lines = [
-        line.strip("|").split("|") for line in table[table.index("\n|") :].strip().partition("\n\n")[0].split("\n")
-    ]
-    titles = [title.strip() for title in lines[0]]
-    yield from (dict(zip(titles, (cell.strip(" *") for cell in line), strict=True)) for line in lines[2:])
+    titles, *found = cells(text)
+    yield from (dict(zip(titles, row, strict=True)) for row in found)
 
 
 def check_scores(table: str, results: str) -> None:
@@ -150,6 +155,54 @@ def test_the_figures_are_those_of_the_results() -> None:
     for name in ("README.md", "README.ar.md"):
         text = (ROOT / name).read_text("utf-8")
         check_scores(text[text.index("PESQ-WB |") - 10 :].replace("المدخل بضوضائه", "noisy input"), "heldout")
+
+
+def results(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((ROOT / f"training/results/{name}.json").read_text())
+    return found
+
+
+def section(title: str) -> str:
+    """Return a section of docs/quality.md."""
+    return (ROOT / "docs/quality.md").read_text("utf-8").partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def check_figures(written: list[str], measured: list[float], where: object) -> None:
+    for cell, value in zip(written, measured, strict=True):
+        assert float(cell) == pytest.approx(value, abs=half_of_last(cell)), where
+
+
+def test_the_table_of_hard_recordings_has_every_kind_and_its_figures() -> None:
+    hard = results("hard")
+    _, *found = cells(section("Voices that pass for noise, and noise that passes for a voice"))
+    assert [kind for kind, *_ in found] == list(hard)
+    for kind, *figures in found:
+        measured = [hard[kind][who] for who in ("ours", "keep=voice+music", "DeepFilterNet3")]
+        check_figures(figures, [each[name] for each in measured for name in ("worst_db", "lost_percent")], kind)
+
+
+def test_the_table_of_music_has_the_figures_of_its_results() -> None:
+    music = results("music")
+    titles = {"music, dB": "music_db", "voice, dB": "voice_db", "speech lost, %": "voice_lost_percent"}
+    titles |= {"noise alone, dB": "noise_alone_db", "SI-SDR of voice and music, dB": "si_sdr_db"}
+    found = list(rows(section("What else is kept: `keep=voice+music`")))
+    assert len(found) == sum(map(len, music.values()))
+    for row in found:
+        measured = music[row["noise"]][row[""].replace("untouched", "none")]
+        check_figures([row[title] for title in titles], [measured[name] for name in titles.values()], row)
+
+
+def test_the_table_of_word_errors_has_the_figures_of_its_results() -> None:
+    errors = results("transcription")
+    _, *found = cells(section("For transcription"))
+    assert [name.replace("untouched", "none") for name, *_ in found] == list(errors)
+    for (_, *written), by_noise in zip(found, errors.values(), strict=True):
+        for cell, known in zip(written, by_noise.values(), strict=True):
+            figures = re.findall(r"[+-]?[\d.]+", cell)
+            check_figures(
+                figures, [known[name] for name in ("percent", "difference", "standard_error")][: len(figures)], known
+            )
+            assert len(figures) == (1 if by_noise is errors["none"] else 3)
 
 
 def test_paths_that_the_guides_name_exist() -> None:
