@@ -11,6 +11,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from training.data.corpus import Waveform
 from training.mix.signals import active_rms, unit
 
 SNRS_DB = (0, 5, 10)
+ROUNDS = 3  # mixtures of a recording at each ratio, with other noises
 LONGEST_S = 27  # a recogniser's window is 30 s long: recordings are concatenated up to this
 PAUSE_S = 0.5
 LEVEL = 0.05
@@ -59,16 +61,17 @@ def main() -> None:
 
 
 def mixtures(material: Material) -> dict[str, Waveform]:
-    """Return the recordings by file name: `en_<number>_<SNR>.wav`, and without noise `en_<number>_clean.wav`."""
+    """Return the recordings by file name: `en_<number>_<SNR>_<round>.wav`, without noise `en_<number>_clean.wav`."""
     rng = np.random.default_rng(0)
     noises = material.noises()
     out = {}
     for number, group in enumerate(groups(material.english())):
         clean = np.concatenate(group)
         out[f"en_{number}_{CLEAN}.wav"] = clean
-        for snr_db in SNRS_DB:
+        for snr_db, turn in product(SNRS_DB, range(ROUNDS)):
             noise = [unit(np.resize(noises[int(rng.integers(len(noises)))], len(x))) for x in group]
-            out[f"en_{number}_{snr_db}.wav"] = clean + np.concatenate(noise) * np.float32(LEVEL * 10 ** (-snr_db / 20))
+            mixed = clean + np.concatenate(noise) * np.float32(LEVEL * 10 ** (-snr_db / 20))
+            out[f"en_{number}_{snr_db}_{turn}.wav"] = mixed
     return out
 
 
@@ -140,7 +143,7 @@ def counted(heard: dict[str, dict[str, str]]) -> dict[str, dict[str, dict[str, f
 def errors(untreated: dict[str, str], treated: dict[str, str], condition: str) -> dict[str, float]:
     """Return the figures of the recordings of one condition."""
     names = [name for name in treated if fits(name, condition)]
-    references = [words(untreated[f"{name.rpartition('_')[0]}_{CLEAN}.wav"]) for name in names]
+    references = [words(untreated["_".join([*name.split("_")[:2], f"{CLEAN}.wav"])]) for name in names]
     total = sum(map(len, references))
     found = [word_errors(r, words(treated[name])) for r, name in zip(references, names, strict=True)]
     before = [word_errors(r, words(untreated[name])) for r, name in zip(references, names, strict=True)]
@@ -155,8 +158,8 @@ def errors(untreated: dict[str, str], treated: dict[str, str], condition: str) -
 
 def fits(name: str, condition: str) -> bool:
     """Return whether a recording belongs to a condition; `noisy` includes all but the clean ones."""
-    clean = name.endswith(f"_{CLEAN}.wav")
-    return not clean if condition == "noisy" else name.endswith(f"_{condition}.wav")
+    ratio = name.removesuffix(".wav").split("_")[2]
+    return ratio != CLEAN if condition == "noisy" else ratio == condition
 
 
 def print_table(table: dict[str, dict[str, dict[str, Any]]]) -> None:
