@@ -32,8 +32,8 @@ RECKONED = Query(
     .group_by(t.c.user_id)
 )
 # built once: building a statement for each record costs as much as executing it
-NEWEST = select(func.max(t.c.created_at)).where(t.c.user_id == users.c.id).scalar_subquery()
-LATEST = select(NEWEST).where(users.c.id == bindparam("user_id")).with_for_update(key_share=True, of=users)
+THEIRS = select(users.c.id).where(users.c.id == bindparam("user_id")).with_for_update(key_share=True)
+NEWEST = select(func.max(t.c.created_at)).where(t.c.user_id == bindparam("user_id"))
 INSERT = insert(t)
 
 __all__ = ["Beat", "Beside", "Lease", "PendingJob", "Records", "RunResult"]
@@ -68,7 +68,9 @@ class Records:
         Each of `beside` runs before it in the same transaction, and may change the record or refuse it with an error.
         """
         async with self._database.write() as connection:
-            before_us = await connection.scalar(LATEST, {"user_id": record.user_id})
+            if connection.dialect.name != "sqlite":  # where a transaction that writes is alone anyway
+                await connection.execute(THEIRS, {"user_id": record.user_id})  # the next statement sees who was before
+            before_us = await connection.scalar(NEWEST, {"user_id": record.user_id})
             if before_us is not None and record.created_at_us <= before_us:
                 record = replace(record, created_at_us=before_us + 1, updated_at_us=before_us + 1)
             for work in (*beside, *self._accepting):

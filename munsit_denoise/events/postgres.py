@@ -121,8 +121,6 @@ class PostgresBell(MemoryBell):
                             self.ring_here(job_id)
                     if jobs and sender != self._name:
                         self._tell_moves()
-                    if not jobs:
-                        break  # a heartbeat restarts the deadline
         raise TimeoutError
 
     def _ring_all(self) -> None:

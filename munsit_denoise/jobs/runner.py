@@ -139,6 +139,7 @@ class Runner:
             await self._again(lease, "it broke and is tried again")
 
     async def _again(self, lease: Lease, reason: str) -> None:
+        self.parts.board.end_run(lease)  # another worker may take the job, and a heartbeat would keep it from that
         self.parts.journal.interrupted(lease.record, reason)
         await self.parts.queue.put(lease.record.user_id, lease.record.id)
 

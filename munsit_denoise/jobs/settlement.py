@@ -63,12 +63,20 @@ class Settlement:
         self._parts.board.end_run(lease)
 
     async def give_back_at_stop(self, lease: Lease, keys: Sequence[str], reason: str) -> None:
-        """Write that a run does not count, and remove its files, while the caller is being cancelled."""
+        """Write that a run does not count, and remove its files, while the caller is being cancelled.
+
+        If the run has ended its job, by a commit whose answer was lost, the files stay and the end is announced. If the
+        database does not say which it is, the sweep removes what no row names.
+        """
         with anyio.CancelScope(shield=True):
             with anyio.move_on_after(STOP_PATIENCE_S):
                 await self.give_back(lease)
+                found = await persist(lambda: self._parts.records.get(lease.record.id))
+                if found is not None and found.result_key in keys:
+                    self.tell(found)
+                    return
+                await self.remove(*keys)
             self._parts.board.end_run(lease)
-            await self.remove(*keys)
         self._parts.journal.interrupted(lease.record, reason)
 
     async def remove(self, *keys: str) -> None:

@@ -120,3 +120,22 @@ async def test_first_keys_of_a_user_may_be_made_at_one_moment(database: Database
         while not await connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
             await anyio.sleep(0.01)
     assert [info.user_id for info in await keys.list()] == ["u"]
+
+
+async def test_of_two_records_that_are_accepted_at_the_same_time_the_second_is_the_newest(
+    database: Database, user_id: str
+) -> None:
+    """The second one has to wait for the first, and must not overlook it."""
+    first, second, began = make_record(user_id, 1), make_record(user_id, 0), anyio.Event()
+    records = Records(database)
+
+    async def wait(_: AsyncConnection, record: DenoiseRecord) -> DenoiseRecord:
+        began.set()
+        await anyio.sleep(0.5)
+        return record
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(records.insert, first, (wait,))
+        await began.wait()
+        later = await records.insert(second)
+    assert later.created_at_us == first.created_at_us + 1

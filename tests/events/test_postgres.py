@@ -56,6 +56,18 @@ async def test_it_rings_in_other_processes(url: str) -> None:
             await last.next()
 
 
+async def test_what_comes_together_with_a_heartbeat_is_heard(url: str) -> None:
+    bell = PostgresBell(url)
+    async with running(bell), await psycopg.AsyncConnection.connect(url) as other:
+        await heard(bell, bell)  # it listens
+        for number in range(5):
+            with bell.listen(f"job-{number}") as ear, anyio.fail_after(2):
+                for payload in ("other", f"other job-{number}"):  # one commit, so they arrive in one packet
+                    await other.execute("SELECT pg_notify(%s, %s)", (postgres.CHANNEL, payload))
+                await other.commit()
+                await ear.next()
+
+
 async def test_a_connection_that_is_cut_is_opened_again_and_everybody_looks(url: str) -> None:
     here, there = PostgresBell(url), PostgresBell(url)
     async with running(here, there):

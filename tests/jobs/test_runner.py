@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from munsit_denoise.db.engine import open_database
 from munsit_denoise.db.records import Records
-from munsit_denoise.errors import OutcomeUnknown, ProcessingFailed
+from munsit_denoise.errors import DatabaseBusy, OutcomeUnknown, ProcessingFailed
 from munsit_denoise.jobs.pipeline import Outcome, PipelineTask
 from munsit_denoise.jobs.recovery import requeue
 from munsit_denoise.jobs.runner import LOST_ORIGINAL
@@ -254,3 +254,51 @@ async def test_a_claim_whose_commit_was_not_answered_counts_once(house: House, m
     record = await house.now()
     assert lost
     assert (record.status, record.attempts, record.lease) == (Status.SUCCESS, 1, 1)
+
+
+@pytest.mark.parametrize("away_s", [0.0, 0.5])
+async def test_an_end_whose_commit_was_not_answered_keeps_its_files_if_the_run_is_stopped(
+    house: House, monkeypatch: pytest.MonkeyPatch, away_s: float
+) -> None:
+    """The database answers nothing until the run is stopped, or for a while longer."""
+    write, lost, back = house.database.write, anyio.Event(), anyio.Event()
+
+    @asynccontextmanager
+    async def unanswered() -> AsyncIterator[AsyncConnection]:
+        if lost.is_set() and not back.is_set():
+            raise DatabaseBusy
+        async with write() as connection:
+            yield connection
+        if (await house.now()).status is Status.SUCCESS and not lost.is_set():
+            lost.set()
+            raise OutcomeUnknown
+
+    monkeypatch.setattr(house.database, "write", unanswered)
+    with house.bell.listen(house.record.id) as ear:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(house.runner().run, house.record.id)
+            await lost.wait()
+            house.parts.running.cancel(house.record.id)
+            await anyio.sleep(away_s)
+            with anyio.move_on_after(0.01):  # what rang before the end
+                while True:
+                    await ear.next()
+            back.set()
+        with anyio.fail_after(5):
+            await ear.next()
+    record = await house.now()
+    assert (record.status, record.attempts) == (Status.SUCCESS, 1)
+    assert house.files() == ["denoised-1.wav", "original", "tiles-1"]
+    assert house.parts.board.lease_of(record.id) is None
+
+
+async def test_a_run_that_broke_holds_its_job_no_longer(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its heartbeats would keep other workers from the job."""
+    monkeypatch.setattr("munsit_denoise.jobs.runner.RETRY_PAUSE_S", 0)
+
+    def break_down() -> None:
+        raise ZeroDivisionError
+
+    await house.runner(Passthrough(break_down)).run(house.record.id)
+    assert await house.queue.take() == house.record.id
+    assert house.parts.board.lease_of(house.record.id) is None
