@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from munsit_denoise.db.migrate import connected
-from munsit_denoise.db.retention import ORIGINAL, RESULT
+from munsit_denoise.db.retention import KEPT_TILES_KEY, ORIGINAL, RESULT
 from munsit_denoise.db.tables import denoise_records as records
 from munsit_denoise.db.tables import partial_uploads as partial
 from munsit_denoise.db.tables import uploads
@@ -31,7 +31,7 @@ def named_files(url: str) -> list[NamedFile]:
 
 def _finished(connection: Connection) -> Iterator[str]:
     kept = (records.c.deleted_at.is_(None), records.c.removed_at.is_(None), records.c.source_url.is_(None))
-    keys = (ORIGINAL.kept_key, RESULT.kept_key, records.c.tiles_key)
+    keys = (ORIGINAL.kept_key, RESULT.kept_key, KEPT_TILES_KEY)
     query = select(*keys).where(*kept).order_by(records.c.created_at)
     for row in connection.execution_options(yield_per=ROWS_AT_A_TIME).execute(query):
         yield from (key for key in row if key is not None)

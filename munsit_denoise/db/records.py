@@ -192,9 +192,10 @@ class Records:
         """Hide a record, which ends a pending job. Raises JobNotFound."""
         return await self._end_own(user_id, record_id, removing())
 
-    async def removed(self) -> list[str]:
-        """Return the ids of some records that nobody sees and whose files may be there."""
-        query = select(t.c.id).where(t.c.removed_at.is_not(None)).limit(REMOVED_AT_ONCE)
+    async def removed(self, offset: int = 0) -> list[str]:
+        """Return the ids of some records that nobody sees and whose files may be there, oldest removal first."""
+        query = select(t.c.id).where(t.c.removed_at.is_not(None)).order_by(t.c.removed_at, t.c.id)
+        query = query.limit(REMOVED_AT_ONCE).offset(offset)
         async with self._database.read() as connection:
             return list(await connection.scalars(query))
 

@@ -104,8 +104,11 @@ class Retention:
     async def forget_deliveries(self, before_us: int) -> None:
         """Delete finished deliveries from before a time."""
         over = deliveries.c.delivered_at.is_not(None) | deliveries.c.failed_at.is_not(None)
-        async with self._database.write() as connection:
-            await connection.execute(delete(deliveries).where(deliveries.c.created_at < before_us, over))
+        some = select(deliveries.c.id).where(deliveries.c.created_at < before_us, over).limit(BATCH).correlate(None)
+        deleted = BATCH
+        while deleted >= BATCH:
+            async with self._database.write() as connection:
+                deleted = (await connection.execute(delete(deliveries).where(deliveries.c.id.in_(some)))).rowcount
 
 
 def _ended(before_us: int, span: Span) -> Any:

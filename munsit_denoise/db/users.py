@@ -84,6 +84,8 @@ class Users:
             own = select(key).where(table.c.user_id == user_id).limit(AT_A_TIME).correlate(None)
             await self._again_and_again(delete(table).where(table.c.user_id == user_id, key.in_(own)))
         async with self._database.write() as connection:
+            theirs = select(users.c.id).where(users.c.id == user_id).with_for_update()
+            await connection.execute(theirs)  # waits for rows of this user that are being added, so that they count
             if any([await _count(connection, table, user_id) for table in WITH_FILES]):
                 return False
             for table in WITHOUT_FILES:

@@ -52,6 +52,8 @@ class Fetcher:
             if record is not None and record.source_url is not None and record.status is Status.PENDING:
                 with self.parts.journal.working(record):
                     await self._fetch(record, record.source_url)
+            elif record is None or record.status is not Status.PENDING:
+                self.parts.journal.forget(job_id)  # it ended elsewhere, or its user was deleted
 
     async def _fetch(self, record: DenoiseRecord, url: str) -> None:
         try:
@@ -66,6 +68,7 @@ class Fetcher:
         if 0 < most_mb * 2**20 < found.result_bytes:
             raise ResultTooLarge(most_mb, found.result_bytes)
         if not await persist(lambda: self.parts.records.fetched(found)) and not await self._has_come_in(record.id):
+            self.parts.journal.forget(record.id)
             await self._remove(record.id)
             return
         self.pause.over()

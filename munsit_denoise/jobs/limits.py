@@ -84,7 +84,8 @@ class _Times(MemoryStorage):
 
     async def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
         """Return the start of the window in seconds since 1970, and the number of requests in it."""
-        now_s, times_s = time.monotonic(), self._times_s.get(key) or deque()
+        now_s = time.monotonic()
+        times_s = deque(self._times_s.get(key) or ())  # a copy: what is kept must not become empty
         _drop(times_s, now_s - expiry)
         return time.time() - (now_s - times_s[0] if times_s else 0.0), len(times_s)
 

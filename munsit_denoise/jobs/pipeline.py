@@ -208,11 +208,15 @@ async def _enhance_sound(
 
 
 async def _in_thread(denoiser: Denoiser, step: Callable[[], Block]) -> Block:
-    """Run a step of a denoiser in a thread; cancelling stops it within a window if the denoiser can be stopped."""
+    """Run a step of a denoiser in a thread; cancelling stops it within a window if the denoiser can be stopped.
+
+    The step may wait for the steps of other jobs, so its thread is none of those that all other work shares.
+    """
+    own = anyio.CapacityLimiter(1)
     if not isinstance(denoiser, Stoppable):
-        return await to_thread.run_sync(step)
+        return await to_thread.run_sync(step, limiter=own)
     try:
-        return await to_thread.run_sync(step, abandon_on_cancel=True)
+        return await to_thread.run_sync(step, abandon_on_cancel=True, limiter=own)
     except anyio.get_cancelled_exc_class():
         with anyio.CancelScope(shield=True):
             await to_thread.run_sync(denoiser.stop)

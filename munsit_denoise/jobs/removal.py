@@ -50,14 +50,21 @@ class Removal:
             await anyio.sleep(RETRY_PAUSE_S)
 
     async def _go_on(self) -> None:
+        """Finish what can be finished. Raises an Unavailable if something is left."""
         for job_id, user_id in list(self._unmarked.items()):
             try:
                 await self.remove(user_id, job_id)
             except JobNotFound:
                 self._unmarked.pop(job_id, None)
-        while job_ids := await self._parts.records.removed():
+        left: list[Unavailable] = []
+        while job_ids := await self._parts.records.removed(len(left)):
             for job_id in job_ids:
-                await self._finish(job_id)
+                try:
+                    await self._finish(job_id)
+                except Unavailable as error:  # one folder that cannot be deleted does not keep the others
+                    left.append(error)
+        if left:
+            raise left[0]
 
     async def _remove(self, user_id: str, job_id: str) -> None:
         record = await self._mark(user_id, job_id)

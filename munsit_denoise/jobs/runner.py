@@ -188,8 +188,11 @@ class Runner:
 
 
 async def _left_at_cancel(work: Callable[[], Answer]) -> Answer:
-    """Return what some work returns that only reads; a job that is stopped does not wait for its end."""
-    return await to_thread.run_sync(work, abandon_on_cancel=True)
+    """Return what some work returns that only reads; a job that is stopped does not wait for its end.
+
+    Loading a model may wait for other jobs, so the thread is none of those that all other work shares.
+    """
+    return await to_thread.run_sync(work, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1))
 
 
 def _result_key(lease: Lease) -> str:

@@ -151,6 +151,9 @@ async def expire_uploads(parts: Parts, hours: float) -> None:
     """
     while hours:
         for upload_id in await parts.uploads.older_than(now_us() - int(hours * 3.6e9)):
-            await parts.storage.delete_job(upload_id)
-            await parts.uploads.delete(upload_id)
+            try:
+                await parts.storage.delete_job(upload_id)
+                await parts.uploads.delete(upload_id)
+            except Unavailable as error:
+                log.warning("an expired upload cannot be deleted yet", folder=upload_id, reason=error.message)
         await anyio.sleep(EXPIRY_INTERVAL_S)

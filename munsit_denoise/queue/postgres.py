@@ -35,8 +35,8 @@ AGAIN_S = 1.0  # after which what broke is tried again
 class PostgresQueue:
     """The waiting jobs of one kind in the database, as this process sees them; works while `run_forever` runs.
 
-    `places` is how many jobs this process takes at a time; 0 takes none. The numbers are at most a second older than
-    the last `stir`.
+    `places` is how many jobs this process takes at a time; 0 takes none. The numbers are read again after a `stir`:
+    after a second, or later where the database needs long for them.
     """
 
     def __init__(self, shared: SharedQueue, *, places: int, lease_s: float) -> None:

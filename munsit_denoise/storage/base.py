@@ -5,12 +5,14 @@ parts may not be read before it is published. Every method may raise StorageFull
 FileNotFoundError where its docstring says so.
 """
 
+import re
 from collections.abc import AsyncIterator, Collection
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 UNANSWERED = "unanswered"  # a job's mark: its record is not committed, so nobody was told of its files
 PART_SUFFIX = ".part"  # of unfinished files, and of folders with a file in parts
 

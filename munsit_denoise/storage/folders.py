@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator
@@ -10,7 +9,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+from munsit_denoise.storage.base import JOB_ID
+
 MARK = ".installation-"  # of an empty folder whose name ends in the id; all files are recordings
 PROBE_BYTES = 4096
 ASIDE = "set-aside"

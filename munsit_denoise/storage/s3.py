@@ -4,7 +4,6 @@ Programs read and write files by path, so each file in use has a copy on this ma
 from the store.
 """
 
-import re
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,7 +14,7 @@ import anyio
 import obstore
 from obstore.store import S3Store
 
-from munsit_denoise.storage.base import Reader, Stat
+from munsit_denoise.storage.base import JOB_ID, Reader, Stat
 from munsit_denoise.storage.objects import (
     PART_BYTES,
     PARTS,
@@ -29,7 +28,6 @@ from munsit_denoise.storage.objects import (
 )
 from munsit_denoise.storage.scratch import ScratchFolder
 
-JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 MARK = "installation/"  # of an empty object whose name ends in the id
 PROBE = "probe/"
 PROBE_AGE = timedelta(minutes=5)  # after which no probe is still running

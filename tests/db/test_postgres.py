@@ -16,6 +16,7 @@ from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.migrate import upgrade
 from munsit_denoise.db.records import Records, RunResult
 from munsit_denoise.db.usage import Counts
+from munsit_denoise.db.users import Users
 from munsit_denoise.errors import InvalidKey, KeyInUse
 from munsit_denoise.records import DenoiseRecord, Options
 from tests.db.test_records import make_record, user_id
@@ -139,3 +140,18 @@ async def test_of_two_records_that_are_accepted_at_the_same_time_the_second_is_t
         await began.wait()
         later = await records.insert(second)
     assert later.created_at_us == first.created_at_us + 1
+
+
+async def test_a_user_who_gets_a_record_at_the_same_time_is_not_deleted_yet(database: Database, user_id: str) -> None:
+    record, began = make_record(user_id), anyio.Event()
+
+    async def wait(_: AsyncConnection, record: DenoiseRecord) -> DenoiseRecord:
+        began.set()
+        await anyio.sleep(0.5)
+        return record
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(Records(database).insert, record, (wait,))
+        await began.wait()
+        assert not await Users(database).forget(user_id, [])
+    assert await Users(database).forget(user_id, [record.id])

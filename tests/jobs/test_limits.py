@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from limits.aio.storage import MemoryStorage
 from limits.errors import StorageError
+from structlog.testing import capture_logs
 
 from munsit_denoise.errors import CannotGoOn, Quota, TooManyRequests
 from munsit_denoise.jobs import limits
@@ -79,14 +80,37 @@ async def test_what_is_remembered_is_bounded(clock: Clock, monkeypatch: pytest.M
     assert len(times._times_s) == 1
 
 
+async def test_asking_about_a_window_that_is_over_harms_no_later_request(clock: Clock) -> None:
+    """Requests may leave the window between the refusal and the question when there is a place again."""
+    times = limits._Times()
+    counted = RateLimits(1, times)
+    await counted.count_request("a")
+    clock.now_s += 61
+    (key,) = times._times_s
+    assert (await times.get_moving_window(key, 1, 60))[1] == 0
+    for who in ("b", "a"):
+        await counted.count_request(who)
+    with pytest.raises(TooManyRequests):
+        await counted.count_request("a")
+
+
 async def test_nobody_is_refused_while_the_counts_are_out_of_reach() -> None:
     class Lost(MemoryStorage):
-        async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-            raise StorageError(OSError("no route"))
+        reachable = False
 
-    counted = RateLimits(1, Lost())
-    for _ in range(3):
+        async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+            if not self.reachable:
+                raise StorageError(OSError("no route"))
+            return await super().acquire_entry(key, limit, expiry, amount)
+
+    storage = Lost()
+    counted = RateLimits(1, storage)
+    with capture_logs() as lines:
+        for _ in range(3):
+            await counted.count_request("a")
+        storage.reachable = True
         await counted.count_request("a")
+    assert [line["event"] for line in lines] == ["requests cannot be counted", "requests are counted again"]
 
 
 async def test_a_place_that_cannot_count_is_refused_without_its_password() -> None:

@@ -1,17 +1,23 @@
 """A record goes with all that is its own, whatever its job does; what is left after a crash goes later."""
 
+import secrets
+import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
+from munsit_denoise.db import records
 from munsit_denoise.errors import JobNotFound, StorageBroken, StorageFull
-from munsit_denoise.jobs import removal
+from munsit_denoise.jobs import removal, sweeper
 from munsit_denoise.jobs.cancel import Cancellation
+from munsit_denoise.jobs.intake import Received
 from munsit_denoise.jobs.removal import Removal
 from munsit_denoise.records import CANCELLED, Options, Origin, Status
+from tests.audio import write_noisy
 from tests.jobs.conftest import House, Passthrough
 
 pytestmark = pytest.mark.anyio
@@ -171,6 +177,44 @@ async def test_files_that_cannot_be_removed_are_seen_by_nobody_and_go_later(
         while house.files() or await house.records.removed():
             await anyio.sleep(0.01)
     assert await house.records.known([house.record.id]) == set()
+
+
+async def test_one_folder_that_cannot_be_removed_does_not_keep_the_others(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither of removed records nor of uploads that have expired; and it goes as soon as it can."""
+    monkeypatch.setattr(removal, "RETRY_PAUSE_S", 0.02)
+    monkeypatch.setattr(removal, "LONGEST_PAUSE_S", 0.02)
+    monkeypatch.setattr(sweeper, "EXPIRY_INTERVAL_S", 0.02)
+    monkeypatch.setattr(records, "REMOVED_AT_ONCE", 2)
+
+    async def receive(path: Path) -> Received:
+        write_noisy(path.with_suffix(".wav"), 1).replace(path)
+        return Received("a.wav", path.stat().st_size)
+
+    user_id = house.record.user_id
+    uploads = [(await house.submission.upload(user_id, receive)).id for _ in range(3)]
+    others = [replace(house.record, id=str(uuid.uuid4()), secret=secrets.token_hex(16)) for _ in range(5)]
+    for record in others:
+        await house.records.insert(record)
+    gone = [house.record.id, *(record.id for record in others)]
+    stuck, really = {gone[0], gone[1], uploads[0]}, house.storage.delete_job
+
+    async def delete_job(job_id: str) -> None:
+        if job_id in stuck:
+            raise StorageBroken
+        await really(job_id)
+
+    monkeypatch.setattr(house.storage, "delete_job", delete_job)
+    for job_id in gone:
+        await house.records.mark_removed(user_id, job_id)
+    house.tasks.start_soon(Removal(house.parts).finish_forever)
+    house.tasks.start_soon(sweeper.expire_uploads, house.parts, -1.0)  # older than in an hour
+    for left in (stuck, set[str]()):
+        with anyio.fail_after(5):
+            while await house.records.known(gone) | set(await house.parts.uploads.storage_keys(uploads)) != left:
+                await anyio.sleep(0.01)
+        stuck = set()
 
 
 async def test_on_a_full_disk_the_files_make_the_room_for_the_mark(

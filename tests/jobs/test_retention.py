@@ -1,12 +1,16 @@
 """What was kept for long enough goes, row first; a crash in between leaves nothing that lies."""
 
+import uuid
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from anyio import to_thread
 from sqlalchemy import select
 
 from munsit_denoise.db.engine import now_us
 from munsit_denoise.db.history import RecordFilter, RecordPages
+from munsit_denoise.db.named_files import named_files
 from munsit_denoise.db.retention import ORIGINAL, RESULT, Retention
 from munsit_denoise.db.tables import deliveries
 from munsit_denoise.errors import Gone, StorageBroken
@@ -80,12 +84,16 @@ async def test_a_file_that_outlived_a_crash_is_swept(house: House, file: object)
 @pytest.mark.parametrize(
     ("days", "left"), [({"originals_days": 1}, "denoised-1.wav"), ({"results_days": 1}, "original")]
 )
-async def test_the_pictures_go_with_the_first_of_the_sounds(house: House, days: dict[str, float], left: str) -> None:
+async def test_the_pictures_go_with_the_first_of_the_sounds(
+    house: House, tmp_path: Path, days: dict[str, float], left: str
+) -> None:
     await house.runner().run(house.record.id)
     assert await sweep(house.parts) == 0
     await keeper(house, **days).sweep(now_us() + LATER_US)
     assert house.files() == [left]
     assert await sweep(house.parts) == 0
+    named = await to_thread.run_sync(named_files, f"sqlite:///{tmp_path}/test.db")  # what a backup looks for
+    assert [file.key for file in named] == [f"{house.record.id}/{left}"]
     for ask in (Tiles(house.parts).index, Residuals(house.parts).residual):
         with pytest.raises(Gone):
             await ask(house.record.user_id, house.record.id)
@@ -95,6 +103,13 @@ async def test_the_pictures_go_with_the_first_of_the_sounds(house: House, days: 
             await report
     else:
         assert (await report)["duration_s"] == house.record.audio_duration_s
+
+
+async def insert_deliveries(house: House, number: int = 1, **more: int) -> None:
+    row = dict.fromkeys(("kind", "url", "host", "snapshot", "base"), "") | {"created_at": 1, "due_at": 1} | more
+    rows = [row | {"id": str(uuid.uuid4()), "job_id": "a", "user_id": house.record.user_id} for _ in range(number)]
+    async with house.database.write() as connection:
+        await connection.execute(deliveries.insert(), rows)
 
 
 async def test_records_go_with_their_files_and_what_was_told_of_them(house: House) -> None:
@@ -138,7 +153,11 @@ async def test_more_than_a_batch_goes_in_one_sweep(house: House, monkeypatch: py
         await house.records.fail(lease, "why")
     gone = await keeper(house, originals_days=1).sweep(now_us() + LATER_US)
     assert gone == {"originals": 5, "bytes": 0}
+    await insert_deliveries(house)  # not ended
+    await insert_deliveries(house, 5, failed_at=1)
     assert (await keeper(house, records_days=1).sweep(now_us() + LATER_US))["records"] == 5
+    async with house.database.read() as connection:
+        assert list(await connection.scalars(select(deliveries.c.failed_at))) == [None]
 
 
 def test_a_sweep_comes_often_enough() -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from threading import Event
+from threading import Barrier, Event
 from typing import Any
 
 import anyio
@@ -26,6 +26,7 @@ from munsit_denoise.jobs.settlement import Settlement
 from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.records import Options, Processing, Status
 from munsit_denoise.treatment import Keep, Quality, Treatment
+from tests.audio import write_noisy
 from tests.jobs.conftest import House, Passthrough
 
 pytestmark = pytest.mark.anyio
@@ -164,6 +165,36 @@ async def test_a_job_that_is_cancelled_does_not_wait_for_what_only_reads(
     released.set()
     assert (await house.now()).attempts == 0
     assert house.files() == ["original"]
+
+
+async def test_steps_that_wait_for_other_jobs_leave_the_threads_to_other_work(house: House) -> None:
+    """However many jobs run: their steps wait for the model, and uploads, probes and files must not."""
+    others = [replace(house.record, id=str(uuid.uuid4()), secret=secrets.token_hex(16)) for _ in range(3)]
+    for record in others:
+        await house.records.insert(record)
+        async with house.storage.new_file(record.original_key) as path:
+            write_noisy(path.with_suffix(".wav"), 1).replace(path)
+    waiting, released = Barrier(len(others) + 1), Event()
+
+    def wait() -> None:
+        if not released.is_set():
+            waiting.wait(20)
+            released.wait()
+
+    shared = to_thread.current_default_thread_limiter()
+    before, shared.total_tokens = shared.total_tokens, 3
+    try:
+        async with anyio.create_task_group() as tasks:
+            for record in others:
+                keyed = replace(record, original_key=f"{record.id}/original")
+                tasks.start_soon(house.runner(Passthrough(wait)).run, keyed.id)
+            await to_thread.run_sync(waiting.wait, 20, limiter=anyio.CapacityLimiter(1))
+            with anyio.fail_after(5):
+                await to_thread.run_sync(released.set)
+    finally:
+        released.set()
+        shared.total_tokens = before
+    assert {(await house.now(record.id)).status for record in others} == {Status.SUCCESS}
 
 
 async def test_jobs_that_were_cut_off_come_behind_the_others(house: House) -> None:

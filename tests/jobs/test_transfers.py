@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from munsit_denoise.db.records import RunResult
+from munsit_denoise.db.users import Users
 from munsit_denoise.errors import DatabaseBusy, Interrupted, StorageFull, UploadNotFound
 from munsit_denoise.jobs.fair import FairLimiter
 from munsit_denoise.jobs.intake import Received
@@ -234,3 +235,18 @@ async def test_slow_receivers_of_one_user_delay_nobody_elses_results(house: Hous
             await sending.send(other, RunResult(lease.record.original_key), "https://example.net/fast")
         tasks.cancel_scope.cancel()
     assert sent == ["https://example.net/fast"]
+
+
+async def test_a_job_whose_user_was_deleted_before_its_download_is_forgotten(house: House) -> None:
+    """Otherwise the metrics would count it as waiting, longer and longer."""
+
+    async def download(_: str, __: Path) -> Received:
+        raise AssertionError
+
+    house.parts.journal.accepted(house.record)
+    record = await house.submission.submit_url(house.record.user_id, "https://example.org/a", Options())
+    waiting = house.parts.journal.waiting()
+    await Users(house.database).shut_out(record.user_id)
+    assert await Users(house.database).forget(record.user_id, [house.record.id, record.id])
+    await house.fetcher(download).fetch(await house.parts.inbox.take())
+    assert house.parts.journal.waiting() == waiting - 1

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from munsit_denoise.errors import InvalidOption
 from munsit_denoise.jobs.admin import Admin, KeyInfo, KeyRequest, QueuedJob, User
+from munsit_denoise.jobs.balance import MOST_MINUTES, credit_ms, minutes_of
 from munsit_denoise.records import PRIORITIES, Scope
 from munsit_denoise.routes.auth import authenticate
 from munsit_denoise.routes.bodies import small_body
@@ -20,8 +21,6 @@ from munsit_denoise.routes.state import services_of
 
 MAX_BODY_BYTES = 64 * 1024
 LARGEST_PAGE = 1000  # of a list without a limit
-MOST_MINUTES = 1e9
-MS_PER_MINUTE = 60_000
 Answer = Callable[[Request, Admin], Awaitable[Response]]
 Name = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
@@ -129,7 +128,7 @@ async def balance(request: Request, admin: Admin) -> Response:
 
 async def credit(request: Request, admin: Admin) -> Response:
     """POST /admin/users/{id}/balance: add minutes to a balance."""
-    amount_ms = max(1, round((await _read(request, Credit)).minutes * MS_PER_MINUTE))
+    amount_ms = credit_ms((await _read(request, Credit)).minutes)
     return JSONResponse(_balance(await admin.credit(request.path_params["user_id"], amount_ms)))
 
 
@@ -179,7 +178,7 @@ def _user(found: User) -> dict[str, Any]:
 
 
 def _balance(found: User) -> dict[str, Any]:
-    return {"user_id": found.id, "user": found.name, "minutes_available": found.available_ms / MS_PER_MINUTE}
+    return {"user_id": found.id, "user": found.name, "minutes_available": minutes_of(found.available_ms)}
 
 
 def _key(info: KeyInfo) -> dict[str, Any]:

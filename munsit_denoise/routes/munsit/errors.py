@@ -22,7 +22,7 @@ STATUS_AND_CODE: dict[type[DenoiseError], tuple[int, str]] = {
     errors.JobNotFound: (404, "40401"),
     errors.UploadNotFound: (404, "40402"),
     errors.NotFound: (404, "40403"),
-    errors.AlreadyThere: (409, "40903"),
+    errors.AlreadyThere: (409, "40904"),
     errors.WrongScope: (403, "40301"),
     errors.Gone: (410, "41001"),
     errors.NotSubtractable: (409, "40902"),

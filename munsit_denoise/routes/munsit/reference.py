@@ -21,6 +21,7 @@ from munsit_denoise.routes.munsit.models import (
 from munsit_denoise.routes.munsit.reference_admin import ADMIN
 from munsit_denoise.routes.munsit.reference_uploads import UPLOADS
 from munsit_denoise.routes.reference.operation import (
+    COUNT,
     KEYED,
     SUBMITTING,
     Answer,
@@ -32,7 +33,6 @@ from munsit_denoise.routes.reference.operation import (
     query,
 )
 
-COUNT = {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}
 PAGE = (
     query("offset", COUNT, "Number of entries to skip; past the end the list is empty.", 0),
     query("limit", COUNT | {"minimum": 1}, "Largest number of entries; all if absent.", 20),

@@ -7,9 +7,8 @@ from munsit_denoise import errors
 from munsit_denoise.routes.munsit import examples
 from munsit_denoise.routes.munsit.admin import Credit, NewKey, NewUser, Rotation, UserChange
 from munsit_denoise.routes.munsit.models_admin import Balance, Disk, KeyInfo, NewKeyInfo, QueuedJob, Rates, User
-from munsit_denoise.routes.reference.operation import KEYED, Answer, Content, Errors, Operation, query
+from munsit_denoise.routes.reference.operation import COUNT, KEYED, Answer, Content, Errors, Operation, query
 
-COUNT = {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}
 PAGE = (
     query("offset", COUNT, "Number of entries to skip; past the end the list is empty.", 0),
     query("limit", COUNT | {"minimum": 1}, "Largest number of entries; 1000 if absent.", 20),
@@ -33,8 +32,8 @@ PART: Errors = (*KEYED, errors.InvalidPage)
 WRITING: Errors = (*KEYED, errors.InvalidOption, errors.UploadTooSlow, errors.ShuttingDown, errors.StorageFull)
 
 
-def _list(summary: str, kind: Any, example: Any, kinds: Errors = PART) -> Operation:
-    answer = Answer("Newest first, at most 1000.", (Content(list[kind], [example]),))
+def _list(summary: str, kind: Any, example: Any, kinds: Errors = PART, order: str = "Newest") -> Operation:
+    answer = Answer(f"{order} first, at most 1000.", (Content(list[kind], [example]),))
     return Operation(summary, "admin", (answer,), kinds, parameters=PAGE)
 
 
@@ -100,7 +99,7 @@ ADMIN: dict[str, Operation] = {
         needs_body=False,
     ),
     "GET /admin/balances": _list("List the balances", Balance, BALANCE),
-    "GET /admin/queue": _list("List the jobs that have not ended, oldest first", QueuedJob, QUEUED),
+    "GET /admin/queue": _list("List the jobs that have not ended, oldest first", QueuedJob, QUEUED, order="Oldest"),
     "GET /admin/disk": _shown("Get the disk usage", Disk, DISK),
     "GET /admin/rates": _shown("Get the rates of the last hour", Rates, RATES),
 }

@@ -13,6 +13,7 @@ from munsit_denoise.errors import DenoiseError
 
 JSON, TEXT = "application/json", "text/plain"
 Errors = tuple[type[DenoiseError], ...]
+COUNT = {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}
 
 # The errors of all routes that need a key, that read something, and that accept something.
 KEYED: Errors = (
