@@ -205,6 +205,20 @@ def test_the_table_of_word_errors_has_the_figures_of_its_results() -> None:
             assert len(figures) == (1 if by_noise is errors["none"] else 3)
 
 
+@pytest.mark.parametrize(("words", "name"), [("Development pairs", "best"), ("Held-out pairs", "best_heldout")])
+def test_the_tables_of_the_best_quality_have_the_figures_of_their_results(words: str, name: str) -> None:
+    found, text = results(name), section("Best quality")
+    titles, *by_model = cells(text[text.index(words) :])
+    assert len(by_model) == len(found["means"])
+    for (_, *written), (model, means) in zip(by_model, found["means"].items(), strict=True):
+        for title, cell in zip(titles[1:], written, strict=True):
+            metric = METRICS[title]
+            difference = means[metric] - found["means"]["munsit-denoise"][metric]
+            figures = re.findall(r"[+-]?[\d.]+", cell)
+            known = [means[metric], difference, found["standard_errors"][model][metric]]
+            check_figures(figures, known if "(" in cell else known[:1], (model, title))
+
+
 def test_paths_that_the_guides_name_exist() -> None:
     for name in ("ARCHITECTURE.md", "CONTRIBUTING.md"):
         spans = re.findall(r"`([\w./]+/|[\w/]+/[\w/]*\.\w+|\w+\.(?:py|md|toml))`", without_code(ROOT / name))
