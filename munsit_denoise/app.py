@@ -21,6 +21,7 @@ from munsit_denoise.routes.headers import SafeHeaders
 from munsit_denoise.routes.munsit.message import message
 from munsit_denoise.routes.munsit.routes import create_munsit
 from munsit_denoise.routes.names import RouteNames
+from munsit_denoise.routes.paths import PlainPaths
 from munsit_denoise.routes.reference import routes as reference
 from munsit_denoise.services import Services, open_services
 from munsit_denoise.settings import Settings
@@ -83,7 +84,7 @@ class _App(Starlette):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Put the security headers around everything, including crash handlers, and the log around them."""
-        allowed = allow_origins(super().build_middleware_stack(), self.origins)
+        allowed = allow_origins(PlainPaths(super().build_middleware_stack()), self.origins)
         return AccessLog(SafeHeaders(allowed), self.measured, RouteNames(self.routes))
 
 

@@ -118,7 +118,7 @@ class InsufficientBalance(DenoiseError):
     """The minutes that a user has left do not cover a job."""
 
     def __init__(self, required_ms: int, available_ms: int) -> None:
-        required, available = (f"{ms / 60_000:.2f}".rstrip("0").rstrip(".") for ms in (required_ms, available_ms))
+        required, available = _told_apart(required_ms / 60_000, available_ms / 60_000)
         super().__init__(f"Insufficient balance. Required: {required} minutes. Available: {available} minutes.")
 
 
@@ -175,7 +175,7 @@ class FileTooLarge(InvalidUpload):
     """The file is over the configured size."""
 
     def __init__(self, limit_mb: int, size_bytes: int) -> None:
-        size = f"{size_bytes / 2**20:.2f}".rstrip("0").rstrip(".")
+        size, _ = _told_apart(size_bytes / 2**20, limit_mb)
         super().__init__(f"File size exceeds the maximum limit of {limit_mb}MB. File size: {size}MB")
 
 
@@ -183,7 +183,7 @@ class AudioTooLong(InvalidUpload):
     """The recording is over the configured duration."""
 
     def __init__(self, limit_minutes: float, duration_s: float) -> None:
-        duration = f"{duration_s / 60:.2f}".rstrip("0").rstrip(".")
+        duration, _ = _told_apart(duration_s / 60, limit_minutes)
         super().__init__(
             f"Duration exceeds the maximum limit of {limit_minutes:g} minutes. Duration: {duration} minutes"
         )
@@ -332,3 +332,12 @@ class Interrupted(DenoiseError):
 
 class CannotGoOn(Exception):
     """The server cannot continue; the message says why and what to do."""
+
+
+def _told_apart(more: float, less: float) -> tuple[str, str]:
+    """Return two numbers with two decimals, or with as many as it takes to see which is more."""
+    for digits in (2, 3, 4, 6, 9):
+        told = [f"{number:.{digits}f}" for number in (more, less)]
+        if float(told[0]) > float(told[1]):
+            break
+    return told[0].rstrip("0").rstrip("."), told[1].rstrip("0").rstrip(".")

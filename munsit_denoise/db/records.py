@@ -59,8 +59,8 @@ class Records:
         """
         self._database = database
         told = [announce] if announce else []
-        self._accepting: list[Beside] = [*([bounds] if bounds else []), *([reserve] if balance else []), *told]
-        self._fetching: list[Beside] = [*([reserve_fetched] if balance else []), *told]
+        self._accepting = [*([bounds] if bounds else []), *([reserve] if balance else []), *told]
+        self._fetching = [*([reserve_fetched] if balance else []), *told]
 
     async def insert(self, record: DenoiseRecord, beside: Besides = ()) -> DenoiseRecord:
         """Commit a new record as its user's newest, even if the clock was set back; return it as committed.
@@ -215,8 +215,7 @@ class Records:
         """Change a user's record, and note the end of its job if the change ends it. Raises JobNotFound."""
         own = (t.c.id == record_id, t.c.user_id == user_id, KEPT)
         async with self._database.write() as connection:
-            before = await connection.scalar(select(t.c.status).where(*own).with_for_update())  # nobody ends it now
-            if before is None:
+            if (before := await connection.scalar(select(t.c.status).where(*own).with_for_update())) is None:
                 raise JobNotFound
             record = from_row((await connection.execute(update(t).where(*own).values(change).returning(t))).one())
             if before == Status.PENDING:
@@ -236,8 +235,7 @@ class Records:
             row = (await connection.execute(update(t).where(*which).values(change).returning(t))).one_or_none()
             if row is None:
                 return None
-            record = from_row(row)
-            if record.status is not Status.PENDING:
+            if (record := from_row(row)).status is not Status.PENDING:
                 await tell_end(connection, record)
             for work in beside:
                 record = await work(connection, record)

@@ -11,7 +11,7 @@ from munsit_denoise.jobs.result_size import needed_bytes
 from munsit_denoise.media.formats import result_extension
 from munsit_denoise.media.probe import AudioTrack, probe
 from munsit_denoise.names import extension_of
-from munsit_denoise.records import DenoiseRecord, Options, SourceType, source_type_of
+from munsit_denoise.records import DenoiseRecord, Options, source_type_of
 
 PROBES_AT_ONCE = 4  # files that are probed at the same time
 EXTENSIONS = {"matroska": "mkv", "mov": "mp4", "asf": "wma", "mpegts": "mpg"}  # of containers with another name
@@ -109,12 +109,6 @@ def _content_format(track: AudioTrack) -> str:
     return EXTENSIONS.get(track.container, track.container)[:16]
 
 
-def _source_type(file_name: str, track: AudioTrack) -> SourceType:
-    """Return audio or video, by the extension; if that is unknown, by whether there is a picture."""
-    extension = extension_of(file_name)
-    return source_type_of(extension) if extension else SourceType.VIDEO if track.has_picture else SourceType.AUDIO
-
-
 def described(record: DenoiseRecord, received: Received, track: AudioTrack) -> DenoiseRecord:
     """Return a record with the description of its original, which also determines the result.
 
@@ -127,7 +121,7 @@ def described(record: DenoiseRecord, received: Received, track: AudioTrack) -> D
         record,
         file_name=received.file_name,
         audio_format=audio_format,
-        source_type=_source_type(received.file_name, track),
+        source_type=source_type_of(extension_of(received.file_name)),
         audio_duration_s=round(track.duration_s, 6),
         audio_size_bytes=received.size_bytes,
         source_url=None,

@@ -125,7 +125,7 @@ class Submission:
             blank_record(user_id, origin, self.qualities.settled(replace(options, extension=extension))),
             file_name=upload.file_name,
             audio_format=upload.audio_format,
-            source_type=source_type_of(upload.audio_format),
+            source_type=source_type_of(extension_of(upload.file_name)),
             audio_size_bytes=upload.audio_size_bytes,
             upload_id=upload.id,
         )

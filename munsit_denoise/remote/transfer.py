@@ -1,9 +1,10 @@
 """Checks URLs of clients, and sends results to them."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import anyio
 import httpx2
@@ -30,10 +31,11 @@ class TransferLimits:
 def check_url(url: str) -> str:
     """Return a URL that is valid. Raises InvalidOption."""
     try:
-        parsed = httpx2.URL(url)
-    except (httpx2.InvalidURL, TypeError):
+        parsed, parts = httpx2.URL(url), urlsplit(url)
+        reachable = bool(parsed.host) and parts.port != 0 and not re.search(r"\s", parts.netloc)
+    except (httpx2.InvalidURL, TypeError, ValueError):  # ValueError for an invalid port or host
         raise InvalidOption("The URL cannot be parsed.") from None
-    if parsed.scheme not in SCHEMES or not parsed.host or len(url) > MAX_URL_LENGTH:
+    if parsed.scheme not in SCHEMES or not reachable or len(url) > MAX_URL_LENGTH:
         raise InvalidOption("The URL must begin with http:// or https:// and name a host.")
     return url
 

@@ -24,11 +24,12 @@ def tagged(body: bytes) -> Tagged:
 def json_unless_known(request: Request, page: Tagged, more_headers: Mapping[str, str] | None = None) -> Response:
     """Return a body of JSON, or a 304 if the client has it."""
     headers = {"ETag": page.tag, **(more_headers or {})}
-    if _knows(request, page.tag):
+    if knows(request, page.tag):
         return Response(status_code=304, headers=headers)
     return Response(page.body, media_type="application/json", headers=headers)
 
 
-def _knows(request: Request, tag: str) -> bool:
+def knows(request: Request, tag: str) -> bool:
+    """Say whether a client has what it asks for, by `If-None-Match`."""
     known = [item.strip().removeprefix("W/") for item in request.headers.get("if-none-match", "").split(",")]
     return tag in known or known == ["*"]

@@ -9,13 +9,14 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, MalformedRangeHeader, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from munsit_denoise.jobs.history import StoredFile
 from munsit_denoise.jobs.intake import track_of
 from munsit_denoise.media.types import media_type
 from munsit_denoise.records import DenoiseRecord
+from munsit_denoise.routes.etags import knows
 from munsit_denoise.routes.state import services_of
 
 NAME = re.compile(r"([0-9a-f]{32})_(denoised|original)\.([a-z0-9]{1,16})", re.ASCII)
@@ -57,7 +58,8 @@ async def download(request: Request) -> Response:
     stem = f"{stem_of(record)}_{match[2]}"
     if match[2] == "denoised":
         return await send_file(request, record, record.result_key, stem, (match[3], record.options.extension))
-    return await send_file(request, record, record.original_key, stem, (match[3], record.audio_format))
+    asked = record.audio_format if match[3] == UNKNOWN else match[3]  # the link from before the download still works
+    return await send_file(request, record, record.original_key, stem, (asked, record.audio_format))
 
 
 async def send_file(
@@ -78,12 +80,19 @@ async def send_file(
         return not_found()
     if services_of(request).settings.downloads == "presigned" and (link := await file.link()) is not None:
         return RedirectResponse(link, status_code=307, headers={"Referrer-Policy": "no-referrer"})
-    return _StoredFile(
+    answer = _StoredFile(
         file,
         headers=HEADERS,
         media_type=media_type(asked, has_picture=_has_picture(record)),
         filename=f"{stem}.{asked}",
     )
+    return not_modified(answer) if knows(request, answer.headers["etag"]) else answer
+
+
+def not_modified(answer: Response) -> Response:
+    """Return the answer to a client that has the file: without it, with what caches need (RFC 9110, 15.4.5)."""
+    kept = {name: answer.headers[name] for name in ("etag", "cache-control") if name in answer.headers}
+    return Response(status_code=304, headers=kept)
 
 
 def _has_picture(record: DenoiseRecord) -> bool:
@@ -107,6 +116,14 @@ class _StoredFile(FileResponse):
             stat_result=_stat(file),
             content_disposition_type="inline",
         )
+
+    @classmethod
+    def _parse_range_header(cls, http_range: str, file_size: int) -> list[tuple[int, int]]:
+        """Return the ranges; none, and so the whole file, for what is no range of bytes (RFC 9110, 14.2)."""
+        try:
+            return super()._parse_range_header(http_range, file_size)
+        except MalformedRangeHeader:
+            return []
 
     @asynccontextmanager
     async def _open_file(self) -> AsyncIterator[Any]:

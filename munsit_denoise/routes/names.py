@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
+from munsit_denoise.routes.paths import plain_path
+
 OTHER = "other"
 _PARAMETER = re.compile(r"\{\w+(:path)?\}")
 
@@ -22,7 +24,7 @@ class RouteNames:
         constant = self._constant.get(path)
         if constant is not None:
             return constant
-        found = self._known.fullmatch(re.sub("/{2,}", "/", path) if "//" in path else path)
+        found = self._known.fullmatch(plain_path(path))
         return self.names[found.lastindex - 1] if found and found.lastindex else OTHER
 
 

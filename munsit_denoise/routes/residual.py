@@ -13,7 +13,8 @@ from starlette.types import Receive, Scope, Send
 from munsit_denoise.errors import Gone, JobNotFound, NotSubtractable
 from munsit_denoise.jobs.intake import first_of
 from munsit_denoise.jobs.residual import Residual
-from munsit_denoise.routes.files import HEADERS, not_found, stem_of
+from munsit_denoise.routes.etags import knows
+from munsit_denoise.routes.files import HEADERS, not_found, not_modified, stem_of
 from munsit_denoise.routes.state import services_of
 
 SECRET = re.compile(r"[0-9a-f]{32}", re.ASCII)
@@ -43,7 +44,8 @@ async def send_residual(request: Request, user_id: str, job_id: str) -> Response
     if wanted is None:
         headers = {"Content-Range": f"bytes */{found.size_bytes}", "Accept-Ranges": "bytes"}
         return Response(status_code=OUT_OF_RANGE, headers=headers)
-    return _Wav(found, wanted)
+    answer = _Wav(found, wanted)
+    return not_modified(answer) if knows(request, found.tag) else answer
 
 
 def _wanted(request: Request, found: Residual) -> range | None:

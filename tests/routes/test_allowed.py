@@ -1,5 +1,7 @@
 """A method that a path does not take is told by those that it does take, in each dialect's shape."""
 
+from http.client import HTTPConnection
+
 import httpx2
 import pytest
 
@@ -24,6 +26,25 @@ def test_every_method_of_a_path_is_named(live: Live, method: str, path: str, all
     assert set(answer.headers["allow"].split(", ")) == allowed
     if "v1/" in path:
         assert set(answer.json()) == ({"errorCode", "errorMessage"} if path.startswith("/api") else {"detail"})
+
+
+@pytest.mark.parametrize("path", ["/api/v1/denoise", "/api/v1/uploads/1", "/v1/upload"])
+def test_the_key_is_checked_before_the_method(live: Live, path: str) -> None:
+    for headers in ({}, {"x-api-key": "wrong"}):
+        answer = httpx2.put(live.url + path, headers=headers)
+        assert answer.status_code == 401
+        assert "Invalid or missing API key" in answer.text
+    assert httpx2.options(live.url + "/v1/upload").status_code == 405  # a browser asks without a key
+
+
+@pytest.mark.parametrize("path", ["/api/v1/denoise/", "//v1/apiKey/test", "/v1//apiKey//test/", "/healthz/"])
+def test_additional_slashes_lead_to_the_same_answer_without_a_redirect(live: Live, path: str) -> None:
+    """A redirect would name the address behind a proxy, and let the client send its key there."""
+    host, port = live.url.removeprefix("http://").split(":")
+    connection = HTTPConnection(host, int(port))  # other clients tidy a path
+    connection.request("GET", path, headers={"x-api-key": live.key})
+    assert connection.getresponse().status == 200
+    connection.close()
 
 
 @pytest.mark.parametrize("path", ["%0A", "a%0Ab", "%0A/progress", "%0d%0a"])

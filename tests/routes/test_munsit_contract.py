@@ -172,6 +172,19 @@ class TestSubmit:
         record = live.record(live.upload(noisy_wav, name))
         assert (record["source_type"], record["audio_format"], record["file_name"]) == (source_type, audio_format, name)
 
+    def test_it_is_not_decided_by_the_content_however_the_bytes_arrive(self, live: Live, tmp_path: Path) -> None:
+        path = tmp_path / "a.mp4"
+        picture = ["-f", "lavfi", "-i", "testsrc=d=1:s=64x64", "-f", "lavfi", "-i", "sine=d=1", "-shortest"]
+        subprocess.run(["ffmpeg", "-v", "error", *picture, str(path)], check=True)
+        headers = {"x-api-key": live.key}
+        files = {"file": ("noextension", path.read_bytes())}
+        upload = httpx2.post(f"{live.url}/v1/upload", files=files, headers=headers).json()["fileId"]
+        jobs = [
+            live.upload(path, "noextension"),
+            live.client.post("/denoise", json={"upload_id": upload}).json()["jobId"],
+        ]
+        assert [live.record(job_id)["source_type"] for job_id in jobs] == ["audio", "audio"]
+
     @pytest.mark.parametrize("extension", ["wav", "mp3", "m4a", "flac", "ogg", "mp4", "amr"])
     def test_the_result_is_a_wav_like_the_source_track(self, live: Live, tmp_path: Path, extension: str) -> None:
         path = tmp_path / f"a.{extension}"

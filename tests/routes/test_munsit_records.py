@@ -159,6 +159,15 @@ class TestList:
         assert seen == ids
         assert json.loads(client.get(links["prev"]).content)[0]["id"] == ids[1]
 
+    def test_the_page_before_a_page_in_between_ends_where_that_begins(
+        self, past: tuple[httpx2.Client, list[str]]
+    ) -> None:
+        client, ids = past
+        answer = client.get("/denoise?offset=1&limit=2")
+        (before,) = re.findall(r'<([^>]*)>; rel="prev"', answer.headers["link"])
+        pages = [client.get(before).json(), answer.json()]
+        assert [one["id"] for page in pages for one in page] == ids
+
     @pytest.mark.parametrize("query", ["limit=3", "limit=600", "limit=9223372036854775807"])
     def test_a_page_that_is_all_has_no_links(self, past: tuple[httpx2.Client, list[str]], query: str) -> None:
         assert "link" not in past[0].get(f"/denoise?{query}").headers

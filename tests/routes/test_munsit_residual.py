@@ -70,6 +70,22 @@ def test_ranges_are_parts_of_it(live: Live, job: dict[str, Any], whole: bytes, w
         assert answer.headers["content-range"] == f"bytes {start}-{stop - 1}/{len(whole)}"
 
 
+@pytest.mark.parametrize("wanted", ["items=0-1", "bytes=9-5", "bytes=", "nonsense"])
+def test_what_is_no_range_is_ignored(live: Live, job: dict[str, Any], whole: bytes, wanted: str) -> None:
+    """Of the residual as of the other downloads (RFC 9110, 14.2)."""
+    for url in (f"/denoise/{job['id']}/residual", job["audio_url"], job["original_audio_url"]):
+        plain, asked = live.client.get(url), live.client.get(url, headers={"range": wanted})
+        assert (asked.status_code, asked.content) == (200, plain.content)
+
+
+def test_who_has_a_file_is_told_so_and_not_sent_it_again(live: Live, job: dict[str, Any], whole: bytes) -> None:
+    for url in (f"/denoise/{job['id']}/residual", job["audio_url"], job["original_audio_url"]):
+        tag = live.client.head(url).headers["etag"]
+        known = live.client.get(url, headers={"if-none-match": f'"another", {tag}'})
+        assert (known.status_code, known.content, known.headers["etag"]) == (304, b"", tag)
+        assert live.client.get(url, headers={"if-none-match": '"another"'}).status_code == 200
+
+
 def test_what_lies_behind_its_end_is_a_416(live: Live, job: dict[str, Any], whole: bytes) -> None:
     for wanted in (f"{len(whole)}-", "-0"):
         answer = live.client.get(f"/denoise/{job['id']}/residual", headers={"range": f"bytes={wanted}"})

@@ -5,7 +5,19 @@ from typing import Any
 
 import pytest
 
-from munsit_denoise.records import HISTORY_COLUMNS, Done, Downloading, Event, Failed, Processing, Queued
+from munsit_denoise.jobs.pipeline import EXTRACTING, REDUCING
+from munsit_denoise.records import (
+    CANCELLED,
+    DELETED,
+    HISTORY_COLUMNS,
+    Done,
+    Downloading,
+    Event,
+    Failed,
+    Processing,
+    Queued,
+)
+from munsit_denoise.routes.language import Wording
 from munsit_denoise.routes.munsit.wire import entries, frame, timestamp
 from tests.db.test_records import make_record
 
@@ -113,9 +125,22 @@ def test_a_frame_is_one_line_and_a_blank_one(event: Event, written: str) -> None
     ],
 )
 def test_a_frame_in_arabic(event: Event, told: str) -> None:
-    assert json.loads(frame(event, BASE, "ar")[6:])["message"] == told
+    assert json.loads(frame(event, BASE, Wording("ar", fixed_too=True))[6:])["message"] == told
+
+
+def test_whole_seconds_are_told_alike_however_the_database_returned_them() -> None:
+    """SQLite returns an integer for a whole number in a row that was just changed."""
+    assert page(audio_duration=600) == page(audio_duration=600.0)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [Processing(15, EXTRACTING), Processing(60, REDUCING), Failed(DELETED), Failed(CANCELLED)],
+)
+def test_words_of_the_reference_stay_as_they_are(event: Event) -> None:
+    assert frame(event, BASE, Wording("ar")) == frame(event, BASE)
 
 
 def test_the_reason_of_a_failed_job_in_arabic() -> None:
     row = [(ROW | {"status": "failed", "error": "The job was cancelled."})[name] for name in HISTORY_COLUMNS]
-    assert json.loads(entries(BASE, "ar")([row]))[0]["error"] == "أُلغيت المهمة."
+    assert json.loads(entries(BASE, Wording("ar", fixed_too=True))([row]))[0]["error"] == "أُلغيت المهمة."

@@ -4,13 +4,17 @@ Audo's clients take a 400 for missing credit, so an invalid request is a 422. Au
 all follow `Accept-Language`.
 """
 
+from typing import Any
+
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 
 from munsit_denoise import errors
 from munsit_denoise.errors import DenoiseError
+from munsit_denoise.records import Scope
 from munsit_denoise.routes.allowed import headers_of_refusal
+from munsit_denoise.routes.auth import identify
 from munsit_denoise.routes.language import in_language
 from munsit_denoise.routes.limits import headers_of
 
@@ -85,4 +89,19 @@ async def on_crash(request: Request, _: Exception) -> Response:
     return JSONResponse({"detail": sentence}, status_code=500, headers=headers)
 
 
-handlers = {DenoiseError: on_denoise_error, HTTPException: on_http_exception, 500: on_crash}
+async def on_wrong_method(request: Request, error: Exception) -> Response:
+    """Answer to a method that a path does not have, but first to a missing or wrong key, which no OPTIONS carries."""
+    try:
+        if request.method != "OPTIONS":
+            await identify(request, Scope.READ)
+    except DenoiseError as refused:
+        return error_response(request, refused)
+    return await on_http_exception(request, error)
+
+
+handlers: dict[Any, Any] = {
+    DenoiseError: on_denoise_error,
+    HTTPException: on_http_exception,
+    405: on_wrong_method,
+    500: on_crash,
+}

@@ -8,7 +8,6 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from munsit_denoise.errors import InvalidOption
 from munsit_denoise.jobs.intake import Received
@@ -22,7 +21,7 @@ from munsit_denoise.routes.audo.wire import AUTHORISED, DELETED_BODY, is_url, re
 from munsit_denoise.routes.auth import authenticate
 from munsit_denoise.routes.bodies import small_body
 from munsit_denoise.routes.files import not_found, send_file, stem_of
-from munsit_denoise.routes.language import headers_in, language_of
+from munsit_denoise.routes.language import wording_of
 from munsit_denoise.routes.state import services_of
 from munsit_denoise.routes.uploads import expected_bytes, receive_file
 
@@ -54,7 +53,8 @@ async def upload(request: Request) -> Response:
 async def submit(request: Request) -> Response:
     """POST /remove-noise: a file in a form, or JSON that names an upload or a URL."""
     user_id = await authenticate(request)
-    form = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
+    kind = request.headers.get("content-type", "").lower()
+    form = kind.startswith("multipart/form-data") and "boundary" in kind  # otherwise JSON, whatever the header says
     try:
         record = await (_submit_form if form else _submit_json)(request, user_id)
     except ClientDisconnect:
@@ -95,8 +95,8 @@ async def status(request: Request) -> Response:
     """GET /remove-noise/{job_id}/status: the current state of a job."""
     user_id = await authenticate(request)
     record, event = await services_of(request).history.state(user_id, request.path_params["job_id"])
-    language = language_of(request)
-    return JSONResponse(state_json(record, event, language), headers=headers_in(language))
+    words = wording_of(request)
+    return JSONResponse(state_json(record, event, words), headers=words.headers)
 
 
 async def delete_results(request: Request) -> Response:
@@ -121,7 +121,7 @@ async def download(request: Request) -> Response:
     return await send_file(request, record, record.result_key, stem_of(record), (match[2], record.options.extension))
 
 
-def create_audo() -> ASGIApp:
+def create_audo() -> Starlette:
     """Return the dialect as an app to mount."""
     routes = [
         Route("/upload", upload, methods=["POST"]),
@@ -133,20 +133,7 @@ def create_audo() -> ASGIApp:
         WebSocketRoute("/remove-noise/{job_id}/ws", status_socket),
         WebSocketRoute("/wss/remove-noise/{job_id}/status", status_socket),
     ]
-    app = Starlette(routes=routes, exception_handlers=handlers)
-    return _SingleSlashes(app)
-
-
-class _SingleSlashes:
-    """Merges double slashes, as clients join a base URL with a final slash and a path with a leading one."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket"):
-            scope = dict(scope) | {"path": re.sub("/{2,}", "/", scope["path"])}
-        await self.app(scope, receive, send)
+    return Starlette(routes=routes, exception_handlers=handlers)
 
 
 # The oldest client appends a path without a leading slash to the base URL /v1.

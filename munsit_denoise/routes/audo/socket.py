@@ -12,7 +12,7 @@ from munsit_denoise.records import DenoiseRecord, Done, Event, Processing
 from munsit_denoise.routes.audo.errors import error_response
 from munsit_denoise.routes.audo.wire import state_json
 from munsit_denoise.routes.auth import identify
-from munsit_denoise.routes.language import language_of
+from munsit_denoise.routes.language import wording_of
 from munsit_denoise.routes.state import services_of
 
 SEND_TIMEOUT_S = 30  # a client that accepts nothing for this long is dropped
@@ -58,10 +58,10 @@ async def _until_gone(websocket: WebSocket, scope: anyio.CancelScope) -> None:
 async def _send_states(websocket: WebSocket, record: DenoiseRecord, listener: Listener) -> int:
     """Send states until the job has ended; return the close code."""
 
-    language = language_of(websocket)
+    words = wording_of(websocket)
 
     def encode(event: Event) -> str:
-        return json.dumps(state_json(record, event, language), separators=(",", ":"))
+        return json.dumps(state_json(record, event, words), separators=(",", ":"))
 
     percent: int | None = None
     try:
@@ -72,7 +72,7 @@ async def _send_states(websocket: WebSocket, record: DenoiseRecord, listener: Li
             if isinstance(event, Done) and percent not in (None, COMPLETE):
                 await _send(websocket, encode(Processing(COMPLETE)))
             if not isinstance(event, Processing) or event.percent != percent:
-                await _send(websocket, told.encoded(("audo", language), encode))
+                await _send(websocket, told.encoded(("audo", words), encode))
             percent = event.percent if isinstance(event, Processing) else percent
             if told.is_end:
                 return NORMAL

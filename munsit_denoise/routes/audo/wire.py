@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from munsit_denoise.errors import InvalidOption
-from munsit_denoise.messages import ENGLISH, translate
 from munsit_denoise.records import (
     LEVELS_LUFS,
     DenoiseRecord,
@@ -20,6 +19,7 @@ from munsit_denoise.records import (
     Queued,
 )
 from munsit_denoise.remote.transfer import check_url
+from munsit_denoise.routes.language import IN_ENGLISH, Wording
 
 AUTHORISED = {"status": "success", "detail": "Successfully authorized with api key"}
 DELETED_BODY = {"status": "success", "detail": "The files of this job were deleted"}
@@ -32,7 +32,7 @@ def result_name(record: DenoiseRecord) -> str:
     return f"dl/artifacts/clean/audo_enhanced_{UUID(hex=record.secret)}.{record.options.extension}"
 
 
-def state_json(record: DenoiseRecord, event: Event, language: str = ENGLISH) -> dict[str, Any]:
+def state_json(record: DenoiseRecord, event: Event, words: Wording = IN_ENGLISH) -> dict[str, Any]:
     """Return what a job does as exactly one of the states; a path in the words of the form that it came in by."""
     if isinstance(event, Downloading):
         return {"state": "downloading"}
@@ -41,7 +41,7 @@ def state_json(record: DenoiseRecord, event: Event, language: str = ENGLISH) -> 
     if isinstance(event, Processing):
         return {"state": "in_progress", "percent": event.percent}
     if isinstance(event, Failed):
-        return {"state": "failed", "reason": translate(event.message, language)}
+        return {"state": "failed", "reason": words(event.message)}
     return _succeeded(event)
 
 

@@ -11,7 +11,7 @@ from munsit_denoise.jobs.history import RecordFilter
 from munsit_denoise.records import Status
 from munsit_denoise.routes.auth import authenticate
 from munsit_denoise.routes.etags import json_unless_known, tagged
-from munsit_denoise.routes.language import headers_in, language_of
+from munsit_denoise.routes.language import wording_of
 from munsit_denoise.routes.munsit.paging import LARGEST, joined, page_of
 from munsit_denoise.routes.munsit.wire import entries
 from munsit_denoise.routes.state import base_url, services_of
@@ -27,8 +27,8 @@ async def history(request: Request) -> Response:
     offset, asked = page_of(request)
     wanted = _wanted(request, user_id)
     past, base = services_of(request).history, base_url(request)
-    language = language_of(request)
-    encode, told = entries(base, language), headers_in(language)
+    words = wording_of(request)
+    encode, told = entries(base, words), words.headers
     if asked is not None and asked <= LARGEST_PAGE:
         read = asked + 1  # one more shows whether there is a next page
         page, is_more = await past.page(
@@ -60,15 +60,15 @@ def _links(request: Request, base: str, page: tuple[int, int], *, is_more: bool)
     """
     links, (offset, limit) = [], page
     if is_more and offset + limit <= LARGEST:
-        links.append(f'<{base}{_page_path(request, offset + limit)}>; rel="next"')
+        links.append(f'<{base}{_page_path(request, offset + limit, limit)}>; rel="next"')
     if offset > 0:
-        links.append(f'<{base}{_page_path(request, max(offset - limit, 0))}>; rel="prev"')
+        links.append(f'<{base}{_page_path(request, max(offset - limit, 0), min(limit, offset))}>; rel="prev"')
     return {"Link": ", ".join(links)} if links else {}
 
 
-def _page_path(request: Request, offset: int) -> str:
-    others = [(name, value) for name, value in request.query_params.multi_items() if name != "offset"]
-    return f"{PATH}?{urlencode([*others, ('offset', offset)], quote_via=quote)}"
+def _page_path(request: Request, offset: int, limit: int) -> str:
+    others = [item for item in request.query_params.multi_items() if item[0] not in ("offset", "limit")]
+    return f"{PATH}?{urlencode([*others, ('limit', limit), ('offset', offset)], quote_via=quote)}"
 
 
 routes = [Route("/denoise", history, methods=["GET"])]

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from munsit_denoise.errors import InvalidOption, MissingFile, UploadNotFound
 from munsit_denoise.jobs.qualities import Qualities
@@ -94,13 +93,10 @@ def _address(name: str, text: str) -> str:
     if len(text) > MAX_URL_LENGTH:
         raise InvalidOption(f"{name} must have at most {MAX_URL_LENGTH} characters.")
     try:
-        parts = urlsplit(check_url(text))
-        sane = not re.search(r"\s", parts.netloc) and parts.port != 0
-    except (ValueError, InvalidOption):  # ValueError for an invalid port and for text that is not Unicode
-        sane = False
-    if not sane:
-        raise InvalidOption(f"{name} must be an address that begins with http:// or https:// and names a host.")
-    return text
+        return check_url(text)
+    except InvalidOption:
+        reason = f"{name} must be an address that begins with http:// or https:// and names a host."
+        raise InvalidOption(reason) from None
 
 
 def _upload_id(text: str) -> str:

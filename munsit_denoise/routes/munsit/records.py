@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from munsit_denoise.records import DenoiseRecord
 from munsit_denoise.routes.auth import authenticate
-from munsit_denoise.routes.language import headers_in, language_of
+from munsit_denoise.routes.language import wording_of
 from munsit_denoise.routes.munsit.wire import entry
 from munsit_denoise.routes.state import base_url, services_of
 
@@ -31,9 +31,9 @@ async def cancel(request: Request) -> Response:
 
 
 def _answer(request: Request, record: DenoiseRecord) -> Response:
-    language = language_of(request)
-    body = entry(record, base_url(request), language)
-    return Response(body, media_type="application/json", headers=headers_in(language))
+    words = wording_of(request)
+    body = entry(record, base_url(request), words)
+    return Response(body, media_type="application/json", headers=words.headers)
 
 
 routes = [

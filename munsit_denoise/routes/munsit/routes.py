@@ -8,7 +8,7 @@ from starlette.routing import Route
 from munsit_denoise.jobs.watch import Told
 from munsit_denoise.records import terminal_event
 from munsit_denoise.routes.auth import identify
-from munsit_denoise.routes.language import headers_in, language_of
+from munsit_denoise.routes.language import wording_of
 from munsit_denoise.routes.munsit import admin, history, records, report, residual, submit, tiles, tus, usage, webhooks
 from munsit_denoise.routes.munsit.errors import handlers
 from munsit_denoise.routes.munsit.wire import frame
@@ -19,16 +19,16 @@ from munsit_denoise.routes.streams import EventStream, ended
 async def progress(request: Request) -> Response:
     """GET /denoise/{denoiseId}/progress: the job's events until it ends."""
     identity, job_id = await identify(request), request.path_params["denoise_id"]
-    services, base, language = services_of(request), base_url(request), language_of(request)
+    services, base, words = services_of(request), base_url(request), wording_of(request)
     record = await services.history.get(identity.user_id, job_id)  # unknown: a 404 before the stream begins
     end = terminal_event(record)
     if end is not None:
-        return ended(frame(end, base, language), headers_in(language))
+        return ended(frame(end, base, words), words.headers)
 
     def encode(told: Told) -> bytes:
-        return told.encoded(("munsit", base, language), lambda event: frame(event, base, language))
+        return told.encoded(("munsit", base, words), lambda event: frame(event, base, words))
 
-    return EventStream(services.watchers.listen(job_id, identity.key_id), encode, headers_in(language))
+    return EventStream(services.watchers.listen(job_id, identity.key_id), encode, words.headers)
 
 
 def create_munsit() -> Starlette:

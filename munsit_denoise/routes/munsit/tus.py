@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from munsit_denoise.errors import DenoiseError, FileTooLarge, InvalidUpload, UploadNotFound
 from munsit_denoise.jobs.partial import NEVER_US, Body, Standing
 from munsit_denoise.records import PartialUpload
+from munsit_denoise.records import Scope as KeyScope
 from munsit_denoise.routes.auth import authenticate
 from munsit_denoise.routes.bodies import body_of
 from munsit_denoise.routes.munsit.errors import on_denoise_error, on_http_exception
@@ -151,6 +152,7 @@ def _spoken(method: str, methods: dict[str, Endpoint]) -> Endpoint:
         wanted = request.headers.get("x-http-method-override", method).upper()
         try:
             if wanted not in methods:
+                await authenticate(request, KeyScope.READ)
                 raise HTTPException(405, "Method Not Allowed", headers={"Allow": ", ".join(methods)})
             response = await methods[wanted](Request({**request.scope, "method": wanted}, request.receive))
         except FileTooLarge as error:
@@ -169,8 +171,8 @@ def _spoken(method: str, methods: dict[str, Endpoint]) -> Endpoint:
     return answer if own is None else wraps(own)(answer)
 
 
-def _routes(path: str, methods: dict[str, Endpoint], *, described: bool = True) -> list[Route]:
-    known = [Route(path, _spoken(method, methods), methods=[method], include_in_schema=described) for method in methods]
+def _routes(path: str, methods: dict[str, Endpoint]) -> list[Route]:
+    known = [Route(path, _spoken(method, methods), methods=[method]) for method in methods]
     return [*known, Route(path, _Others(methods), include_in_schema=False)]
 
 
@@ -187,6 +189,5 @@ class _Others:
 
 routes = [
     *_routes("/uploads", COLLECTION),
-    *_routes("/uploads/", COLLECTION, described=False),  # clients are often configured with this form of the address
     *_routes("/uploads/{upload_id}", UPLOAD),
 ]

@@ -9,9 +9,9 @@ import orjson
 from sse_starlette import ServerSentEvent
 
 from munsit_denoise.jobs.history import row_of
-from munsit_denoise.messages import ENGLISH, translate
 from munsit_denoise.records import DenoiseRecord, Done, Downloading, Event, Processing, Queued
 from munsit_denoise.routes.files import original_path_of, result_path, result_path_of
+from munsit_denoise.routes.language import IN_ENGLISH, Wording
 
 BEFORE: dict[type[Event], str] = {Downloading: "Downloading the recording", Queued: "Waiting in the queue"}
 MILLISECONDS = tuple(f".{number:03d}Z" for number in range(1000))
@@ -23,17 +23,17 @@ def accepted(job_id: str) -> dict[str, Any]:
     return {"jobId": job_id, "denoiseId": job_id}
 
 
-def entries(base: str, language: str = ENGLISH) -> Callable[[Sequence[Sequence[Any]]], bytes]:
+def entries(base: str, words: Wording = IN_ENGLISH) -> Callable[[Sequence[Sequence[Any]]], bytes]:
     """Return what makes a JSON array of rows of `HISTORY_COLUMNS`, with URLs on this base."""
-    return lambda rows: orjson.dumps([_entry(row, base, language) for row in rows])
+    return lambda rows: orjson.dumps([_entry(row, base, words) for row in rows])
 
 
-def entry(record: DenoiseRecord, base: str, language: str) -> bytes:
+def entry(record: DenoiseRecord, base: str, words: Wording) -> bytes:
     """Return the JSON of one record."""
-    return orjson.dumps(_entry(row_of(record), base, language))
+    return orjson.dumps(_entry(row_of(record), base, words))
 
 
-def _entry(row: Sequence[Any], base: str, language: str) -> dict[str, Any]:
+def _entry(row: Sequence[Any], base: str, words: Wording) -> dict[str, Any]:
     """Return a record of the history: 14 keys, always all, in this order."""
     (id_, user_id, transaction_id, secret, result_key, extension, deleted_at_us, *described) = row
     file_name, audio_format, duration_s, size_bytes, source_type, status, error, created_at_us, updated_at_us = (
@@ -47,12 +47,12 @@ def _entry(row: Sequence[Any], base: str, language: str) -> dict[str, Any]:
         "audio_url": base + result_path_of(user_id, secret, extension) if offered else None,
         "original_audio_url": base + original_path_of(user_id, secret, audio_format),
         "file_name": file_name,
-        "audio_duration": _number(duration_s),
+        "audio_duration": _number(float(duration_s)),
         "audio_size": size_bytes,
         "audio_format": audio_format,
         "source_type": source_type,
         "status": status,
-        "error": error and translate(error, language),
+        "error": error and words(error),
         "created_at": timestamp(created_at_us),
         "updated_at": timestamp(updated_at_us),
     }
@@ -74,17 +74,17 @@ def _second(second: int) -> str:
     return "{:04d}-{:02d}-{:02d}T{:02d}:{:02d}:{:02d}".format(*time.gmtime(second)[:6])
 
 
-def frame(event: Event, base: str, language: str = ENGLISH) -> bytes:
+def frame(event: Event, base: str, words: Wording = IN_ENGLISH) -> bytes:
     """Return an event as one SSE message."""
     body: dict[str, Any]
     if isinstance(event, Downloading | Queued):
-        body = {"stage": "processing", "pct": 0, "message": translate(BEFORE[type(event)], language)}
+        body = {"stage": "processing", "pct": 0, "message": words(BEFORE[type(event)])}
     elif isinstance(event, Processing):
         body = {"stage": "processing", "pct": event.percent}
         if event.message is not None:
-            body["message"] = translate(event.message, language)
+            body["message"] = words(event.message)
     elif isinstance(event, Done):
         body = {"stage": "done", "url": base + result_path(event.record), "denoiseId": event.record.id}
     else:
-        body = {"stage": "error", "message": translate(event.message, language)}
+        body = {"stage": "error", "message": words(event.message)}
     return ServerSentEvent(orjson.dumps(body).decode(), sep="\n").encode()
