@@ -83,7 +83,7 @@ class TestSecondForm:
         assert [states(server, job)[-1]["downloadPath"][-4:] for job in jobs] == [".wav", ".mp3"]
 
     @pytest.mark.parametrize(
-        "content_type", ["application/json", "text/plain", "application/x-www-form-urlencoded", ""]
+        "content_type", ["application/json", "text/plain", "application/x-www-form-urlencoded", "", "multipart/form-data"]
     )
     def test_a_body_is_json_whatever_it_is_called(self, api: httpx2.Client, mp3: Path, content_type: str) -> None:
         body = json.dumps({"input": upload(api, mp3), "autoVolume": None, "noiseReductionAmount": None})
@@ -112,6 +112,10 @@ class TestSecondForm:
             {"input": 5},
             {"input": "ftp://example.org/a"},
             {"input": "x://"},
+            {"input": "http://[/"},
+            {"input": "http://a:99999/"},
+            {"input": "http://a b/"},
+            {"input": "http://a:0/"},
             {"input": "a", "outputExtension": "xyz"},
             {"input": "a", "outputExtension": 3},
             {"input": "a", "noiseReductionAmount": 0},
@@ -122,6 +126,7 @@ class TestSecondForm:
             {"input": "a", "autoVolume": "loud"},
             {"input": "a", "autoVolume": float("nan")},
             {"input": "a", "output": "file:///etc/passwd"},
+            {"input": "a", "output": "http://a:0/"},
             {"input": "a", "output": ["http://a"]},
         ],
     )
@@ -152,6 +157,15 @@ class TestSecondForm:
             ["downloading", "queued", "in_progress", "succeeded"],
             ["downloading", "in_progress", "succeeded"],
         )
+
+    def test_the_link_to_an_original_from_before_its_download_works_afterwards(
+        self, server: Live, api: httpx2.Client, peer: Peer
+    ) -> None:
+        job_id = post_job(api, input=f"{peer.url}/speech.wav")
+        states(server, job_id)
+        url = server.record(job_id)["original_audio_url"]
+        before = url.removesuffix(".wav") + ".bin"
+        assert httpx2.get(before).content == httpx2.get(url).content
 
     def test_a_url_that_fails_ends_the_job_with_a_reason(self, server: Live, api: httpx2.Client, peer: Peer) -> None:
         end = states(server, post_job(api, input=f"{peer.url}/missing.wav"))[-1]
