@@ -36,7 +36,7 @@ PAUSE_S = 0.5
 LEVEL = 0.05
 FLOOR_DB = -12.0
 RECOGNISER_HZ = 16_000
-NONE, CLEAN = "none", "clean"
+NONE, CLEAN, PEER = "none", "clean", "DeepFilterNet3"
 
 
 def main() -> None:
@@ -52,7 +52,7 @@ def main() -> None:
         noisy = mixtures(Material(arguments.shared / "audio" / "dev"))
         for name, treat in TREATMENTS.items():
             write(folder / name, {file: treat(x) for file, x in noisy.items()})
-        run_peer(arguments, "dfn3", folder / NONE, folder / "DeepFilterNet3")
+        run_peer(arguments, "dfn3", folder / NONE, folder / PEER)
         heard = listened(arguments, folder)
     table = counted(heard)
     print_table(table)
@@ -123,7 +123,7 @@ def write(folder: Path, recordings: dict[str, Waveform]) -> None:
 def listened(arguments: argparse.Namespace, folder: Path) -> dict[str, dict[str, str]]:
     """Return the transcripts, by treatment and file."""
     out = {}
-    for treated in sorted(path for path in folder.iterdir() if path.is_dir()):
+    for treated in (folder / name for name in (*TREATMENTS, PEER)):
         with tempfile.NamedTemporaryFile(suffix=".json") as table:
             command = [arguments.peers, "-m", "benchmarks.listen", treated, table.name]
             subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": str(Path.cwd())})

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 TRANSCRIPTION = "transcription"  # a strength named by its purpose
-TRANSCRIPTION_STRENGTH = 0.6  # recognisers cope better with noise than with full noise removal: docs/quality.md
+TRANSCRIPTION_STRENGTH = 0.4  # recognisers cope better with noise than with full noise removal: docs/quality.md
 
 
 def strength_of(text: str) -> float:
