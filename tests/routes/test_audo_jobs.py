@@ -83,7 +83,8 @@ class TestSecondForm:
         assert [states(server, job)[-1]["downloadPath"][-4:] for job in jobs] == [".wav", ".mp3"]
 
     @pytest.mark.parametrize(
-        "content_type", ["application/json", "text/plain", "application/x-www-form-urlencoded", "", "multipart/form-data"]
+        "content_type",
+        ["application/json", "text/plain", "application/x-www-form-urlencoded", "", "multipart/form-data"],
     )
     def test_a_body_is_json_whatever_it_is_called(self, api: httpx2.Client, mp3: Path, content_type: str) -> None:
         body = json.dumps({"input": upload(api, mp3), "autoVolume": None, "noiseReductionAmount": None})
