@@ -185,6 +185,12 @@ test("goes on watching and downloading where the connection broke", async () => 
     for await (const event of client.watch("7")) seen.push(event);
     assert.deepEqual(seen, events);
   });
+  const strange = [[], 5, null, {}, { stage: "processing" }, { stage: "done" }, { stage: "error" }, { stage: "constructor" }];
+  await scripted([{ body: strange.map(line).join("") + line(events[2]) }], async (client) => {
+    const seen = [];
+    for await (const event of client.watch("7")) seen.push(event);
+    assert.deepEqual(seen, [events[2]]);
+  });
   await scripted([{ body: line(events[2]) }], (client) => assert.rejects(client.wait("7"), JobFailed));
   const parts = [
     { headers: { "content-length": "9", etag: '"a"' }, body: "123456789", cut: 4 },

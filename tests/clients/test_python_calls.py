@@ -14,9 +14,11 @@ from munsit_denoise_client import (
     ApiError,
     Client,
     ConnectionLost,
+    Done,
     InvalidSignature,
     JobFailed,
     Patience,
+    Processing,
     TooManyRequests,
     Unavailable,
     Uploaded,
@@ -185,6 +187,15 @@ def test_a_job_that_failed_raises_its_reason(script: Scripted, client: Client) -
     with pytest.raises(JobFailed, match="Cancelled") as failed:
         client.wait("7")
     assert failed.value.job_id == "7"
+
+
+@pytest.mark.parametrize(
+    "strange", ["[]", "5", "null", '"done"', "{}", '{"stage":"processing"}', '{"stage":"done"}', '{"stage":"error"}']
+)
+def test_what_is_no_event_is_passed_over(script: Scripted, client: Client, strange: str) -> None:
+    events = (strange, '{"stage":"processing","pct":5}', strange, '{"stage":"done","denoiseId":"7","url":"http://a/b"}')
+    script.answer(200, "".join(f"data: {event}\n\n" for event in events).encode())
+    assert list(client.watch("7")) == [Processing(5), Done("7", "http://a/b")]
 
 
 def test_a_file_that_changed_is_fetched_anew(script: Scripted, client: Client, tmp_path: Path) -> None:
