@@ -37,7 +37,8 @@ export class Unreachable extends Error {
 }
 
 export const key = {
-	get: () => localStorage.getItem(KEY) ?? "",
+	/** Only what a header can carry: the browser would not send anything else. */
+	get: () => /^[!-~]+$/.exec(localStorage.getItem(KEY) ?? "")?.[0] ?? "",
 	/** @param {string} value */
 	set: (value) => localStorage.setItem(KEY, value),
 	forget: () => localStorage.removeItem(KEY),

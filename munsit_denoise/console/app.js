@@ -74,7 +74,8 @@ function showSignIn(problem) {
 	const submit = (/** @type {Event} */ event) => {
 		event.preventDefault();
 		key.set(field.value.trim());
-		void route();
+		if (key.get()) void route();
+		else showSignIn(t("key_wrong"));
 	};
 	drawBar(null);
 	fill(at("main"), h("section", { class: "signin card" },

@@ -35,6 +35,18 @@ def test_a_key_is_asked_for_once_and_forgotten_on_request(visit: Visit) -> None:
     assert not visit.errors
 
 
+def test_a_key_that_no_header_can_carry_is_told_to_be_wrong(visit: Visit) -> None:
+    visit.page.goto(visit.live.url)
+    visit.page.fill("#key", "مفتاح")
+    visit.page.press("#key", "Enter")
+    expect(visit.page.locator("#key-problem")).to_contain_text("wrong")
+    visit.page.reload()
+    visit.page.fill("#key", visit.key)
+    visit.page.press("#key", "Enter")
+    expect(visit.page.locator(".history")).to_contain_text("Nothing here yet")
+    assert not visit.errors
+
+
 def test_a_link_signs_in_and_its_key_leaves_the_address(visit: Visit) -> None:
     visit.open()
     assert visit.page.url == visit.live.url + "/"
