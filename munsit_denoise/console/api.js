@@ -47,11 +47,17 @@ export const key = {
 /** @returns {Promise<Access>} */
 export const accessOfKey = () => json(new URL("console/key", document.baseURI).href);
 
-/** @param {number} ms @param {AbortSignal} [signal] */
+/** Wait; an abort ends it. @param {number} ms @param {AbortSignal} [signal] @returns {Promise<void>} */
 export function pause(ms, signal) {
 	return new Promise((resolve) => {
-		const timer = setTimeout(resolve, ms);
-		signal?.addEventListener("abort", () => { clearTimeout(timer); resolve(undefined); }, { once: true });
+		const end = () => {
+			clearTimeout(timer);
+			signal?.removeEventListener("abort", end);
+			resolve();
+		};
+		const timer = setTimeout(end, ms);
+		if (signal?.aborted) end(); // no event comes any more
+		else signal?.addEventListener("abort", end);
 	});
 }
 

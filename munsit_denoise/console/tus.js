@@ -89,8 +89,11 @@ function request(method, url, fields, body = null, watch = undefined) {
 			if (xhr.status < 400) resolve(xhr);
 			else reject(refusal(xhr.status, xhr.responseText, xhr.getResponseHeader("Retry-After")));
 		};
-		watch?.signal.addEventListener("abort", () => xhr.abort(), { once: true });
-		xhr.send(body);
+		const abort = () => xhr.abort();
+		xhr.onloadend = () => watch?.signal.removeEventListener("abort", abort);
+		watch?.signal.addEventListener("abort", abort);
+		if (watch?.signal.aborted) reject(new DOMException("aborted", "AbortError")); // while it was created: no event comes any more
+		else xhr.send(body);
 	});
 }
 
