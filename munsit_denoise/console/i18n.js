@@ -15,6 +15,7 @@ const WORDS = {
 	key_label: ["API key", "مفتاح الواجهة"],
 	key_open: ["Open", "افتح"],
 	key_wrong: ["This key is wrong, expired or revoked. Please check it and try again.", "هذا المفتاح خاطئ أو منتهٍ أو مُلغى. تحقق منه وحاول مجددًا."],
+	key_refused: ["The server no longer accepts this key: it has expired or was revoked. Please enter another one.", "لم يعد الخادم يقبل هذا المفتاح: انتهت صلاحيته أو أُلغي. أدخل مفتاحًا آخر."],
 	key_reads: ["This key may look and listen, not send or delete.", "هذا المفتاح للاستماع والاطلاع فقط، لا للإرسال أو الحذف."],
 	offline: ["The server cannot be reached. Trying again …", "تعذّر الوصول إلى الخادم. تُعاد المحاولة…"],
 	drop_title: ["Drop recordings or videos here", "أفلت التسجيلات أو المقاطع هنا"],

@@ -81,13 +81,14 @@ function request(method, url, fields, body = null, watch = undefined) {
 	return new Promise((resolve, reject) => {
 		const xhr = new XMLHttpRequest(); // fetch tells nothing of what has been sent
 		xhr.open(method, url);
-		for (const [name, value] of Object.entries({ ...headers(), ...fields })) xhr.setRequestHeader(name, value);
+		const usual = headers();
+		for (const [name, value] of Object.entries({ ...usual, ...fields })) xhr.setRequestHeader(name, value);
 		if (watch) xhr.upload.onprogress = (event) => watch.sent(event.loaded);
 		xhr.onerror = xhr.ontimeout = () => reject(new Unreachable());
 		xhr.onabort = () => reject(new DOMException("aborted", "AbortError"));
 		xhr.onload = () => {
 			if (xhr.status < 400) resolve(xhr);
-			else reject(refusal(xhr.status, xhr.responseText, xhr.getResponseHeader("Retry-After")));
+			else reject(refusal(xhr.status, xhr.responseText, xhr.getResponseHeader("Retry-After"), usual));
 		};
 		const abort = () => xhr.abort();
 		xhr.onloadend = () => watch?.signal.removeEventListener("abort", abort);
