@@ -13,7 +13,7 @@ const LEVELS = /** @type {Choices} */ ([["", "loudness_keep"], ["-16", "loudness
 /** @param {string[]} qualities that this server has, the usual one first */
 export function optionsForm(qualities) {
 	const chosen = stored(OPTIONS);
-	const missing = qualities.includes("best") ? "" : "best";
+	const missing = qualities.includes("best") ? null : "best";
 	const list = (/** @type {string} */ id, /** @type {string} */ name, /** @type {Choices} */ choices) => {
 		const known = choices.find(([value]) => value === chosen[name] && value !== missing) ?? choices[0];
 		return h("select", { id, name }, choices.map(([value, word]) => h("option", { value, selected: value === known[0], disabled: value === missing }, t(word))));

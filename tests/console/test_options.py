@@ -62,6 +62,17 @@ def test_a_strength_is_a_number_again_when_it_is_not_for_transcription(visit: Vi
     assert not visit.errors
 
 
+def test_the_usual_of_each_list_can_be_chosen_again(visit: Visit) -> None:
+    visit.open()
+    usual = chosen(visit.page)
+    for name, value in usual.items():
+        visit.page.locator(f"{name} option").last.evaluate("(option) => { option.selected = true; }")
+        visit.page.select_option(name, value)
+    assert chosen(visit.page) == usual
+    expect(visit.page.locator("#loudness option:disabled")).to_have_count(0)
+    assert not visit.errors
+
+
 @pytest.mark.parametrize("stored", ["no JSON", "null", "5", "[]", '"text"', '{"strength":null,"keep":{"toString":1}}'])
 def test_whatever_the_browser_has_stored_the_page_opens_and_sends(visit: Visit, noisy_wav: Path, stored: str) -> None:
     names = ("munsit-denoise.options", "munsit-denoise.uploads", "munsit-denoise.language", "munsit-denoise.theme")
