@@ -50,3 +50,39 @@ def test_an_upload_that_is_cancelled_before_the_server_answers_sends_nothing(vis
 def test_a_pause_ends_with_its_signal_and_leaves_no_listener(visit: Visit) -> None:
     visit.open()
     assert visit.page.evaluate(PAUSES) == ["ended", "ended", "ended", 0]
+
+
+def test_a_job_whose_submission_was_not_answered_yet_is_cancelled(visit: Visit, long_wav: Path) -> None:
+    accepted: list[str] = []
+
+    def answer(route: Route) -> None:
+        if accepted:
+            route.continue_()
+        else:
+            accepted.append(route.fetch().json()["denoiseId"])  # the page is not told
+
+    visit.page.route("**/api/v1/denoise", answer)
+    visit.open()
+    visit.page.set_input_files("#picker", long_wav)
+    visit.until(lambda: accepted)
+    expect(visit.page.locator(".job .facts")).to_have_text("Checking the file")
+    visit.page.locator(".job").get_by_role("button", name="Cancel").click()
+    expect(visit.page.locator(".job.cancelled .facts")).to_have_text("Cancelled")
+    expect(visit.page.locator(".badge.failed")).to_have_count(1)
+    (record,) = visit.client.get("/denoise").json()
+    assert (record["id"], record["error"]) == (accepted[0], "The job was cancelled.")
+    assert not visit.errors
+
+
+def test_a_cancelled_file_that_the_server_has_no_place_for_is_not_submitted_again(
+    visit: Visit, noisy_wav: Path
+) -> None:
+    full = {"status": 503, "headers": {"Retry-After": "600"}, "json": {"errorMessage": "Full."}}
+    visit.page.route("**/api/v1/denoise", lambda route: route.fulfill(**full))
+    visit.open()
+    visit.page.set_input_files("#picker", noisy_wav)
+    expect(visit.page.locator(".job .facts")).to_have_text("Full.")
+    visit.page.locator(".job").get_by_role("button", name="Cancel").click()
+    expect(visit.page.locator(".job.cancelled .facts")).to_have_text("Cancelled")
+    expect(visit.page.locator(".rows .empty")).to_contain_text("Nothing here yet")
+    assert [one.url for one in visit.asked if one.method == "POST"][2:] == []  # an upload and a submission
