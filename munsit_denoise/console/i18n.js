@@ -140,6 +140,8 @@ const WORDS = {
 	actions: ["Actions", "إجراءات"],
 	queue: ["Queue", "الطابور"],
 	queue_empty: ["No job waits.", "لا مهام منتظرة."],
+	shown_oldest: ["The {count} oldest are shown.", "تُعرض أقدم {count} منها."],
+	shown_newest: ["The {count} newest are shown.", "يُعرض أحدث {count} منها."],
 	disk: ["Disk, free", "القرص، المتاح"],
 	stored: ["Stored", "المخزّن"],
 	rate: ["Jobs an hour", "مهام في الساعة"],
