@@ -64,17 +64,25 @@ export interface Levels {
   clipped_samples: number | null;
 }
 
+export interface ReportModel {
+  name: string | null;
+  version: string | null;
+  sha256: string | null;
+}
+
 export interface Report {
   duration_s: number;
-  sample_rate_hz: number;
-  channels: number;
+  sample_rate_hz: number | null;
+  channels: number | null;
   before: Levels;
   after: Levels;
   removed_energy_db: number | null;
   speech_level_change_db: number | null;
-  model: { name: string; version: string; sha256: string };
+  model: ReportModel;
+  /** With `quality: "best"` only. */
+  second_model?: ReportModel;
   options: Record<string, unknown>;
-  sha256: Record<string, string>;
+  sha256: Record<string, string | null>;
 }
 
 export interface Usage {

@@ -9,7 +9,8 @@ const AGAIN = new Set([429, 502, 503, 504]);
 const KEY_IN_USE = "40901"; // the same submission is still coming in on another connection
 const LOCKED = new Set([409, 423]); // an upload that another connection still holds, or whose offset has moved
 const OPTIONS = ["strength", "output_format", "loudness", "audio_track", "webhook_url", "quality", "keep"];
-const STAGES = ["processing", "done", "error"];
+const STAGES = { processing: ["pct"], done: ["url", "denoiseId"], error: ["message"] }; // and what their events have
+const LONGEST_TIMER_MS = 2 ** 31 - 1; // a longer one would fire at once
 const LONG_MS = 5000; // a stream that lived so long was no failure
 const WEBHOOK_TOLERANCE_S = 300;
 const SECRET_PREFIX = "whsec_";
@@ -307,7 +308,7 @@ class Tries {
   pauseMs(error) {
     const { retries, longestWaitSeconds, firstPauseMs } = this.#options;
     if (!isPassing(error) || retries === 0) throw error;
-    if (error.retryAfter !== undefined) {
+    if (error.retryAfter) { // zero is no pause: a server that asks for it would be tried without end
       this.#waitedSeconds += error.retryAfter;
       if (this.#waitedSeconds > longestWaitSeconds) throw error;
       return error.retryAfter * 1000;
@@ -349,7 +350,7 @@ async function checked(answer) {
   }
   const message = body.errorMessage ?? body.message ?? `The server answered ${answer.status}.`;
   const wait = answer.headers.get("retry-after");
-  throw new ApiError(answer.status, message, body.errorCode, /^\d+$/.test(wait ?? "") ? Number(wait) : undefined);
+  throw new ApiError(answer.status, message, body.errorCode, /^\d{1,9}$/.test(wait ?? "") ? Number(wait) : undefined);
 }
 
 function sizeOf(answer) {
@@ -388,12 +389,12 @@ async function* linesOf(answer) {
   }
 }
 
-/** Return the event of a line; null for comments, what was cut off, and what a newer server may tell. */
+/** Return the event of a line; null for comments, for JSON of another shape, and for stages that a newer server may add. */
 function eventOf(line) {
   if (!line.startsWith("data:")) return null;
   try {
     const event = JSON.parse(line.slice(5));
-    return STAGES.includes(event?.stage) ? event : null;
+    return STAGES[event.stage].every((name) => name in event) ? event : null;
   } catch {
     return null;
   }
@@ -435,7 +436,7 @@ function pause(milliseconds, signal) {
     const timer = setTimeout(() => {
       signal?.removeEventListener("abort", end);
       resolve();
-    }, milliseconds);
+    }, Math.min(milliseconds, LONGEST_TIMER_MS));
     signal?.addEventListener("abort", end, { once: true });
   });
 }

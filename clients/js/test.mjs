@@ -118,6 +118,22 @@ test("waits while it is asked to, with one idempotency key", async () => {
   await scripted([refused], (client) => assert.rejects(client.list(), (e) => e.retryAfter === 700 && /Full/.test(e)));
 });
 
+test("counts an answer that asks for no pause as a failure", async (t) => {
+  const pauses = [];
+  const timer = globalThis.setTimeout;
+  t.mock.method(globalThis, "setTimeout", (act, ms, ...rest) => {
+    pauses.push(ms);
+    return timer(act, ms, ...rest);
+  });
+  for (const wait of ["0", "00", "-5", "NaN", "0.5", "9".repeat(400), "Wed, 21 Oct 2015 07:28:00 GMT"]) {
+    pauses.length = 0;
+    const answers = Array.from({ length: 9 }, () => ({ status: 503, headers: { "retry-after": wait } }));
+    const asked = await scripted(answers, (client) => assert.rejects(client.list(), { status: 503 }));
+    assert.equal(asked.length, 4, wait); // the first one, and three retries
+    for (const longest of [5, 10, 20]) assert.ok(pauses.some((ms) => ms >= longest / 2 && ms <= longest), `${wait}: ${pauses}`);
+  }
+});
+
 test("sends URLs and uploads as JSON", async () => {
   const asked = await scripted([accepted, accepted], async (client) => {
     await client.submit("https://example.org/a.mp3", { loudness: -16, idempotencyKey: "mine" });
@@ -171,6 +187,12 @@ test("goes on watching and downloading where the connection broke", async () => 
     const seen = [];
     for await (const event of client.watch("7")) seen.push(event);
     assert.deepEqual(seen, events);
+  });
+  const strange = [[], 5, null, {}, { stage: "processing" }, { stage: "done" }, { stage: "error" }, { stage: "constructor" }];
+  await scripted([{ body: strange.map(line).join("") + line(events[2]) }], async (client) => {
+    const seen = [];
+    for await (const event of client.watch("7")) seen.push(event);
+    assert.deepEqual(seen, [events[2]]);
   });
   await scripted([{ body: line(events[2]) }], (client) => assert.rejects(client.wait("7"), JobFailed));
   const parts = [

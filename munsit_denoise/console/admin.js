@@ -7,6 +7,7 @@ import { clock, day, number, size, t } from "./i18n.js";
 /** @typedef {import("./dom.js").Child} Child */
 const REFRESH_MS = 5000;
 const SHOWN_JOBS = 20;
+const LARGEST_PAGE = 1000; // of the server's lists: a full one may not be all
 
 /** @param {HTMLElement} main @param {AbortSignal} signal */
 export function showAdmin(main, signal) {
@@ -22,8 +23,8 @@ export function showAdmin(main, signal) {
 	const chosen = h("select", { id: "key-user", required: true });
 	const draw = async () => {
 		const [people, balances, all] = await Promise.all([json("admin/users", { signal }), json("admin/balances", { signal }), json("admin/keys", { signal })]);
-		fill(users, usersTable(people, balances, act));
-		fill(keys, keysTable(all, act, tell));
+		fill(users, people.length >= LARGEST_PAGE && partly("shown_newest", LARGEST_PAGE), usersTable(people, balances, act));
+		fill(keys, all.length >= LARGEST_PAGE && partly("shown_newest", LARGEST_PAGE), keysTable(all, act, tell));
 		const was = chosen.value;
 		fill(chosen, people.map((/** @type {any} */ user) => h("option", { value: user.id, selected: user.id === was }, user.name)));
 	};
@@ -55,12 +56,12 @@ async function refresh(server, queue, signal) {
 	const [jobs, disk, rates] = await Promise.all([json("admin/queue", { signal }), json("admin/disk", { signal }), json("admin/rates", { signal })]);
 	const factor = rates.real_time_factor;
 	fill(server,
-		tile("queue", number(jobs.length, 0)),
+		tile("queue", `${number(jobs.length, 0)}${jobs.length < LARGEST_PAGE ? "" : "+"}`),
 		tile("rate", number((rates.jobs * 3600) / rates.window_s, 0)),
 		tile("speed", factor === null ? "–" : number(factor, 3)),
 		tile("disk", size(disk.free_bytes)),
 		tile("stored", size(disk.originals_bytes + disk.results_bytes + disk.uploads_bytes)));
-	fill(queue, jobs.length
+	fill(queue, jobs.length > SHOWN_JOBS && partly("shown_oldest", SHOWN_JOBS), jobs.length
 		? table(["user", "state", "age"], jobs.slice(0, SHOWN_JOBS).map((/** @type {any} */ job) => [name(job.user), `${t(`job_${job.state}`)} ${job.state === "running" ? `${job.percent} %` : ""}`, clock(job.age_s)]), t("queue"))
 		: h("p", { class: "hint" }, t("queue_empty")));
 }
@@ -68,6 +69,9 @@ async function refresh(server, queue, signal) {
 /** @param {string} word @param {string} value */
 const tile = (word, value) =>
 	h("div", { class: "card tile" }, h("span", { class: "hint" }, t(word)), h("strong", {}, h("bdi", {}, value)));
+
+/** Says that there are more rows than a table has. @param {string} word @param {number} count */
+const partly = (word, count) => h("p", { class: "hint" }, t(word, { count: number(count, 0) }));
 
 /** @param {string} text */
 const name = (text) => h("bdi", {}, text);

@@ -37,7 +37,8 @@ export class Unreachable extends Error {
 }
 
 export const key = {
-	get: () => localStorage.getItem(KEY) ?? "",
+	/** Only what a header can carry: the browser would not send anything else. */
+	get: () => /^[!-~]+$/.exec(localStorage.getItem(KEY) ?? "")?.[0] ?? "",
 	/** @param {string} value */
 	set: (value) => localStorage.setItem(KEY, value),
 	forget: () => localStorage.removeItem(KEY),
@@ -46,24 +47,31 @@ export const key = {
 /** @returns {Promise<Access>} */
 export const accessOfKey = () => json(new URL("console/key", document.baseURI).href);
 
-/** @param {number} ms @param {AbortSignal} [signal] */
+/** Wait; an abort ends it. @param {number} ms @param {AbortSignal} [signal] @returns {Promise<void>} */
 export function pause(ms, signal) {
 	return new Promise((resolve) => {
-		const timer = setTimeout(resolve, ms);
-		signal?.addEventListener("abort", () => { clearTimeout(timer); resolve(undefined); }, { once: true });
+		const end = () => {
+			clearTimeout(timer);
+			signal?.removeEventListener("abort", end);
+			resolve();
+		};
+		const timer = setTimeout(end, ms);
+		if (signal?.aborted) end(); // no event comes any more
+		else signal?.addEventListener("abort", end);
 	});
 }
 
 /** Ask the server. Throws Refused and Unreachable. @param {string} path below /api/v1 @param {RequestInit} [init] */
 export async function ask(path, init = {}) {
 	let answer;
+	const usual = headers();
 	try {
-		answer = await fetch(new URL(path, BASE), { ...init, headers: { ...headers(), .../** @type {any} */ (init.headers) }, redirect: "error" });
+		answer = await fetch(new URL(path, BASE), { ...init, headers: { ...usual, .../** @type {any} */ (init.headers) }, redirect: "error" });
 	} catch (error) {
 		if (init.signal?.aborted) throw error;
 		throw new Unreachable();
 	}
-	if (!answer.ok) throw refusal(answer.status, await answer.text(), answer.headers.get("Retry-After"));
+	if (!answer.ok) throw refusal(answer.status, await answer.text(), answer.headers.get("Retry-After"), usual);
 	return answer;
 }
 
@@ -76,14 +84,19 @@ export const sending = (method, body) => ({ method, body: JSON.stringify(body), 
 /** The server tells all its sentences in the page's language. */
 export const headers = () => ({ "x-api-key": key.get(), "Accept-Language": currentLanguage(), Prefer: "translation" });
 
-/** @param {number} status @param {string} text @param {string | null} retryAfter */
-export function refusal(status, text, retryAfter) {
+/** @param {number} status @param {string} text @param {string | null} retryAfter @param {{"x-api-key": string}} sent */
+export function refusal(status, text, retryAfter, sent) {
+	// once: what else was asked with this key is refused as well, and a new key may be there by then
+	if (status === 401 && sent["x-api-key"] && sent["x-api-key"] === key.get()) {
+		key.forget();
+		document.dispatchEvent(new Event("keyrefused"));
+	}
 	let message = "";
 	try {
 		const told = JSON.parse(text);
 		message = told.errorMessage ?? told.message ?? told.detail ?? "";
 	} catch { /* no JSON: a proxy's page says nothing to people */ }
-	return new Refused(status, String(message || `HTTP ${status}`), retryAfter ? Number(retryAfter) : undefined);
+	return new Refused(status, String(message || `HTTP ${status}`), /^\d{1,6}$/.test(retryAfter ?? "") ? Number(retryAfter) : undefined);
 }
 
 /** Whether a request is worth another try, and after how long, ms. @param {unknown} error @param {number} tries @returns {number | null} */

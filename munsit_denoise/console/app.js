@@ -74,7 +74,8 @@ function showSignIn(problem) {
 	const submit = (/** @type {Event} */ event) => {
 		event.preventDefault();
 		key.set(field.value.trim());
-		void route();
+		if (key.get()) void route();
+		else showSignIn(t("key_wrong"));
 	};
 	drawBar(null);
 	fill(at("main"), h("section", { class: "signin card" },
@@ -108,9 +109,16 @@ async function route() {
 async function show(access, signal) {
 	const [, view, id] = /^#\/(\w*)\/?([\w-]*)/.exec(location.hash) ?? [];
 	const main = at("main");
-	if (view === "file") void (await import("./compare.js")).showFile(main, id, signal);
-	else if (view === "admin" && access.scope === "admin") (await import("./admin.js")).showAdmin(main, signal);
-	else (await import("./files.js")).showFiles(main, access, signal);
+	if (view === "file") {
+		const { showFile } = await import("./compare.js");
+		if (!signal.aborted) void showFile(main, id, signal);
+	} else if (view === "admin" && access.scope === "admin") {
+		const { showAdmin } = await import("./admin.js");
+		if (!signal.aborted) showAdmin(main, signal);
+	} else {
+		const { showFiles } = await import("./files.js");
+		if (!signal.aborted) showFiles(main, access, signal);
+	}
 }
 
 /** @param {unknown} error @param {AbortSignal} signal */
@@ -125,5 +133,6 @@ for (const name of ["dragover", "drop"]) document.addEventListener(name, (event)
 setLanguage(localStorage.getItem(LANGUAGE));
 const theme = localStorage.getItem(THEME);
 if (theme) look.theme = theme;
+document.addEventListener("keyrefused", () => { leaving.abort(); showSignIn(t("key_refused")); });
 window.addEventListener("hashchange", () => { void route().then(() => at("main").focus({ preventScroll: true })); });
 void route();

@@ -1,8 +1,9 @@
 // Files in and files that were: uploads with their jobs, and the history beneath.
 
 import { Refused, ask, follow, history, pause, said } from "./api.js";
-import { facts, fill, h, icon, iconButton, labelled, toast } from "./dom.js";
+import { facts, fill, h, icon, iconButton, toast } from "./dom.js";
 import { clock, day, size, t } from "./i18n.js";
+import { optionsForm, readOptions } from "./options.js";
 import { sendAll } from "./sending.js";
 
 /** @typedef {import("./api.js").Entry} Entry */
@@ -12,11 +13,6 @@ const STREAMS = 3; // a browser opens six connections to a server, and uploads n
 const POLL_MS = 2500;
 const UNDO_MS = 6000;
 const TYPING_MS = 250;
-const OPTIONS = "munsit-denoise.options";
-const TRANSCRIPTION_STRENGTH = 0.6; // docs/quality.md
-/** Values in a submission and the words for them, the usual one first. @typedef {[string, string][]} Choices */
-const FORMATS = /** @type {Choices} */ ([["wav", "WAV"], ["original", "format_original"], ...["flac", "mp3", "m4a", "ogg", "opus", "mp4", "mkv"].map((name) => [name, name.toUpperCase()])]);
-const LEVELS = /** @type {Choices} */ ([["", "loudness_keep"], ["-16", "loudness_podcast"], ["-23", "loudness_broadcast"], ["-14", "loudness_loud"]]);
 
 /** Records whose deletion can still be undone. @type {Map<string, () => void>} */
 const leaving = new Map();
@@ -121,42 +117,6 @@ function recorder(send, signal) {
 	signal.addEventListener("abort", () => running?.stop());
 	return button;
 }
-
-/** @param {string[]} qualities that this server has, the usual one first */
-function optionsForm(qualities) {
-	const kept = JSON.parse(localStorage.getItem(OPTIONS) ?? "{}");
-	const missing = qualities.includes("best") ? "" : "best";
-	const list = (/** @type {string} */ id, /** @type {string} */ name, /** @type {Choices} */ choices) => {
-		const known = choices.find(([value]) => value === String(kept[name]) && value !== missing) ?? choices[0];
-		return h("select", { id, name }, choices.map(([value, word]) => h("option", { value, selected: value === known[0], disabled: value === missing }, t(word))));
-	};
-	const hint = (/** @type {HTMLElement} */ control, word = `${control.id}_hint`) => {
-		control.setAttribute("aria-describedby", word);
-		return h("p", { class: "hint", id: word }, t(word));
-	};
-	const told = h("output", { for: "strength", dir: "ltr" });
-	const slider = h("input", { id: "strength", name: "strength", type: "range", min: 0, max: 1, step: 0.05, value: Number(kept.strength ?? 1) || 0, oninput: () => tell() });
-	const purpose = h("input", { id: "transcription", name: "strength", type: "checkbox", value: "transcription", checked: kept.strength === "transcription", onchange: () => tell() });
-	const tell = () => {
-		slider.disabled = purpose.checked;
-		if (purpose.checked) slider.value = String(TRANSCRIPTION_STRENGTH);
-		told.textContent = `${Math.round(Number(slider.value) * 100)} %`;
-	};
-	tell();
-	const keep = list("keep", "keep", [["voice", "voice"], ["voice+music", "voice+music"]]);
-	const quality = list("quality", "quality", [...new Set([...qualities, "best"])].map((name) => [name, name]));
-	const form = h("form", { class: "options", onchange: () => localStorage.setItem(OPTIONS, JSON.stringify(readOptions(form))), onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
-		labelled("strength", slider, told, hint(slider)),
-		labelled("keep", keep, hint(keep)),
-		labelled("quality", quality, hint(quality, missing ? "quality_missing" : undefined)),
-		h("div", { class: "field" }, h("label", { class: "check" }, purpose, t("transcription")), hint(purpose)),
-		labelled("format", list("format", "output_format", FORMATS)),
-		labelled("loudness", list("loudness", "loudness", LEVELS)));
-	return form;
-}
-
-/** What a submission says of them. @param {HTMLFormElement} form @returns {Record<string, string>} */
-const readOptions = (form) => Object.fromEntries(/** @type {[string, string][]} */ ([...new FormData(form)]).filter(([, value]) => value));
 
 /** The history: a page of it, with search, filter and what pending ones do. */
 class List {

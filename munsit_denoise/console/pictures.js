@@ -1,6 +1,6 @@
 // Peaks and spectrograms that the server made while it worked; fetched as they come into sight, see docs/tiles.md.
 
-import { ask, json } from "./api.js";
+import { Refused, again, ask, json, pause } from "./api.js";
 
 /**
  * @typedef {"before" | "after"} Version
@@ -9,6 +9,7 @@ import { ask, json } from "./api.js";
  */
 
 const FULL_SCALE = 127;
+const RETRY_MS = 2000;
 const KEPT_TILES = 200;
 const FLOOR_DB = -100; // darker is black
 const CEILING_DB = -10;
@@ -66,9 +67,17 @@ export class Pictures {
 
 	/** The level that is here and nearest to the wanted one, which is fetched. @param {Version} version @param {number} count @param {number} wanted */
 	#nearest(version, count, wanted) {
-		if (!this.#peaks.has(`${version}/${wanted}`)) void this.#fetchPeaks(version, wanted).then(() => this.onload(), () => null);
+		if (!this.#peaks.has(`${version}/${wanted}`)) void this.#fetchPeaks(version, wanted).then(() => this.onload(), (error) => this.#later(error, () => this.#peaks.delete(`${version}/${wanted}`)));
 		const here = Array.from({ length: count }, (_, level) => level).filter((level) => this.#peaks.get(`${version}/${level}`));
 		return here.sort((a, b) => Math.abs(a - wanted) - Math.abs(b - wanted))[0] ?? null;
+	}
+
+	/** After a failure: draw again in a while, which asks again unless there is no such picture. @param {unknown} error @param {() => void} forget */
+	async #later(error, forget) {
+		if (error instanceof Refused && [404, 410].includes(error.status)) return;
+		await pause(again(error, 0) ?? RETRY_MS, this.signal);
+		forget();
+		if (!this.signal.aborted) this.onload();
 	}
 
 	/** @param {Version} version @param {number} level */
@@ -104,7 +113,7 @@ export class Pictures {
 		const here = this.#tiles.get(name);
 		if (here !== undefined || !wanted) return here;
 		this.#tiles.set(name, null);
-		this.#fetchTile(name, n * tileS, this.#levels(version).spectrogram[level].columns_per_second).then(() => this.onload(), () => this.#tiles.delete(name));
+		this.#fetchTile(name, n * tileS, this.#levels(version).spectrogram[level].columns_per_second).then(() => this.onload(), (error) => this.#later(error, () => this.#tiles.delete(name)));
 		return null;
 	}
 

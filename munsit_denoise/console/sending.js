@@ -10,6 +10,7 @@ import { upload } from "./tus.js";
  */
 
 const AT_ONCE = 2;
+const MAYBE_ACCEPTED = [409, 502, 504]; // the same submission is still at work; a proxy lost the answer
 const LONG = 5; // percent of steps that a screen reader is told
 
 /** @param {Iterable<File>} files @param {Desk} desk */
@@ -23,6 +24,8 @@ export async function sendAll(files, desk) {
 class Job {
 	#stop = new AbortController();
 	/** @type {string | null} */ #id = null;
+	/** The upload of a submission that may have been accepted, while no answer says so. @type {string | null} */ #unanswered = null;
+	#over = false;
 
 	/** @param {File} file @param {Desk} desk */
 	constructor(file, desk) {
@@ -40,7 +43,7 @@ class Job {
 		if (this.#stop.signal.aborted) return;
 		try {
 			const uploadId = await this.#upload();
-			const { denoiseId } = await this.#submit(uploadId);
+			const { denoiseId } = await this.#submit(uploadId, this.#stop.signal);
 			this.#id = denoiseId;
 			this.desk.changed();
 			void this.#follow(denoiseId); // the next file need not wait for it
@@ -58,19 +61,22 @@ class Job {
 		});
 	}
 
-	/** @param {string} uploadId @returns {Promise<{denoiseId: string}>} */
-	async #submit(uploadId) {
+	/** @param {string} uploadId @param {AbortSignal} [signal] @returns {Promise<{denoiseId: string}>} */
+	async #submit(uploadId, signal) {
 		const { body, headers, method } = sending("POST", { upload_id: uploadId, ...this.desk.options });
 		for (let tries = 0; ; tries++) {
 			this.#tell(t("checking"));
+			const before = this.#unanswered;
 			try {
+				this.#unanswered = uploadId;
 				// Asked for again under the same key, it stays one job.
-				return await json("denoise", { method, body, headers: { ...headers, "Idempotency-Key": `console-${uploadId}` }, signal: this.#stop.signal });
+				return await json("denoise", { method, body, headers: { ...headers, "Idempotency-Key": `console-${uploadId}` }, signal });
 			} catch (error) {
+				if (error instanceof Refused && !MAYBE_ACCEPTED.includes(error.status)) this.#unanswered = before;
 				const wait = again(error, tries);
 				if (wait === null) throw error;
 				this.#tell(error instanceof Unreachable ? t("upload_paused") : said(error));
-				await pause(wait, this.#stop.signal);
+				await pause(wait, signal);
 			}
 		}
 	}
@@ -91,14 +97,23 @@ class Job {
 
 	/** @param {string} id */
 	#done(id) {
+		if (!this.#end()) return;
 		this.element.classList.add("done");
-		this.#tell(t("success"), 100);
+		[this.bar.value, this.percent.textContent, this.says.textContent] = [100, "100 %", t("success")];
 		fill(this.buttons, h("a", { class: "button primary", href: `#/file/${id}` }, t("listen_now")), this.#dismiss());
 		this.desk.changed();
 	}
 
+	/** @returns {boolean} whether it had not ended before: it ends once, also when it is cancelled at that moment */
+	#end() {
+		const first = !this.#over;
+		this.#over = true;
+		return first;
+	}
+
 	/** @param {unknown} error */
 	#ended(error) {
+		if (!this.#end()) return;
 		const cancelled = this.#stop.signal.aborted;
 		this.element.classList.add(cancelled ? "cancelled" : "broken");
 		this.percent.textContent = "";
@@ -112,14 +127,22 @@ class Job {
 
 	async #cancel() {
 		this.#stop.abort();
-		if (this.#id) await ask(`denoise/${this.#id}/cancel`, { method: "POST" }).catch((error) => toast(error.message));
 		this.#ended(null);
+		try {
+			// The server may have made a job before its answer could come. The same submission again is answered with that job.
+			if (!this.#id && this.#unanswered) this.#id = (await this.#submit(this.#unanswered)).denoiseId;
+			if (this.#id) await ask(`denoise/${this.#id}/cancel`, { method: "POST" });
+		} catch (error) {
+			if (this.#id) toast(said(error)); // else it was refused, and there is no job
+		}
+		this.desk.changed();
 	}
 
 	#told = "";
 
 	/** @param {string} text @param {number} [percent] @param {string} [stage] of many small steps, which are told seldom */
 	#tell(text, percent, stage) {
+		if (this.#over) return;
 		if (percent !== undefined) {
 			this.bar.value = percent;
 			this.percent.textContent = `${Math.floor(percent)} %`;

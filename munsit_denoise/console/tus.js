@@ -1,6 +1,7 @@
 // Uploads that go on where they were cut (tus 1.0.0), with progress.
 
 import { Refused, Unreachable, again, headers, pause, refusal } from "./api.js";
+import { store, stored } from "./stored.js";
 
 const CHUNK_BYTES = 16 * 2 ** 20;
 const KNOWN = "munsit-denoise.uploads";
@@ -17,7 +18,7 @@ const TUS = { "Tus-Resumable": "1.0.0" };
  */
 export async function upload(file, watch) {
 	const name = `${file.name}:${file.size}:${file.lastModified}`;
-	let url = known()[name] ?? "";
+	let url = stored(KNOWN)[name] ?? "";
 	let offset = url ? await offsetOf(url).catch((error) => (error instanceof Unreachable ? 0 : -1)) : -1;
 	let failures = 0;
 	while (offset < file.size || !file.size) {
@@ -80,28 +81,27 @@ function request(method, url, fields, body = null, watch = undefined) {
 	return new Promise((resolve, reject) => {
 		const xhr = new XMLHttpRequest(); // fetch tells nothing of what has been sent
 		xhr.open(method, url);
-		for (const [name, value] of Object.entries({ ...headers(), ...fields })) xhr.setRequestHeader(name, value);
+		const usual = headers();
+		for (const [name, value] of Object.entries({ ...usual, ...fields })) xhr.setRequestHeader(name, value);
 		if (watch) xhr.upload.onprogress = (event) => watch.sent(event.loaded);
 		xhr.onerror = xhr.ontimeout = () => reject(new Unreachable());
 		xhr.onabort = () => reject(new DOMException("aborted", "AbortError"));
 		xhr.onload = () => {
 			if (xhr.status < 400) resolve(xhr);
-			else reject(refusal(xhr.status, xhr.responseText, xhr.getResponseHeader("Retry-After")));
+			else reject(refusal(xhr.status, xhr.responseText, xhr.getResponseHeader("Retry-After"), usual));
 		};
-		watch?.signal.addEventListener("abort", () => xhr.abort(), { once: true });
-		xhr.send(body);
+		const abort = () => xhr.abort();
+		xhr.onloadend = () => watch?.signal.removeEventListener("abort", abort);
+		watch?.signal.addEventListener("abort", abort);
+		if (watch?.signal.aborted) reject(new DOMException("aborted", "AbortError")); // while it was created: no event comes any more
+		else xhr.send(body);
 	});
-}
-
-/** @returns {Record<string, string>} */
-function known() {
-	try { return JSON.parse(localStorage.getItem(KNOWN) ?? "{}"); } catch { return {}; }
 }
 
 /** @param {string} name @param {string} url empty to forget it */
 function remember(name, url) {
-	const all = known();
+	const all = stored(KNOWN);
 	if (url) all[name] = url;
 	else delete all[name];
-	localStorage.setItem(KNOWN, JSON.stringify(all));
+	store(KNOWN, all);
 }

@@ -3,6 +3,7 @@
 import base64
 import json
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from munsit_denoise_client import (
     ApiError,
     Client,
     ConnectionLost,
+    Done,
     InvalidSignature,
     JobFailed,
     Patience,
+    Processing,
     TooManyRequests,
     Unavailable,
     Uploaded,
@@ -24,6 +27,7 @@ from munsit_denoise_client import (
     resumable,
     verify_webhook,
 )
+from munsit_denoise_client.io import BlockingIo
 from tests.clients.scripted import Scripted, scripted
 
 RECORD = {
@@ -54,12 +58,13 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "talk.wav"
 
 
-def test_a_refusal_for_now_is_waited_out(script: Scripted, client: Client, path: Path) -> None:
+def test_a_refusal_for_now_is_waited_out(script: Scripted, path: Path) -> None:
     script.answer(429, b'{"errorCode":"42901","errorMessage":"Too many requests."}', Retry_After="0")
     script.answer(503, b"", Retry_After="0")
     script.answer(409, b'{"errorCode":"40901","errorMessage":"still coming in"}', Retry_After="0")
     script.answer(200, ACCEPTED)
-    assert client.submit(path) == "7"
+    with Client(script.url, "the-key", patience=Patience(retries=3)) as client:
+        assert client.submit(path) == "7"
     first, *others = script.asked
     assert first.body.count(path.read_bytes()) == 1
     assert all(other.body == first.body for other in others)
@@ -73,6 +78,27 @@ def test_the_server_says_how_long_to_wait(script: Scripted, client: Client, monk
     script.answer(200, b"[]")
     assert client.list() == []
     assert 17 in waited
+
+
+@pytest.mark.parametrize("wait", ["0", "00", "-5", "NaN", "0.5", "9" * 5000, "Wed, 21 Oct 2015 07:28:00 GMT"])
+def test_an_answer_that_asks_for_no_pause_counts_as_a_failure(
+    script: Scripted, client: Client, monkeypatch: pytest.MonkeyPatch, wait: str
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(BlockingIo, "sleep", staticmethod(_note(waited)))
+    for _ in range(9):
+        script.answer(503, b"", Retry_After=wait)
+    with pytest.raises(Unavailable):
+        client.list()
+    assert len(script.asked) == 3  # the first one, and two retries
+    assert [pause_s > 0 for pause_s in waited] == [True, True]
+
+
+def _note(waited: list[float]) -> Callable[[float], Awaitable[None]]:
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    return sleep
 
 
 def test_patience_has_an_end(script: Scripted) -> None:
@@ -161,6 +187,15 @@ def test_a_job_that_failed_raises_its_reason(script: Scripted, client: Client) -
     with pytest.raises(JobFailed, match="Cancelled") as failed:
         client.wait("7")
     assert failed.value.job_id == "7"
+
+
+@pytest.mark.parametrize(
+    "strange", ["[]", "5", "null", '"done"', "{}", '{"stage":"processing"}', '{"stage":"done"}', '{"stage":"error"}']
+)
+def test_what_is_no_event_is_passed_over(script: Scripted, client: Client, strange: str) -> None:
+    events = (strange, '{"stage":"processing","pct":5}', strange, '{"stage":"done","denoiseId":"7","url":"http://a/b"}')
+    script.answer(200, "".join(f"data: {event}\n\n" for event in events).encode())
+    assert list(client.watch("7")) == [Processing(5), Done("7", "http://a/b")]
 
 
 def test_a_file_that_changed_is_fetched_anew(script: Scripted, client: Client, tmp_path: Path) -> None:

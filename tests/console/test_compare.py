@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.audio import ffmpeg
 from tests.console.conftest import Visit
@@ -168,3 +168,21 @@ PROGRAMS = {
     "Python": [sys.executable, "-c"],
     "JavaScript": ["node", "--input-type=module", "-e"],
 }
+
+
+def test_a_picture_that_could_not_be_fetched_is_asked_for_again(visit: Visit, long_wav: Path) -> None:
+    job_id = visit.live.upload(long_wav, client=visit.client)
+    visit.live.events(job_id, visit.client)
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        first = len(asked) > 2 and asked.count(route.request.url) == 1  # of those after both coarsest ones
+        route.abort() if first else route.continue_()
+
+    visit.page.route("**/peaks/*", answer)
+    visit.compare(job_id)
+    for _ in range(4):
+        visit.page.keyboard.press("Equal")  # closer, where finer ones are drawn
+    visit.until(lambda: len(asked) > 2 and asked.count(asked[2]) == 2)
+    assert all("ERR_FAILED" in error for error in visit.errors)

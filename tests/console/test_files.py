@@ -19,29 +19,6 @@ PERCENT = "document.querySelector('.job.done') ? 100 : document.querySelector('.
 ARABIC_PHONE = {"locale": "ar", "viewport": {"width": 360, "height": 740}, "color_scheme": "dark"}
 
 
-def test_a_key_is_asked_for_once_and_forgotten_on_request(visit: Visit) -> None:
-    visit.page.goto(visit.live.url)
-    visit.page.fill("#key", "mds_wrong")
-    visit.page.press("#key", "Enter")
-    expect(visit.page.locator("#key-problem")).to_contain_text("wrong")
-    visit.page.fill("#key", visit.key)
-    visit.page.click(".signin button")
-    expect(visit.page.locator(".history")).to_contain_text("Nothing here yet")
-    visit.page.reload()
-    expect(visit.page.locator(".history")).to_contain_text("Nothing here yet")
-    visit.page.get_by_role("button", name="Forget the key").click()
-    expect(visit.page.locator("#key")).to_be_visible()
-    assert visit.page.evaluate("Object.values(localStorage).join()").find(visit.key) < 0
-    assert not visit.errors
-
-
-def test_a_link_signs_in_and_its_key_leaves_the_address(visit: Visit) -> None:
-    visit.open()
-    assert visit.page.url == visit.live.url + "/"
-    assert visit.page.evaluate("history.length") <= 2
-    assert not visit.errors
-
-
 def test_a_noisy_file_goes_in_moves_and_is_done(visit: Visit, long_wav: Path) -> None:
     visit.open()
     visit.page.set_input_files("#picker", long_wav)
@@ -138,17 +115,6 @@ class Wire:
             if breaks:
                 self.whole.clear()
             return breaks
-
-
-def test_a_job_is_cancelled(visit: Visit, long_wav: Path) -> None:
-    visit.open()
-    with visit.page.expect_response(lambda answer: answer.url.endswith("/api/v1/denoise")):
-        visit.page.set_input_files("#picker", long_wav)
-    visit.page.locator(".job").get_by_role("button", name="Cancel").click()
-    expect(visit.page.locator(".job .facts")).to_have_text("Cancelled")
-    expect(visit.page.locator(".badge.failed")).to_have_count(1)
-    assert visit.client.get("/denoise").json()[0]["error"] == "The job was cancelled."
-    assert not visit.errors
 
 
 def test_a_broken_file_is_told_in_the_servers_words(visit: Visit, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What the visitor may ask for: it reaches the server, is remembered, and is told of the result."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,32 @@ def test_a_strength_is_a_number_again_when_it_is_not_for_transcription(visit: Vi
     (record,) = visit.client.get("/denoise").json()
     options = visit.client.get(f"/denoise/{record['id']}/report").json()["options"]
     assert options == {"strength": 0.25, "output_format": "mp3", "loudness": -23, "audio_track": 0}
+    assert not visit.errors
+
+
+def test_the_usual_of_each_list_can_be_chosen_again(visit: Visit) -> None:
+    visit.open()
+    usual = chosen(visit.page)
+    for name, value in usual.items():
+        visit.page.locator(f"{name} option").last.evaluate("(option) => { option.selected = true; }")
+        visit.page.select_option(name, value)
+    assert chosen(visit.page) == usual
+    expect(visit.page.locator("#loudness option:disabled")).to_have_count(0)
+    assert not visit.errors
+
+
+@pytest.mark.parametrize("stored", ["no JSON", "null", "5", "[]", '"text"', '{"strength":null,"keep":{"toString":1}}'])
+def test_whatever_the_browser_has_stored_the_page_opens_and_sends(visit: Visit, noisy_wav: Path, stored: str) -> None:
+    names = ("munsit-denoise.options", "munsit-denoise.uploads", "munsit-denoise.language", "munsit-denoise.theme")
+    for name in names:
+        visit.page.add_init_script(f"localStorage[{name!r}] ??= {json.dumps(stored)}")
+    visit.open()
+    expect(visit.page.locator(".options output")).to_have_text("100 %")
+    visit.page.set_input_files("#picker", noisy_wav)
+    visit.page.locator(".job.done").wait_for()
+    visit.page.get_by_label("Strength").fill("0.25")
+    visit.page.reload()
+    expect(visit.page.locator(".options output")).to_have_text("25 %")
     assert not visit.errors
 
 

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from munsit_denoise.routes.console import FOLDER
 from tests.console.conftest import Visit
 
-MOST_BYTES = 120_000
+MOST_BYTES = 130_000
 LOADED = """() => performance.getEntriesByType("resource").concat(performance.getEntriesByType("navigation"))
   .filter((one) => one.name.includes("/console/") || one.entryType === "navigation")
   .map((one) => [one.name, one.transferSize, one.decodedBodySize])"""

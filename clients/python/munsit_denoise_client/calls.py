@@ -41,7 +41,7 @@ class Tries:
         asked_s = error.retry_after_s if isinstance(error, ApiError) else None
         if not is_passing(error):
             raise error
-        if asked_s is not None:
+        if asked_s:  # zero is no pause: a server that asks for it would be tried without end
             self._waited_s += asked_s
             if self._patience.retries == 0 or self._waited_s > self._patience.longest_wait_s:
                 raise error

@@ -19,6 +19,7 @@ ClientError
 """
 
 import json
+import re
 
 
 class ClientError(Exception):
@@ -117,5 +118,6 @@ def api_error(status: int, body: bytes, retry_after: str | None) -> ApiError:
         fields = {}
     message = fields.get("errorMessage") or fields.get("message") or f"The server answered {status}."
     code = fields.get("errorCode")
-    wait_s = int(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() else None
+    # a date or a fraction counts as nothing; more digits are no wait either, and Python refuses to read thousands
+    wait_s = int(retry_after) if retry_after and re.fullmatch(r"\d{1,9}", retry_after, re.ASCII) else None
     return CLASSES.get(status, ApiError)(status, str(message), None if code is None else str(code), wait_s)

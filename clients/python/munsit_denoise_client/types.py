@@ -91,8 +91,8 @@ class Report:
     """The report of a successful job."""
 
     duration_s: float
-    sample_rate_hz: int
-    channels: int
+    sample_rate_hz: int | None
+    channels: int | None
     before: Levels
     after: Levels
     removed_energy_db: float | None
@@ -100,6 +100,7 @@ class Report:
     model: Mapping[str, Any]
     options: Mapping[str, Any]
     sha256: Mapping[str, Any]
+    second_model: Mapping[str, Any] | None = None  # with `quality="best"` only
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any
 
 from munsit_denoise_client.calls import Caller, Tries, segment
 from munsit_denoise_client.errors import ClientError, ConnectionLost
@@ -51,13 +50,14 @@ async def read_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[Event]:
 
 
 def _event(text: bytes) -> Event | None:
+    """Return an event; None for JSON of another shape, and for stages that a newer server may add."""
     try:
-        body: dict[str, Any] = json.loads(text)
-    except ValueError:
+        body = json.loads(text)
+        stage = body.get("stage")
+        if stage == "processing":
+            return Processing(body["pct"], body.get("message"))
+        if stage == "done":
+            return Done(body["denoiseId"], body["url"])
+        return Failed(body["message"]) if stage == "error" else None
+    except (ValueError, AttributeError, KeyError):
         return None
-    stage = body.get("stage")
-    if stage == "processing":
-        return Processing(body["pct"], body.get("message"))
-    if stage == "done":
-        return Done(body["denoiseId"], body["url"])
-    return Failed(body["message"]) if stage == "error" else None
