@@ -13,8 +13,9 @@ function snippets(entry) {
 	const base = new URL(".", document.baseURI).href.replace(/\/$/, "");
 	const file = plain(entry.file_name);
 	return {
-		curl: `# send a file, follow the job, list the results
+		curl: `# send a file: the answer has its job's id
 curl -sS -H "x-api-key: $DENOISE_API_KEY" -F audio=@${file} ${base}/api/v1/denoise
+# follow this job, then read its record
 curl -N -sS -H "x-api-key: $DENOISE_API_KEY" ${base}/api/v1/denoise/${entry.id}/progress
 curl -sS -H "x-api-key: $DENOISE_API_KEY" ${base}/api/v1/denoise/${entry.id}
 `,
@@ -26,7 +27,7 @@ with Client(${JSON.stringify(base)}, os.environ["DENOISE_API_KEY"]) as client:
     for event in client.watch(job):
         print(event)
     client.download(job, to="clean.wav")
-    print(client.get(${JSON.stringify(entry.id)}).status)
+    print(client.get(job).status)
 `,
 		JavaScript: `const headers = { "x-api-key": process.env.DENOISE_API_KEY };
 const form = new FormData();
@@ -35,7 +36,7 @@ const sent = await fetch(${JSON.stringify(`${base}/api/v1/denoise`)}, { method: 
 const { denoiseId } = await sent.json();
 const stream = await fetch(\`${base}/api/v1/denoise/\${denoiseId}/progress\`, { headers });
 for await (const part of stream.body.pipeThrough(new TextDecoderStream())) process.stdout.write(part);
-console.log(await (await fetch(${JSON.stringify(`${base}/api/v1/denoise/${entry.id}`)}, { headers })).json());
+console.log(await (await fetch(\`${base}/api/v1/denoise/\${denoiseId}\`, { headers })).json());
 `,
 	};
 }

@@ -176,7 +176,7 @@ class List {
 		fill(this.rows, shown.map((entry) => this.#row(entry)));
 		if (!shown.length) {
 			const searching = this.#query || this.#status;
-			fill(this.rows, h("li", { class: "empty" }, searching ? t("empty_search") : [h("strong", {}, t("empty_title")), h("span", {}, t("empty_hint"))]));
+			fill(this.rows, h("li", { class: "empty" }, searching ? t("empty_search") : [h("strong", {}, t("empty_title")), this.mayDelete && h("span", {}, t("empty_hint"))]));
 		}
 		fill(this.pager,
 			this.#offset > 0 && h("button", { onclick: () => this.#turn(-PAGE) }, t("newer")),

@@ -5,7 +5,7 @@ import { t } from "./i18n.js";
 import { store, stored } from "./stored.js";
 
 const OPTIONS = "munsit-denoise.options";
-const TRANSCRIPTION_STRENGTH = 0.6; // docs/quality.md
+const TRANSCRIPTION_STRENGTH = 0.4; // docs/quality.md
 /** Values in a submission and the words for them, the usual one first. @typedef {[string, string][]} Choices */
 const FORMATS = /** @type {Choices} */ ([["wav", "WAV"], ["original", "format_original"], ...["flac", "mp3", "m4a", "ogg", "opus", "mp4", "mkv"].map((name) => [name, name.toUpperCase()])]);
 const LEVELS = /** @type {Choices} */ ([["", "loudness_keep"], ["-16", "loudness_podcast"], ["-23", "loudness_broadcast"], ["-14", "loudness_loud"]]);

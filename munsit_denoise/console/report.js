@@ -39,6 +39,10 @@ function sentences(report) {
 	if (typeof before === "number" && typeof after === "number") {
 		said.push(before - after < LITTLE_DB ? t("said_same") : t("said_quieter", { db: number(before - after, 0) }));
 	}
-	if (typeof report.speech_level_change_db === "number" && typeof report.options?.loudness !== "number") said.push(t("said_speech", { db: number(Math.max(0.1, Math.abs(report.speech_level_change_db)), 1) }));
+	const change = report.speech_level_change_db;
+	if (typeof change === "number" && typeof report.options?.loudness !== "number") {
+		const word = Math.abs(change) < LITTLE_DB ? "said_speech_same" : change < 0 ? "said_speech_quieter" : "said_speech_louder";
+		said.push(t(word, { db: number(Math.abs(change), 1) }));
+	}
 	return said;
 }

@@ -146,6 +146,22 @@ def test_a_film_shows_its_picture_in_time(visit: Visit, tmp_path: Path, noisy_wa
     assert not visit.errors
 
 
+@pytest.mark.parametrize(
+    ("change_db", "sentence"),
+    [(-7.9, "are 7.9 dB quieter"), (3.0, "are 3 dB louder"), (-0.4, "are as loud as before")],
+)
+def test_what_is_said_of_the_speech_is_what_the_report_says(
+    visit: Visit, finished: str, change_db: float, sentence: str
+) -> None:
+    def answer(route: Route) -> None:
+        response = route.fetch()
+        route.fulfill(response=response, json=response.json() | {"speech_level_change_db": change_db})
+
+    visit.page.route("**/report", answer)
+    visit.compare(finished)
+    expect(visit.page.locator(".said")).to_contain_text(sentence)
+
+
 def test_snippets_run_as_they_stand(visit: Visit, finished: str, noisy_wav: Path, tmp_path: Path) -> None:
     visit.compare(finished)
     shutil.copy(noisy_wav, tmp_path / "interview.wav")

@@ -23,7 +23,7 @@ def test_a_key_is_asked_for_once_and_forgotten_on_request(visit: Visit) -> None:
     expect(visit.page.locator(".history")).to_contain_text("Nothing here yet")
     visit.page.reload()
     expect(visit.page.locator(".history")).to_contain_text("Nothing here yet")
-    visit.page.get_by_role("button", name="Forget the key").click()
+    visit.page.get_by_role("button", name="Sign out").click()
     expect(visit.page.locator("#key")).to_be_visible()
     assert visit.page.evaluate("Object.values(localStorage).join()").find(visit.key) < 0
     assert not visit.errors

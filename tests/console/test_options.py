@@ -36,7 +36,7 @@ def test_each_option_reaches_the_server_and_is_remembered(visit: Visit, noisy_wa
     visit.page.set_input_files("#picker", noisy_wav)
     visit.page.locator(".job.done .primary").click()
     said = visit.page.locator(".report .facts")
-    expect(said).to_have_text("Strength: 60 % · Keep: Voice and music · Quality: Best · FLAC · -16 LUFS")
+    expect(said).to_have_text("Strength: 40 % · Keep: Voice and music · Quality: Best · FLAC · -16 LUFS")
     (record,) = visit.client.get("/denoise").json()
     options = visit.client.get(f"/denoise/{record['id']}/report").json()["options"]
     asked = {"strength": TRANSCRIPTION_STRENGTH, "keep": "voice+music", "quality": "best"}
@@ -98,7 +98,7 @@ def test_a_quality_that_is_not_there_cannot_be_chosen_and_the_page_says_why(
     expect(quality).to_have_value("standard")
     expect(quality.locator("[value=best]")).to_be_disabled()
     expect(quality).to_have_accessible_description(
-        "Best is not installed on this server. Its operator runs: pip install 'munsit-denoise[best]'"
+        "Best is not installed on this server. The operator can install it: pip install 'munsit-denoise[best]'"
     )
     monkeypatch.undo()
     visit.page.get_by_role("link", name="Files").click()
