@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
+from annotated_types import Ge, Le
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
@@ -371,7 +372,25 @@ def read_settings(**overrides: object) -> Settings:
 
 def _sentence(location: tuple[int | str, ...], value: object, message: str) -> str:
     message = message.removeprefix("Value error, ")
-    return f"{PREFIX}{str(location[0]).upper()}={value!r} is wrong: {message}" if location else message
+    if not location:
+        return message
+    name = str(location[0])
+    wanted = _wanted(name) if message.startswith("Input should be") else None
+    told = f"it must be {wanted}" if wanted else message.replace("Input should be", "it must be", 1)
+    return f"{PREFIX}{name.upper()}={value!r} is wrong: {told}"
+
+
+def _wanted(name: str) -> str | None:
+    """Return which values a setting can have; None if it is neither a number nor a switch."""
+    field = Settings.model_fields[name]
+    if field.annotation is bool:
+        return "true or false"
+    if field.annotation not in (int, float):
+        return None
+    word = "a whole number" if field.annotation is int else "a number"
+    (least,) = (one.ge for one in field.metadata if isinstance(one, Ge))
+    (most,) = (one.le for one in field.metadata if isinstance(one, Le))
+    return f"{word} from {least:g} to {int(most)}"  # type: ignore[call-overload]
 
 
 def read_locale() -> str:

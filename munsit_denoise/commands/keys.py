@@ -93,8 +93,8 @@ def _use_keys(use: Callable[[KeyBook], Awaitable[Result]]) -> Result:
 
 
 def _check_digits(prefix: str) -> None:
-    if len(prefix) <= len(BEGINNING):
-        fail("give more digits of the key: these are the first ones of every key")
+    if BEGINNING.startswith(prefix):
+        fail(f"Give at least {len(BEGINNING) + 1} digits, as `keys list` shows them.")
 
 
 def _expiry(expires: str | None) -> int | None:

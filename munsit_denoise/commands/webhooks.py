@@ -6,6 +6,7 @@ import typer
 
 from munsit_denoise.commands.opening import use_database
 from munsit_denoise.db.engine import Database
+from munsit_denoise.db.users import Users
 from munsit_denoise.db.webhook_secrets import WebhookSecrets
 from munsit_denoise.help import PlainCommand
 
@@ -25,6 +26,7 @@ def secret(
     """Print the secret that signs the webhooks of a user, and nothing else."""
 
     async def find(database: Database) -> str:
+        await Users(database).find(user)  # its error names the user and the next step
         secrets = WebhookSecrets(database)
         return await (secrets.rotate(user) if rotate else secrets.of_name(user))
 

@@ -267,6 +267,9 @@ ARABIC: dict[str, str] = {
     "No valid key begins with {prefix}": "لا يوجد مفتاح صالح يبدأ بـ {prefix}",
     "More than one valid key begins with {prefix}": "أكثر من مفتاح صالح يبدأ بـ {prefix}",
     # the command line only
+    "it must be a whole number from {least} to {most}": "يجب أن تكون عددًا صحيحًا من {least} إلى {most}",
+    "it must be a number from {least} to {most}": "يجب أن تكون عددًا من {least} إلى {most}",
+    "it must be true or false": "يجب أن تكون true أو false",
     "No audio could be found in the file. Choose a recording or a video with sound.": (
         "لم يُعثر على صوت في الملف. اختر تسجيلًا صوتيًا أو مقطع فيديو فيه صوت."
     ),
@@ -304,9 +307,7 @@ ARABIC: dict[str, str] = {
         "لا يوجد مستخدم باسم {name}. يعرض `munsit-denoise users list` المستخدمين الموجودين."
     ),
     "no valid key begins with {prefix}": "لا يوجد مفتاح صالح يبدأ بـ {prefix}",
-    "give more digits of the key: these are the first ones of every key": (
-        "اكتب جزءًا أطول من المفتاح: هذه بداية المفاتيح كلها"
-    ),
+    "Give at least {least} digits, as `keys list` shows them.": "اكتب {least} خانات على الأقل، كما يعرضها `keys list`.",
     "OUTPUT is INPUT: {path}. The original would be lost; give another name.": (
         "OUTPUT هو INPUT نفسه: {path}. سيضيع الأصل؛ اختر اسمًا آخر."
     ),

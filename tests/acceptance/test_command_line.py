@@ -50,8 +50,10 @@ def test_keys_are_created_listed_and_revoked(tmp_path: Path) -> None:
     assert "sara" in listed
     assert run("keys", "revoke", created[:12], data=tmp_path).stdout.strip() == "revoked: 1"
     assert "revoked" in run("keys", "list", data=tmp_path).stdout
-    for prefix in ("mds_", created[:12]):
-        assert run("keys", "revoke", prefix, data=tmp_path).exit_code == 1
+    for prefix, told in (("mds_", "Give at least 5 digits"), ("", "Give at least 5"), ("zzz", "no valid key begins")):
+        refused = run("keys", "revoke", prefix, data=tmp_path)
+        assert (refused.exit_code, told in refused.stderr) == (1, True), refused.stderr
+    assert run("keys", "revoke", created[:12], data=tmp_path).exit_code == 1
 
 
 def test_db_upgrade_can_be_repeated(tmp_path: Path) -> None:

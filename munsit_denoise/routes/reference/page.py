@@ -89,7 +89,7 @@ class _Page:
     def settings(self) -> str:
         """Return all settings."""
         rows = "".join(
-            f"<tr><td><code>{escape(one['name'])}</code></td><td><code>{escape(str(one['default']))}</code></td>"
+            f"<tr><td><code>{escape(one['name'])}</code></td><td><code>{escape(_written(one['default']))}</code></td>"
             f"<td>{escape(one['description'])}</td></tr>"
             for one in self._document["x-settings"]
         )
@@ -193,6 +193,10 @@ def _example(content: Json) -> str:
         return ""
     example = content["example"]
     return f"<pre>{escape(example if isinstance(example, str) else _json(example, 2))}</pre>"
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else _json(value, None)
 
 
 def _json(value: Any, indent: int | None) -> str:
