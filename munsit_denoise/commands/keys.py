@@ -62,7 +62,7 @@ def list_keys() -> None:
         typer.echo(_line(key))
 
 
-@app.command("rotate", cls=PlainCommand)
+@app.command("rotate", cls=PlainCommand, short_help="Replace a key by a new one.")
 def rotate_key(
     prefix: Digits,
     grace: Annotated[str, typer.Option(metavar="TIME", help="How long the old key stays valid, such as 24h.")] = "24h",

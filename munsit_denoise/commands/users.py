@@ -28,7 +28,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The user, as `users l
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Users: list, credit, set priority, delete.")
 
 
-@app.command("list", cls=PlainCommand)
+@app.command("list", cls=PlainCommand, short_help="List the users with minutes and priority.")
 def list_users() -> None:
     """List the users: when they were created, the minutes that they have left, their priorities, their names."""
 
@@ -53,7 +53,12 @@ def credit(
     typer.echo(f"{name} has {minutes_of(available_ms):.15g} minutes")
 
 
-@app.command("priority", cls=PlainCommand, context_settings={"ignore_unknown_options": True})  # -5 is a number
+@app.command(
+    "priority",
+    cls=PlainCommand,
+    short_help="Show or set a user's priority.",
+    context_settings={"ignore_unknown_options": True},  # -5 is a number
+)
 def priority(
     name: Name,
     number: Annotated[

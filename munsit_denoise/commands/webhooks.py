@@ -18,7 +18,7 @@ def _group() -> None:
     """Make this a group, although it has only one command."""
 
 
-@app.command("secret", cls=PlainCommand)
+@app.command("secret", cls=PlainCommand, short_help="Print the secret that signs a user's webhooks.")
 def secret(
     user: Annotated[str, typer.Option(metavar="NAME", help="User whose secret is printed.")],
     rotate: Annotated[bool, typer.Option("--rotate", help="Create a new secret; the old one ends at once.")] = False,

@@ -165,6 +165,15 @@ def test_help_is_short_and_names_no_types(tmp_path: Path) -> None:
         assert "Usage" in shown.stdout
 
 
+@pytest.mark.parametrize("group", [[], ["keys"], ["users"], ["webhooks"], ["db"]])
+def test_the_help_of_a_group_cuts_no_sentence(tmp_path: Path, group: list[str]) -> None:
+    shown = run(*group, "-h", data=tmp_path).stdout
+    assert "..." not in shown.partition("Commands:")[2]
+    if not group:
+        names = [line.split()[0] for line in shown.partition("Commands:\n")[2].splitlines()]
+        assert names[:3] == ["enhance", "remote", "serve"]
+
+
 def test_a_program_that_fails_says_so_in_one_line(tmp_path: Path) -> None:
     done = run_program("enhance", tmp_path / "missing.wav", tmp_path / "out.wav", data=tmp_path)
     assert done.returncode == 1
