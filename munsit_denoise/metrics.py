@@ -77,11 +77,7 @@ class Metrics:
 
     def watch_storage(self, root: Path) -> None:
         """Report the space on the file system of a folder."""
-        free = Gauge(
-            "denoise_storage_free_bytes",
-            "Free space of the file system.",
-            registry=self.registry,
-        )
+        free = Gauge("denoise_storage_free_bytes", "Free space of the file system.", registry=self.registry)
         used = Gauge("denoise_storage_used_bytes", "Used space of the file system.", registry=self.registry)
         free.set_function(_disk(root, "free"))
         used.set_function(_disk(root, "used"))
