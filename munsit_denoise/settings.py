@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from annotated_types import Ge, Le
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
+
+from munsit_denoise.setting_values import requirement
 
 PREFIX = "DENOISE_"
 ENV_FILE = ".env"
@@ -372,25 +373,9 @@ def read_settings(**overrides: object) -> Settings:
 
 def _sentence(location: tuple[int | str, ...], value: object, message: str) -> str:
     message = message.removeprefix("Value error, ")
-    if not location:
-        return message
-    name = str(location[0])
-    wanted = _wanted(name) if message.startswith("Input should be") else None
-    told = f"it must be {wanted}" if wanted else message.replace("Input should be", "it must be", 1)
-    return f"{PREFIX}{name.upper()}={value!r} is wrong: {told}"
-
-
-def _wanted(name: str) -> str | None:
-    """Return which values a setting can have; None if it is neither a number nor a switch."""
-    field = Settings.model_fields[name]
-    if field.annotation is bool:
-        return "true or false"
-    if field.annotation not in (int, float):
-        return None
-    word = "a whole number" if field.annotation is int else "a number"
-    (least,) = (one.ge for one in field.metadata if isinstance(one, Ge))
-    (most,) = (one.le for one in field.metadata if isinstance(one, Le))
-    return f"{word} from {least:g} to {int(most)}"  # type: ignore[call-overload]
+    for name in map(str, location[:1]):  # a rule about several settings has no location
+        return f"{PREFIX}{name.upper()}={value!r} is wrong: {requirement(Settings.model_fields[name], message)}"
+    return message
 
 
 def read_locale() -> str:
