@@ -53,16 +53,16 @@ compiled: install # the tests, once for all of their processes
 test-cluster: install ## The contract once more, on PostgreSQL and an object store
 	@$(TESTING) $(BIN)/python -m pytest -n auto -q --deployment cluster $(CONTRACT) $(PYTEST_FLAGS)
 
-test-fast: install ## Tests without films, servers of their own and the model, in under a minute
+test-fast: install ## Fast tests: no videos, no servers, no model
 	@$(TESTING) $(BIN)/python -m pytest -n auto --dist worksteal -q -m "not slow" $(FAST) $(PYTEST_FLAGS)
 
 chaos: install ## Kills, stops and fifty clients at random, for half an hour; prints what was lost
 	@$(BIN)/python -m tests.chaos
 
-fuzz-api: install ## Two thousand requests and more that /openapi.json allows and forbids
+fuzz-api: install ## More than 2,000 valid and invalid requests from /openapi.json
 	@$(BIN)/python -m tests.fuzz
 
-coverage: ## The same, with the lines and branches that no test reaches
+coverage: ## `make test`, with the lines and branches that no test reaches
 	@$(MAKE) -s test PYTEST_FLAGS="--cov --cov-report=term"
 
 lint: install ## ruff (rules and format), the prose and the generated documents, the console's types

@@ -29,9 +29,6 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(users.app, name="users")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(db_app, name="db")
-app.command("remote", cls=PlainCommand)(remote)
-for command in (doctor, backup, restore, move):
-    app.command(cls=PlainCommand)(command)
 
 
 def main() -> None:
@@ -46,7 +43,6 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
         raise typer.Exit
 
 
-@app.command(cls=PlainCommand)
 def serve(
     host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(metavar="PORT", help="Port to listen on.")] = None,
@@ -60,7 +56,6 @@ def serve(
         run_server(settings)
 
 
-@app.command(cls=PlainCommand)
 def enhance(
     inputs: Annotated[
         list[str], typer.Argument(metavar="INPUT", help="Files, or folders of files; - is standard input.")
@@ -73,7 +68,12 @@ def enhance(
         typer.Option(parser=strength_of, metavar="0..1|transcription", help="How much of the noise is removed."),
     ] = 1.0,
     quality: Annotated[
-        Quality | None, typer.Option(metavar="standard|best", help="best: two models together, better and slower.")
+        Quality | None,
+        typer.Option(
+            metavar="standard|best",
+            help="best: two models together, better and slower.",
+            show_default="standard, or DENOISE_QUALITY",
+        ),
     ] = None,
     keep: Annotated[
         Keep, typer.Option(metavar="voice|voice+music", help="voice+music removes only the steady background.")
@@ -125,7 +125,6 @@ def enhance(
         raise typer.Exit(run_command(settings, order))
 
 
-@app.command(cls=PlainCommand)
 def worker() -> None:
     """Run jobs for servers on other machines; all use the same PostgreSQL database."""
     settings = settings_of_command()
@@ -144,3 +143,16 @@ def upgrade_database() -> None:
             upgrade(settings.database)
         else:
             bring_up_to_date(settings)
+
+
+for command, told in (  # in the order of the help
+    (enhance, "Remove the noise from files and folders, without a server."),
+    (remote, "Send files to a server and download the results."),
+    (serve, "Run the server."),
+    (worker, "Run the jobs of a cluster."),
+    (doctor, "Check this installation and say what to fix."),
+    (backup, "Save database and recordings into a folder."),
+    (restore, "Restore a backup."),
+    (move, "Move this installation into a cluster."),
+):
+    app.command(cls=PlainCommand, short_help=told)(command)

@@ -50,7 +50,7 @@ class Metrics:
         self.sound = Counter("denoise_sound_seconds", "Sound that was denoised, of jobs that succeeded.", registry=own)
         self.speed = Histogram(
             "denoise_real_time_factor",
-            "Seconds of sound to seconds that the run of its job took: 60 is a minute's sound in a second.",
+            "Seconds of sound per second of the run; 60 is a minute of sound in a second.",
             buckets=TIMES_REAL_TIME,
             registry=own,
         )
@@ -69,14 +69,16 @@ class Metrics:
         longest = Gauge("denoise_event_loop_lag_max_seconds", "The largest lag of the last minute.", registry=own)
         longest.set_function(lambda: max(self._lags))
         self.tasks = Gauge("denoise_tasks", "Tasks of the event loop that have not ended.", registry=own)
-        build = Gauge("denoise_build_info", "What runs.", ["version", "python", "torch"], registry=own)
+        build = Gauge(
+            "denoise_build_info", "Version, Python and PyTorch.", ["version", "python", "torch"], registry=own
+        )
         build.labels(__version__, sys.version.split()[0], version("torch")).set(1)
         ProcessCollector(registry=own)
 
     def watch_storage(self, root: Path) -> None:
         """Report the space on the file system of a folder."""
-        free = Gauge("denoise_storage_free_bytes", "Room on the recordings' file system.", registry=self.registry)
-        used = Gauge("denoise_storage_used_bytes", "What that file system holds.", registry=self.registry)
+        free = Gauge("denoise_storage_free_bytes", "Free space of the file system.", registry=self.registry)
+        used = Gauge("denoise_storage_used_bytes", "Used space of the file system.", registry=self.registry)
         free.set_function(_disk(root, "free"))
         used.set_function(_disk(root, "used"))
 

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 SAMPLE = "sample.wav"
 HIDDEN_KEY = "YOUR_KEY"
 FIRST_USER = "admin"
+USABLE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - shown in place of "all addresses", not bound
 LOCK_PATIENCE_S = 2.0  # a `keys` command may hold the lock while it creates the database
 PROBE_BYTES = 2**20  # must fit on the disk before a server starts
 
@@ -120,16 +121,16 @@ def _tell(settings: Settings, port: int, first_key: str | None) -> None:
     if sys.stdout is None:
         raise BrokenPipeError(errno.EPIPE, "standard output is closed")
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    host = USABLE.get(host, host)
     url = settings.public_url or f"http://{host}:{port}"
-    page = url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")  # a browser needs one address
     key = first_key or HIDDEN_KEY
     typer.echo(f"munsit-denoise on {url}")
     if first_key:
         typer.echo(f"Your API key, shown once: {first_key}")
-        typer.echo(f"In the browser, signed in (the part after # is not sent): {page}/#key={first_key}")
+        typer.echo(f"In the browser, signed in (the part after # is not sent): {url}/#key={first_key}")
     else:
         typer.echo("API keys: munsit-denoise keys list; a new one: munsit-denoise keys create --user NAME")
-        typer.echo(f"In the browser: {page}/")
+        typer.echo(f"In the browser: {url}/")
     sample = _sample(settings)
     typer.echo("Try it with the sample, or with any other recording or video:")
     typer.echo(f"  curl -H 'x-api-key: {key}' -F 'audio=@{sample}' {url}/api/v1/denoise")

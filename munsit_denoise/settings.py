@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
+from munsit_denoise.setting_values import requirement
+
 PREFIX = "DENOISE_"
 ENV_FILE = ".env"
 LONGEST_S = 1e9  # of any time: 30 years, so that sums stay within the range of integers
@@ -371,7 +373,9 @@ def read_settings(**overrides: object) -> Settings:
 
 def _sentence(location: tuple[int | str, ...], value: object, message: str) -> str:
     message = message.removeprefix("Value error, ")
-    return f"{PREFIX}{str(location[0]).upper()}={value!r} is wrong: {message}" if location else message
+    for name in map(str, location[:1]):  # a rule about several settings has no location
+        return f"{PREFIX}{name.upper()}={value!r} is wrong: {requirement(Settings.model_fields[name], message)}"
+    return message
 
 
 def read_locale() -> str:

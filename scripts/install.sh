@@ -5,7 +5,10 @@ python=${PYTHON:-python3} venv=${VENV:-.venv} torch_index=${TORCH_INDEX:-}
 
 say() { printf '%s\n' "$*" >&2; }
 
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { say "Python 3.11 or newer is needed: make install PYTHON=python3.11"; exit 1; }
+if ! "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'; then
+  say "Python 3.11 to 3.13 is needed, and this is $("$python" --version 2>&1). Name another one: make install PYTHON=python3.11"
+  exit 1
+fi
 
 sh scripts/system.sh ffmpeg ffmpeg ffprobe ffmpeg
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import typer
+from pydantic import TypeAdapter
 from typer.core import TyperGroup
 
 from munsit_denoise.app import create_app
@@ -103,6 +104,16 @@ def test_every_setting_and_every_route_has_a_heading(tmp_path: Path) -> None:
     for path, method, _ in routes:
         plain = re.sub(r"\{(\w+):\w+\}", r"{\1}", path)
         assert f"\n### {method} {plain}\n" in api
+
+
+def test_every_setting_has_an_example_that_is_taken_and_is_not_the_default() -> None:
+    documents = script("documents")
+    assert documents.EXAMPLES.keys() == Settings.model_fields.keys()
+    for name, example in documents.EXAMPLES.items():
+        field = Settings.model_fields[name]
+        value = TypeAdapter(field.annotation).validate_python(example)
+        assert value != field.default, name
+    assert not re.search(r"e\+\d|`(True|False)`", documents.configuration())
 
 
 def test_an_undocumented_setting_would_be_found() -> None:

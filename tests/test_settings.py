@@ -77,6 +77,26 @@ def test_what_can_be_meant_is_taken(monkeypatch: pytest.MonkeyPatch, name: str, 
     read_settings()
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("PORT", "abc", "it must be a whole number from 0 to 65535"),
+        ("PORT", "70000", "it must be a whole number from 0 to 65535"),
+        ("UPLOAD_HOURS", "-1", "it must be a number from 0 to 277777"),
+        ("SSE_PING_S", "soon", "it must be a number from 0.01 to 1000000000"),
+        ("DEVICE", "tpu", "it must be 'auto', 'cpu' or 'cuda'"),
+        ("ADOPT_STORAGE", "perhaps", "it must be true or false"),
+    ],
+)
+def test_a_wrong_value_is_told_with_those_that_are_right(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(f"DENOISE_{name}", value)
+    with pytest.raises(SettingsError) as raised:
+        read_settings()
+    assert str(raised.value) == f"DENOISE_{name}={value!r} is wrong: {told}"
+
+
 def test_a_database_away_from_its_recordings_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DENOISE_DATABASE_URL", "sqlite:////srv/memory-card/x.db")
     with pytest.raises(SettingsError, match="DENOISE_DATA_DIR is not"):

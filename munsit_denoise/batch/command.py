@@ -13,9 +13,9 @@ from munsit_denoise.batch.order import Order, UsageError
 from munsit_denoise.batch.plan import Plan, make_plan
 from munsit_denoise.batch.run import Run, run_all
 from munsit_denoise.batch.tally import Tally
+from munsit_denoise.batch.words import told
 from munsit_denoise.media.ffmpeg import program
-from munsit_denoise.messages import language_of_locale, translate
-from munsit_denoise.settings import Settings, read_locale
+from munsit_denoise.settings import Settings
 from munsit_denoise.treatment import Quality
 
 FAILED, USAGE = 1, 2
@@ -33,7 +33,7 @@ def run_command(settings: Settings, order: Order) -> int:
     try:
         plan = make_plan(order)
     except UsageError as error:
-        say(f"munsit-denoise: {translate(str(error), language_of_locale(read_locale()))}")
+        say(f"munsit-denoise: {told(str(error))}")
         return USAGE
     return _carry_out(settings, order, plan)
 
@@ -50,7 +50,7 @@ def _carry_out(settings: Settings, order: Order, plan: Plan) -> int:
     elif run.tally.failed:
         say(f"munsit-denoise: {_named(run)}")
     elif run.tally.counts["there"]:
-        say(f"{shown(plan.pairs[0].target)}: {THERE}")
+        say(f"{shown(plan.pairs[0].target)}: {told(THERE)}")
     if run.fatal is not None:
         raise run.fatal
     if run.stopped_by:

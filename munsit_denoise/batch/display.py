@@ -8,9 +8,11 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.table import Column
 
 from munsit_denoise.batch.names import shown
+from munsit_denoise.batch.one import THERE
 from munsit_denoise.batch.order import FileResult, Pair
 from munsit_denoise.batch.plan import Plan
 from munsit_denoise.batch.tally import Tally
+from munsit_denoise.batch.words import told
 
 
 class Display(Protocol):
@@ -57,8 +59,10 @@ class Lines:
     def end(self, pair: Pair, result: FileResult, tally: Tally) -> None:
         """Print the result of the file."""
         line = line_of(result)
-        if line and (self._plan.many or result.state != "failed"):
-            say(f"[{tally.ended}/{tally.files}] {line}" if self._plan.many else line)
+        if self._plan.many:
+            say(f"[{tally.ended}/{tally.files}] {line}")
+        elif result.state in ("done", "planned"):
+            say(line)
 
     def close(self) -> None:
         """Do nothing."""
@@ -111,9 +115,8 @@ class Bars:
         if self._all is not None:
             text = f"{tally.ended} of {tally.files} files"
             self._progress.update(self._all, description=text, about=tally.speed)
-        line = line_of(result)
-        if line and self._plan.many and result.state in ("failed", "planned"):
-            self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        if self._plan.many and result.state in ("failed", "planned"):
+            self._progress.console.print(line_of(result), markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         """Leave the bars as they are."""
@@ -131,8 +134,8 @@ def _weight(pair: Pair) -> int:
     return max(pair.size_bytes, 1)
 
 
-def line_of(result: FileResult) -> str | None:
-    """Return a line on a file; None for a skipped one."""
+def line_of(result: FileResult) -> str:
+    """Return a line on a file."""
     source, target = shown(result.source), shown(result.target)
     if result.state == "failed":
         return f"failed: {source}: {result.error}"
@@ -140,9 +143,9 @@ def line_of(result: FileResult) -> str | None:
         return f"would be done: {source} -> {target} ({result.duration_s or 0:.1f} s)"
     if result.state == "done":
         seconds = result.duration_s or 0
-        notes = "".join(f" {note}" for note in result.notes)
+        notes = "".join(f" {told(note)}" for note in result.notes)
         return f"done: {source} -> {target} ({seconds:.1f} s at {seconds / max(result.elapsed_s, 1e-3):.1f}x){notes}"
-    return None
+    return f"skipped: {source} ({'exists already' if THERE in result.notes else 'no sound'})"
 
 
 def say(line: str) -> None:

@@ -5,6 +5,7 @@ import sys
 from dataclasses import asdict
 
 from munsit_denoise.batch.order import PIPE, FileResult
+from munsit_denoise.batch.words import told
 
 
 def print_json(result: FileResult) -> None:
@@ -16,7 +17,7 @@ def print_json(result: FileResult) -> None:
         "seconds": None if result.duration_s is None else round(result.duration_s, 3),
         "elapsed_s": round(result.elapsed_s, 3),
         "levels": None if result.levels is None else asdict(result.levels),
-        "notes": list(result.notes),
+        "notes": [told(note) for note in result.notes],
         "error": result.error,
     }
     line = json.dumps(fields, ensure_ascii=False)

@@ -15,13 +15,14 @@ from munsit_denoise.batch.names import is_media_name
 from munsit_denoise.batch.order import FileResult, Levels, Order, Pair
 from munsit_denoise.batch.paths import Identity, identity, is_disk, is_special
 from munsit_denoise.batch.pipes import needs_spool, pour, spool, spool_folder
+from munsit_denoise.batch.words import told_error
 from munsit_denoise.errors import NotMedia
 from munsit_denoise.files import appearing, exists
 from munsit_denoise.jobs.pipeline import PipelineTask, Report, enhance_file
 from munsit_denoise.media.loudness import measure_loudness
 from munsit_denoise.media.probe import AudioTrack, probe
 
-THERE = "The result is there already."
+THERE = "The result exists already."
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ async def process(job: Job, engine: Engine) -> FileResult:
     except NotMedia as error:
         if not pair.found or is_media_name(pair.source):
             raise
-        return replace(result, notes=(str(error),))
+        return replace(result, notes=(told_error(error),))
 
 
 def _is_left_out(job: Job) -> bool:
@@ -104,8 +105,7 @@ def _place_of(pair: Pair, order: Order, special: bool) -> Iterator[Path]:
     if pair.found or order.output.endswith("/") or len(order.inputs) > 1:
         _make_folder(pair.target.parent)
     if not pair.target.parent.is_dir():
-        reason = "No such file or directory; the output's folder has to be there"
-        raise FileNotFoundError(errno.ENOENT, reason, str(pair.target.parent))
+        raise FileNotFoundError(errno.ENOENT, "the folder does not exist", str(pair.target.parent))
     with appearing(pair.target, overwrite=order.overwrite) as part:
         yield part
 

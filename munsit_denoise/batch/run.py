@@ -21,12 +21,14 @@ from munsit_denoise.batch.order import FileResult, Order, Pair
 from munsit_denoise.batch.paths import descriptor
 from munsit_denoise.batch.plan import Plan
 from munsit_denoise.batch.tally import Tally
+from munsit_denoise.batch.words import told, told_error
 from munsit_denoise.errors import DenoiseError
 from munsit_denoise.files import EXISTS, remove_leftovers
 from munsit_denoise.settings import Settings
 
 log = logging.getLogger(__name__)
 UNEXPECTED = "Something unexpected happened; DENOISE_LOG_LEVEL=debug tells more"
+TAKEN = "exists already; --overwrite replaces it, --skip-existing leaves it out"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -97,7 +99,7 @@ async def _watch(run: Run, signals: AsyncIterator[signal.Signals]) -> None:
 async def _tell_refused(run: Run) -> None:
     with _ending(run):
         for pair, sentence in run.plan.refused:
-            run.tell(pair, FileResult(pair.source, pair.target, "failed", error=sentence))
+            run.tell(pair, FileResult(pair.source, pair.target, "failed", error=told(sentence)))
 
 
 async def _work(run: Run, engine: Engine, waiting: Iterator[Pair]) -> None:
@@ -127,7 +129,7 @@ async def _attempt(run: Run, engine: Engine, pair: Pair) -> FileResult:
         await anyio.sleep_forever()  # the scope is cancelled, so this raises
         raise
     except DenoiseError as error:
-        return replace(failed, error=str(error))
+        return replace(failed, error=told_error(error))
     except OSError as error:
         lost = isinstance(error, BrokenPipeError) and descriptor(pair.target) is not None
         if lost or isinstance(error, EngineUnusable):
@@ -135,7 +137,7 @@ async def _attempt(run: Run, engine: Engine, pair: Pair) -> FileResult:
         return replace(failed, error=_sentence(error, pair))
     except Exception as error:  # one file must not end the run
         log.debug("%s", pair.source, exc_info=True)
-        return replace(failed, error=f"{UNEXPECTED} ({type(error).__name__}: {error})")
+        return replace(failed, error=f"{told(UNEXPECTED)} ({type(error).__name__}: {error})")
 
 
 def _clean(run: Run, folder: Path) -> None:
@@ -148,7 +150,6 @@ def _clean(run: Run, folder: Path) -> None:
 def _sentence(error: OSError, pair: Pair) -> str:
     """Return the message of an error, with its file name unless that is the source."""
     reason = error.strerror or str(error)
-    if reason == EXISTS:
-        reason = "exists already; --overwrite replaces it, --skip-existing leaves it out"
+    reason = told(TAKEN if reason == EXISTS else reason)
     name = error.filename
     return reason if name is None or Path(os.fsdecode(name)) == pair.source else f"{shown(os.fsdecode(name))}: {reason}"

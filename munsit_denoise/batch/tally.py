@@ -56,5 +56,6 @@ class Tally:
 
     def _skipped(self) -> str:
         there, silent = self.counts["there"], self.counts["skipped"]
-        reasons = [f"{there} there already"] * bool(there) + [f"{silent} no recordings"] * bool(silent)
+        exist = "exists already" if there == 1 else "exist already"
+        reasons = [f"{there} {exist}"] * bool(there) + [f"{silent} without sound"] * bool(silent)
         return f"{there + silent} skipped ({', '.join(reasons)})" if reasons else ""

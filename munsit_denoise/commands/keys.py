@@ -62,7 +62,7 @@ def list_keys() -> None:
         typer.echo(_line(key))
 
 
-@app.command("rotate", cls=PlainCommand)
+@app.command("rotate", cls=PlainCommand, short_help="Replace a key by a new one.")
 def rotate_key(
     prefix: Digits,
     grace: Annotated[str, typer.Option(metavar="TIME", help="How long the old key stays valid, such as 24h.")] = "24h",
@@ -93,8 +93,8 @@ def _use_keys(use: Callable[[KeyBook], Awaitable[Result]]) -> Result:
 
 
 def _check_digits(prefix: str) -> None:
-    if len(prefix) <= len(BEGINNING):
-        fail("give more digits of the key: these are the first ones of every key")
+    if BEGINNING.startswith(prefix):
+        fail(f"Give at least {len(BEGINNING) + 1} digits, as `keys list` shows them.")
 
 
 def _expiry(expires: str | None) -> int | None:

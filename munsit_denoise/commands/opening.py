@@ -81,10 +81,15 @@ def one_line_errors() -> Iterator[None]:
     except BrokenPipeError:
         raise  # the reader of the output is gone
     except OSError as error:
-        fail(f"{error.filename or 'the operation'}: {error.strerror or error}")
+        reason = error.strerror or str(error)
+        fail(f"{error.filename}: {_in_language(reason)}" if error.filename else reason)
 
 
 def fail(message: str) -> NoReturn:
     """Print an error in the language of the locale and exit."""
-    typer.echo(f"munsit-denoise: {translate(message, language_of_locale(read_locale()))}", err=True)
+    typer.echo(f"munsit-denoise: {_in_language(message)}", err=True)
     raise typer.Exit(1)
+
+
+def _in_language(sentence: str) -> str:
+    return translate(sentence, language_of_locale(read_locale()))

@@ -42,7 +42,7 @@ def remote(
     """Send files to a server and download the results; needs no PyTorch and no ffmpeg here.
 
     Without OUT, a result is written next to its file, as NAME_denoised.wav.
-    Exit codes: 0 success, 1 some files failed, 2 wrong usage, 130 after Ctrl-C.
+    Exit codes: 0 success, 1 some files failed, 2 wrong usage, 130 after Ctrl-C, 143 after SIGTERM.
     """
     from munsit_denoise.commands.sending import Errand, run_errand  # other commands do not need it
 

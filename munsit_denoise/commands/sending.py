@@ -1,5 +1,6 @@
 """Sends files to a server and downloads the results, several at a time, with a progress bar for each."""
 
+import errno
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -13,8 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from munsit_denoise.batch.names import shown
 from munsit_denoise.batch.order import UsageError
-from munsit_denoise.messages import language_of_locale, translate
-from munsit_denoise.settings import read_locale
+from munsit_denoise.batch.words import told
 from munsit_denoise_client import AsyncClient, ClientError, Done, Event, Failed, InvalidKey, JobFailed, Processing
 
 FAILED, USAGE = 1, 2
@@ -40,7 +40,7 @@ def run_errand(errand: Errand, url: str, key: str) -> int:
         errand, pairs = plan(errand)
         client = AsyncClient(url, key)
     except (UsageError, ValueError) as error:
-        _say(f"munsit-denoise: {translate(str(error), language_of_locale(read_locale()))}")
+        _say(f"munsit-denoise: {told(str(error))}")
         return USAGE
     return anyio.run(_Transfers(errand, client).all, pairs)
 
@@ -48,6 +48,8 @@ def run_errand(errand: Errand, url: str, key: str) -> int:
 def plan(errand: Errand) -> tuple[Errand, list[tuple[Path, Path]]]:
     """Return each file with the path of its result, and the errand with its format. Raises UsageError."""
     output = Path(errand.output)
+    if nameless := [file for file in errand.files if not file.name]:  # . and /
+        raise UsageError(f"{nameless[0]} is a folder. remote takes files, not folders.")
     if errand.output and not _is_folder(errand.output):
         if len(errand.files) > 1:
             raise UsageError(f"{shown(output)} is not a folder. Results of several files need one.")
@@ -108,11 +110,12 @@ class _Transfers:
         async with places:
             bar = self._bars.add_task(shown(file.name), total=100, doing="")
             try:
+                _check_source(file)
                 self._check(target)
                 target = await self._through(file, target, bar)
             except (ClientError, OSError) as error:
                 self._failed += 1
-                self._tell(f"failed: {shown(file)}: {_sentence(error)}")
+                self._tell(f"failed: {shown(file)}: {_sentence(error, file)}")
             else:
                 self._tell(f"done: {shown(file)} -> {shown(target)}")
             self._bars.remove_task(bar)
@@ -122,9 +125,9 @@ class _Transfers:
         if self._errand.output.endswith("/"):
             target.parent.mkdir(parents=True, exist_ok=True)
         if not target.parent.is_dir():
-            raise FileNotFoundError(2, "the folder has to be there", str(target.parent))
+            raise FileNotFoundError(errno.ENOENT, "the folder does not exist", str(target.parent))
         if target.exists() and not self._errand.overwrite:
-            raise FileExistsError(17, "exists already; --overwrite replaces it", str(target))
+            raise FileExistsError(errno.EEXIST, "exists already; --overwrite replaces it", str(target))
 
     async def _through(self, file: Path, target: Path, bar: TaskID) -> Path:
         def told(doing: str) -> Any:
@@ -160,11 +163,19 @@ class _Transfers:
         self._console.print(line, markup=False)
 
 
-def _sentence(error: Exception) -> str:
+def _check_source(file: Path) -> None:
+    if file.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "remote takes files, not folders", str(file))
+
+
+def _sentence(error: Exception, file: Path) -> str:
+    """Return the message of an error, with its file name unless that is the file that is sent."""
     if isinstance(error, OSError):
-        return f"{shown(str(error.filename))}: {error.strerror}" if error.filename else str(error)
+        reason = told(error.strerror or str(error))
+        named = error.filename is not None and str(error.filename) != str(file)
+        return f"{shown(str(error.filename))}: {reason}" if named else reason
     hint = " (is --key right, or DENOISE_API_KEY?)" if isinstance(error, InvalidKey) else ""
-    return f"{error}{hint}"
+    return f"{told(str(error))}{hint}"
 
 
 def _size_bytes(file: Path) -> int:

@@ -1,5 +1,6 @@
 """Users: list, credit minutes, set a priority, delete."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from munsit_denoise.commands.opening import (
     use_database,
     with_database,
 )
-from munsit_denoise.db.balance import Balances
+from munsit_denoise.db.balance import Account, Balances
 from munsit_denoise.db.engine import Database
 from munsit_denoise.db.users import Users
 from munsit_denoise.help import PlainCommand
@@ -24,16 +25,21 @@ from munsit_denoise.private import private_files
 from munsit_denoise.records import PRIORITIES
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The user, as `users list` shows them.")]
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Users: list, credit, rank, delete.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Users: list, credit, set priority, delete.")
 
 
-@app.command("list", cls=PlainCommand)
+@app.command("list", cls=PlainCommand, short_help="List the users with minutes and priority.")
 def list_users() -> None:
-    """List the users: when they were created, the minutes that they have left, their names."""
-    for account in use_database(lambda database: Balances(database).accounts()):
+    """List the users: when they were created, the minutes that they have left, their priorities, their names."""
+
+    async def act(database: Database) -> tuple[Sequence[Account], dict[str, int]]:
+        return await Balances(database).accounts(), await Users(database).priorities()
+
+    accounts, priorities = use_database(act)
+    for account in accounts:
         created = datetime.fromtimestamp(account.created_at_us / 1e6, UTC)
         minutes = "-" if account.available_ms is None else f"{minutes_of(account.available_ms):g}"
-        typer.echo(f"{created:%Y-%m-%d %H:%M}  {minutes:>12}  {account.name}")
+        typer.echo(f"{created:%Y-%m-%d %H:%M}  {minutes:>12}  {priorities.get(account.id, 0):>4}  {account.name}")
 
 
 @app.command("credit", cls=PlainCommand)
@@ -47,11 +53,17 @@ def credit(
     typer.echo(f"{name} has {minutes_of(available_ms):.15g} minutes")
 
 
-@app.command("priority", cls=PlainCommand, context_settings={"ignore_unknown_options": True})  # -5 is a number
+@app.command(
+    "priority",
+    cls=PlainCommand,
+    short_help="Show or set a user's priority.",
+    context_settings={"ignore_unknown_options": True},  # -5 is a number
+)
 def priority(
     name: Name,
     number: Annotated[
-        int | None, typer.Argument(metavar="[NUMBER]", min=PRIORITIES[0], max=PRIORITIES[1], help="0 is the usual one.")
+        int | None,
+        typer.Argument(metavar="[NUMBER]", min=PRIORITIES[0], max=PRIORITIES[1], help="-100 to 100; 0 is the default."),
     ] = None,
 ) -> None:
     """Show or set a user's priority: jobs of users with a higher one run first."""

@@ -36,7 +36,7 @@ def look_at_storage(settings: Settings, *, quick: bool = False) -> Finding:
         return wrong("The storage is full.", "Make room, or let DENOISE_KEEP_ORIGINALS_DAYS delete what is old.")
     except (DenoiseError, CannotGoOn, OSError) as error:
         return _broken(settings, error)
-    return fine(f"{settings.storage_url or settings.storage_root} takes and removes a file.")
+    return fine(f"In {settings.storage_url or settings.storage_root}, a file can be written and removed.")
 
 
 async def _try_out(storage: Storage, quick: bool) -> None:
@@ -75,13 +75,12 @@ def look_at_installation(settings: Settings) -> Finding:
     if own is not None and marked is not None:
         told = "The storage belongs to another database than this one."
     else:
-        told = (
-            f"The {'database' if own is None else 'storage'} is new, or another one's: it carries no installation id."
-        )
+        fresh = "database" if own is None else "storage"
+        told = f"The {fresh} is new, or belongs to another installation: it has no installation id."
     return wrong(
         told,
         "Check DENOISE_DATABASE_URL, DENOISE_STORAGE_URL and DENOISE_DATA_DIR, and that their disks are mounted. "
-        "Where the pair is meant, start once with DENOISE_ADOPT_STORAGE=true.",
+        "If database and storage are both right, start once with DENOISE_ADOPT_STORAGE=true.",
     )
 
 

@@ -11,10 +11,14 @@ from munsit_denoise.storage.base import Storage
 
 log = get_logger()
 WAY_OUT = (
-    "Check DENOISE_DATABASE_URL, DENOISE_STORAGE_URL and DENOISE_DATA_DIR. If they are meant, start once with "
-    "DENOISE_ADOPT_STORAGE=true: files that the database does not know are set aside then, and nothing is deleted."
+    "Check DENOISE_DATABASE_URL, DENOISE_STORAGE_URL and DENOISE_DATA_DIR. If database and storage are both right, "
+    "start once with DENOISE_ADOPT_STORAGE=true: files that the database does not know are set aside then, and nothing "
+    "is deleted."
 )
-FRESH = "The storage holds recordings that this database does not know: it is new, or another one's. " + WAY_OUT
+FRESH = (
+    "The storage holds recordings that this database does not know: the database is new, or belongs to another "
+    "installation. " + WAY_OUT
+)
 STRANGE = "The storage belongs to another database than this one. " + WAY_OUT
 EMPTY = "The storage is not the one that this database's recordings lie in: it is empty. " + WAY_OUT
 

@@ -267,6 +267,36 @@ ARABIC: dict[str, str] = {
     "No valid key begins with {prefix}": "لا يوجد مفتاح صالح يبدأ بـ {prefix}",
     "More than one valid key begins with {prefix}": "أكثر من مفتاح صالح يبدأ بـ {prefix}",
     # the command line only
+    "it must be a whole number from {least} to {most}": "يجب أن تكون عددًا صحيحًا من {least} إلى {most}",
+    "it must be a number from {least} to {most}": "يجب أن تكون عددًا من {least} إلى {most}",
+    "it must be true or false": "يجب أن تكون true أو false",
+    "No audio could be found in the file. Choose a recording or a video with sound.": (
+        "لم يُعثر على صوت في الملف. اختر تسجيلًا صوتيًا أو مقطع فيديو فيه صوت."
+    ),
+    "No such file or directory": "لا يوجد ملف أو مجلد بهذا الاسم",
+    "Permission denied": "لا يوجد إذن بالوصول",
+    "Is a directory": "هذا مجلد، والمطلوب ملف",
+    "Not a directory": "هذا ليس مجلدًا",
+    "No space left on device": "لم تبقَ مساحة على القرص",
+    "Read-only file system": "نظام الملفات للقراءة فقط",
+    "the folder does not exist": "المجلد غير موجود",
+    "a file stands where a folder is needed": "يوجد ملف حيث يلزم مجلد",
+    "exists already; --overwrite replaces it, --skip-existing leaves it out": (
+        "موجود من قبل؛ ‎--overwrite يستبدله، و‎--skip-existing يتخطاه"
+    ),
+    "exists already; --overwrite replaces it": "موجود من قبل؛ ‎--overwrite يستبدله",
+    "is one of the inputs, and stays as it is": "هو أحد المدخلات، ويبقى كما هو",
+    "remote takes files, not folders": "يقبل remote ملفات لا مجلدات",
+    "{path} is a folder. remote takes files, not folders.": "{path} مجلد. يقبل remote ملفات لا مجلدات.",
+    "The result exists already.": "النتيجة موجودة من قبل.",
+    "Something unexpected happened; DENOISE_LOG_LEVEL=debug tells more": (
+        "حدث شيء غير متوقع؛ DENOISE_LOG_LEVEL=debug يبيّن المزيد"
+    ),
+    "Several inputs would become {path}; give them folders of their own.": (
+        "لعدة مدخلات النتيجة نفسها {path}؛ اجعل لكل منها مجلدًا."
+    ),
+    "the model cannot be loaded": "لا يمكن تحميل النموذج",
+    "The connection to the server failed: {reason}": "تعذّر الاتصال بالخادم: {reason}",
     "there are no users yet: the database {path} does not exist": (
         "لا يوجد مستخدمون بعد: قاعدة البيانات {path} غير موجودة"
     ),
@@ -277,9 +307,7 @@ ARABIC: dict[str, str] = {
         "لا يوجد مستخدم باسم {name}. يعرض `munsit-denoise users list` المستخدمين الموجودين."
     ),
     "no valid key begins with {prefix}": "لا يوجد مفتاح صالح يبدأ بـ {prefix}",
-    "give more digits of the key: these are the first ones of every key": (
-        "اكتب جزءًا أطول من المفتاح: هذه بداية المفاتيح كلها"
-    ),
+    "Give at least {least} digits, as `keys list` shows them.": "اكتب {least} خانات على الأقل، كما يعرضها `keys list`.",
     "OUTPUT is INPUT: {path}. The original would be lost; give another name.": (
         "OUTPUT هو INPUT نفسه: {path}. سيضيع الأصل؛ اختر اسمًا آخر."
     ),

@@ -50,8 +50,10 @@ def test_keys_are_created_listed_and_revoked(tmp_path: Path) -> None:
     assert "sara" in listed
     assert run("keys", "revoke", created[:12], data=tmp_path).stdout.strip() == "revoked: 1"
     assert "revoked" in run("keys", "list", data=tmp_path).stdout
-    for prefix in ("mds_", created[:12]):
-        assert run("keys", "revoke", prefix, data=tmp_path).exit_code == 1
+    for prefix, told in (("mds_", "Give at least 5 digits"), ("", "Give at least 5"), ("zzz", "no valid key begins")):
+        refused = run("keys", "revoke", prefix, data=tmp_path)
+        assert (refused.exit_code, told in refused.stderr) == (1, True), refused.stderr
+    assert run("keys", "revoke", created[:12], data=tmp_path).exit_code == 1
 
 
 def test_db_upgrade_can_be_repeated(tmp_path: Path) -> None:
@@ -82,7 +84,10 @@ def test_enhance_goes_through_a_folder_and_on_when_run_again(tmp_path: Path) -> 
     assert lines["one.wav"]["seconds"] == 0.3
     assert lines["one.wav"]["levels"]["output_rms_dbfs"] < lines["one.wav"]["levels"]["input_rms_dbfs"] < 0
     assert "No audio could be found" in lines["broken.mp3"]["error"]
-    assert "2 done, 1 skipped (1 no recordings), 1 failed" in done.stderr
+    assert "2 done, 1 skipped (1 without sound), 1 failed" in done.stderr
+    numbered = sorted(line.partition("/4] ")[0] for line in done.stderr.splitlines() if line.startswith("["))
+    assert numbered == ["[1", "[2", "[3", "[4"]
+    assert f"/4] skipped: {source}/text.txt (no sound)" in done.stderr
     results = {path: path.stat().st_mtime_ns for path in target.rglob("*.*")}
     assert sorted(path.name for path in results) == ["-two.ogg", "one.wav"]
 
@@ -90,7 +95,8 @@ def test_enhance_goes_through_a_folder_and_on_when_run_again(tmp_path: Path) -> 
     (source / "broken.mp3").unlink()
     again = run("enhance", source, target, "--skip-existing", data=tmp_path / "data")
     assert again.exit_code == 0
-    assert "1 done, 2 skipped (1 there already, 1 no recordings)" in again.stderr
+    assert "1 done, 2 skipped (1 exists already, 1 without sound)" in again.stderr
+    assert f"/3] skipped: {source}/مقابلة أولى/-two.ogg (exists already)" in again.stderr
     kept = target / "مقابلة أولى" / "-two.ogg"
     assert kept.stat().st_mtime_ns == results[kept]
     refused = run("enhance", source, target, data=tmp_path / "data")
@@ -159,6 +165,15 @@ def test_help_is_short_and_names_no_types(tmp_path: Path) -> None:
         assert "Usage" in shown.stdout
 
 
+@pytest.mark.parametrize("group", [[], ["keys"], ["users"], ["webhooks"], ["db"]])
+def test_the_help_of_a_group_cuts_no_sentence(tmp_path: Path, group: list[str]) -> None:
+    shown = run(*group, "-h", data=tmp_path).stdout
+    assert "..." not in shown.partition("Commands:")[2]
+    if not group:
+        names = [line.split()[0] for line in shown.partition("Commands:\n")[2].splitlines()]
+        assert names[:3] == ["enhance", "remote", "serve"]
+
+
 def test_a_program_that_fails_says_so_in_one_line(tmp_path: Path) -> None:
     done = run_program("enhance", tmp_path / "missing.wav", tmp_path / "out.wav", data=tmp_path)
     assert done.returncode == 1
@@ -172,7 +187,7 @@ def test_a_program_that_fails_says_so_in_one_line(tmp_path: Path) -> None:
     [
         ("missing.wav", "out.wav", "missing.wav: No such file or directory"),
         ("text.wav", "out.wav", "No audio could be found in the file"),
-        ("noisy.wav", "nowhere/out.wav", "No such file or directory"),
+        ("noisy.wav", "nowhere/out.wav", "nowhere: the folder does not exist"),
         ("noisy.wav", "out.nonsense", "cannot be written"),
     ],
 )
@@ -184,6 +199,29 @@ def test_what_goes_wrong_is_one_line(tmp_path: Path, source: str, target: str, m
     assert "Traceback" not in done.stderr
     assert message in done.stderr.strip().splitlines()[-1]
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["noisy.wav", "text.wav"]
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
+        ("missing.wav", "out.wav", "missing.wav: لا يوجد ملف"),
+        ("text.wav", "out.wav", "text.wav: لم يُعثر على صوت"),
+        ("noisy.wav", "nowhere/out.wav", "nowhere: المجلد غير موجود"),
+        ("noisy.wav", "taken: x.wav", "taken: x.wav: موجود من قبل"),
+    ],
+)
+def test_the_reason_is_in_the_language_of_the_locale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, target: str, message: str
+) -> None:
+    for name in ("LC_ALL", "LC_MESSAGES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LANG", "ar_EG.UTF-8")
+    write_noisy(tmp_path / "noisy.wav", 1)
+    (tmp_path / "text.wav").write_text("no sound")
+    (tmp_path / "taken: x.wav").write_text("precious")
+    done = run("enhance", tmp_path / source, tmp_path / target, data=tmp_path)
+    assert done.exit_code == 1
+    assert f"/{message}" in done.stderr.strip().splitlines()[-1]
 
 
 @pytest.mark.parametrize(

@@ -40,4 +40,6 @@ def test_the_secret_of_webhooks_is_printed_and_replaced(tmp_path: Path) -> None:
     assert len(first.split()) == 1
     assert run("webhooks", "secret", "--user", "sara", "--rotate", data=tmp_path).stdout not in ("", first)
     unknown = run("webhooks", "secret", "--user", "nobody", data=tmp_path)
-    assert (unknown.exit_code, unknown.stderr) == (1, "munsit-denoise: There is no such user.\n")
+    assert (unknown.exit_code, unknown.stderr) == (
+        1, "munsit-denoise: There is no user nobody. `munsit-denoise users list` tells which there are.\n",
+    )  # fmt: skip

@@ -16,7 +16,7 @@ from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.migrate import UnusableDatabase, check_schema, downgrade, upgrade
 from munsit_denoise.media.sample import RECORDING, write_sample
 from munsit_denoise.private import make_private
-from munsit_denoise.serve import run_server
+from munsit_denoise.serve import _tell, run_server
 from tests.acceptance.test_command_line import run
 from tests.live import ServerProcess, make_settings
 
@@ -37,6 +37,16 @@ def test_a_first_start_tells_a_key_once_it_listens(started: ServerProcess) -> No
     log = Path(started._log.name).read_text()
     assert log.count("Your API key, shown once: mds_") == 1
     assert log.index("startup complete") < log.index("Your API key")
+
+
+@pytest.mark.parametrize(("host", "shown"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("10.0.0.7", "10.0.0.7")])
+def test_the_greeting_has_one_address_that_can_be_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], host: str, shown: str
+) -> None:
+    _tell(make_settings(tmp_path, host=host), 8123, "mds_x")
+    told = capsys.readouterr().out
+    assert told.count(f"http://{shown}:8123") == 4
+    assert told.count("http://") == 4
 
 
 def test_the_log_is_json_where_it_goes_to_a_file(started: ServerProcess) -> None:

@@ -46,7 +46,7 @@ def test_users_are_credited_listed_and_deleted_beside_a_running_server(tmp_path:
             refused = command(settings, *words)
             assert (refused.code, refused.out) == (1, "")
             assert refused.errors.startswith("munsit-denoise: ")
-        assert "         6.5  leaving one\n" in command(settings, "list").out
+        assert "         6.5    -5  leaving one\n" in command(settings, "list").out
         job_id = live.upload(long, client=client)
         assert command(settings, "delete", "leaving one", said="n\n").code == 1
         assert client.get(f"/denoise/{job_id}").status_code == 200

@@ -67,7 +67,21 @@ def test_what_went_wrong_is_told_in_a_line(live: Live, folder: Path) -> None:
         1, "failed: a.wav: Invalid or missing API key (is --key right, or DENOISE_API_KEY?)\n",
     )  # fmt: skip
     missing = remote(live, "missing.wav")
-    assert (missing.returncode, missing.stderr.count("\n")) == (1, 1)
+    assert (missing.returncode, missing.stderr) == (1, "failed: missing.wav: No such file or directory\n")
+    (folder / "in").mkdir()
+    assert remote(live, "../" + folder.name + "/in").stderr.endswith("/in: remote takes files, not folders\n")
+    assert remote(live, ".").stderr == "munsit-denoise: . is a folder. remote takes files, not folders.\n"
+    nowhere = remote(live, "a.wav", "-o", "nowhere/b.wav")
+    assert (nowhere.returncode, nowhere.stderr) == (1, "failed: a.wav: nowhere: the folder does not exist\n")
+
+
+def test_the_reason_is_in_the_language_of_the_locale(live: Live, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LC_ALL", "LC_MESSAGES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LANG", "ar_EG.UTF-8")
+    assert "failed: missing.wav: لا يوجد ملف" in remote(live, "missing.wav").stderr
+    assert "failed: text.mp3: لم يُعثر على صوت" in remote(live, "text.mp3").stderr
+    assert "failed: a.wav: nowhere: المجلد غير موجود" in remote(live, "a.wav", "-o", "nowhere/b.wav").stderr
     assert remote(live, "a.wav", "--url", "nowhere").returncode == 2
 
 

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from munsit_denoise.cli import app
+from munsit_denoise.routes.metrics import may_read
 from munsit_denoise.settings import PREFIX, Settings
 from tests.services import new_bucket
 
@@ -92,7 +94,7 @@ def test_the_image_s_script_is_a_shell_script() -> None:
 
 def test_compose_says_what_compose_knows() -> None:
     content = compose()
-    assert {key for key in content if not key.startswith("x-")} == {"name", "services", "volumes"}
+    assert {key for key in content if not key.startswith("x-")} == {"name", "services", "networks", "volumes"}
     for name, service in content["services"].items():
         assert set(service) <= KEYS, name
         assert "image" in service, name
@@ -122,6 +124,16 @@ def test_compose_and_the_image_set_settings_that_exist_and_run_commands_that_exi
     assert set(re.findall(rf"{PREFIX}[A-Z0-9_]+", image)) <= known
 
 
+def test_compose_lets_prometheus_read_the_metrics_and_trusts_a_proxy_on_the_machine() -> None:
+    content = compose()
+    (network,) = content["networks"]["default"]["ipam"]["config"]
+    environment = content["services"]["web"]["environment"]
+    inside = str(ip_network(network["subnet"])[9])
+    assert may_read(inside, (environment["DENOISE_METRICS_NETWORKS"],))
+    assert environment["DENOISE_TRUSTED_PROXIES"] == network["gateway"]
+    assert ip_address(network["gateway"]) in ip_network(network["subnet"])
+
+
 def test_prometheus_file_is_read() -> None:
     (job,) = yaml.safe_load((ROOT / "deploy/prometheus.yml").read_text())["scrape_configs"]
     assert job["dns_sd_configs"][0]["names"] == ["web"]
@@ -138,7 +150,7 @@ def test_pages_name_settings_commands_and_files_that_exist(page: Path) -> None:
         assert (ROOT / path).exists(), path
     commands = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
     groups = {str(group.name) for group in app.registered_groups}
-    for word in re.findall(r"munsit-denoise ((?!and\b|has\b|is\b)[a-z]+)\b", content):
+    for word in re.findall(r"munsit-denoise ((?!and\b|has\b|is\b|server\b)[a-z]+)\b", content):
         assert word in commands | groups | {"on", "in", "with", "of"}, word
 
 

@@ -132,7 +132,7 @@ def record_of_tomorrow(here: Settings) -> None:
         (storage_is_a_file, "storage", "There is no folder", "DENOISE_STORAGE_URL"),
         (unreadable_recording, "storage", "cannot be used: Input/output error", "DENOISE_STORAGE_URL"),
         (foreign_storage, "installation", "belongs to another database", "DENOISE_ADOPT_STORAGE"),
-        (unmounted_storage, "installation", "The storage is new, or another one's", "mounted"),
+        (unmounted_storage, "installation", "The storage is new, or belongs to another installation", "mounted"),
         (job_without_a_server, "queue", "1 jobs wait, and no server", "Start munsit-denoise serve"),
         (record_of_tomorrow, "clock", "in the future: this machine's clock is behind", "NTP"),
     ],

@@ -182,7 +182,9 @@ def test_the_page_shows_everything(document: dict[str, Any]) -> None:
     page = Page(text)
     assert len(page.ids) == len(set(page.ids))
     assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
-    assert {link for link in page.links if not link.startswith("#")} == {"openapi.json"}
+    assert {link for link in page.links if not link.startswith("#")} == {"openapi.json", "./"}
+    assert re.findall(r"<a [^>]*>\s|\s</a>", text) == []
+    assert all(title[0].isupper() for title in re.findall(r"<h2[^>]*>(.*?)</h2>", text))
     for name, operation in operations(document):
         assert operation["operationId"] in page.ids, name
         assert all(f"<td>{status}</td>" in text for status in operation["responses"]), name

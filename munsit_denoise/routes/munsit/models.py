@@ -143,28 +143,32 @@ class FormSubmission(SubmissionOptions):
 class Reading(Model):
     """Measurements of a sound; null if a value cannot be measured."""
 
-    loudness_lufs: float | None
-    true_peak_dbtp: float | None
-    noise_floor_db: float | None
-    snr_db: float | None
-    clipped_samples: int | None
+    loudness_lufs: float | None = Field(description="Integrated loudness (BS.1770)")
+    true_peak_dbtp: float | None = Field(description="True peak (BS.1770); 0 is full scale")
+    noise_floor_db: float | None = Field(
+        description="Level below which a tenth of the frames of 50 ms lie; 0 dB is a mean square of 1"
+    )
+    snr_db: float | None = Field(
+        description="Estimate: level of the speech above the noise floor; much too high if the noise comes and goes"
+    )
+    clipped_samples: int | None = Field(description="Samples at full scale, over all channels")
 
 
 class ReportModel(Model):
     """Which model made a result."""
 
     name: str | None
-    version: str | None
-    sha256: str | None
+    version: str | None = Field(description="Version of the package that contains the model")
+    sha256: str | None = Field(description="Digest of its weights")
 
 
 class ReportOptions(Model):
     """The options that were used."""
 
-    strength: float
-    output_format: str | None
-    loudness: float | None
-    audio_track: int
+    strength: float = Field(description="How much of the noise was removed; 1 is all")
+    output_format: str | None = Field(description="Extension of the result")
+    loudness: float | None = Field(description="Integrated loudness, LUFS; null if it was left unchanged")
+    audio_track: int = Field(description="Which audio track of the file; 0 is the first")
     quality: Literal["best"] | None = Field(None, description="Left out where it is `standard`")
     keep: Literal["voice+music"] | None = Field(None, description="Left out where it is `voice`")
 
@@ -172,8 +176,8 @@ class ReportOptions(Model):
 class ReportDigests(Model):
     """SHA-256 of both files."""
 
-    original: str | None
-    result: str | None
+    original: str | None = Field(description="Of the file as it was sent")
+    result: str | None = Field(description="Of the file that is downloaded")
 
 
 class Report(Model):
@@ -181,15 +185,19 @@ class Report(Model):
 
     model_config = ConfigDict(protected_namespaces=())
 
-    duration_s: float
-    sample_rate_hz: int | None
-    channels: int | None
-    before: Reading
-    after: Reading
-    removed_energy_db: float | None
-    speech_level_change_db: float | None
+    duration_s: float = Field(description="Duration of the original")
+    sample_rate_hz: int | None = Field(description="Sample rate of the original's audio track")
+    channels: int | None = Field(description="Channels of the original's audio track")
+    before: Reading = Field(description="The original")
+    after: Reading = Field(description="The result")
+    removed_energy_db: float | None = Field(
+        description="Energy that was removed, relative to that of the original; 0 is all of it, null is none"
+    )
+    speech_level_change_db: float | None = Field(
+        description="Level of the frames with speech, after against before; before includes the noise in them"
+    )
     model: ReportModel
-    second_model: ReportModel | None = Field(None, description="With `quality=best` alone")
+    second_model: ReportModel | None = Field(None, description="Only with `quality=best`")
     options: ReportOptions
     sha256: ReportDigests
 

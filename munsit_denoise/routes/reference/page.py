@@ -20,7 +20,7 @@ def render(document: Json) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(info['title'])}: reference</title>"
         '<link rel="stylesheet" href="docs/style.css"></head><body>'
-        f'<nav aria-label="Contents">{page.contents()}</nav><main>'
+        f'<nav aria-label="Contents"><p><a href="./">Console</a></p>{page.contents()}</nav><main>'
         f"<h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{_words(info['description'])}</p>"
         f"<p>Base: <code>{escape(document['servers'][0]['url'])}</code>. "
         'The same for programs: <a href="openapi.json">openapi.json</a>.</p>'
@@ -34,25 +34,26 @@ class _Page:
         self._components = document["components"]
 
     def contents(self) -> str:
-        """Return links to all sections."""
+        """Return links to all sections. On a phone, they are shown when the box is checked, which needs no script."""
         parts = []
         for tag in self._tags():
             links = "".join(
-                f'<li><a href="#{one["operationId"]}"><span class="method">{method.upper()}</span> '
-                f"{escape(one['summary'])}</a></li>"
+                f'<li><span class="method">{method.upper()}</span> '
+                f'<a href="#{one["operationId"]}">{escape(one["summary"])}</a></li>'
                 for _, method, one in self._of(tag)
             )
-            parts.append(f"<strong>{escape(tag)}</strong><ul>{links}</ul>")
+            parts.append(f"<strong>{escape(_title(tag))}</strong><ul>{links}</ul>")
         others = "".join(
-            f'<li><a href="#{name}">{name}</a></li>' for name in ("webhooks", "schemas", "errors", "settings")
+            f'<li><a href="#{name}">{_title(name)}</a></li>' for name in ("webhooks", "schemas", "errors", "settings")
         )
-        return "".join(parts) + f"<ul>{others}</ul>"
+        box = '<input type="checkbox" id="contents"><label for="contents">Contents</label>'
+        return f"{box}<div>{''.join(parts)}<ul>{others}</ul></div>"
 
     def operations(self) -> str:
         """Return every operation, by tag."""
         texts = {tag["name"]: tag["description"] for tag in self._document["tags"]}
         return "".join(
-            f'<section aria-labelledby="tag-{escape(tag)}"><h2 id="tag-{escape(tag)}">{escape(tag)}</h2>'
+            f'<section aria-labelledby="tag-{escape(tag)}"><h2 id="tag-{escape(tag)}">{escape(_title(tag))}</h2>'
             f"<p>{_words(texts.get(tag, ''))}</p>"
             + "".join(self._operation(path, method, one) for path, method, one in self._of(tag))
             + "</section>"
@@ -89,7 +90,7 @@ class _Page:
     def settings(self) -> str:
         """Return all settings."""
         rows = "".join(
-            f"<tr><td><code>{escape(one['name'])}</code></td><td><code>{escape(str(one['default']))}</code></td>"
+            f"<tr><td><code>{escape(one['name'])}</code></td><td><code>{escape(_written(one['default']))}</code></td>"
             f"<td>{escape(one['description'])}</td></tr>"
             for one in self._document["x-settings"]
         )
@@ -180,7 +181,11 @@ class _Page:
 
 
 def _section(title: str, content: str) -> str:
-    return f'<section><h2 id="{title}">{title}</h2>{content}</section>'
+    return f'<section><h2 id="{title}">{_title(title)}</h2>{content}</section>'
+
+
+def _title(name: str) -> str:
+    return name[:1].upper() + name[1:]
 
 
 def _table(titles: tuple[str, ...], rows: str) -> str:
@@ -193,6 +198,10 @@ def _example(content: Json) -> str:
         return ""
     example = content["example"]
     return f"<pre>{escape(example if isinstance(example, str) else _json(example, 2))}</pre>"
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else _json(value, None)
 
 
 def _json(value: Any, indent: int | None) -> str:

@@ -1,5 +1,6 @@
 """Descriptions of the routes outside the dialects, by method and path."""
 
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field
@@ -71,7 +72,10 @@ def _page(summary: str, media_type: str) -> Operation:
 OPERATIONS: dict[str, Operation] = {
     "GET /denoising/{user_id}/{secret}_residual.wav": DOWNLOAD,
     "GET /denoising/{user_id}/{name}": DOWNLOAD,
-    "GET /v1dl/artifacts/clean/{name}": DOWNLOAD,
+    "GET /v1dl/artifacts/clean/{name}": replace(
+        DOWNLOAD,
+        description="For an old Audo client that joins base URL and path without a slash. The path contains a secret.",
+    ),
     "GET /healthz": Operation(
         "Liveness",
         "server",
