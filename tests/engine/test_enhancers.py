@@ -2,11 +2,13 @@
 
 import importlib
 import re
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from threading import Barrier, Event
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -69,9 +71,15 @@ class Halved:
 
 def documented() -> EnhancerContract:
     """Return the contract of the network that docs/enhancers.md shows, as it stands there."""
-    code = re.findall(r"```python\n(.*?)```", (DOCS / "enhancers.md").read_text(), re.DOTALL)
+    package, tests = re.findall(r"```python\n(.*?)```", (DOCS / "enhancers.md").read_text(), re.DOTALL)
+    gate = ModuleType("gate")
+    exec(package, gate.__dict__)
     there: dict[str, Any] = {}
-    exec("\n".join(code), there)
+    sys.modules["gate"] = gate
+    try:
+        exec(tests, there)
+    finally:
+        del sys.modules["gate"]
     contract: EnhancerContract = there["TestGate"]()
     return contract
 
