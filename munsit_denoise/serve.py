@@ -16,6 +16,8 @@ from munsit_denoise.db.engine import open_database
 from munsit_denoise.db.keys import Keys
 from munsit_denoise.db.migrate import check_schema, upgrade
 from munsit_denoise.engine.allocator import keep_freed_memory
+from munsit_denoise.engine.catalogue import DEEPFILTERNET3, OWN, NoSuchEnhancer, brought
+from munsit_denoise.errors import CannotGoOn
 from munsit_denoise.lock import only_server
 from munsit_denoise.media.ffmpeg import program
 from munsit_denoise.media.sample import write_sample
@@ -42,6 +44,11 @@ def run_server(settings: Settings) -> None:
     for name in ("ffmpeg", "ffprobe"):
         program(name)
     _check_device(settings)
+    if settings.job_concurrency and settings.enhancer not in (OWN, DEEPFILTERNET3):
+        try:
+            brought(settings.enhancer)
+        except NoSuchEnhancer as error:
+            raise CannotGoOn(str(error)) from None
     with private_files(), only_server(settings, LOCK_PATIENCE_S), _listen(settings) as listener:
         _check_room(settings.data_dir.absolute())
         if not settings.storage_url.startswith("s3:"):
@@ -51,7 +58,7 @@ def run_server(settings: Settings) -> None:
         else:
             upgrade(settings.database)
             make_private(settings.database_path)
-            anyio.run(check_data, settings)
+        anyio.run(check_data, settings)
         greet = partial(_greet, settings, listener.getsockname()[1])
         server = create_server(settings, greet, locked=True)
         server.run(sockets=[listener])

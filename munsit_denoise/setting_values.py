@@ -1,5 +1,8 @@
 """Which values a setting can have, in words."""
 
+from ipaddress import ip_address, ip_network
+from urllib.parse import urlsplit
+
 from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 
@@ -10,6 +13,33 @@ def requirement(field: FieldInfo, refusal: str) -> str:
     """Return what a value must be, from the field's type and from what pydantic says of a wrong value."""
     values = _values(field) if refusal.startswith(REFUSAL) else None
     return f"it must be {values}" if values else refusal.replace(REFUSAL, "it must be", 1)
+
+
+def is_address(value: str) -> bool:
+    """Return whether a value is an IP address."""
+    try:
+        ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
+def is_network(value: str) -> bool:
+    """Return whether a value is a network of IP addresses, or one of them."""
+    try:
+        ip_network(value)
+    except ValueError:
+        return False
+    return True
+
+
+def is_server_url(value: str) -> bool:
+    """Return whether a URL names a server, or leaves it to libpq, with a port that is a number."""
+    try:
+        parts = urlsplit(value)
+        return "//" in value and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
 
 
 def _values(field: FieldInfo) -> str | None:

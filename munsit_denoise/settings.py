@@ -3,15 +3,15 @@
 import difflib
 import os
 import re
-from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
-from munsit_denoise.setting_values import requirement
+from munsit_denoise.redaction import host_of
+from munsit_denoise.setting_values import is_address, is_network, is_server_url, requirement
 
 PREFIX = "DENOISE_"
 ENV_FILE = ".env"
@@ -20,6 +20,7 @@ SHORTEST_S = 0.01  # of an interval; a shorter one would keep a core busy
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 OF_COMMANDS = ("URL", "API_KEY")  # variables of `remote`, which are not settings of a server
 LOCALE_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set counts
+WITH_PASSWORDS = ("database_url", "storage_url", "s3_endpoint", "rate_limit_url", "public_url")  # shown as their host
 MOST = 10**9  # of anything counted, or a size in MiB
 
 Count = Annotated[int, Field(ge=0, le=MOST)]
@@ -157,14 +158,14 @@ class Settings(BaseSettings):
     @field_validator("data_dir")
     @classmethod
     def _check_data_dir(cls, value: Path) -> Path:
-        if str(value.absolute()) in (".", "/") or value == Path():
+        if os.path.normpath(value.absolute()).strip("/") == "" or value == Path():
             raise ValueError("must name a folder of its own, like /var/lib/munsit-denoise")
         return value
 
     @field_validator("host")
     @classmethod
     def _check_host(cls, value: str) -> str:
-        if not (_is_address(value) or re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9])?", value)):
+        if not (is_address(value) or re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9])?", value)):
             raise ValueError("must be an address or the name of a host, like 127.0.0.1, 0.0.0.0 or ::")
         return value
 
@@ -181,7 +182,7 @@ class Settings(BaseSettings):
     @classmethod
     def _check_trusted_proxies(cls, value: str) -> str:
         for proxy in _listed(value):
-            if proxy != "*" and not _is_network(proxy):
+            if proxy != "*" and not is_network(proxy):
                 raise ValueError(f"{proxy!r} is no address; one is written like 10.0.0.7 or 10.0.0.0/8, and * is any")
         return value
 
@@ -189,7 +190,7 @@ class Settings(BaseSettings):
     @classmethod
     def _check_networks(cls, value: str) -> str:
         for network in _listed(value):
-            if not _is_network(network):
+            if not is_network(network):
                 raise ValueError(f"{network!r} is no network; one is written like 10.0.0.0/8")
         return value
 
@@ -212,6 +213,8 @@ class Settings(BaseSettings):
     @classmethod
     def _check_database_url(cls, value: str) -> str:
         if re.match(r"postgres(ql)?:", value):
+            if not is_server_url(value):
+                raise ValueError("must be a URL like postgresql://user@host:5432/name")
             return value
         if value and not re.match(r"sqlite(\+[a-z]+)?:", value):
             raise ValueError("must start with sqlite:/// or postgresql://")
@@ -291,13 +294,13 @@ class Settings(BaseSettings):
         """The effective database URL, without a driver."""
         if self.is_cluster:
             return "postgresql:" + self.database_url.partition(":")[2]
-        url = self.database_url or f"sqlite:///{self.data_dir.absolute() / 'denoise.db'}"
+        url = self.database_url or f"sqlite:///{quote(str(self.data_dir.absolute() / 'denoise.db'))}"
         return "sqlite:" + url.partition(":")[2]
 
     @property
     def database_path(self) -> Path:
         """The file of the effective database."""
-        return Path(self.database.partition(":///")[2].partition("?")[0]).absolute()
+        return Path(unquote(self.database.partition(":///")[2].partition("?")[0])).absolute()
 
     @property
     def storage_root(self) -> Path:
@@ -308,22 +311,6 @@ class Settings(BaseSettings):
 
 def _listed(value: str) -> list[str]:
     return [item.strip() for item in value.split(",") if item.strip()]
-
-
-def _is_address(value: str) -> bool:
-    try:
-        ip_address(value)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_network(value: str) -> bool:
-    try:
-        ip_network(value)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_origin(value: str) -> bool:
@@ -374,7 +361,10 @@ def read_settings(**overrides: object) -> Settings:
 def _sentence(location: tuple[int | str, ...], value: object, message: str) -> str:
     message = message.removeprefix("Value error, ")
     for name in map(str, location[:1]):  # a rule about several settings has no location
-        return f"{PREFIX}{name.upper()}={value!r} is wrong: {requirement(Settings.model_fields[name], message)}"
+        shown = value
+        if name in WITH_PASSWORDS and isinstance(value, str) and ("//" in value or "@" in value):
+            shown = host_of(value)
+        return f"{PREFIX}{name.upper()}={shown!r} is wrong: {requirement(Settings.model_fields[name], message)}"
     return message
 
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from munsit_denoise.db.migrate import upgrade
 from munsit_denoise.settings import SettingsError, read_settings, unknown_variables
+from tests.live import make_settings
 
 REFUSED = [
     ("HOST", ""),
@@ -29,6 +31,8 @@ REFUSED = [
     ("MAX_UPLOAD_MB", "99999999999999999999"),
     ("DATA_DIR", ""),
     ("DATA_DIR", "/"),
+    ("DATA_DIR", "//"),
+    ("DATA_DIR", "/tmp/.."),
     ("STORAGE_URL", "file:///"),
     ("STORAGE_URL", "file:///tmp/.."),
     ("CORS_ORIGINS", "example.org"),
@@ -47,6 +51,9 @@ REFUSED = [
     ("DATABASE_URL", "sqlite:///:memory:"),
     ("DATABASE_URL", "sqlite:///file:x?mode=memory"),
     ("DATABASE_URL", "sqlitex:///a"),
+    ("DATABASE_URL", "postgresql:"),
+    ("DATABASE_URL", "postgresql://user@host:port/name"),
+    ("DATABASE_URL", "postgresql://user@[::1/name"),
 ]
 
 
@@ -95,6 +102,33 @@ def test_a_wrong_value_is_told_with_those_that_are_right(
     with pytest.raises(SettingsError) as raised:
         read_settings()
     assert str(raised.value) == f"DENOISE_{name}={value!r} is wrong: {told}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://user:swordfish@host/name"),
+        ("DATABASE_URL", "postgresql://user:swordfish@host:port/name"),
+        ("S3_ENDPOINT", "http://user:swordfish@host"),
+        ("RATE_LIMIT_URL", "redis:swordfish@host"),
+        ("PUBLIC_URL", "https://user:swordfish@example.org"),
+        ("STORAGE_URL", "ftp://user:swordfish@host/recordings"),
+    ],
+)
+def test_a_refusal_contains_no_password(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"DENOISE_{name}", value)
+    with pytest.raises(SettingsError, match=f"DENOISE_{name}=") as refused:
+        read_settings()
+    assert "swordfish" not in str(refused.value)
+
+
+@pytest.mark.parametrize("folder", ["a%41b", "what?x", "ä #1"])
+def test_a_folder_with_characters_that_urls_use_is_that_folder(tmp_path: Path, folder: str) -> None:
+    settings = make_settings(tmp_path / folder)
+    upgrade(settings.database)
+    assert settings.database_path == tmp_path / folder / "denoise.db"
+    assert settings.database_path.is_file()
+    assert [path.name for path in tmp_path.iterdir()] == [folder]
 
 
 def test_a_database_away_from_its_recordings_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

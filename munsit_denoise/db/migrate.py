@@ -124,8 +124,8 @@ def _open(url: str) -> tuple[Engine, AbstractContextManager[None]]:
 
 
 def _shown(engine: Engine) -> str:
-    """Return a URL without its password, for messages."""
-    return engine.url.set(drivername="postgresql").render_as_string(hide_password=True)
+    """Return a URL without its password and its options, which may contain one, for messages."""
+    return engine.url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
 
 
 @contextmanager
@@ -142,7 +142,7 @@ def _told_of_server(engine: Engine) -> Iterator[None]:
         reason = str(error.orig).strip().partition("\n")[0]
         raise UnusableDatabase(f"The database {_shown(engine)} cannot be reached: {reason}") from None
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) not in REFUSED:
+        if getattr(error.orig, "sqlstate", None) not in (*REFUSED, None):  # None: before a server was asked
             raise
         reason = str(error.orig).strip().partition("\n")[0]
         raise UnusableDatabase(f"The database {_shown(engine)} refuses it: {reason}. {GRANT}") from None

@@ -15,6 +15,7 @@ BROKEN = {
     sqlite3.SQLITE_CANTOPEN: "cannot be opened; its folder must be there and writable",
     sqlite3.SQLITE_ERROR: "does not have the tables that it should have; its file was replaced or removed",
 }
+LASTING = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)  # until a restart: pages that are whole still answer
 GONE = "is not where it was opened: its file was removed or replaced; put it back, or restart the server with another"
 
 
@@ -47,6 +48,7 @@ class Trouble:
 
     def over(self) -> None:
         """Note that the database has answered."""
-        if self._told:
-            self._told.clear()
+        passing = self._told - {BROKEN[code] for code in LASTING}
+        if passing:
+            self._told -= passing
             log.warning("The database answers again.")

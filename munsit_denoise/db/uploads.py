@@ -86,6 +86,11 @@ class Uploads:
         async with self._database.read() as connection:
             return list(await connection.scalars(select(t.c.id).where(t.c.created_at < created_at_us)))
 
+    async def any(self) -> bool:
+        """Return whether there are uploads, whose files should exist."""
+        async with self._database.read() as connection:
+            return (await connection.execute(select(t.c.id).limit(1))).first() is not None
+
     async def storage_keys(self, upload_ids: Sequence[str]) -> dict[str, set[str]]:
         """Return the storage key of each of these uploads, including those in parts, without unknown ones."""
         whole = select(t.c.id, t.c.storage_key).where(t.c.id.in_(upload_ids))

@@ -53,7 +53,7 @@ async def _agree(
             raise CannotGoOn(STRANGE)
         if strangers:
             raise CannotGoOn(FRESH)
-        if own is not None and await records.any_files() and not await _any_jobs(storage):
+        if own is not None and not await _any_jobs(storage) and (await records.any_files() or await uploads.any()):
             raise CannotGoOn(EMPTY)
     elif strangers:
         place = await storage.set_aside(strangers)

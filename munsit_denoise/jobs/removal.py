@@ -70,9 +70,10 @@ class Removal:
         record = await self._mark(user_id, job_id)
         self._unmarked.pop(job_id, None)
         await stop_work(self._parts, record)
-        self._parts.journal.files_deleted(record)
+        self._parts.journal.cancelled(record)
         self._parts.bell.ring(job_id)
         await self._finish(job_id)
+        self._parts.journal.files_deleted(record)
 
     async def _mark(self, user_id: str, job_id: str) -> DenoiseRecord:
         """Hide a record. On a full disk the files are deleted first, which frees the space for the mark."""

@@ -21,14 +21,26 @@ class ScratchFolder:
 
     def __init__(self, root: Path) -> None:
         """Raises OSError."""
-        holder = root / HOLDER
-        holder.mkdir(parents=True, exist_ok=True)
-        self._root = holder / uuid.uuid4().hex
-        alone = os.open(holder, os.O_RDONLY)
+        self._holder = root / HOLDER
+        self._root = self._holder / uuid.uuid4().hex
+        self._held: int | None = None
+        self._hold()
+
+    def _hold(self) -> None:
+        """Create our folder and lock it, also again after somebody has removed it. Raises OSError."""
+        if self._root.is_dir():
+            return
+        self._holder.mkdir(parents=True, exist_ok=True)
+        alone = os.open(self._holder, os.O_RDONLY)
         try:
             fcntl.flock(alone, fcntl.LOCK_EX)  # keeps another starting process from removing our folder as unused
-            for left in holder.iterdir():
-                _remove_unused(left)
+            if self._held is None:
+                for left in self._holder.iterdir():
+                    _remove_unused(left)
+            elif self._root.is_dir():
+                return  # another thread was faster
+            else:
+                os.close(self._held)
             self._root.mkdir()
             self._held = os.open(self._root, os.O_RDONLY)
             fcntl.flock(self._held, fcntl.LOCK_EX)  # as long as this process lives
@@ -41,6 +53,7 @@ class ScratchFolder:
         folder = self._root / uuid.uuid4().hex
         try:
             with of_the_storage():
+                await to_thread.run_sync(self._hold)
                 await to_thread.run_sync(lambda: folder.mkdir(parents=True))
             with of_the_machine():
                 yield folder / PurePosixPath(key).name
@@ -51,6 +64,7 @@ class ScratchFolder:
     def free_bytes(self) -> int:
         """Return the free space."""
         with of_the_storage():
+            self._hold()
             return shutil.disk_usage(self._root).free
 
 

@@ -12,6 +12,7 @@ from munsit_denoise.db.deliveries import Deliveries, WebhookDelivery
 from munsit_denoise.db.engine import Database
 from munsit_denoise.db.migrate import downgrade, upgrade
 from munsit_denoise.db.records import Beat, Records, RunResult
+from munsit_denoise.db.trouble import Trouble
 from munsit_denoise.errors import DatabaseBroken, DatabaseBusy
 from munsit_denoise.records import Options
 from tests.db.test_records import database, make_record, user_id
@@ -107,6 +108,19 @@ async def test_a_damaged_database_is_told_once_and_is_no_crash(
             await records.pending()
     told = [entry for entry in caplog.records if "damaged" in entry.message]
     assert len(told) == 1
+
+
+def test_damage_is_not_over_when_a_page_that_is_whole_answers(caplog: pytest.LogCaptureFixture) -> None:
+    trouble = Trouble()
+    for code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_IOERR) * 3:
+        error = sqlite3.DatabaseError("what it says")
+        error.sqlite_errorcode = code
+        assert isinstance(trouble.told(error), DatabaseBroken)
+        trouble.over()
+    told = [entry.message for entry in caplog.records]
+    assert sum("is damaged" in line for line in told) == 1
+    assert sum("reports an error" in line for line in told) == 3
+    assert sum("answers again" in line for line in told) == 3
 
 
 async def test_waiting_for_a_connection_for_too_long_is_a_busy_database(

@@ -7,7 +7,9 @@ import pytest
 from munsit_denoise.db.installation import Installation
 from munsit_denoise.errors import CannotGoOn, StorageBroken
 from munsit_denoise.jobs.installation import belong_together
+from munsit_denoise.jobs.intake import Received
 from munsit_denoise.storage.local import LocalStorage
+from tests.audio import write_noisy
 from tests.jobs.conftest import House
 
 pytestmark = pytest.mark.anyio
@@ -62,6 +64,18 @@ async def test_another_databases_storage_and_an_empty_one_are_refused(house: Hou
     await storage.name_installation("theirs")
     with pytest.raises(CannotGoOn, match="belongs to another database"):
         await start(house, storage)
+
+
+async def test_an_empty_storage_is_refused_if_there_are_only_uploads(house: House, tmp_path: Path) -> None:
+    async def receive(path: Path) -> Received:
+        write_noisy(path.with_suffix(".wav"), 1).replace(path)
+        return Received("a.wav", path.stat().st_size)
+
+    await house.submission.upload(house.record.user_id, receive)
+    await house.records.mark_removed(house.record.user_id, house.record.id)
+    await start(house)
+    with pytest.raises(CannotGoOn, match="it is empty"):
+        await start(house, other_storage(tmp_path))
 
 
 async def test_adopting_puts_strangers_aside_and_deletes_nothing(house: House, tmp_path: Path) -> None:
