@@ -1,5 +1,6 @@
 """A job's state in its row: signs of life, an order that no clock changes, and what is told of its end."""
 
+import logging
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -111,6 +112,7 @@ async def test_a_damaged_database_is_told_once_and_is_no_crash(
 
 
 def test_damage_is_not_over_when_a_page_that_is_whole_answers(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "munsit_denoise.db.trouble")
     trouble = Trouble()
     for code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_IOERR) * 3:
         error = sqlite3.DatabaseError("what it says")
