@@ -7,13 +7,13 @@ from typing import NoReturn, TypeVar
 import anyio
 import typer
 
+from munsit_denoise.batch.words import told
 from munsit_denoise.db.engine import Database, open_database
 from munsit_denoise.db.migrate import UnusableDatabase, check_schema, upgrade
 from munsit_denoise.lock import AlreadyRunning, only_server
 from munsit_denoise.logs import configure_logging
-from munsit_denoise.messages import language_of_locale, translate
 from munsit_denoise.private import make_private, private_files
-from munsit_denoise.settings import Settings, SettingsError, read_locale, read_settings, unknown_variables
+from munsit_denoise.settings import Settings, SettingsError, read_settings, unknown_variables
 
 Result = TypeVar("Result")
 
@@ -82,14 +82,10 @@ def one_line_errors() -> Iterator[None]:
         raise  # the reader of the output is gone
     except OSError as error:
         reason = error.strerror or str(error)
-        fail(f"{error.filename}: {_in_language(reason)}" if error.filename else reason)
+        fail(f"{error.filename}: {told(reason)}" if error.filename else reason)
 
 
 def fail(message: str) -> NoReturn:
     """Print an error in the language of the locale and exit."""
-    typer.echo(f"munsit-denoise: {_in_language(message)}", err=True)
+    typer.echo(f"munsit-denoise: {told(message)}", err=True)
     raise typer.Exit(1)
-
-
-def _in_language(sentence: str) -> str:
-    return translate(sentence, language_of_locale(read_locale()))

@@ -1,13 +1,17 @@
 """Authentication by the key in the `x-api-key` header."""
 
-from starlette.requests import HTTPConnection
+from collections.abc import Awaitable, Callable
 
-from munsit_denoise.errors import InvalidKey, WrongScope
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+
+from munsit_denoise.errors import DenoiseError, InvalidKey, WrongScope
 from munsit_denoise.logs import remember
 from munsit_denoise.records import Identity, Scope
 from munsit_denoise.routes.limits import address_of
 from munsit_denoise.routes.state import services_of
 
+Handler = Callable[[Request, Exception], Awaitable[Response]]
 RANKS = (Scope.READ, Scope.FULL, Scope.ADMIN)  # each includes the rights of those before it
 LOOKING = ("GET", "HEAD")
 ADMIN_ONLY = "This needs an API key with the scope admin."
@@ -36,6 +40,23 @@ async def identify(connection: HTTPConnection, needs: Scope | None = None) -> Id
 async def authenticate(connection: HTTPConnection, needs: Scope | None = None) -> str:
     """Return the id of the user whose key is in `x-api-key`. Raises what `identify` raises."""
     return (await identify(connection, needs)).user_id
+
+
+def key_first(on_error: Handler, on_refusal: Handler) -> Handler:
+    """Return a handler for a method that a path does not have, which tells first of a missing or wrong key.
+
+    OPTIONS is exempt, because browsers send it without a key.
+    """
+
+    async def handle(request: Request, error: Exception) -> Response:
+        try:
+            if request.method != "OPTIONS":
+                await identify(request, Scope.READ)
+        except DenoiseError as refused:
+            return await on_error(request, refused)
+        return await on_refusal(request, error)
+
+    return handle
 
 
 def _needed(connection: HTTPConnection) -> Scope:

@@ -12,9 +12,8 @@ from starlette.responses import JSONResponse, Response
 
 from munsit_denoise import errors
 from munsit_denoise.errors import DenoiseError
-from munsit_denoise.records import Scope
 from munsit_denoise.routes.allowed import headers_of_refusal
-from munsit_denoise.routes.auth import identify
+from munsit_denoise.routes.auth import key_first
 from munsit_denoise.routes.language import in_language
 from munsit_denoise.routes.limits import headers_of
 
@@ -89,19 +88,9 @@ async def on_crash(request: Request, _: Exception) -> Response:
     return JSONResponse({"detail": sentence}, status_code=500, headers=headers)
 
 
-async def on_wrong_method(request: Request, error: Exception) -> Response:
-    """Answer to a method that a path does not have, but first to a missing or wrong key, which no OPTIONS carries."""
-    try:
-        if request.method != "OPTIONS":
-            await identify(request, Scope.READ)
-    except DenoiseError as refused:
-        return error_response(request, refused)
-    return await on_http_exception(request, error)
-
-
 handlers: dict[Any, Any] = {
     DenoiseError: on_denoise_error,
     HTTPException: on_http_exception,
-    405: on_wrong_method,
+    405: key_first(on_denoise_error, on_http_exception),
     500: on_crash,
 }
