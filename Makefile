@@ -22,7 +22,7 @@ CONTRACT := $(addprefix tests/routes/test_,munsit_contract.py audo_contract.py a
 
 .DEFAULT_GOAL := help
 .PHONY: help install serve test published compiled test-fast test-cluster chaos fuzz-api coverage lint types check format docs lock release clean \
-	bench-quality bench-heldout bench-hard bench-harm bench-best bench-speed bench-gpu bench-api bench-cluster \
+	bench-quality bench-heldout bench-hard bench-rooms bench-harm bench-best bench-speed bench-gpu bench-api bench-cluster \
 	bench-seams spectrograms train-smoke
 
 help: ## Explain the targets
@@ -92,11 +92,11 @@ lock: install ## Resolve the packages again
 
 bench-quality: install $(PEERS)/.installed ## Scores next to other denoisers, through the whole service
 	@$(BIN)/python -m benchmarks.quality --shared $(SHARED) --peers $(PEERS)/bin/python --keep build/scored \
-		--json training/results/development.json
+		--json benchmarks/results/development.json
 
 bench-heldout: install $(PEERS)/.installed $(HELDOUT)/pairs.csv ## The same with voices and noises that training never used
 	@$(BIN)/python -m benchmarks.quality --shared $(SHARED) --peers $(PEERS)/bin/python --pairs $(HELDOUT) \
-		--json training/results/heldout.json
+		--json benchmarks/results/heldout.json
 
 $(HELDOUT)/pairs.csv:
 	@$(BIN)/python -m training.prepare build/data heldout
@@ -112,7 +112,11 @@ bench-harm: install $(PEERS)/.installed $(HELDOUT)/pairs.csv ## What remains of 
 	@$(BIN)/python -m benchmarks.harm --shared $(SHARED) --peers $(PEERS)/bin/python --pairs $(HELDOUT)
 
 bench-hard: install $(PEERS)/.installed ## Voices that pass for noise, noise that passes for a voice
-	@$(BIN)/python -m benchmarks.hard --shared $(SHARED) --peers $(PEERS)/bin/python --json training/results/hard.json
+	@$(BIN)/python -m benchmarks.hard --shared $(SHARED) --peers $(PEERS)/bin/python --json benchmarks/results/hard.json
+
+bench-rooms: install $(PEERS)/.installed $(HELDOUT)/pairs.csv ## What keep=dry-voice removes of reverberation
+	@$(BIN)/python -m benchmarks.rooms --shared $(SHARED) --peers $(PEERS)/bin/python --pairs $(HELDOUT) \
+		--json benchmarks/results/rooms.json
 
 bench-speed: install $(PEERS)/.installed ## Speed and memory next to DeepFilterNet3
 	@$(BIN)/python -m benchmarks.speed --shared $(SHARED) --peers $(PEERS)/bin/python

@@ -142,7 +142,7 @@ def rows(text: str) -> Iterator[dict[str, str]]:
 
 
 def check_scores(table: str, results: str) -> None:
-    found = json.loads((ROOT / f"training/results/{results}.json").read_text())
+    found = json.loads((ROOT / f"benchmarks/results/{results}.json").read_text())
     for row in rows(table):
         scorer = SCORERS[row[""]]
         for title in METRICS.keys() & row.keys():
@@ -169,7 +169,7 @@ def test_the_figures_are_those_of_the_results() -> None:
 
 
 def results(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((ROOT / f"training/results/{name}.json").read_text())
+    found: dict[str, Any] = json.loads((ROOT / f"benchmarks/results/{name}.json").read_text())
     return found
 
 

@@ -2,7 +2,8 @@
 
 Each pack is a folder in FOLDER. The default is `voices`, `sounds`, `rooms` and `heldout`; `speakers` makes synthetic
 speakers (needs espeak-ng and training/requirements.txt); `vocals` makes singing and shouting from `voices` (needs
-training/requirements.txt); `smoke` makes two minutes of computed sound without a download.
+training/requirements.txt); `halls` makes rooms for the recipe that removes reverberation; `smoke` makes two minutes of
+computed sound without a download.
 """
 
 import argparse
@@ -34,6 +35,7 @@ PREPARE: dict[str, Callable[[Path], int]] = {
     "voices": partial(prepare_pack, "voices"),
     "sounds": partial(prepare_pack, "sounds"),
     "rooms": lambda folder: rooms.build(folder / "rooms"),
+    "halls": lambda folder: rooms.build(folder / "halls", rooms.hall, rooms.HALLS),
     "heldout": prepare_heldout,
     "speakers": lambda folder: speakers.build(folder / "speakers", folder / "packages"),
     "vocals": lambda folder: vocals.build(folder / "vocals", folder / "voices"),

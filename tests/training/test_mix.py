@@ -112,6 +112,23 @@ def test_clean_only_and_noise_only_are_what_they_say(corpus: Corpus) -> None:
     assert band_hz == SAMPLE_RATE_HZ / 2
 
 
+@pytest.mark.parametrize("early_s", [None, 0.01])
+def test_late_reverberation_is_noise_if_the_recipe_says_so(corpus: Corpus, early_s: float | None) -> None:
+    undamaged = replace(CONFIG, clipping=0, companding=0, dropout=0, band_limit=0)
+    in_rooms = replace(undamaged, room=1, early_s=early_s, clean_only=1)
+    for index in range(5):
+        noisy, clean, _ = (np.asarray(part) for part in Mixer(corpus, in_rooms, 1, 5)[index])
+        late = noisy - clean
+        if early_s is None:
+            assert not late.any()
+        else:  # the room of the corpus has an echo of 0.3 after 900 samples
+            assert np.abs(late[900:] - 0.3 * clean[:-900]).max() < 1e-4 * np.abs(clean).max()
+            assert np.abs(late[:900]).max() < 1e-4 * np.abs(clean).max()
+    noisy, clean, _ = Mixer(corpus, replace(undamaged, room=1, early_s=early_s, clean_only=0, noise_only=1), 1, 1)[0]
+    assert noisy.any()
+    assert not clean.any()
+
+
 def test_bandwidth_is_found_and_cut() -> None:
     x = hiss(48_000)
     assert bandwidth_hz(x, 48_000) > 23_000

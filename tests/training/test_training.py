@@ -160,7 +160,7 @@ def test_distances_join_the_loss_when_the_recipe_says(pack: Path, tmp_path: Path
 
 def test_recipes_start_from_nothing_or_from_weights_named_by_their_digest() -> None:
     recipes = {path.stem: read_recipe(path) for path in RECIPES.iterdir()}
-    assert set(recipes) == {"base", "finetune", "smoke", "voices"}
+    assert set(recipes) == {"base", "dry", "finetune", "smoke", "voices"}
     assert recipes["base"].start is recipes["smoke"].start is None
     start = recipes["finetune"].start
     assert start

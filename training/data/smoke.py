@@ -52,7 +52,7 @@ def build(folder: Path) -> int:
     """Write the recordings for the smoke recipe, a few rooms and held-out pairs; return the number of pairs."""
     recordings(folder / "sounds", CLIPS, seed=1)
     recordings(folder / "unheard", HELD_CLIPS, seed=2)
-    rooms.build(folder / "rooms", 4)
+    rooms.build(folder / "rooms", rooms=4)
     return heldout.make_pairs(open_corpus([folder / "unheard"], folder / "cache"), folder / "heldout", PAIRS)
 
 

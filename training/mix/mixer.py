@@ -20,6 +20,7 @@ from training.mix.signals import (
     active_rms,
     clipped,
     companded,
+    convolved,
     low_pass,
     phrase,
     rms,
@@ -58,6 +59,7 @@ class MixConfig:
     tonal_events: float = 0.4  # of the events: calls and notes, which voices resemble
     reversed_noise: float = 0.0
     room: float = 0.35
+    early_s: float | None = None  # with a value, the target lacks what arrives later than this after the direct path
     rests: float = 0.0  # speech in phrases, with longer pauses between them
     vocals: float = 0.0  # singing, drawn-out and shouted speech, where the corpus holds any
     lone_words: float = 0.0  # of the rests: those with single words, seconds apart
@@ -120,10 +122,10 @@ class Draw:
 
     def pair(self) -> tuple[Waveform, Waveform, float]:
         clean, band_hz = self.speech()
-        noise = self.noise()
+        noise, late = self.noise(), np.zeros_like(clean)  # late: reverberation that is noise
         if self.happens(self.c.room) and self.m.rooms:
-            clean = self.in_room(clean, self.m.rooms)
-            noise = self.in_room(noise, self.m.rooms) if self.happens(0.5) else noise
+            clean, late = self.in_room(clean, self.m.rooms)
+            noise = np.add(*self.in_room(noise, self.m.rooms)) if self.happens(0.5) else noise
         if band_hz < 9_000 and self.happens(self.c.narrow_noise):
             noise = self.at_source_rate(noise, band_hz)
         case = self.rng.random()
@@ -131,9 +133,10 @@ class Draw:
             noise = np.zeros_like(noise)
             clean = clean + drift(self.rng, clean) if self.happens(self.c.clean_drift) else clean
         elif case < self.c.clean_only + self.c.noise_only:
-            clean = np.zeros_like(clean)
+            clean, late = np.zeros_like(clean), np.zeros_like(late)
             band_hz = SAMPLE_RATE_HZ / 2
         noisy, clean = self.at_snr(clean, noise)
+        noisy = noisy + late
         if self.happens(self.c.band_limit):
             limit_hz, edge = float(self.rng.choice(BAND_LIMITS_HZ)), self.edge()
             noisy, clean = low_pass(noisy, limit_hz, edge), low_pass(clean, limit_hz, edge)
@@ -245,13 +248,12 @@ class Draw:
         samples = scipy.fft.next_fast_len(math.ceil(len(x) / rate), real=True)  # primes take three times as long
         return stretched(x, samples)
 
-    def in_room(self, dry: Waveform, rooms: Choice) -> Waveform:
-        """Return the sound in a random room, with the direct path at zero so that the timing stays."""
+    def in_room(self, dry: Waveform, rooms: Choice) -> tuple[Waveform, Waveform]:
+        """Return the early and the late sound in a random room; without `early_s`, all of it is early."""
         rir = self.m.corpus.waveform(rooms.draw(self.rng))
-        rir = rir[int(np.abs(rir).argmax()) :]
-        size = scipy.fft.next_fast_len(len(dry) + len(rir) - 1, real=True)
-        wet = scipy.fft.irfft(scipy.fft.rfft(dry, size) * scipy.fft.rfft(rir, size), size)
-        return np.asarray(wet[: len(dry)], np.float32)
+        rir = rir[int(np.abs(rir).argmax()) :]  # with the direct path at zero, so that the timing stays
+        early = len(rir) if self.c.early_s is None else int(self.c.early_s * SAMPLE_RATE_HZ)
+        return convolved(dry, rir[:early]), convolved(dry, np.r_[np.zeros(early, np.float32), rir[early:]])
 
     def equalised(self, x: Waveform, depth_db: float) -> Waveform:
         frequency_hz = scipy.fft.rfftfreq(len(x), 1 / SAMPLE_RATE_HZ)

@@ -78,6 +78,13 @@ def stretched(x: Waveform, samples: int) -> Waveform:
     return np.asarray(scipy.fft.irfft(out, samples), np.float32)
 
 
+def convolved(x: Waveform, response: Waveform) -> Waveform:
+    """Return x through a filter with this impulse response [samples], as long as x."""
+    size = scipy.fft.next_fast_len(len(x) + len(response) - 1, real=True)
+    out = scipy.fft.irfft(scipy.fft.rfft(x, size) * scipy.fft.rfft(response, size), size)
+    return np.asarray(out[: len(x)], np.float32)
+
+
 def rms(x: Waveform) -> float:
     """Return the root mean square of a waveform."""
     return float(np.sqrt(np.mean(np.square(x), dtype=np.float64)))
