@@ -216,11 +216,13 @@ class Settings(BaseSettings):
             if not is_server_url(value):
                 raise ValueError("must be a URL like postgresql://user@host:5432/name")
             return value
-        if value and not re.match(r"sqlite(\+[a-z]+)?:", value):
+        if value and not re.match(r"sqlite(\+aiosqlite)?:", value):
             raise ValueError("must start with sqlite:/// or postgresql://")
         path, _, query = value.partition(":///")[2].partition("?")
         if value and (path in ("", "/") or ":memory:" in path or "mode=memory" in query):
             raise ValueError("must name a file: a database in memory forgets accepted jobs")
+        if query:
+            raise ValueError("must end with the path: leave out what follows the question mark, which is set here")
         return value
 
     @field_validator("storage_url")

@@ -50,6 +50,8 @@ REFUSED = [
     ("DATABASE_URL", "sqlite://"),
     ("DATABASE_URL", "sqlite:///:memory:"),
     ("DATABASE_URL", "sqlite:///file:x?mode=memory"),
+    ("DATABASE_URL", "sqlite:////var/x.db?timeout=abc"),
+    ("DATABASE_URL", "sqlite+pysqlite:////var/x.db"),
     ("DATABASE_URL", "sqlitex:///a"),
     ("DATABASE_URL", "postgresql:"),
     ("DATABASE_URL", "postgresql://user@host:port/name"),

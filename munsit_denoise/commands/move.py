@@ -3,6 +3,7 @@
 import tempfile
 import time
 from pathlib import Path
+from shutil import rmtree
 from typing import Annotated
 
 import anyio
@@ -14,6 +15,7 @@ from munsit_denoise.private import private_files
 from munsit_denoise.settings import Settings, SettingsError, read_settings
 
 MIB = 2**20
+SCRATCH = "moving-"
 TOLD_EVERY_S = 5.0
 
 
@@ -39,7 +41,9 @@ def move(
         from munsit_denoise.db.migrate import upgrade
 
         upgrade(settings.database)
-        with tempfile.TemporaryDirectory(prefix="moving-", dir=settings.data_dir) as scratch:
+        for left in settings.data_dir.glob(f"{SCRATCH}*"):  # of a move that was killed
+            rmtree(left)
+        with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=settings.data_dir) as scratch:
             moved = anyio.run(move_all, settings, target, Path(scratch), _FileProgress().tell)
     typer.echo(f"moved: {moved.rows} rows, {moved.files} files, {moved.size_bytes // MIB} MiB")
     if moved.missing:

@@ -3,12 +3,12 @@
 import time
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, false, func, select, text, update
+from sqlalchemy import Connection, false, func, inspect, select, text, update
 
 from munsit_denoise.db.engine import now_us
 from munsit_denoise.db.migrate import check_pages, connected, revisions
 from munsit_denoise.db.tables import denoise_records as t
-from munsit_denoise.db.tables import installation
+from munsit_denoise.db.tables import installation, metadata
 from munsit_denoise.records import Status
 
 SILENT_LEASES = 3  # after so many leases without a heartbeat nobody took a job over
@@ -42,6 +42,7 @@ class Schema:
     found: str
     wanted: str
     is_known: bool  # whether this version can upgrade it
+    missing: tuple[str, ...]  # tables that this version has and the database has not
 
 
 def try_out(url: str, *, writes: bool) -> str:
@@ -60,7 +61,8 @@ def schema(url: str) -> Schema:
     """Return the revision of the database and that of this version."""
     with connected(url) as connection:
         found, wanted, known = revisions(connection)
-    return Schema(", ".join(sorted(found)), ", ".join(sorted(wanted)), found <= known)
+        missing = set(metadata.tables) - set(inspect(connection).get_table_names())
+    return Schema(", ".join(sorted(found)), ", ".join(sorted(wanted)), found <= known, tuple(sorted(missing)))
 
 
 def installation_id(url: str) -> str | None:

@@ -88,6 +88,11 @@ def newer_schema(here: Settings) -> None:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
 
 
+def dropped_table(here: Settings) -> None:
+    with sql(here) as connection:
+        connection.execute("DROP TABLE holds")
+
+
 def no_storage(here: Settings) -> None:
     here.storage_root.rename(here.data_dir / "elsewhere")
 
@@ -128,6 +133,7 @@ def record_of_tomorrow(here: Settings) -> None:
         (damaged, "database", "is no SQLite database, or damaged", "the right file"),
         (older_schema, "schema", "The schema is 0004, and this version needs", "munsit-denoise db upgrade"),
         (newer_schema, "schema", "9999 is a newer version's", "restore an older backup"),
+        (dropped_table, "schema", "but the database lacks holds", "restore a backup"),
         (no_storage, "storage", "There is no folder", "mounted"),
         (storage_is_a_file, "storage", "There is no folder", "DENOISE_STORAGE_URL"),
         (unreadable_recording, "storage", "cannot be used: Input/output error", "DENOISE_STORAGE_URL"),

@@ -147,6 +147,8 @@ def test_the_command(tmp_path: Path, cluster: Settings, monkeypatch: pytest.Monk
         assert "Another server is already running" in run(app, words).output
     wrong = run(app, ["move", "--to-database", "sqlite:////tmp/x.db", "--to-storage", cluster.storage_url])
     assert (wrong.exit_code, "must be a PostgreSQL database" in wrong.output) == (1, True)
+    (here.data_dir / "moving-killed").mkdir()
+    (here.data_dir / "moving-killed" / "copy").write_bytes(b"part of a file")
     for _ in range(2):  # the second one finds everything there
         done = run(app, words)
         assert done.exit_code == 0, done.output
