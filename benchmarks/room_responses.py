@@ -1,4 +1,4 @@
-"""Impulse responses of rectangular rooms, computed otherwise than the rooms that training uses.
+"""Impulse responses of rectangular rooms.
 
 The image-source method: each reflection is the direct sound of a mirror image of the speaker (Allen and Berkley, "Image
 method for efficiently simulating small-room acoustics", 1979). Images are moved by some centimetres at random, as real
@@ -9,12 +9,14 @@ simulations", 2015).
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.signal
 
 from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from training.data.corpus import Waveform
 
 SOUND_M_S = 343.0
-MOVED_M = 0.08  # images other than the first, in each direction at most
+MOVED_M = 0.08  # images other than the first, nearer or farther at most
+LOWEST_HZ = 80.0  # lower, the reflections, which are all positive here, would add up to more than they do in rooms
 WALL_M = 0.5  # between a wall and the speaker or the microphone
 HEIGHT_M = (1.1, 1.7)
 
@@ -35,7 +37,7 @@ def response(room: Room, rng: np.random.Generator) -> Waveform:
     """
     size = np.asarray(room.size_m)
     speaker, microphone = _places(room, rng)
-    longest_m = SOUND_M_S * room.rt60_s
+    longest_m = SOUND_M_S * room.rt60_s + room.distance_m
     orders = [np.arange(-n, n + 1) for n in np.ceil(longest_m / (2 * size)).astype(int)]
     samples = int(room.rt60_s * SAMPLE_RATE_HZ)
     direct_m = float(np.linalg.norm(speaker - microphone))
@@ -56,7 +58,10 @@ def response(room: Room, rng: np.random.Generator) -> Waveform:
         level = direct_m / np.maximum(distance_m, direct_m / 2) * _reflection(room) ** bounced
         late = np.clip(np.round((distance_m - direct_m) / SOUND_M_S * SAMPLE_RATE_HZ), 0, samples - 1)
         out += np.bincount(late.astype(int), level, samples)
-    out[0] = 1.0
+    high_pass = scipy.signal.butter(2, LOWEST_HZ, "highpass", fs=SAMPLE_RATE_HZ, output="sos")
+    out[0] = 0
+    out = scipy.signal.sosfilt(high_pass, out)
+    out[0] = 1
     return np.asarray(out, np.float32)
 
 

@@ -1,7 +1,7 @@
 """`make bench-rooms`: what `keep=dry-voice` removes of reverberation, with and without noise, next to other programs.
 
-Voices that training never used speak in rooms computed otherwise than those of training. The reference is the direct
-sound with the reflections of the first 50 ms, which the ear does not separate from it.
+Voices that training never used speak in computed rooms. The reference is the direct sound with the reflections of the
+first 50 ms, which the ear does not separate from it.
 """
 
 import argparse
@@ -27,11 +27,11 @@ from munsit_denoise.engine.stft import SAMPLE_RATE_HZ
 from training.data.corpus import Waveform
 from training.mix.signals import active_rms, unit
 
-ROOMS = {
-    "office": Room((4.0, 5.0, 2.6), 0.25, 1.0),
-    "class room": Room((6.0, 8.0, 3.0), 0.4, 1.5),
-    "hall": Room((9.0, 13.0, 4.5), 0.6, 2.0),
-}
+ROOMS = (  # an office, a class room, a hall
+    Room((4.0, 5.0, 2.6), 0.25, 1.0),
+    Room((6.0, 8.0, 3.0), 0.4, 1.5),
+    Room((9.0, 13.0, 4.5), 0.6, 2.0),
+)
 EACH = 12  # voices in a room
 EARLY_S = 0.05
 LEVEL = 0.05  # RMS of the active speech
@@ -53,7 +53,7 @@ class Take:
 
 
 def main() -> None:
-    """Compute the recordings, process them with all programs, and print a table for each room."""
+    """Compute the recordings, process them with all programs, and print a table with and without noise."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rooms", description=__doc__)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--peers", default=".venv-bench/bin/python", help="Python with the peers and the scores")
@@ -62,11 +62,10 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ.setdefault("DNSMOS_HOPS", "1")
     table = {}
-    for noise in ("alone", "with noise"):
-        for name, room in ROOMS.items():
-            takes = recorded(arguments.pairs, room, noisy=noise != "alone")
-            table[f"{name}, {noise}"] = compared(arguments, takes)
-            print_rows(f"{name}, {noise}", table[f"{name}, {noise}"])
+    for noise in ("without", "15 dB"):
+        takes = [take for room in ROOMS for take in recorded(arguments.pairs, room, noisy=noise != "without")]
+        table[noise] = compared(arguments, takes)
+        print_rows(f"noise: {noise}", table[noise])
     if arguments.json:
         arguments.json.write_text(json.dumps(table, indent=1) + "\n")
 
@@ -105,7 +104,14 @@ def compared(arguments: argparse.Namespace, takes: list[Take]) -> dict[str, dict
         wpe = [arguments.peers, "benchmarks/wpe.py", folder / "recorded", folder / "WPE"]
         subprocess.run(wpe, check=True, stdout=subprocess.DEVNULL)
         scores = {who: score(arguments, folder / "early", folder / who) for who in (*OURS, "WPE", "DeepFilterNet3")}
-    return {who: _figures(rows, scores["keep=dry-voice"]) for who, rows in scores.items()}
+    by_voice = {who: over_rooms(rows) for who, rows in scores.items()}
+    return {who: _figures(rows, by_voice["keep=dry-voice"]) for who, rows in by_voice.items()}
+
+
+def over_rooms(rows: Rows) -> Rows:
+    """Return the means of each voice over the rooms: only voices are independent of each other."""
+    voices = [{f"{room * EACH + voice:02}" for room in range(len(ROOMS))} for voice in range(EACH)]
+    return {str(voice): {m: mean(rows, m, names) for m in METRICS} for voice, names in enumerate(voices)}
 
 
 def write(folder: Path, waveforms: list[Waveform], suffix: str) -> None:
@@ -122,7 +128,7 @@ def _figures(rows: Rows, ours: Rows) -> dict[str, float]:
 
 
 def print_rows(title: str, rows: dict[str, dict[str, float]]) -> None:
-    """Print the scores of one room; +- is the standard error of our difference to the row."""
+    """Print the scores of all rooms; +- is the standard error of our difference to the row."""
     print(f"\n{title:22}" + "".join(f"{metric:>20}" for metric in METRICS), flush=True)
     for who, row in rows.items():
         print(f"{who:22}" + "".join(f"{row[m]:12.2f} +- {row[f'{m}_error']:4.2f}" for m in METRICS), flush=True)

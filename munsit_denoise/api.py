@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 QualityName = Literal["standard", "best"]  # best: two models together; needs the extra munsit-denoise[best]
 Strength = float | Literal["transcription"]
-KeepName = Literal["voice", "voice+music"]  # voice+music: keeps whatever rises above the steady background
+KeepName = Literal[
+    "voice",
+    "voice+music",  # keeps whatever rises above the steady background
+    "dry-voice",  # removes reverberation too
+]
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,7 @@ def _treatment(strength: Strength, quality: str, keep: str) -> Treatment:
     if quality not in tuple(Quality):
         raise ValueError(f"quality is {quality!r}; it can be standard or best")
     if keep not in tuple(Keep):
-        raise ValueError(f"keep is {keep!r}; it can be voice or voice+music")
+        raise ValueError(f"keep is {keep!r}; it can be voice, voice+music or dry-voice")
     return Treatment(float(strength), Quality(quality), Keep(keep))
 
 

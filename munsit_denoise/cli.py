@@ -76,7 +76,11 @@ def enhance(
         ),
     ] = None,
     keep: Annotated[
-        Keep, typer.Option(metavar="voice|voice+music", help="voice+music removes only the steady background.")
+        Keep,
+        typer.Option(
+            metavar="voice|voice+music|dry-voice",
+            help="voice+music removes only the steady background, dry-voice also the reverberation.",
+        ),
     ] = Keep.VOICE,
     format_: Annotated[
         str | None, typer.Option("--format", metavar="EXT", help="Format of results: wav, flac, mp3 and so on.")

@@ -74,7 +74,7 @@ class Options:
     webhook_url: str | None = None  # where to announce the end of the job
     webhook_base: str | None = None  # base of the URLs in webhooks: that of the submission
     quality: Quality | None = None  # None until the job is accepted: the server's default
-    keep: Keep = Keep.VOICE  # what does not count as noise
+    keep: Keep = Keep.VOICE  # what remains
 
     @property
     def treatment(self) -> Treatment:

@@ -145,7 +145,9 @@ class Settings(BaseSettings):
         "standard", description="Quality of jobs that ask for none; best runs two models, needs munsit-denoise[best]"
     )
     enhancer: str = Field(
-        "munsit-denoise", description="Model of the standard quality: munsit-denoise, deepfilternet3, or a package's"
+        "munsit-denoise",
+        description="Model of the standard quality: munsit-denoise, munsit-denoise-dry (without reverberation), "
+        "deepfilternet3, or a package's",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level logged")
     log_format: Literal["auto", "json", "console"] = Field(
@@ -222,7 +224,7 @@ class Settings(BaseSettings):
         if value and (path in ("", "/") or ":memory:" in path or "mode=memory" in query):
             raise ValueError("must name a file: a database in memory forgets accepted jobs")
         if query:
-            raise ValueError("must end with the path: leave out what follows the question mark, which is set here")
+            raise ValueError("must end with the path, without parameters; a question mark in a name is %3F")
         return value
 
     @field_validator("storage_url")

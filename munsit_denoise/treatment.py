@@ -20,10 +20,11 @@ class Quality(StrEnum):
 
 
 class Keep(StrEnum):
-    """What does not count as noise."""
+    """What remains of a recording."""
 
     VOICE = "voice"
     VOICE_AND_MUSIC = "voice+music"  # and everything else that rises above the steady background
+    DRY_VOICE = "dry-voice"  # the voice without its reverberation
 
 
 @dataclass(frozen=True)

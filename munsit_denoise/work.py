@@ -9,7 +9,7 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 from httpx2 import AsyncClient
 
-from munsit_denoise.engine.catalogue import BrokenWeights, NoSuchEnhancer
+from munsit_denoise.engine.catalogue import BEST_PACKAGE, BrokenWeights, NoSuchEnhancer
 from munsit_denoise.errors import CannotGoOn, OutOfResources, ProcessingFailed
 from munsit_denoise.exchange import FETCHERS, Exchange, Loop
 from munsit_denoise.jobs.deletion import Deletion
@@ -39,11 +39,12 @@ from munsit_denoise.media.types import media_type
 from munsit_denoise.remote.download import fetch
 from munsit_denoise.remote.transfer import TransferLimits, deliver
 from munsit_denoise.settings import Settings
-from munsit_denoise.treatment import Quality, Treatment
+from munsit_denoise.treatment import Keep, Quality, Treatment
 
 TRIAL_HZ = 48_000
 log = get_logger()
 NOT_THERE = "The model for this quality is missing where the job was to run. Please ask for standard."
+DRY_NOT_THERE = "The model for a dry voice is missing where the job was to run. Please ask for keep=voice."
 
 
 @dataclass(kw_only=True)
@@ -184,7 +185,8 @@ async def load_engine(settings: Settings) -> MakeDenoiser:
                 if isinstance(machine_trouble(error), OutOfResources):
                     raise
                 log.error("a model cannot be loaded", reason=str(error))
-                raise ProcessingFailed(NOT_THERE) from error
+                of_best = treatment.keep is not Keep.DRY_VOICE or error.filename == BEST_PACKAGE
+                raise ProcessingFailed(NOT_THERE if of_best else DRY_NOT_THERE) from error
 
         return begin
 

@@ -24,6 +24,7 @@ from munsit_denoise.routes.reference.plain import PLAIN
 from munsit_denoise.settings import PREFIX, Settings
 
 DOCS = Path(__file__).parent.parent / "docs"
+FORM = "multipart/form-data"
 UNITS = {"s": "seconds", "mb": "MiB", "minutes": "minutes", "hours": "hours", "days": "days"}
 SECTIONS = {  # by the first setting of each, in the order of settings.py
     "data_dir": "Data",
@@ -186,7 +187,7 @@ def _operation(path: str, method: str, one: Mapping[str, Any]) -> Iterator[str]:
         )
     for media, content in one.get("requestBody", {}).get("content", {}).items():
         yield f"Body, `{media}`: {_type(content['schema'])}.\n"
-        yield from _example(content)
+        yield from _fields(content["example"]) if media == FORM else _example(content)
     yield from _table(("status", "meaning"), [(status, _answer(said)) for status, said in one["responses"].items()])
 
 
@@ -234,6 +235,10 @@ def _errors() -> Iterator[str]:
         meaning = (kind.__doc__ or "").splitlines()[0]
         rows.append((kind.__name__, f"{status}, `{code}`", str(STATUS[kind]), meaning, sample(kind).message))
     yield from _table(("error", "Munsit", "Audo", "meaning", "sentence"), rows)
+
+
+def _fields(form: Mapping[str, Any]) -> Iterator[str]:
+    yield "\n".join(["```text", *(f"{name}: {value}" for name, value in form.items()), "```\n"])
 
 
 def _example(content: Mapping[str, Any]) -> Iterator[str]:

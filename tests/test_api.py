@@ -80,6 +80,19 @@ def test_music_stays_where_it_is_asked_for() -> None:
     assert kept[1] == pytest.approx(1, abs=0.1)
 
 
+def test_a_dry_voice_lacks_the_room_and_stays_itself() -> None:
+    dry = np.concatenate([voice(2, 16_000), np.zeros(8_000, np.float32)])
+    t = np.arange(12_800) / 16_000
+    tail = np.random.default_rng(0).standard_normal(len(t)) * 10 ** (-3 * t / 0.8) * (t > 0.05)
+    late = np.convolve(dry, tail / np.sqrt(np.square(tail).sum()))[: len(dry)].astype(np.float32)
+    kept, removed = (enhance(dry + late, 16_000, keep=keep) for keep in ("voice", "dry-voice"))
+    echo = slice(29_500, None)  # the voice has ended
+    assert np.std(kept[echo]) > 0.9 * np.std(late[echo])
+    assert np.std(removed[echo]) < 0.4 * np.std(late[echo])
+    assert np.std(removed - dry) < 0.7 * np.std(late)
+    assert 0.7 < float(dry @ removed / (dry @ dry)) < 1.1
+
+
 def test_blocks_are_the_whole() -> None:
     denoiser = Denoiser(RATE_HZ, channels=1)
     parts = [denoiser.feed(block) for block in np.array_split(NOISY, 7)]
@@ -169,7 +182,14 @@ def test_files_that_cannot_be_are_refused(folder: Path) -> None:
         enhance_file("noisy.wav", "clean.xyz")
     with pytest.raises(DenoiseError):
         enhance_file("noisy.wav", "clean.wav", track=1)
-    for wrong in ({"strength": 2}, {"strength": "full"}, {"loudness": 1}, {"track": -1}, {"keep": "music"}):
+    for wrong in (
+        {"strength": 2},
+        {"strength": "full"},
+        {"loudness": 1},
+        {"track": -1},
+        {"keep": "music"},
+        {"keep": "dry"},
+    ):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             enhance_file("noisy.wav", "clean.wav", **wrong)
     assert {path.name for path in folder.iterdir()} == {"noisy.wav", "text.wav", "link.wav"}

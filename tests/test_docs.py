@@ -203,6 +203,18 @@ def test_the_table_of_music_has_the_figures_of_its_results() -> None:
         check_figures([row[title] for title in titles], [measured[name] for name in titles.values()], row)
 
 
+def test_the_table_of_rooms_has_the_figures_of_its_results() -> None:
+    known = results("rooms")
+    found = list(rows(section("Reverberation: `keep=dry-voice`")))
+    assert [(row["noise"], row[""].strip("*`")) for row in found] == [(n, who) for n in known for who in known[n]]
+    for row in found:
+        scores = known[row["noise"]][row[""].strip("*`")]
+        for title in METRICS.keys() & row.keys():
+            value, _, error = row[title].replace("*", "").partition(" ± ")
+            check_figures([value], [scores[METRICS[title]]], row)
+            check_figures([error] if error else [], [scores[f"{METRICS[title]}_error"]] if error else [], row)
+
+
 def test_the_table_of_word_errors_has_the_figures_of_its_results() -> None:
     errors = results("transcription")
     _, *found = cells(section("For transcription"))

@@ -12,8 +12,8 @@ export interface Options {
   webhook_url?: string;
   /** `best`: two models together, better and slower, where the server has them. */
   quality?: "standard" | "best";
-  /** `voice+music`: whatever rises above the steady background stays too. */
-  keep?: "voice" | "voice+music";
+  /** `voice+music`: whatever rises above the steady background stays too; `dry-voice`: reverberation goes too. */
+  keep?: "voice" | "voice+music" | "dry-voice";
 }
 
 export type Status = "pending" | "success" | "failed";
@@ -79,8 +79,10 @@ export interface Report {
   removed_energy_db: number | null;
   speech_level_change_db: number | null;
   model: ReportModel;
-  /** With `quality: "best"` only. */
+  /** Only if two models were used, as with `quality: "best"`. */
   second_model?: ReportModel;
+  /** Only if three were used, as with `quality: "best"` and `keep: "dry-voice"`. */
+  third_model?: ReportModel;
   options: Record<string, unknown>;
   sha256: Record<string, string | null>;
 }

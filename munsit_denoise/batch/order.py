@@ -20,7 +20,7 @@ class Order:
     output: str
     strength: float = 1.0  # 0 to 1
     quality: Quality | None = None  # None: the default of the settings
-    keep: Keep = Keep.VOICE  # what does not count as noise
+    keep: Keep = Keep.VOICE  # what remains
     extension: str | None = None  # of all results; None: that of each input
     level_lufs: float | None = None
     track: int = 0

@@ -15,7 +15,7 @@ from munsit_denoise.private import private_files
 from munsit_denoise.settings import Settings, SettingsError, read_settings
 
 MIB = 2**20
-SCRATCH = "moving-"
+SCRATCH = ".munsit-denoise-moving-"  # in the data folder
 TOLD_EVERY_S = 5.0
 
 
@@ -42,7 +42,7 @@ def move(
 
         upgrade(settings.database)
         for left in settings.data_dir.glob(f"{SCRATCH}*"):  # of a move that was killed
-            rmtree(left)
+            rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=settings.data_dir) as scratch:
             moved = anyio.run(move_all, settings, target, Path(scratch), _FileProgress().tell)
     typer.echo(f"moved: {moved.rows} rows, {moved.files} files, {moved.size_bytes // MIB} MiB")

@@ -27,7 +27,11 @@ def remote(
         Quality | None, typer.Option(metavar="standard|best", help="best: two models together, better and slower.")
     ] = None,
     keep: Annotated[
-        Keep | None, typer.Option(metavar="voice|voice+music", help="voice+music removes only the steady background.")
+        Keep | None,
+        typer.Option(
+            metavar="voice|voice+music|dry-voice",
+            help="voice+music removes only the steady background, dry-voice also the reverberation.",
+        ),
     ] = None,
     format_: Annotated[
         str | None, typer.Option("--format", metavar="EXT", help="Format of results: wav, flac, mp3, or original.")

@@ -32,7 +32,7 @@ export function optionsForm(qualities) {
 		told.textContent = `${Math.round(Number(slider.value) * 100)} %`;
 	};
 	tell();
-	const keep = list("keep", "keep", [["voice", "voice"], ["voice+music", "voice+music"]]);
+	const keep = list("keep", "keep", ["voice", "voice+music", "dry-voice"].map((name) => [name, name]));
 	const quality = list("quality", "quality", [...new Set([...qualities, "best"])].map((name) => [name, name]));
 	const form = h("form", { class: "options", onchange: () => store(OPTIONS, readOptions(form)), onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
 		labelled("strength", slider, told, hint(slider)),

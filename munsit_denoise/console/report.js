@@ -29,7 +29,7 @@ export function reportPanel(report) {
 			[t("r_speech"), "", figure(report.speech_level_change_db, "dB")],
 		], t("report")),
 		chosen(report.options),
-		h("p", { class: "hint" }, h("bdi", { dir: "ltr" }, [report.model, report.second_model].filter((one) => one?.name).map((one) => `${one.name} ${one.version}`).join(" + "))));
+		h("p", { class: "hint" }, h("bdi", { dir: "ltr" }, [report.model, report.second_model, report.third_model].filter((one) => one?.name).map((one) => `${one.name} ${one.version}`).join(" + "))));
 }
 
 /** @param {any} report */

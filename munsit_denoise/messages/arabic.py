@@ -146,7 +146,7 @@ ARABIC: dict[str, str] = {
     "output_format must be {original} or one of {known}.": (
         "output_format: يجب أن تكون القيمة {original} أو إحدى القيم {known}."
     ),
-    "keep must be voice or voice+music.": "keep: يجب أن تكون القيمة voice أو voice+music.",
+    "keep must be voice, voice+music or dry-voice.": ("keep: يجب أن تكون القيمة voice أو voice+music أو dry-voice."),
     "quality must be standard or best.": "quality: يجب أن تكون القيمة standard أو best.",
     "quality: best is not installed on this server. Please ask for standard, or have its operator run: "
     "pip install 'munsit-denoise[best]'": (
@@ -155,6 +155,9 @@ ARABIC: dict[str, str] = {
     ),
     "The model for this quality is missing where the job was to run. Please ask for standard.": (
         "نموذج هذه الجودة غير موجود حيث كان يُفترض تشغيل المهمة. يرجى طلب standard."
+    ),
+    "The model for a dry voice is missing where the job was to run. Please ask for keep=voice.": (
+        "نموذج الصوت بلا صدى غير موجود حيث كان يُفترض تشغيل المهمة. يرجى طلب keep=voice."
     ),
     "The package for --quality best (or DENOISE_QUALITY=best) is not installed. "
     "Run: pip install 'munsit-denoise[best]'": (

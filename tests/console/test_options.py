@@ -12,7 +12,7 @@ from munsit_denoise.jobs.qualities import Qualities
 from munsit_denoise.treatment import TRANSCRIPTION_STRENGTH
 from tests.console.conftest import Visit
 
-CHOICES = {"#keep": "voice+music", "#quality": "best", "#format": "flac", "#loudness": "-16"}
+CHOICES = {"#keep": "dry-voice", "#quality": "best", "#format": "flac", "#loudness": "-16"}
 NARROW_ARABIC = {"locale": "ar", "viewport": {"width": 320, "height": 640}, "color_scheme": "dark"}
 FITS = "document.documentElement.scrollWidth <= innerWidth"
 ENGLISH_LETTERS = "() => /[a-z]{4}/i.test(document.querySelector('.why, .broken p').textContent.replace('URL', ''))"
@@ -36,10 +36,10 @@ def test_each_option_reaches_the_server_and_is_remembered(visit: Visit, noisy_wa
     visit.page.set_input_files("#picker", noisy_wav)
     visit.page.locator(".job.done .primary").click()
     said = visit.page.locator(".report .facts")
-    expect(said).to_have_text("Strength: 40 % · Keep: Voice and music · Quality: Best · FLAC · -16 LUFS")
+    expect(said).to_have_text("Strength: 40 % · Keep: Dry voice · Quality: Best · FLAC · -16 LUFS")
     (record,) = visit.client.get("/denoise").json()
     options = visit.client.get(f"/denoise/{record['id']}/report").json()["options"]
-    asked = {"strength": TRANSCRIPTION_STRENGTH, "keep": "voice+music", "quality": "best"}
+    asked = {"strength": TRANSCRIPTION_STRENGTH, "keep": "dry-voice", "quality": "best"}
     assert options == asked | {"output_format": "flac", "loudness": -16, "audio_track": 0}
     assert not visit.errors
 

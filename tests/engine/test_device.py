@@ -52,7 +52,9 @@ def test_an_engine_takes_what_the_processor_has(monkeypatch: pytest.MonkeyPatch,
     """The layers that float32 alone can have stay out where the products are in bfloat16."""
     loaded = []
     monkeypatch.setattr(device, "_computes_in_bfloat16", lambda _: there)
-    monkeypatch.setattr("munsit_denoise.engine.weights.load_network", lambda _, precision: loaded.append(precision))
+    monkeypatch.setattr(
+        "munsit_denoise.engine.weights.load_network", lambda _, precision, dry: loaded.append(precision)
+    )
     monkeypatch.setattr("munsit_denoise.engine.masking.MaskEnhancer", lambda *given: loaded.append(given[2]))
     open_engine("cpu", 0)
     assert loaded == [torch.bfloat16 if there else torch.float32] * 2

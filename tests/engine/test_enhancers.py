@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from munsit_denoise.engine import stream
-from munsit_denoise.engine.catalogue import DEEPFILTERNET3, OWN, ModelInfo, NoSuchEnhancer, has_best
+from munsit_denoise.engine.catalogue import DEEPFILTERNET3, OWN, OWN_DRY, ModelInfo, NoSuchEnhancer, has_best
 from munsit_denoise.engine.channels import ChannelEnhancer, Channels, _ChannelWindows
 from munsit_denoise.engine.conformance import EnhancerContract, contract_tests, main
 from munsit_denoise.engine.enhancer import Enhancer
@@ -37,9 +37,36 @@ def loaded(name: str) -> Enhancer:
     return load_enhancer(name, precision="float32")
 
 
+@cache
+def dry(usual: str) -> Enhancer:
+    return _Models("cpu", 0, "float32", batches=False).dry(loaded(usual))
+
+
 class TestOwn(EnhancerContract):
     def enhancer(self) -> Enhancer:
         return loaded(OWN)
+
+
+def test_the_model_for_a_dry_voice_takes_the_place_of_our_own_and_stands_behind_others() -> None:
+    models = _Models("cpu", 0, "float32", batches=False)
+    own, alone = models.named(OWN), models.named(OWN_DRY)
+    assert models.dry(own) is models.dry(alone) is alone
+    assert [one.name for one in models.dry(loaded_mixture()).models] == [OWN, OWN, OWN_DRY]
+
+
+def loaded_mixture() -> Enhancer:
+    return Mixture([(loaded(OWN), 0.5), (loaded(OWN), 0.5)])
+
+
+class TestDry(EnhancerContract):
+    def enhancer(self) -> Enhancer:
+        return dry(OWN)
+
+
+@needs_best
+class TestDryAfterDeepFilterNet3(EnhancerContract):
+    def enhancer(self) -> Enhancer:
+        return dry(DEEPFILTERNET3)
 
 
 @needs_best

@@ -1,7 +1,9 @@
 """Weights that are not what they were are told in a sentence, and the programs end with it."""
 
+import errno
 import shutil
 import threading
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import torch
 from munsit_denoise.batch.engine import Engine, EngineUnusable
 from munsit_denoise.engine import weights
 from munsit_denoise.engine.catalogue import BrokenWeights
-from munsit_denoise.engine.weights import DEFAULT_WEIGHTS, DIGEST, load_network
+from munsit_denoise.engine.weights import DEFAULT_WEIGHTS, DIGEST, DRY_DIGEST, DRY_WEIGHTS, load_network
 from munsit_denoise.media.probe import AudioTrack
 from munsit_denoise.settings import Settings
 
@@ -33,8 +35,8 @@ DAMAGE = {
     "empty": lambda path: path.write_bytes(b""),
     "cut off": truncate,
     "a bit": flip,
-    "no digest": lambda path: path.with_name(DIGEST).unlink(),
-    "an empty digest": lambda path: path.with_name(DIGEST).write_bytes(b""),
+    "no digest": lambda path: path.with_suffix(".sha256").unlink(),
+    "an empty digest": lambda path: path.with_suffix(".sha256").write_bytes(b""),
 }
 
 
@@ -42,19 +44,41 @@ DAMAGE = {
 def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the package's weights, in the place of the package's."""
     (tmp_path / "weights").mkdir()
-    for name in (DEFAULT_WEIGHTS, DIGEST):
+    for name in (DEFAULT_WEIGHTS, DIGEST, DRY_WEIGHTS, DRY_DIGEST):
         shutil.copy(str(resources.files("munsit_denoise.engine") / "weights" / name), tmp_path / "weights")
     monkeypatch.setattr(weights.resources, "files", lambda _: tmp_path)
     return tmp_path / "weights" / DEFAULT_WEIGHTS
 
 
+@pytest.mark.parametrize("dry", [False, True])
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_damaged_weights_are_not_used(packaged: Path, damage: str) -> None:
-    load_network(CPU)
-    DAMAGE[damage](packaged)
-    with pytest.raises(BrokenWeights, match=r"denoiser\.safetensors: the model's weights .*install") as caught:
-        load_network(CPU)
+def test_damaged_weights_are_not_used(packaged: Path, damage: str, dry: bool) -> None:
+    load_network(CPU, dry=dry)
+    path = packaged.with_name(DRY_WEIGHTS) if dry else packaged
+    DAMAGE[damage](path)
+    with pytest.raises(BrokenWeights, match=rf"{path.name}: the model's weights .*install") as caught:
+        load_network(CPU, dry=dry)
     assert "\n" not in str(caught.value)
+    load_network(CPU, dry=not dry)
+
+
+def test_a_machine_without_descriptors_or_memory_says_nothing_of_the_weights(
+    packaged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(error: Exception) -> Callable[..., None]:
+        def fail(*_: object, **__: object) -> None:
+            raise error
+
+        return fail
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", fails(OSError(errno.EMFILE, "Too many open files")))
+        with pytest.raises(BrokenWeights) as caught:
+            load_network(CPU, dry=True)
+        assert caught.value.errno == errno.EMFILE
+    monkeypatch.setattr(weights, "MaskNetwork", fails(RuntimeError("DefaultCPUAllocator: can't allocate memory")))
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        load_network(CPU, dry=True)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\x08\0\0\0\0\0\0\0{}      ", b"RIFF" * 100])

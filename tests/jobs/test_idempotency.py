@@ -127,6 +127,7 @@ def test_what_a_digest_is_of() -> None:
         {"webhook_url": "http://h"},
         {"quality": Quality.BEST},
         {"keep": Keep.VOICE_AND_MUSIC},
+        {"keep": Keep.DRY_VOICE},
     ]
     digests = {fingerprint("file:1", replace(WAV, **other)) for other in others}  # type: ignore[arg-type]
-    assert len(digests | {usual, fingerprint("url:1", WAV), fingerprint("file:2", WAV)}) == 10
+    assert len(digests | {usual, fingerprint("url:1", WAV), fingerprint("file:2", WAV)}) == 11

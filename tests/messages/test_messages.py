@@ -19,7 +19,7 @@ from munsit_denoise.records import CANCELLED, DELETED, NOT_KEPT
 from munsit_denoise.routes.munsit.wire import BEFORE
 from munsit_denoise.routes.reference.operation import sample
 from munsit_denoise.settings import Settings
-from munsit_denoise.work import NOT_THERE
+from munsit_denoise.work import DRY_NOT_THERE, NOT_THERE
 
 PACKAGE = Path(__file__).parent.parent.parent / "munsit_denoise"
 REFUSALS = {"InvalidOption", "InvalidUpload", "InvalidPage", "NotFound", "AlreadyThere", "NotMedia", "HTTPException"}
@@ -97,7 +97,7 @@ def test_every_error_and_every_refusal_has_an_arabic_sentence() -> None:
 @pytest.mark.parametrize(
     "sentence",
     [
-        *(CANCELLED, DELETED, NOT_KEPT, LOST_ORIGINAL, TRIED.format(3), BROKE, NOT_THERE),
+        *(CANCELLED, DELETED, NOT_KEPT, LOST_ORIGINAL, TRIED.format(3), BROKE, NOT_THERE, DRY_NOT_THERE),
         *(EXTRACTING, REDUCING, SAVING, *BEFORE.values()),
         "The URL could not be downloaded: its server answered 404.",
         "The URL could not be downloaded: it is sent in an encoding that this server does not read: br.",
@@ -108,7 +108,12 @@ def test_every_error_and_every_refusal_has_an_arabic_sentence() -> None:
 def test_what_a_job_does_and_why_it_failed_is_told_in_arabic_alone(sentence: str) -> None:
     arabic = translate(sentence, "ar")
     assert ARABIC_LETTER.search(arabic)
-    assert set(re.findall(r"[a-z]{2,}", arabic)) <= {"br", "standard"}  # what a server sends, what is asked for
+    assert set(re.findall(r"[a-z]{2,}", arabic)) <= {
+        "br",
+        "standard",
+        "keep",
+        "voice",
+    }  # what a server sends, what is asked for
     assert re.findall(r"\d+", arabic) == re.findall(r"\d+", sentence)
     assert translate(sentence, "en") == sentence
 

@@ -263,8 +263,9 @@ def test_an_ffmpeg_that_does_not_work_is_found(here: Settings, tmp_path: Path, m
     ffmpeg.program.cache_clear()
 
 
-def test_damaged_weights_are_found(here: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("munsit_denoise.engine.weights.DEFAULT_WEIGHTS", "MODEL_CARD.md")
+@pytest.mark.parametrize("which", ["DEFAULT_WEIGHTS", "DRY_WEIGHTS"])
+def test_damaged_weights_are_found(here: Settings, monkeypatch: pytest.MonkeyPatch, which: str) -> None:
+    monkeypatch.setattr(f"munsit_denoise.engine.weights.{which}", "MODEL_CARD.md")
     both = look(here, "model", "device")
     assert "the model's weights are damaged" in both["model"].message
     assert "Install munsit-denoise again" in str(both["model"].remedy)

@@ -10,6 +10,7 @@ from munsit_denoise.backup import moving
 from munsit_denoise.backup.manifest import FileDigest
 from munsit_denoise.backup.moving import move
 from munsit_denoise.cli import app
+from munsit_denoise.commands.move import SCRATCH
 from munsit_denoise.db.checkup import installation_id
 from munsit_denoise.db.migrate import UnusableDatabase, connected, upgrade
 from munsit_denoise.db.transfer import compare_rows, copy_rows, is_empty
@@ -147,10 +148,11 @@ def test_the_command(tmp_path: Path, cluster: Settings, monkeypatch: pytest.Monk
         assert "Another server is already running" in run(app, words).output
     wrong = run(app, ["move", "--to-database", "sqlite:////tmp/x.db", "--to-storage", cluster.storage_url])
     assert (wrong.exit_code, "must be a PostgreSQL database" in wrong.output) == (1, True)
-    (here.data_dir / "moving-killed").mkdir()
-    (here.data_dir / "moving-killed" / "copy").write_bytes(b"part of a file")
+    (here.data_dir / f"{SCRATCH}killed").mkdir()
+    (here.data_dir / f"{SCRATCH}killed" / "copy").write_bytes(b"part of a file")
+    (here.data_dir / "moving-house").mkdir()
     for _ in range(2):  # the second one finds everything there
         done = run(app, words)
         assert done.exit_code == 0, done.output
         assert "2 files" in done.output
-    assert sorted(path.name for path in here.data_dir.iterdir() if path.name.startswith("moving")) == []
+    assert [path.name for path in here.data_dir.iterdir() if "moving" in path.name] == ["moving-house"]

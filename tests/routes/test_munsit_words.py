@@ -16,7 +16,7 @@ WRONG = [
     *(("strength", text) for text in ("-0.1", "1.1", "nan", "inf", "1e999", "1,5", "0x1", "1_0", "٠", "full", "--1")),
     *(("loudness", text) for text in ("-70.5", "0.1", "-inf", "quiet", "NaN", "-16 LUFS")),
     *(("quality", text) for text in ("better", "Best", "1", "standard,best")),
-    *(("keep", text) for text in ("music", "Voice", "voice music", "voice,music", "all")),
+    *(("keep", text) for text in ("music", "Voice", "voice music", "voice,music", "all", "dry", "dry voice")),
     *(("audio_track", text) for text in ("-1", "1.5", "1e0", "first", "1000000", "9" * 400, "+1", "²")),
     *(("output_format", text) for text in ("exe", "wav mp3", "../wav", "x" * 500)),
     *(
@@ -40,6 +40,7 @@ RIGHT = [
     ("quality", "standard", {}),
     ("quality", "", {}),
     ("keep", "voice+music", {"keep": Keep.VOICE_AND_MUSIC}),
+    ("keep", "dry-voice", {"keep": Keep.DRY_VOICE}),
     ("keep", "voice", {}),
     ("keep", "", {}),
     ("audio_track", "0", {}),

@@ -252,7 +252,9 @@ class Draw:
         """Return the early and the late sound in a random room; without `early_s`, all of it is early."""
         rir = self.m.corpus.waveform(rooms.draw(self.rng))
         rir = rir[int(np.abs(rir).argmax()) :]  # with the direct path at zero, so that the timing stays
-        early = len(rir) if self.c.early_s is None else int(self.c.early_s * SAMPLE_RATE_HZ)
+        if self.c.early_s is None:
+            return convolved(dry, rir), np.zeros_like(dry)
+        early = int(self.c.early_s * SAMPLE_RATE_HZ)
         return convolved(dry, rir[:early]), convolved(dry, np.r_[np.zeros(early, np.float32), rir[early:]])
 
     def equalised(self, x: Waveform, depth_db: float) -> Waveform:

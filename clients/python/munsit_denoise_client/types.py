@@ -18,7 +18,8 @@ class Options(TypedDict, total=False):
     audio_track: int  # which audio track of the file; 0 is the first
     webhook_url: str  # where to announce the end of the job
     quality: Literal["standard", "best"]  # best: two models together, better and slower
-    keep: Literal["voice", "voice+music"]  # voice+music: keeps whatever rises above the steady background
+    keep: Literal["voice", "voice+music", "dry-voice"]  # voice+music: keeps whatever rises above the steady background;
+    # dry-voice: removes reverberation too
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,8 @@ class Report:
     model: Mapping[str, Any]
     options: Mapping[str, Any]
     sha256: Mapping[str, Any]
-    second_model: Mapping[str, Any] | None = None  # with `quality="best"` only
+    second_model: Mapping[str, Any] | None = None  # if two models were used, as with `quality="best"`
+    third_model: Mapping[str, Any] | None = None  # if three were used, as with `keep="dry-voice"` beside it
 
 
 @dataclass(frozen=True)

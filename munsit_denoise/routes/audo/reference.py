@@ -32,7 +32,7 @@ from munsit_denoise.routes.reference.operation import (
 JOB = "6f1c2d3e-8a4b-4c5d-9e6f-7a8b9c0d1e2f"
 STATE = Downloading | Queued | InProgress | Succeeded | AudoFailed
 EXTENSION = {"type": "string", "pattern": r"^(\.?[A-Za-z0-9]{1,16})?$"}  # an empty one counts as absent
-FORM = Content(AudoForm, media_type="multipart/form-data")
+FORM = Content(AudoForm, {"file": "the bytes of interview.mp3"}, "multipart/form-data")
 BINARY = Content({"type": "string", "format": "binary"}, None, "*/*")
 PLAIN_NOT_FOUND = Content({"type": "string"}, "Not Found", "text/plain")
 STATES = "One JSON message for each state; after the last one the server closes the socket."

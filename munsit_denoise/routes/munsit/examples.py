@@ -64,6 +64,7 @@ DELIVERY = {
     "last_error": "The receiver answered 500.",
     "next_try_at": "2026-05-12T10:19:40.000Z",
 }
+FORM = {"audio": "the bytes of interview.mp3", "strength": 0.8, "keep": "dry-voice", "output_format": "flac"}
 SUBMISSION = {"url": "https://example.org/interview.mp3", "strength": 0.8, "output_format": "flac", "loudness": -16}
 KEY = {
     "id": "mds_4fT9aK2x",

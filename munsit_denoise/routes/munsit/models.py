@@ -103,8 +103,10 @@ class SubmissionOptions(Model):
     quality: Literal["standard", "best"] | None = Field(
         None, description="`best` runs two models: better and slower, where the server has them"
     )
-    keep: Literal["voice", "voice+music"] | None = Field(
-        None, description="`voice+music`: whatever rises above the steady background stays too"
+    keep: Literal["voice", "voice+music", "dry-voice"] | None = Field(
+        None,
+        description="`voice+music`: whatever rises above the steady background stays too; `dry-voice`: reverberation "
+        "goes too",
     )
 
 
@@ -170,7 +172,7 @@ class ReportOptions(Model):
     loudness: float | None = Field(description="Integrated loudness, LUFS; null if it was left unchanged")
     audio_track: int = Field(description="Which audio track of the file; 0 is the first")
     quality: Literal["best"] | None = Field(None, description="Left out where it is `standard`")
-    keep: Literal["voice+music"] | None = Field(None, description="Left out where it is `voice`")
+    keep: Literal["voice+music", "dry-voice"] | None = Field(None, description="Left out where it is `voice`")
 
 
 class ReportDigests(Model):
@@ -197,7 +199,10 @@ class Report(Model):
         description="Level of the frames with speech, after against before; before includes the noise in them"
     )
     model: ReportModel
-    second_model: ReportModel | None = Field(None, description="Only with `quality=best`")
+    second_model: ReportModel | None = Field(None, description="Only if two models were used, as with `quality=best`")
+    third_model: ReportModel | None = Field(
+        None, description="Only if three were used, as with `quality=best` and `keep=dry-voice`"
+    )
     options: ReportOptions
     sha256: ReportDigests
 

@@ -78,7 +78,7 @@ def _keep(text: str) -> Keep:
     try:
         return Keep(text)
     except ValueError:
-        raise InvalidOption("keep must be voice or voice+music.") from None
+        raise InvalidOption("keep must be voice, voice+music or dry-voice.") from None
 
 
 def _url(text: str) -> str:

@@ -70,7 +70,7 @@ OPERATIONS: dict[str, Operation] = {
         errors=(*KEYED, *SUBMITTING, errors.UploadNotFound, errors.KeyReused, errors.KeyInUse),
         parameters=(IDEMPOTENCY,),
         contents=(
-            Content(FormSubmission, media_type="multipart/form-data"),
+            Content(FormSubmission, examples.FORM, "multipart/form-data"),
             Content(UrlSubmission | UploadSubmission, examples.SUBMISSION),
         ),
         description="A form with a file, or with `url` in its place; or JSON with `url` or `upload_id`. Unknown fields "
