@@ -31,7 +31,7 @@ const WORDS = {
 	transcription: ["For transcription", "للتفريغ النصي"],
 	transcription_hint: ["Leaves some noise, so that speech recognisers make fewer errors.", "يُبقي بعض الضوضاء، فتقل أخطاء برامج التفريغ."],
 	quality: ["Quality", "الجودة"],
-	quality_hint: ["Best runs two models and takes about three times as long.", "يعمل في «الأفضل» نموذجان معًا، نحو ثلاثة أضعاف الوقت."],
+	quality_hint: ["Best adds a second model and takes three times as long or more.", "يضيف «الأفضل» نموذجًا ثانيًا، ويأخذ ثلاثة أضعاف الوقت أو أكثر."],
 	quality_missing: ["Best is not installed on this server. The operator can install it: pip install 'munsit-denoise[best]'", "«الأفضل» غير مثبت على هذا الخادم. ينفّذ مشغّله: ⁦pip install 'munsit-denoise[best]'⁩"],
 	standard: ["Standard", "قياسية"],
 	best: ["Best", "الأفضل"],

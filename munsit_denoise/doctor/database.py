@@ -41,10 +41,10 @@ def _unusable(settings: Settings, sentences: str) -> Finding:
 def look_at_schema(settings: Settings) -> Finding:
     """Check that the schema is that of this version."""
     schema = checkup.schema(settings.database)
-    if schema.found == schema.wanted and schema.missing:
-        told = f"The schema is {schema.found}, but the database lacks {', '.join(schema.missing)}."
-        return wrong(told, "Something has deleted what munsit-denoise needs: restore a backup.")
     if schema.found == schema.wanted:
+        if schema.missing:
+            told = f"The schema is {schema.found}, but the database lacks {', '.join(schema.missing)}."
+            return wrong(told, "Something has deleted what munsit-denoise needs: restore a backup.")
         return fine(f"The schema {schema.found} is this version's.")
     if not schema.is_known:
         return wrong(

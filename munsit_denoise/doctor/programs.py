@@ -40,9 +40,8 @@ def look_at_model(settings: Settings) -> Finding:
     try:
         from munsit_denoise.engine.open import load_enhancer
 
-        for name in dict.fromkeys(
-            (OWN, OWN_DRY, settings.enhancer, *((Quality.BEST,) if settings.quality == "best" else ()))
-        ):
+        best = (Quality.BEST,) if settings.quality == "best" else ()
+        for name in dict.fromkeys((OWN, OWN_DRY, settings.enhancer, *best)):
             load_enhancer(name)
     except NoSuchEnhancer as error:
         return wrong(str(error), INSTALL_ENHANCER)

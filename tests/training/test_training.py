@@ -166,6 +166,8 @@ def test_recipes_start_from_nothing_or_from_weights_named_by_their_digest() -> N
     assert start
     assert start.verified().exists()
     assert recipes["base"].mix == recipes["finetune"].mix
+    assert recipes["dry"].start == start
+    assert [name for name, one in recipes.items() if one.mix.early_s] == ["dry"]
     earlier = recipes["voices"].start
     assert earlier
     assert earlier.sha256 != start.sha256
